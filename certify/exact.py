@@ -1,0 +1,68 @@
+"""Exact numbers in and out: every number a user writes is a rational, every number a
+certificate carries is a rational or a dyadic, and a decimal shown to a person is rounded to the
+safe side.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from certify.errors import InputError
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z")
+_RATIO = re.compile(r"[+-]?\d+/\d+\Z")
+_LONGEST = 400  # characters; also bounds the decimal exponent, so no 10**(10**9) is ever built
+
+
+def parse_rational(text: str | int, where: str = "number") -> Fraction:
+    """The exact rational written as `17/20`, `0.85` or `1e-3` (never through a float).
+
+    Raises `InputError` naming `where` for anything else, zero denominators and exponents
+    beyond 400 included.
+
+    >>> parse_rational("0.85"), parse_rational("1e-3"), parse_rational("17/20")
+    (Fraction(17, 20), Fraction(1, 1000), Fraction(17, 20))
+    """
+    if isinstance(text, int) and not isinstance(text, bool):
+        return Fraction(text)
+    if isinstance(text, Fraction):
+        return text
+    if not isinstance(text, str):
+        raise InputError(where, f"{text!r} is not an exact number", 'write it as a string, like "17/20" or "0.85"')
+    stripped = text.strip()
+    if len(stripped) > _LONGEST:
+        raise InputError(where, f"a number of {len(stripped)} characters", f"use at most {_LONGEST}")
+    if _RATIO.match(stripped):
+        if int(stripped.split("/")[1]) == 0:
+            raise InputError(where, f"{stripped!r} divides by zero", "give a nonzero denominator")
+        return Fraction(stripped)
+    match = _NUMBER.match(stripped)
+    if not match:
+        raise InputError(where, f"{stripped!r} is not a number", "write it like 17/20, 0.85 or 1e-3")
+    if match.group(3) and abs(int(match.group(3)[1:])) > _LONGEST:
+        raise InputError(where, f"the exponent of {stripped!r} is out of range", f"keep it within {_LONGEST}")
+    return Fraction(stripped)
+
+
+def rational_text(value: Fraction | int) -> str:
+    """`p/q` in lowest terms, or `p` where q = 1: the form that certificates carry.
+
+    >>> rational_text(Fraction(34, 40)), rational_text(2)
+    ('17/20', '2')
+    """
+    value = Fraction(value)
+    return str(value.numerator) if value.denominator == 1 else f"{value.numerator}/{value.denominator}"
+
+
+def decimal_text(value: Fraction, digits: int = 6, *, up: bool) -> str:
+    """A decimal with `digits` places, rounded up or down: the caller says which side is safe.
+
+    >>> decimal_text(Fraction(1, 3), 4, up=True), decimal_text(Fraction(1, 3), 4, up=False)
+    ('0.3334', '0.3333')
+    """
+    scaled = Fraction(value) * 10**digits
+    whole = -((-scaled.numerator) // scaled.denominator) if up else scaled.numerator // scaled.denominator
+    sign = "-" if whole < 0 else ""
+    text = str(abs(whole)).rjust(digits + 1, "0")
+    return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else f"{sign}{text}"

@@ -1,0 +1,177 @@
+"""The exact model: a finite-horizon Dec-POMDP with rational numbers (theory, section 1).
+
+One-shot games are models with horizon 1, Bayesian team games models with horizon 1 and initial
+observations.  A `Game` is immutable; every number in it is a `Fraction`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from types import MappingProxyType
+
+from certify.errors import InputError
+
+JointAction = tuple[int, ...]
+JointObservation = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Game:
+    """A finite-horizon Dec-POMDP; indices everywhere, names only for people.
+
+    Attributes
+    ----------
+    agents, states : names; `actions[i]`, `observations[i]` : names of agent i's.
+    start : tuple of `(state, joint initial observation, probability)`, positive, sum 1.  The
+        joint initial observation is `()` in games without initial observations.
+    transition : `(state, joint action) -> ((next state, probability), ...)`, positive entries only.
+    emission : `(joint action, next state) -> ((joint observation, probability), ...)`, likewise.
+    reward : `(state, joint action) -> R(s, a)`; absent means 0.
+    horizon : number of steps, at least 1.  discount : 0 < gamma <= 1.
+    weights : the entropy weight w_i > 0 of each agent.
+    available : None, or per agent and step the tuple of action indices (action sets depend on the
+        agent and the step only: theory, section 9).
+    """
+
+    name: str
+    agents: tuple[str, ...]
+    states: tuple[str, ...]
+    actions: tuple[tuple[str, ...], ...]
+    observations: tuple[tuple[str, ...], ...]
+    start: tuple[tuple[int, JointObservation, Fraction], ...]
+    transition: Mapping[tuple[int, JointAction], tuple[tuple[int, Fraction], ...]]
+    emission: Mapping[tuple[JointAction, int], tuple[tuple[JointObservation, Fraction], ...]]
+    reward: Mapping[tuple[int, JointAction], Fraction]
+    horizon: int
+    discount: Fraction = Fraction(1)
+    weights: tuple[Fraction, ...] = ()
+    available: tuple[tuple[tuple[int, ...], ...], ...] | None = None
+    source: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        for name in ("transition", "emission", "reward"):
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+        if not self.weights:
+            object.__setattr__(self, "weights", (Fraction(1),) * len(self.agents))
+
+    def __getstate__(self) -> dict:  # mapping proxies do not pickle; worker processes need games
+        return {k: dict(v) if isinstance(v, MappingProxyType) else v for k, v in self.__dict__.items()}
+
+    def __setstate__(self, state: dict) -> None:
+        for key, value in state.items():
+            wrap = key in ("transition", "emission", "reward")
+            object.__setattr__(self, key, MappingProxyType(value) if wrap else value)
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.agents, self.states, self.actions, self.horizon))
+
+    @property
+    def number_of_agents(self) -> int:
+        return len(self.agents)
+
+    def actions_at(self, agent: int, step: int) -> tuple[int, ...]:
+        """Indices of the actions that `agent` has at `step`, ascending."""
+        if self.available is None:
+            return tuple(range(len(self.actions[agent])))
+        return self.available[agent][step]
+
+    def joint_actions_at(self, step: int) -> Iterator[JointAction]:
+        """All joint actions of a step, first agent most significant."""
+        return itertools.product(*(self.actions_at(i, step) for i in range(self.number_of_agents)))
+
+    def with_horizon(self, horizon: int) -> Game:
+        return replace(self, horizon=horizon)
+
+
+def check_game(game: Game) -> Game:
+    """The game itself if every invariant of the model holds, else `InputError`.
+
+    Checks: sizes, horizon >= 1, 0 < discount <= 1, weights > 0, every index in range, every
+    probability positive, every distribution that a full-support policy can reach present and
+    summing to exactly 1.
+    """
+    where = game.source or game.name
+    n = game.number_of_agents
+    if n < 1:
+        raise InputError(where, "no agents", "declare at least one agent")
+    if not game.states:
+        raise InputError(where, "no states", "declare at least one state")
+    if not isinstance(game.horizon, int) or game.horizon < 1:
+        raise InputError(where, f"horizon {game.horizon}", "use a whole number of steps, at least 1")
+    if not 0 < game.discount <= 1:
+        raise InputError(where, f"discount {game.discount}", "use a number in (0, 1]")
+    if len(game.weights) != n or any(w <= 0 for w in game.weights):
+        raise InputError(where, "entropy weights", "give one positive number per agent")
+    for i in range(n):
+        if not game.actions[i]:
+            raise InputError(where, f"agent {game.agents[i]} has no actions", "declare at least one")
+    if game.available is not None:
+        for i in range(n):
+            if len(game.available[i]) != game.horizon or not all(game.available[i]):
+                raise InputError(where, f"action sets of agent {game.agents[i]}",
+                                 f"give one nonempty set for each of the {game.horizon} steps")
+    _check_distribution(where, "start", [p for *_, p in game.start])
+    reachable = [sorted({s for s, _, _ in game.start})]
+    for step in range(game.horizon - 1):
+        following: set[int] = set()
+        seen: set[tuple[JointAction, int]] = set()
+        for a in game.joint_actions_at(step):
+            for s in reachable[-1]:
+                row = game.transition.get((s, a), ())
+                _check_distribution(where, f"transition from state {game.states[s]} under {_names(game, a)}",
+                                    [p for _, p in row])
+                seen.update((a, s2) for s2, _ in row)
+                following.update(s2 for s2, _ in row)
+        for a, s2 in seen:
+            _check_distribution(where, f"observation in state {game.states[s2]} after {_names(game, a)}",
+                                [p for _, p in game.emission.get((a, s2), ())])
+        if following == set(reachable[-1]) and game.available is None:
+            break
+        reachable.append(sorted(following))
+    return game
+
+
+def _names(game: Game, joint: JointAction) -> str:
+    return " ".join(game.actions[i][a] for i, a in enumerate(joint))
+
+
+def _check_distribution(where: str, what: str, probabilities: list[Fraction]) -> None:
+    if any(p <= 0 for p in probabilities):
+        raise InputError(where, f"{what}: a probability of {min(probabilities)}",
+                         "probabilities are positive; leave out zero entries")
+    if (total := sum(probabilities, Fraction(0))) != 1:
+        raise InputError(where, f"{what}: probabilities sum to {total}, not 1", "make the row sum to exactly 1")
+
+
+def reachable_states(game: Game) -> tuple[int, ...]:
+    """States that full-support play reaches at any number of steps, ascending."""
+    found = {s for s, _, _ in game.start}
+    frontier = list(found)
+    successors: dict[int, set[int]] = {}
+    for (s, _), row in game.transition.items():
+        successors.setdefault(s, set()).update(s2 for s2, _ in row)
+    while frontier:
+        new = successors.get(frontier.pop(), set()) - found
+        found |= new
+        frontier.extend(new)
+    return tuple(sorted(found))
+
+
+def restrict_to_reachable(game: Game) -> Game:
+    """The same game on its reachable states only (theory, section 8; formats)."""
+    kept = reachable_states(game)
+    if len(kept) == len(game.states):
+        return game
+    index = {s: k for k, s in enumerate(kept)}
+    return replace(
+        game,
+        states=tuple(game.states[s] for s in kept),
+        start=tuple((index[s], o, p) for s, o, p in game.start),
+        transition={(index[s], a): tuple((index[s2], p) for s2, p in row)
+                    for (s, a), row in game.transition.items() if s in index},
+        emission={(a, index[s]): row for (a, s), row in game.emission.items() if s in index},
+        reward={(index[s], a): r for (s, a), r in game.reward.items() if s in index},
+    )
