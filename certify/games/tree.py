@@ -1,0 +1,433 @@
+"""The game unrolled once over joint histories, raw or losslessly clustered (theory, sections 4, 7).
+
+Given a joint history the belief over states does not depend on the policies, so a Dec-POMDP is a
+tree with policy-independent rewards r(eta, a) and probabilities P(eta' | eta, a).  `unroll` stores
+it as flat arrays by depth.  With `cluster=True` AOHs whose policy-independent weights over (state,
+others' history) are proportional share one *class*; every stationary policy plays alike on a class
+(Oliehoek, Whiteson and Spaan 2009; theory, section 4), and the tree collapses into a small DAG.
+Without clustering every class is one AOH.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from certify.errors import InputError
+from certify.games.model import Game, JointAction, JointObservation, restrict_to_reachable
+
+Belief = tuple[tuple[int, Fraction], ...]
+DEFAULT_MAX_ENTRIES = 30_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One depth of the tree: E joint classes, JA joint actions, at most S successors.
+
+    Attributes
+    ----------
+    classes : K_i per agent.
+    joint : (E, n) int, the class of each agent in every joint class of positive probability.
+    action_counts : A_i per agent at this step; joint actions are numbered first agent most
+        significant, JA = prod A_i.
+    reward : (E, JA) object array of Fraction, r(e, a).
+    successor : (E, JA, S) int, index into the next level (0 where `probability` is 0).
+    probability : (E, JA, S) object array of Fraction, P(e' | e, a); S = 0 at the last level.
+    predecessor : (K_i, 2) int per agent: some (class one level up, local action) that leads to
+        the class; the classes along it are one member's own history.  Empty at depth 0.
+    child : (K_i, A_i, O_i) int per agent, class at the next depth after (class, action,
+        observation), -1 where it cannot happen.
+    members : (K_i,) object array of int per agent: how many AOHs the class has.
+    """
+
+    classes: tuple[int, ...]
+    joint: np.ndarray
+    action_counts: tuple[int, ...]
+    reward: np.ndarray
+    successor: np.ndarray
+    probability: np.ndarray
+    predecessor: tuple[np.ndarray, ...]
+    child: tuple[np.ndarray, ...]
+    members: tuple[np.ndarray, ...]
+
+    @cached_property
+    def lookup(self) -> dict[tuple[int, ...], int]:
+        """Joint class -> its row."""
+        return {tuple(row): e for e, row in enumerate(self.joint.tolist())}
+
+    @cached_property
+    def joint_actions(self) -> np.ndarray:
+        """(JA, n) local action indices of every joint action."""
+        return np.array(list(np.ndindex(*self.action_counts)), dtype=np.int64).reshape(-1, len(self.action_counts))
+
+    @cached_property
+    def approx_reward(self) -> np.ndarray:
+        """`reward` rounded to nearest float64, each entry correctly rounded."""
+        return self.reward.astype(np.float64)
+
+    @cached_property
+    def approx_probability(self) -> np.ndarray:
+        """`probability` rounded to nearest float64, each entry correctly rounded."""
+        return self.probability.astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Tree:
+    """A game unrolled: `levels[t]` for t = 0..h-1 and the distribution over joint classes at 0.
+
+    Attributes
+    ----------
+    game : the game, restricted to its reachable states.
+    initial : (E_0,) object array of Fraction.
+    initial_child : (O_i,) int per agent: class at depth 0 after an initial observation, or a
+        single 0 in games without initial observations.
+    clustered : whether AOHs were merged.
+    """
+
+    game: Game
+    levels: tuple[Level, ...]
+    initial: np.ndarray
+    initial_child: tuple[np.ndarray, ...]
+    clustered: bool
+
+    @property
+    def horizon(self) -> int:
+        return len(self.levels)
+
+    @property
+    def number_of_agents(self) -> int:
+        return self.game.number_of_agents
+
+    @cached_property
+    def policy_parameters(self) -> int:
+        """Number of logits theta_{x,a} over all reachable AOHs of the game (merged or not)."""
+        return sum(int(sum(level.members[i])) * level.action_counts[i]
+                   for level in self.levels for i in range(self.number_of_agents))
+
+    @property
+    def blocks(self) -> list[tuple[int, int]]:
+        """(agent, depth) pairs in the order that every flattened policy uses."""
+        return [(i, t) for i in range(self.number_of_agents) for t in range(self.horizon)]
+
+    def uniform(self) -> list[list[np.ndarray]]:
+        """The uniform policy: `policy[i][t]` is (K_i, A_i) float64."""
+        return [[np.full((lv.classes[i], lv.action_counts[i]), 1.0 / lv.action_counts[i]) for lv in self.levels]
+                for i in range(self.number_of_agents)]
+
+
+class _Beliefs:
+    """Distinct beliefs, numbered; what happens after each joint action, computed once and exactly."""
+
+    def __init__(self, game: Game) -> None:
+        self.game = game
+        self.number: dict[Belief, int] = {}
+        self.beliefs: list[Belief] = []
+        self._after: dict[tuple[int, JointAction], list[tuple[JointObservation, Fraction, int]]] = {}
+        self._reward: dict[tuple[int, JointAction], Fraction] = {}
+
+    def add(self, weights: dict[int, Fraction]) -> int:
+        total = sum(weights.values())
+        belief = tuple(sorted((s, w / total) for s, w in weights.items()))
+        if belief not in self.number:
+            self.number[belief] = len(self.beliefs)
+            self.beliefs.append(belief)
+        return self.number[belief]
+
+    def reward(self, belief: int, a: JointAction) -> Fraction:
+        if (belief, a) not in self._reward:
+            reward = self.game.reward
+            self._reward[belief, a] = sum((p * reward.get((s, a), 0) for s, p in self.beliefs[belief]), Fraction(0))
+        return self._reward[belief, a]
+
+    def after(self, belief: int, a: JointAction) -> list[tuple[JointObservation, Fraction, int]]:
+        """(joint observation, probability, next belief) for every observation that can come."""
+        if (belief, a) not in self._after:
+            nxt: dict[int, Fraction] = {}
+            for s, p in self.beliefs[belief]:
+                for s2, q in self.game.transition[s, a]:
+                    nxt[s2] = nxt.get(s2, 0) + p * q
+            weights: dict[JointObservation, dict[int, Fraction]] = {}
+            for s2, p in nxt.items():
+                for o, q in self.game.emission[a, s2]:
+                    weights.setdefault(o, {})[s2] = p * q
+            self._after[belief, a] = [(o, sum(w.values(), Fraction(0)), self.add(w)) for o, w in sorted(weights.items())]
+        return self._after[belief, a]
+
+
+def history_counts(game: Game, limit: int | None = None) -> list[int]:
+    """Number of joint histories at each depth (full-support play), counted without enumerating.
+
+    Stops early, with the counts so far, once a depth exceeds `limit`.
+    """
+    beliefs = _Beliefs(game)
+    counts: dict[int, int] = {}
+    for b, _, _ in _start(game, beliefs).values():
+        counts[b] = counts.get(b, 0) + 1
+    result = [sum(counts.values())]
+    for step in range(game.horizon - 1):
+        if limit is not None and result[-1] > limit:
+            break
+        following: dict[int, int] = {}
+        for b, count in counts.items():
+            for a in game.joint_actions_at(step):
+                for _, _, b2 in beliefs.after(b, a):
+                    following[b2] = following.get(b2, 0) + count
+        counts = following
+        result.append(sum(counts.values()))
+    return result
+
+
+def _start(game: Game, beliefs: _Beliefs) -> dict[JointObservation, tuple[int, Fraction, None]]:
+    weights: dict[JointObservation, dict[int, Fraction]] = {}
+    for s, o, p in game.start:
+        row = weights.setdefault(o, {})
+        row[s] = row.get(s, 0) + p
+    return {o: (beliefs.add(w), sum(w.values(), Fraction(0)), None) for o, w in sorted(weights.items())}
+
+
+def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_ENTRIES) -> Tree:
+    """Unroll `game` to its horizon; merge AOHs losslessly when `cluster` is set.
+
+    Raises `InputError` before a depth would need more than `max_entries` numbers.
+
+    >>> from certify.games.builtin import builtin
+    >>> tree = unroll(builtin("dectiger", horizon=3))
+    >>> [level.classes for level in tree.levels]
+    [(1, 1), (3, 3), (9, 9)]
+    """
+    game = restrict_to_reachable(game)
+    if not cluster:
+        counts = history_counts(game, limit=max_entries)
+        needed = max(c * math.prod(len(game.actions_at(i, t)) for i in range(game.number_of_agents))
+                     for t, c in enumerate(counts))
+        _refuse_if_large(game, len(counts) - 1, needed, max_entries, "joint histories times joint actions")
+    beliefs = _Beliefs(game)
+    frontier = _first_frontier(game, beliefs)
+    levels: list[Level] = []
+    initial, initial_child = None, None
+    trackers = [_Weights(frontier, i) for i in range(game.number_of_agents)] if cluster else None
+    predecessors: list[np.ndarray] = [np.zeros((0, 2), np.int64)] * game.number_of_agents
+    members = None
+    for t in range(game.horizon):
+        labels = _merge(frontier, trackers) if cluster else [dict(zip(c, range(len(c)))) for c in frontier.codes]
+        joint, belief_of, index = _joint_classes(frontier, labels)
+        classes = tuple(max(label.values()) + 1 for label in labels)
+        if t == 0:
+            initial = np.array([Fraction(0)] * len(joint), dtype=object)
+            for row in frontier.rows:
+                initial[index[tuple(labels[i][c] for i, c in enumerate(row.codes))]] += row.probability
+            initial_child = tuple(np.array([labels[i][c] if c in labels[i] else -1 for c in range(frontier.widths[i])])
+                                  for i in range(game.number_of_agents))
+            members = tuple(np.bincount(list(label.values()), minlength=k).astype(object)
+                            for label, k in zip(labels, classes))
+        else:
+            successor, probability = _successors(frontier, labels, index, levels[-1])
+            child, predecessors, members = _children(frontier, labels, classes, levels[-1], game)
+            levels[-1] = _finish(levels[-1], successor, probability, child)
+        if trackers is not None:
+            for i, tracker in enumerate(trackers):
+                tracker.settle(labels)
+        levels.append(_level(game, t, classes, joint, belief_of, beliefs, predecessors, members))
+        if t + 1 < game.horizon:
+            frontier = _expand(game, t, levels[-1], belief_of, beliefs, max_entries)
+            if trackers is not None:
+                for tracker in trackers:
+                    tracker.expand(frontier, levels[-1])
+    return Tree(game, tuple(levels), initial, initial_child, cluster)
+
+
+def _refuse_if_large(game: Game, depth: int, entries: int, limit: int, what: str) -> None:
+    if entries > limit:
+        raise InputError(f"{game.name} at horizon {game.horizon}",
+                         f"depth {depth} needs {entries:,} {what}, the limit is {limit:,}",
+                         "use a shorter horizon, --method structural, or raise --max-entries")
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A joint child before merging: parent row, joint action, children codes, chance, belief."""
+
+    parent: int
+    action: int
+    codes: tuple[int, ...]
+    probability: Fraction
+    belief: int
+
+
+@dataclass(frozen=True)
+class _Frontier:
+    """All joint children of a level; `codes[i]` are agent i's children, ascending, and
+    code = (class * A_i + action) * O_i + observation (initial observations: the observation)."""
+
+    rows: list[_Row]
+    codes: list[list[int]]
+    widths: tuple[int, ...]
+
+
+def _first_frontier(game: Game, beliefs: _Beliefs) -> _Frontier:
+    n = game.number_of_agents
+    rows = [_Row(0, 0, o or (0,) * n, p, b) for o, (b, p, _) in _start(game, beliefs).items()]
+    widths = tuple(len(game.observations[i]) if rows and any(o for _, o, _ in game.start) else 1 for i in range(n))
+    return _Frontier(rows, [sorted({row.codes[i] for row in rows}) for i in range(n)], widths)
+
+
+def _expand(game: Game, t: int, level: Level, belief_of: list[int], beliefs: _Beliefs, limit: int) -> _Frontier:
+    n = game.number_of_agents
+    rows: list[_Row] = []
+    actions = list(game.joint_actions_at(t))
+    joint, local = level.joint.tolist(), level.joint_actions.tolist()
+    widths = tuple(len(game.observations[i]) for i in range(n))
+    counts = level.action_counts
+    for e, b in enumerate(belief_of):
+        for k, a in enumerate(actions):
+            for o, p, b2 in beliefs.after(b, a):
+                rows.append(_Row(e, k, tuple((joint[e][i] * counts[i] + local[k][i]) * widths[i] + o[i]
+                                             for i in range(n)), p, b2))
+        _refuse_if_large(game, t + 1, len(rows), limit, "joint classes with their actions and observations")
+    return _Frontier(rows, [sorted({row.codes[i] for row in rows}) for i in range(n)], widths)
+
+
+class _Weights:
+    """For every class of one agent: the chance weight of each history of the others.
+
+    `weight[k]` maps a path (nested tuple of the others' classes and actions) to
+    (weight, row of the level's joint class); the belief given both is that of the joint class.
+    """
+
+    def __init__(self, frontier: _Frontier, agent: int) -> None:
+        self.agent = agent
+        # child code -> list of (path so far, others' actions, others' child codes, weight, belief)
+        self.pending: dict[int, list[tuple]] = {}
+        for row in frontier.rows:
+            self.pending.setdefault(row.codes[agent], []).append(
+                ((), (), self._others(row.codes), row.probability, row.belief))
+        self.weight: list[dict[tuple, Fraction]] = []
+
+    def _others(self, joint: tuple[int, ...]) -> tuple[int, ...]:
+        return joint[:self.agent] + joint[self.agent + 1:]
+
+    def signature(self, code: int, labels: list[dict[int, int]]) -> frozenset:
+        """What decides whether two children merge: normalised weights over (others' path, belief)."""
+        others = labels[:self.agent] + labels[self.agent + 1:]
+        total = sum(item[3] for item in self.pending[code])
+        gathered: dict[tuple, Fraction] = {}
+        for path, actions, codes, weight, belief in self.pending[code]:
+            key = (path, actions, tuple(label[c] for label, c in zip(others, codes)), belief)
+            gathered[key] = gathered.get(key, 0) + weight
+        return frozenset((key, weight / total) for key, weight in gathered.items())
+
+    def settle(self, labels: list[dict[int, int]]) -> None:
+        """Keep one member's weights for every class, with the others' classes as they now are."""
+        others = labels[:self.agent] + labels[self.agent + 1:]
+        mine = labels[self.agent]
+        self.weight = [{} for _ in range(max(mine.values()) + 1)]
+        done: set[int] = set()
+        for code in sorted(self.pending):
+            k = mine[code]
+            if k in done:
+                continue
+            done.add(k)
+            for path, actions, codes, weight, _ in self.pending[code]:
+                key = (path, actions, tuple(label[c] for label, c in zip(others, codes)))
+                self.weight[k][key] = self.weight[k].get(key, 0) + weight
+        self.pending = {}
+
+    def expand(self, frontier: _Frontier, level: Level) -> None:
+        """Extend every path by one step of chance and of the others' actions."""
+        joint, local = level.joint.tolist(), level.joint_actions.tolist()
+        ending: list[dict[tuple[int, ...], list[tuple[tuple, Fraction]]]] = []
+        for weights in self.weight:
+            by_end: dict[tuple[int, ...], list[tuple[tuple, Fraction]]] = {}
+            for key, weight in weights.items():
+                by_end.setdefault(key[2], []).append((key, weight))
+            ending.append(by_end)
+        for row in frontier.rows:
+            mine = joint[row.parent][self.agent]
+            end = self._others(tuple(joint[row.parent]))
+            actions, codes = self._others(tuple(local[row.action])), self._others(row.codes)
+            target = self.pending.setdefault(row.codes[self.agent], [])
+            for path, weight in ending[mine].get(end, ()):
+                target.append((path, actions, codes, weight * row.probability, row.belief))
+
+
+def _merge(frontier: _Frontier, trackers: list[_Weights]) -> list[dict[int, int]]:
+    """Labels of the children after merging, agent by agent, until nothing merges any more.
+
+    Every single merge is justified in the game that the merges before it have left (theory,
+    section 4); merging two agents' AOHs *because of each other* in one go would be unsound.
+    """
+    labels = [dict(zip(codes, range(len(codes)))) for codes in frontier.codes]
+    while True:
+        changed = False
+        for i, tracker in enumerate(trackers):
+            groups: dict[frozenset, int] = {}
+            fresh = {code: groups.setdefault(tracker.signature(code, labels), len(groups)) for code in frontier.codes[i]}
+            changed |= len(groups) < max(labels[i].values()) + 1
+            labels[i] = fresh
+        if not changed:
+            return labels
+
+
+def _joint_classes(frontier: _Frontier, labels: list[dict[int, int]]):
+    """Joint classes in lexicographic order, the belief of each, and their index."""
+    belief: dict[tuple[int, ...], int] = {}
+    for row in frontier.rows:
+        key = tuple(labels[i][c] for i, c in enumerate(row.codes))
+        if belief.setdefault(key, row.belief) != row.belief:
+            raise AssertionError("joint histories of one joint class differ in their belief")
+    keys = sorted(belief)
+    joint = np.array(keys, dtype=np.int64).reshape(len(keys), len(labels))
+    return joint, [belief[k] for k in keys], {k: e for e, k in enumerate(keys)}
+
+
+def _level(game: Game, t: int, classes, joint, belief_of, beliefs: _Beliefs, predecessors, members) -> Level:
+    actions = list(game.joint_actions_at(t))
+    rewards = {b: [beliefs.reward(b, a) for a in actions] for b in set(belief_of)}
+    reward = np.array([rewards[b] for b in belief_of], dtype=object).reshape(len(belief_of), len(actions))
+    counts = tuple(len(game.actions_at(i, t)) for i in range(game.number_of_agents))
+    empty = np.zeros((len(joint), len(actions), 0))
+    return Level(classes, joint, counts, reward, empty.astype(np.int64), empty.astype(object),
+                 tuple(predecessors), (), members)
+
+
+def _successors(frontier: _Frontier, labels, index, parent: Level) -> tuple[np.ndarray, np.ndarray]:
+    table: dict[tuple[int, int], dict[int, Fraction]] = {}
+    for row in frontier.rows:
+        cell = table.setdefault((row.parent, row.action), {})
+        e = index[tuple(labels[i][c] for i, c in enumerate(row.codes))]
+        cell[e] = cell.get(e, 0) + row.probability
+    width = max(len(cell) for cell in table.values())
+    successor = np.zeros((*parent.reward.shape, width), dtype=np.int64)
+    probability = np.full((*parent.reward.shape, width), Fraction(0), dtype=object)
+    for (e, a), cell in table.items():
+        for s, (target, p) in enumerate(sorted(cell.items())):
+            successor[e, a, s], probability[e, a, s] = target, p
+    return successor, probability
+
+
+def _children(frontier: _Frontier, labels, classes, parent: Level, game: Game):
+    child, predecessors, members = [], [], []
+    for i in range(game.number_of_agents):
+        counts, width = parent.action_counts[i], frontier.widths[i]
+        table = np.full(parent.classes[i] * counts * width, -1, dtype=np.int64)
+        before = np.full((classes[i], 2), -1, dtype=np.int64)
+        number = np.array([0] * classes[i], dtype=object)
+        for code in frontier.codes[i]:
+            k, above = labels[i][code], code // (counts * width)
+            table[code] = k
+            number[k] += parent.members[i][above]
+            if before[k, 0] < 0:
+                before[k] = above, (code // width) % counts
+        child.append(table.reshape(parent.classes[i], counts, width))
+        predecessors.append(before)
+        members.append(number)
+    return tuple(child), predecessors, tuple(members)
+
+
+def _finish(level: Level, successor: np.ndarray, probability: np.ndarray, child) -> Level:
+    return Level(level.classes, level.joint, level.action_counts, level.reward, successor, probability,
+                 level.predecessor, child, level.members)
