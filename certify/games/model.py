@@ -7,6 +7,7 @@ observations.  A `Game` is immutable; every number in it is a `Fraction`.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -89,7 +90,7 @@ class Game:
 def check_game(game: Game) -> Game:
     """The game itself if every invariant of the model holds, else `InputError`.
 
-    Checks: sizes, horizon >= 1, 0 < discount <= 1, weights > 0, every index in range, every
+    Checks: sizes, names, horizon >= 1, 0 < discount <= 1, weights > 0, every index in range, every
     probability positive, every distribution that a full-support policy can reach present and
     summing to exactly 1.
     """
@@ -105,33 +106,110 @@ def check_game(game: Game) -> Game:
         raise InputError(where, f"discount {game.discount}", "use a number in (0, 1]")
     if len(game.weights) != n or any(w <= 0 for w in game.weights):
         raise InputError(where, "entropy weights", "give one positive number per agent")
+    if len(game.actions) != n or len(game.observations) != n:
+        raise InputError(where, "action or observation lists", f"give one of each for each of the {n} agents")
+    for what, names in [("agents", game.agents), ("states", game.states),
+                        *((f"actions of {game.agents[i]}", game.actions[i]) for i in range(n)),
+                        *((f"observations of {game.agents[i]}", game.observations[i]) for i in range(n))]:
+        _check_names(where, what, names)
     for i in range(n):
         if not game.actions[i]:
             raise InputError(where, f"agent {game.agents[i]} has no actions", "declare at least one")
     if game.available is not None:
+        if len(game.available) != n:
+            raise InputError(where, "action sets", f"give them for each of the {n} agents")
         for i in range(n):
             if len(game.available[i]) != game.horizon or not all(game.available[i]):
                 raise InputError(where, f"action sets of agent {game.agents[i]}",
                                  f"give one nonempty set for each of the {game.horizon} steps")
+            every = range(len(game.actions[i]))
+            if any(tuple(sorted(set(step))) != step or step[-1] not in every or step[0] not in every
+                   for step in game.available[i]):
+                raise InputError(where, f"action sets of agent {game.agents[i]}",
+                                 "list indices of its actions, ascending, each once")
+    _check_indices(game, where)
     _check_distribution(where, "start", [p for *_, p in game.start])
-    reachable = [sorted({s for s, _, _ in game.start})]
+    _check_reachable_rows(game, where)
+    return game
+
+
+def _check_reachable_rows(game: Game, where: str) -> None:
+    """Every row that full-support play can use within the horizon is a distribution."""
+    reachable = frozenset(s for s, _, _ in game.start)
+    checked: set[tuple[int, JointAction]] = set()
+    observed: set[tuple[JointAction, int]] = set()
+    earlier: set[frozenset[int]] = set()
     for step in range(game.horizon - 1):
+        if game.available is None and reachable in earlier:
+            return  # the sets of reachable states repeat from here on
+        earlier.add(reachable)
         following: set[int] = set()
-        seen: set[tuple[JointAction, int]] = set()
         for a in game.joint_actions_at(step):
-            for s in reachable[-1]:
+            for s in sorted(reachable):
                 row = game.transition.get((s, a), ())
+                following.update(s2 for s2, _ in row)
+                if (s, a) in checked:
+                    continue
+                checked.add((s, a))
                 _check_distribution(where, f"transition from state {game.states[s]} under {_names(game, a)}",
                                     [p for _, p in row])
-                seen.update((a, s2) for s2, _ in row)
-                following.update(s2 for s2, _ in row)
-        for a, s2 in seen:
-            _check_distribution(where, f"observation in state {game.states[s2]} after {_names(game, a)}",
-                                [p for _, p in game.emission.get((a, s2), ())])
-        if following == set(reachable[-1]) and game.available is None:
-            break
-        reachable.append(sorted(following))
-    return game
+                for s2, _ in row:
+                    if (a, s2) not in observed:
+                        observed.add((a, s2))
+                        _check_distribution(where, f"observation in state {game.states[s2]} after {_names(game, a)}",
+                                            [p for _, p in game.emission.get((a, s2), ())])
+        reachable = frozenset(following)
+
+
+# blanks would break .dpomdp files, the others the keys of AOHs
+_SEPARATOR = re.compile(r"[\s,/:]")
+
+
+def _check_names(where: str, what: str, names: tuple[str, ...]) -> None:
+    if len(set(names)) != len(names):
+        twice = next(name for k, name in enumerate(names) if name in names[:k])
+        raise InputError(where, f"{what}: the name {twice!r} occurs twice", "give each its own name")
+    for name in names:
+        if not name or _SEPARATOR.search(name) or not name.isprintable():
+            raise InputError(where, f"{what}: the name {name!r}",
+                             "use a nonempty name without blanks, commas, slashes and colons")
+
+
+def _check_indices(game: Game, where: str) -> None:
+    """Every index within its list, every target of a row once."""
+    n = game.number_of_agents
+    states = range(len(game.states))
+    known: dict[str, set[tuple[int, ...]]] = {"action": set(), "observation": set()}
+
+    def joint(indices: tuple[int, ...], names: tuple[tuple[str, ...], ...], what: str) -> bool:
+        if indices not in known[what] and len(indices) == n and all(
+                0 <= k < len(names[i]) for i, k in enumerate(indices)):
+            known[what].add(indices)
+        return indices in known[what]
+
+    def action(a: JointAction) -> bool:
+        return joint(a, game.actions, "action")
+
+    def observation(o: JointObservation) -> bool:
+        return joint(o, game.observations, "observation")
+
+    def once(targets: list) -> bool:
+        return len(set(targets)) == len(targets)
+
+    initial = {len(o) for _, o, _ in game.start}
+    good = {
+        "start": initial in ({0}, {n}) and once([(s, o) for s, o, _ in game.start]) and all(
+            s in states and (not o or observation(o)) for s, o, _ in game.start),
+        "transition": all(s in states and action(a) and once([s2 for s2, _ in row]) and all(s2 in states for s2, _ in row)
+                          for (s, a), row in game.transition.items()),
+        "emission": all(s in states and action(a) and once([o for o, _ in row]) and all(observation(o) for o, _ in row)
+                        for (a, s), row in game.emission.items()),
+        "reward": all(s in states and action(a) for s, a in game.reward),
+    }
+    for what, fine in good.items():
+        if not fine:
+            raise InputError(where, f"{what}: an index out of range, or one target twice",
+                             "indices count from 0 within their lists; list every target once")
 
 
 def _names(game: Game, joint: JointAction) -> str:
