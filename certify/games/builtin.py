@@ -137,7 +137,7 @@ def _matrix(name: str, actions: str, rows: Sequence[Sequence[Fraction | int]]) -
 
 
 def _numbered(count: int) -> tuple[str, ...]:
-    return tuple(str(k + 1) for k in range(count))
+    return tuple(str(k) for k in range(count))  # numbered names are their index (interface, small print)
 
 
 def _lever(where: str, levers: str, last: str = "1") -> Game:
@@ -163,7 +163,7 @@ def _penalty(where: str, value: str) -> Game:
 
 def _two_stage_lever(where: str) -> Game:
     joint: list[JointAction] = list(itertools.product(range(2), repeat=2))
-    seen = tuple(f"{a + 1}{b + 1}" for a, b in joint)  # both actions, agent 1's first
+    seen = tuple(f"{a}{b}" for a, b in joint)  # both actions, agent 1's first
     one = Fraction(1)
     return Game(
         name=where, agents=agent_names(2), states=("s",), actions=(_numbered(2),) * 2, observations=(seen,) * 2,

@@ -1,0 +1,156 @@
+"""Exact comparison of a game with its image under a map (theory, section 8).
+
+A map is a symmetry exactly if the list of differences is empty; otherwise the first one is a
+witness and the whole list is what a near-symmetry report prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from certify.exact import rational_text
+from certify.games.model import Game
+from certify.symmetry.maps import GameMap
+
+Key = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # states, joint action, joint observation
+TABLES = ("start", "transition", "emission", "reward")
+
+
+@dataclass(frozen=True)
+class Difference:
+    """An entry that differs from the entry it is mapped to: `value` at `key`, `image_value` at `image`.
+
+    `table` is one of `TABLES`, or "weights" or "available", whose key is an agent or an action.
+    """
+
+    table: str
+    key: Key
+    image: Key
+    value: Hashable
+    image_value: Hashable
+
+
+def flat_tables(game: Game) -> dict[str, dict[Key, Any]]:
+    """Every nonzero entry of P, O, R and b0 under its key (states, joint action, joint observation).
+
+    >>> from certify.games import builtin
+    >>> flat_tables(builtin("lever:2"))["reward"]
+    {((0,), (0, 0), ()): Fraction(1, 1), ((0,), (1, 1), ()): Fraction(1, 1)}
+    """
+    return {
+        "start": {((s,), (), o): p for s, o, p in game.start},
+        "transition": {((s, s2), a, ()): p for (s, a), row in game.transition.items() for s2, p in row},
+        "emission": {((s,), a, o): p for (a, s), row in game.emission.items() for o, p in row},
+        "reward": {((s,), a, ()): r for (s, a), r in game.reward.items() if r != 0},
+    }
+
+
+def image_of(mapping: GameMap, key: Key) -> Key:
+    """The key that `mapping` sends `key` to."""
+    states, action, observation = key
+    return (tuple(mapping.states[s] for s in states),
+            mapping.joint_action(action) if action else (),
+            mapping.joint_observation(observation))
+
+
+def differences(game: Game, mapping: GameMap, *,
+                differs: Callable[[Any, Any], bool] = lambda x, y: x != y) -> Iterator[Difference]:
+    """The entries at which `game` and its image under `mapping` differ, both directions, exactly.
+
+    `differs` replaces the comparison of two numbers (parametric games).
+
+    >>> from certify.games import builtin
+    >>> from certify.symmetry.maps import read_map
+    >>> game = builtin("lever:3:9/10")
+    >>> flip = read_map(game, {"actions": {"0": {"1": 2, "2": 1}, "1": {"1": 2, "2": 1}}})
+    >>> [(d.key[1], str(d.value), str(d.image_value)) for d in differences(game, flip)]
+    [((1, 1), '1', '9/10'), ((2, 2), '9/10', '1')]
+    """
+    yield from _agent_differences(game, mapping)
+    inverse = mapping.inverse()
+    for table, entries in flat_tables(game).items():
+        for key, value in entries.items():
+            image = image_of(mapping, key)
+            if differs(value, image_value := entries.get(image, Fraction(0))):
+                yield Difference(table, key, image, value, image_value)
+        for image, image_value in entries.items():
+            key = image_of(inverse, image)
+            if key not in entries and differs(Fraction(0), image_value):
+                yield Difference(table, key, image, Fraction(0), image_value)
+
+
+def _agent_differences(game: Game, mapping: GameMap) -> Iterator[Difference]:
+    for i, j in enumerate(mapping.agents):
+        if game.weights[i] != game.weights[j]:
+            yield Difference("weights", ((), (i,), ()), ((), (j,), ()), game.weights[i], game.weights[j])
+        if game.available is not None:
+            for a, b in enumerate(mapping.actions[i]):
+                here = tuple(t for t, have in enumerate(game.available[i]) if a in have)
+                there = tuple(t for t, have in enumerate(game.available[j]) if b in have)
+                if here != there:
+                    yield Difference("available", ((), (i, a), ()), ((), (j, b), ()), here, there)
+
+
+def is_symmetry(game: Game, mapping: GameMap) -> bool:
+    """True exactly if `mapping` preserves P, O, R, b0, the weights and the action sets of `game`."""
+    return next(differences(game, mapping), None) is None
+
+
+def describe(game: Game, difference: Difference) -> dict:
+    """The difference in the game's own names, numbers as exact strings (JSON)."""
+    return {
+        "table": difference.table,
+        "at": _describe_key(game, difference.table, difference.key),
+        "value": _text(difference.value),
+        "image": _describe_key(game, difference.table, difference.image),
+        "image_value": _text(difference.image_value),
+    }
+
+
+def _text(value: Hashable) -> object:
+    if isinstance(value, tuple):
+        return list(value)
+    return rational_text(value) if isinstance(value, Fraction) else str(value)
+
+
+def _describe_key(game: Game, table: str, key: Key) -> dict:
+    states, action, observation = key
+    if table == "weights":
+        return {"agent": game.agents[action[0]]}
+    if table == "available":
+        return {"agent": game.agents[action[0]], "action": game.actions[action[0]][action[1]]}
+    entry: dict = {}
+    names = [game.states[s] for s in states]
+    if table == "emission":
+        entry["next_state"] = names[0]
+    else:
+        entry["state"] = names[0]
+    if action:
+        entry["joint_action"] = [game.actions[i][a] for i, a in enumerate(action)]
+    if len(names) > 1:
+        entry["next_state"] = names[1]
+    if observation:
+        entry["joint_observation"] = [game.observations[i][o] for i, o in enumerate(observation)]
+    return entry
+
+
+def sentence(game: Game, difference: Difference) -> str:
+    """One line for people.
+
+    >>> from certify.games import builtin
+    >>> from certify.symmetry.maps import read_map
+    >>> game = builtin("lever:3:9/10")
+    >>> flip = read_map(game, {"actions": {"0": {"1": 2, "2": 1}, "1": {"1": 2, "2": 1}}})
+    >>> "is 1, but its image" in sentence(game, next(differences(game, flip)))
+    True
+    """
+    shown = describe(game, difference)
+
+    def at(entry: dict) -> str:
+        return ", ".join(" ".join(v) if isinstance(v, list) else str(v) for v in entry.values())
+
+    return (f"{shown['table']} at ({at(shown['at'])}) is {shown['value']}, "
+            f"but its image ({at(shown['image'])}) has {shown['image_value']}")
