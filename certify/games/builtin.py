@@ -73,6 +73,15 @@ def builtin(name: str, horizon: int | None = None, discount: Fraction | int | st
     return adjusted(family.build(name, *parameters), horizon, discount, fixed=not family.repeats)
 
 
+def is_builtin(name: str) -> bool:
+    """Whether `name` begins like a built-in game; its parameters may still be wrong.
+
+    >>> is_builtin("lever:2"), is_builtin("lever.dpomdp")
+    (True, False)
+    """
+    return name.split(":")[0] in _FAMILIES
+
+
 def adjusted(game: Game, horizon: int | None, discount: Fraction | int | str | None, *, fixed: bool) -> Game:
     """The checked game with its horizon and discount overridden; `fixed` horizons may only be repeated.
 

@@ -5,36 +5,72 @@ A game that leaves `load` satisfies every invariant of the model (theory, sectio
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from certify.errors import InputError
-from certify.games.builtin import _FAMILIES, adjusted, builtin
-from certify.games.canonical import FORMAT, game_from_json
+from certify.games.builtin import adjusted, builtin, checked_horizon, is_builtin
+from certify.games.canonical import game_from_json
+from certify.games.dpomdp import read_dpomdp
 from certify.games.model import Game
+from certify.games.textfile import parse_json, read_text
 
-_SUFFIXES = ".dpomdp, .json"
+ROWS = ("exact", "renormalise")
 
 
 def load(path_or_name: str | os.PathLike[str], horizon: int | None = None,
-         discount: Fraction | int | str | None = None) -> Game:
+         discount: Fraction | int | str | None = None, rows: str = "exact",
+         values: Mapping[str, Fraction | int | str] | None = None) -> Game:
     """The game in a `.dpomdp` or `.json` file, or the built-in of that name, as a checked model.
 
-    Raises `InputError` (one line) for anything else.
+    `horizon` is the number of steps (1 to a million); a `.dpomdp` file needs it, one-shot games
+    have it.  `discount` overrides the game's own.  `rows` says what to do with rows of
+    probabilities that miss 1 in a `.dpomdp` file: "exact" refuses them, "renormalise" divides
+    those that miss by rounding.  `values` gives numbers to the parameters of a `.json` file.
+    Raises `InputError` (one line: where, what, how to mend it) for anything else.
 
-    >>> load("lever:10:9/10").name
-    'lever:10:9/10'
+    >>> load("lever:10:9/10").name, load("dectiger", horizon=3, discount="9/10").discount
+    ('lever:10:9/10', Fraction(9, 10))
     """
+    if rows not in ROWS:
+        raise InputError("rows", f"{rows!r}", f"choose from {', '.join(ROWS)}")
     text = os.fspath(path_or_name)
-    if text.split(":")[0] in _FAMILIES:
-        return builtin(text, horizon, discount)
-    path = Path(text)
-    suffix = path.suffix.lower()
+    if is_builtin(text):
+        game = builtin(text, horizon, discount)
+    else:
+        game = _from_file(Path(text), horizon, discount, rows, values)
+        values = None
+    if values:
+        raise InputError(text, f"no parameter {next(iter(values))!r}", "give values for parameters of a .json file only")
+    return game
+
+
+def _from_file(path: Path, horizon: int | None, discount: Fraction | int | str | None, rows: str,
+               values: Mapping[str, Fraction | int | str] | None) -> Game:
+    where, suffix = str(path), path.suffix.lower()
+    if suffix in (".nfg", ".efg"):
+        raise InputError(where, f"{suffix} files are not read yet", "give the game as .dpomdp or .json")
+    if suffix == ".dpomdp":
+        if values:
+            raise InputError(where, "a .dpomdp file has no parameters", "leave the values out")
+        if horizon is None and path.is_file():
+            raise InputError(where, "no horizon", "pass --horizon N, the number of steps")
+        game = read_dpomdp(read_text(path), where, path.stem, 1 if horizon is None else checked_horizon(horizon, where), rows)
+        return adjusted(game, None, discount, fixed=False)
     if suffix == ".json":
-        data = json.loads(path.read_text())
-        return adjusted(game_from_json(data, text), horizon, discount, fixed=False)
-    return builtin(text, horizon, discount)
+        return _from_json(parse_json(read_text(path), where), where, horizon, discount, values)
+    if path.is_dir():
+        raise InputError(where, "a directory", "give the path of a file, or the name of a built-in game")
+    if path.exists():
+        raise InputError(where, f"unknown kind of file {suffix!r}", "give a .dpomdp or .json file")
+    if os.sep in where or suffix:
+        raise InputError(where, "no such file", "check the path; `certify games` lists the built-in games")
+    return builtin(where, horizon, discount)
+
+
+def _from_json(data: object, where: str, horizon: int | None, discount: Fraction | int | str | None,
+               values: Mapping[str, Fraction | int | str] | None) -> Game:
+    game = game_from_json(data, where)
+    return adjusted(game, horizon, discount, fixed=False)
