@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from types import MappingProxyType
+from typing import Self, TypeVar
 
 from certify.errors import InputError
 
 JointAction = tuple[int, ...]
 JointObservation = tuple[int, ...]
+Tables = TypeVar("Tables", bound="GameTables")
 
 
 @dataclass(frozen=True)
-class Game:
-    """A finite-horizon Dec-POMDP; indices everywhere, names only for people.
+class GameTables:
+    """A finite-horizon Dec-POMDP over numbers of some exact kind; indices everywhere, names only
+    for people.  `Game` holds rationals; a game with parameters holds expressions instead.
 
     Attributes
     ----------
@@ -83,8 +86,12 @@ class Game:
         """All joint actions of a step, first agent most significant."""
         return itertools.product(*(self.actions_at(i, step) for i in range(self.number_of_agents)))
 
-    def with_horizon(self, horizon: int) -> Game:
+    def with_horizon(self, horizon: int) -> Self:
         return replace(self, horizon=horizon)
+
+
+class Game(GameTables):
+    """The exact model: `GameTables` in which every number is a `Fraction`."""
 
 
 def check_game(game: Game) -> Game:
@@ -94,6 +101,12 @@ def check_game(game: Game) -> Game:
     probability positive, every distribution that a full-support policy can reach present and
     summing to exactly 1.
     """
+    return check_tables(game, _check_distribution)
+
+
+def check_tables(game: Tables, check_row: Callable[[str, str, list], None]) -> Tables:
+    """`check_game` for numbers of any kind: `check_row(where, what, probabilities)` raises
+    `InputError` unless they are a distribution."""
     where = game.source or game.name
     n = game.number_of_agents
     if n < 1:
@@ -127,13 +140,13 @@ def check_game(game: Game) -> Game:
                    for step in game.available[i]):
                 raise InputError(where, f"action sets of agent {game.agents[i]}",
                                  "list indices of its actions, ascending, each once")
+    check_row(where, "start", [p for *_, p in game.start])
     _check_indices(game, where)
-    _check_distribution(where, "start", [p for *_, p in game.start])
-    _check_reachable_rows(game, where)
+    _check_reachable_rows(game, where, check_row)
     return game
 
 
-def _check_reachable_rows(game: Game, where: str) -> None:
+def _check_reachable_rows(game: GameTables, where: str, check_row: Callable[[str, str, list], None]) -> None:
     """Every row that full-support play can use within the horizon is a distribution."""
     reachable = frozenset(s for s, _, _ in game.start)
     checked: set[tuple[int, JointAction]] = set()
@@ -151,13 +164,13 @@ def _check_reachable_rows(game: Game, where: str) -> None:
                 if (s, a) in checked:
                     continue
                 checked.add((s, a))
-                _check_distribution(where, f"transition from state {game.states[s]} under {_names(game, a)}",
-                                    [p for _, p in row])
+                check_row(where, f"transition from state {game.states[s]} under {_names(game, a)}",
+                          [p for _, p in row])
                 for s2, _ in row:
                     if (a, s2) not in observed:
                         observed.add((a, s2))
-                        _check_distribution(where, f"observation in state {game.states[s2]} after {_names(game, a)}",
-                                            [p for _, p in game.emission.get((a, s2), ())])
+                        check_row(where, f"observation in state {game.states[s2]} after {_names(game, a)}",
+                                  [p for _, p in game.emission.get((a, s2), ())])
         reachable = frozenset(following)
 
 
@@ -175,7 +188,7 @@ def _check_names(where: str, what: str, names: tuple[str, ...]) -> None:
                              "use a nonempty name without blanks, commas, slashes and colons")
 
 
-def _check_indices(game: Game, where: str) -> None:
+def _check_indices(game: GameTables, where: str) -> None:
     """Every index within its list, every target of a row once."""
     n = game.number_of_agents
     states = range(len(game.states))
@@ -212,7 +225,7 @@ def _check_indices(game: Game, where: str) -> None:
                              "indices count from 0 within their lists; list every target once")
 
 
-def _names(game: Game, joint: JointAction) -> str:
+def _names(game: GameTables, joint: JointAction) -> str:
     return " ".join(game.actions[i][a] for i, a in enumerate(joint))
 
 
@@ -224,7 +237,7 @@ def _check_distribution(where: str, what: str, probabilities: list[Fraction]) ->
         raise InputError(where, f"{what}: probabilities sum to {total}, not 1", "make the row sum to exactly 1")
 
 
-def reachable_states(game: Game) -> tuple[int, ...]:
+def reachable_states(game: GameTables) -> tuple[int, ...]:
     """States that full-support play reaches at any number of steps, ascending."""
     found = {s for s, _, _ in game.start}
     frontier = list(found)
@@ -238,7 +251,7 @@ def reachable_states(game: Game) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def restrict_to_reachable(game: Game) -> Game:
+def restrict_to_reachable(game: Tables) -> Tables:
     """The same game on its reachable states only (theory, section 8; formats)."""
     kept = reachable_states(game)
     if len(kept) == len(game.states):
