@@ -1,0 +1,373 @@
+"""One contraction step in floats: from a box that holds every stationary policy to bounds on the
+log-ratios of one agent's policies at one depth (theory, sections 4 and 7; the rule itself is
+stated and proved in docs/certificate-format.md, "The step rule").
+
+Everything here is approximate.  The bounds become theorems when the checker, which shares no code
+with this module, re-derives them with rigorous arithmetic; a step leaves it room to round.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+
+from certify.uniqueness.plan import Plan, ordered_pairs
+
+_TINY = 1e-300
+
+
+def _ein(spec: str, *arrays: np.ndarray) -> np.ndarray:
+    return np.einsum(spec, *arrays, optimize=len(arrays) > 2)
+
+
+def centre(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """The point l + theta (u - l) of a box on the simplex, theta chosen so that rows sum to 1."""
+    slack = (upper - lower).sum(-1, keepdims=True)
+    theta = np.where(slack > 0, (1 - lower.sum(-1, keepdims=True)) / np.maximum(slack, _TINY), 0.0)
+    return lower + np.clip(theta, 0, 1) * (upper - lower)
+
+
+def vertices(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Vertices of box and simplex, (..., Q, A): fill the actions up in every order."""
+    count = lower.shape[-1]
+    orders = np.array(list(itertools.permutations(range(count))))
+    room = (upper - lower)[..., orders]
+    rest = (1 - lower.sum(-1))[..., None, None]
+    before = np.cumsum(room, -1) - room
+    take = np.clip(rest - before, 0, room)
+    points = np.take_along_axis(take, np.broadcast_to(np.argsort(orders, 1), take.shape), -1) + lower[..., None, :]
+    return _distinct(points) if count > 3 else points
+
+
+def _distinct(points: np.ndarray) -> np.ndarray:
+    """Drop repeated vertices (up to 1e-12), repeating some where rows have fewer than others."""
+    flat = points.reshape(-1, *points.shape[-2:])
+    kept = [np.unique(np.round(p, 12), axis=0, return_index=True)[1] for p in flat]
+    width = max(len(k) for k in kept)
+    index = np.stack([np.resize(k, width) for k in kept])
+    return np.take_along_axis(flat, index[..., None], 1).reshape(*points.shape[:-2], width, points.shape[-1])
+
+
+@dataclass
+class Block:
+    """One agent's policies at one depth over a batch of boxes, and what the rule needs of them.
+
+    lower, upper, centre : (B, K, A); points, shift : (B, K, Q, A) vertices, and minus the centre;
+    divergence : (B, K, Q), KL(vertex || centre); log_centre : (B, K, A); entropy : (B, K) of centre.
+    """
+
+    lower: np.ndarray
+    upper: np.ndarray
+
+    def __post_init__(self) -> None:
+        self.centre = centre(self.lower, self.upper)
+        self.points = vertices(self.lower, self.upper)
+        self.shift = self.points - self.centre[..., None, :]
+        self.log_centre = np.log(np.maximum(self.centre, _TINY))
+        self.entropy = -(self.centre * self.log_centre).sum(-1)
+        ratio = np.log(np.maximum(self.points, _TINY)) - self.log_centre[..., None, :]
+        self.divergence = np.maximum((self.points * ratio).sum(-1), 0)
+
+
+def support(block: Block, index: np.ndarray, slope: np.ndarray, *, entropic: bool) -> np.ndarray:
+    """max over the box of slope . (delta, -KL) for the classes `index`.
+
+    index : (..., D) int classes (-1: absent, slope 0 there); slope : (B, ..., D, A + 1), the last
+    entry multiplies -KL(pi || centre).  `entropic` also uses the exact cap
+    e log sum_a c_a exp(g_a / e) - g . c (Donsker and Varadhan) where e > 0.
+    """
+    safe = np.maximum(index, 0)
+    linear, weight = slope[..., :-1], slope[..., -1]
+    values = _ein("...qa,...a->...q", block.shift[:, safe] if index.ndim == slope.ndim - 2 else block.shift[:, safe], linear)
+    values = values + np.maximum(-weight, 0)[..., None] * block.divergence[:, safe]
+    best = values.max(-1)
+    if entropic:
+        c = block.centre[:, safe]
+        with np.errstate(all="ignore"):
+            g = linear / weight[..., None]
+            top = g.max(-1)
+            cap = weight * (top + np.log((c * np.exp(g - top[..., None])).sum(-1)) - (c * g).sum(-1))
+        best = np.where(weight > 1e-13, np.fmin(best, cap), best)
+    return best
+
+
+@dataclass
+class Model:
+    """First-order model of U_t(e, a) (or of V_t(e)) over a batch of boxes.
+
+    U = value + sum_y slope_y . (delta_y, -KL_y) + a remainder in [low, high], y over later blocks.
+    value, low, high : (B, E, JA) (V: (B, E)); slope[j, u] : (B, E, JA, D, A + 1) (V: without JA),
+    D over `plan.below(j, t, u)`.
+    """
+
+    value: np.ndarray
+    slope: dict[tuple[int, int], np.ndarray]
+    low: np.ndarray
+    high: np.ndarray
+
+
+class Step:
+    """The rule for a batch of boxes at fixed beta: models backwards, then bounds forwards.
+
+    box[i][t] : `Block`; beta : (B,) (theory, section 2: everything is multiplied by beta).
+    """
+
+    def __init__(self, plan: Plan, box: list[list[Block]], beta: np.ndarray) -> None:
+        self.plan, self.box, self.beta = plan, box, beta
+        self._models: dict[int, Model] = {}
+        self._collapsed: dict[int, Model] = {}
+
+    def _joint(self, t: int, agents: list[int], rows: np.ndarray, of: str) -> np.ndarray:
+        """Products over `agents` of "centre", "lower" or "upper" ends (B, ..., A) or of "points", the
+        vertices (B, ..., Q, A); joint actions (and vertices) flattened."""
+        classes = self.plan.levels[t].joint[rows]
+        result = None
+        for j in agents:
+            part = getattr(self.box[j][t], of)[:, classes[..., j]]
+            if result is None:
+                result = part
+            elif of != "points":
+                result = _ein("...a,...b->...ab", result, part).reshape(*part.shape[:-1], -1)
+            else:
+                q = result.shape[-2] * part.shape[-2]
+                result = _ein("...pa,...qb->...pqab", result, part).reshape(*part.shape[:-2], q, -1)
+        if result is None:  # a single agent: the others have one empty action
+            shape = (len(self.beta), *rows.shape) + ((1, 1) if of == "points" else (1,))
+            result = np.ones(shape)
+        return result
+
+    def model(self, t: int) -> Model:
+        """The model of U_t."""
+        if t not in self._models:
+            level, plan = self.plan.levels[t], self.plan
+            reward = self.beta[:, None, None] * level.approx_reward
+            if t == plan.horizon - 1:
+                zero = np.zeros_like(reward)
+                self._models[t] = Model(reward, {}, zero, zero)
+            else:
+                after = self.collapsed(t + 1)
+                flow = plan.gamma * level.approx_probability
+                total = lambda x: (flow * x[:, level.successor]).sum(-1)  # noqa: E731
+                slope = {key: self._pull(t, key, g, flow) for key, g in after.slope.items()}
+                self._models[t] = Model(reward + total(after.value), slope, total(after.low), total(after.high))
+        return self._models[t]
+
+    def _pull(self, t: int, key: tuple[int, int], slope: np.ndarray, flow: np.ndarray) -> np.ndarray:
+        link, successor = self.plan.link(key[0], t, key[1]), self.plan.levels[t].successor
+        result = 0.0
+        for s in range(successor.shape[-1]):
+            picked = slope[:, successor[:, :, s, None], np.maximum(link[:, :, s], 0)]
+            result = result + (flow[:, :, s, None] * (link[:, :, s] >= 0))[..., None] * picked
+        return result
+
+    def collapsed(self, t: int) -> Model:
+        """The model of V_t."""
+        if t not in self._collapsed:
+            self._collapsed[t] = self._collapse(t)
+        return self._collapsed[t]
+
+    def remainder_of_difference(self, agent: int, t: int) -> np.ndarray:
+        """(B, E, P, AM): the largest remainder of U(e, (a, .)) - U(e, (b, .)), the remainder of a
+        joint class that both actions can lead to being the same in both."""
+        after = self.collapsed(t + 1)
+        where, change = self.plan.pair_successors(agent, t)
+        return (np.maximum(change, 0) * after.high[:, where] + np.minimum(change, 0) * after.low[:, where]).sum(-1)
+
+    def _collapse(self, t: int) -> Model:
+        """The model of V_t(e) = sum_a prod pi_i(a_i) U_t(e, a) + sum_i w_i H(pi_i)."""
+        plan, level = self.plan, self.plan.levels[t]
+        model = self.model(t)
+        everyone = list(range(plan.agents))
+        rows = np.arange(len(level.joint))
+        c = self._joint(t, everyone, rows, "centre")
+        q = self._joint(t, everyone, rows, "points")
+        value = (c * model.value).sum(-1)
+        slope: dict[tuple[int, int], np.ndarray] = {}
+        rise = _ein("beqa,bea->beq", q, model.value) - value[:, :, None]
+        sizes = [self.box[i][t].points.shape[-2] for i in everyone]
+        for i in everyone:
+            block, k = self.box[i][t], level.joint[:, i]
+            gradient = _ein("beam,bem->bea", plan.split_actions(model.value, i, t, 2),
+                            self._joint(t, plan.others(i), rows, "centre"))
+            linear = _ein("beqa,bea->beq", block.shift[:, k], gradient)
+            spread = linear.reshape(*linear.shape[:2], *(-1 if j == i else 1 for j in everyone))
+            rise = rise - np.broadcast_to(spread, (*linear.shape[:2], *sizes)).reshape(rise.shape)
+            weight = plan.weights[i]
+            full = np.concatenate([gradient - weight * block.log_centre[:, k],
+                                   np.full((*gradient.shape[:2], 1), weight)], -1)
+            slope[i, t] = full[:, :, None, :]
+            value = value + weight * block.entropy[:, k]
+        high = rise + _ein("beqa,bea->beq", q, model.high)
+        low = rise + _ein("beqa,bea->beq", q, model.low)
+        for (j, u), g in model.slope.items():
+            slope[j, u] = _ein("bea,beadx->bedx", c, g)
+            moved = _ein("beqa,beadx->beqdx", q, g) - slope[j, u][:, :, None]
+            index = plan.below(j, t, u)[:, None, :]
+            high = high + support(self.box[j][u], index, moved, entropic=False).sum(-1)
+            low = low - support(self.box[j][u], index, -moved, entropic=False).sum(-1)
+        return Model(value, slope, low.min(-1), high.max(-1))
+
+    def log_ratio_bounds(self, agent: int, t: int, guess: np.ndarray | None = None) -> np.ndarray:
+        """(B, K, A, A): upper bounds on log pi(a|x) - log pi(b|x) at every stationary policy in
+        the box, for the classes x of (agent, t); 0 on the diagonal.
+
+        `guess` : bounds known before, where the search for the smallest valid ones starts.
+        """
+        count = self.plan.levels[t].action_counts[agent]
+        pairs = ordered_pairs(count)
+        k = self.plan.levels[t].classes[agent]
+        result = np.zeros((len(self.beta), k, count, count))
+        if len(pairs):
+            start = None if guess is None else guess[:, :, pairs[:, 0], pairs[:, 1]] * self.plan.weights[agent]
+            best = None
+            for share in (True, False) if self._has_later(agent, t) and t > 0 else (False,):
+                found = _Ascent(self, agent, t, pairs, share).smallest(start)
+                best = found if best is None else np.minimum(best, found)
+            result[:, :, pairs[:, 0], pairs[:, 1]] = best / self.plan.weights[agent]
+        return result
+
+    def _has_later(self, agent: int, t: int) -> bool:
+        return bool(self.model(t).slope)
+
+
+class _Ascent:
+    """sup over the box of sum_m N(m) [sum_a pi(a|m) (U(x, a, .) - U(x, b, .)) - lambda], from the
+    classes x of (agent, t) up to the root; lambda bounds Q(x, a) - Q(x, b) iff this is <= 0.
+
+    share : carry the later blocks' slopes to the root at the centre's weights, so that one block
+        met by several of the others' histories is chosen once; otherwise choose it at each node.
+    """
+
+    def __init__(self, step: Step, agent: int, t: int, pairs: np.ndarray, share: bool) -> None:
+        self.step, self.plan, self.agent, self.t = step, step.plan, agent, t
+        self.path = self.plan.path(agent, t)
+        self.others = self.plan.others(agent)
+        self.top_is_single = bool((self.path[0].mask.sum(1) == 1).all())
+        plan, model, rows = self.plan, step.model(t), self.path[t].rows
+        split = lambda x: plan.split_actions(x, agent, t, 2)  # noqa: E731
+        pick = lambda x, y: (x[:, :, pairs[:, 0]] - y[:, :, pairs[:, 1]])[:, rows]  # noqa: E731
+        value = split(model.value)
+        self.gain = pick(value, value)                                # (B, K, M, P, AM)
+        if t < plan.horizon - 1:
+            self.gain = self.gain + step.remainder_of_difference(agent, t)[:, rows]
+        slopes = {}
+        for key, g in model.slope.items():
+            g = split(g)
+            slopes[key] = pick(g, g)                                  # (B, K, M, P, AM, D, A + 1)
+        self.extra, self.weights = [None] * (t + 1), [None] * (t + 1)
+        for u in range(t, -1, -1):
+            slopes = self._node(u, slopes, share)
+            if u:
+                slopes = {key: self._lift(u - 1, key, g) for key, g in slopes.items()}
+
+    def _index(self, u: int, key: tuple[int, int]) -> np.ndarray:
+        """(K, M, D) classes of block `key` met below the nodes of depth u."""
+        j, depth = key
+        if j == self.agent:
+            own = self.plan.descendants[j][self.t][depth]
+            return np.broadcast_to(own[:, None, :], (*self.path[u].rows.shape, own.shape[1]))
+        return self.plan.below(j, u, depth)[self.path[u].rows]
+
+    def _node(self, u: int, slopes: dict, share: bool) -> dict:
+        """Fix what later blocks add at every vertex of the others' current blocks; pass on the rest."""
+        rows = self.path[u].rows
+        q = self.step._joint(u, self.others, rows, "points")          # (B, K, M, Q, AM)
+        c = self.step._joint(u, self.others, rows, "centre")
+        self.weights[u] = q
+        top = u == 0 and self.top_is_single
+        extra, passed = 0.0, {}
+        for key, g in slopes.items():
+            index = self._index(u, key)[:, :, None, None, :]
+            moved = _ein("bkmqa,bkmpadx->bkmpqdx", q, g)
+            if share and not top:
+                passed[key] = _ein("bkma,bkmpadx->bkmpdx", c, g)
+                moved = moved - passed[key][:, :, :, :, None]
+            extra = extra + support(self.step.box[key[0]][key[1]], index, moved, entropic=top or not share).sum(-1)
+        self.extra[u] = extra
+        if u == 0 and not top:
+            self.residue = self._shared_at_root(passed)
+        return passed
+
+    def _shared_at_root(self, slopes: dict) -> np.ndarray | float:
+        start = np.where(self.path[0].mask, self.plan.initial[self.path[0].rows], 0.0)   # (K, M)
+        total = 0.0
+        for key, g in slopes.items():
+            block, index = self.step.box[key[0]][key[1]], self._index(0, key)
+            g = start[:, :, None, None, None] * g
+            if key[0] == self.agent:
+                total = total + support(block, index[:, 0][:, None, :], g.sum(2), entropic=True).sum(-1)
+            else:
+                total = total + support(block, index[:, :, None, :], g, entropic=True).sum((-1, 2))
+        return total
+
+    def _lift(self, u: int, key: tuple[int, int], slope: np.ndarray) -> np.ndarray:
+        """Slopes at depth u + 1 seen from depth u: (B, K, M, P, AM, D, A + 1)."""
+        step = self.path[u]
+        k = np.arange(len(step.rows))[:, None, None]
+        own = key[0] == self.agent
+        if not own:
+            link = self.plan.split_actions(self.plan.link(key[0], u, key[1]), self.agent, u, 1)
+            link = link[step.rows, step.taken[:, None]]               # (K, M, AM, S, D)
+        result = 0.0
+        for s in range(step.target.shape[-1]):
+            picked = slope[:, k, step.target[..., s]]                 # (B, K, M, AM, P, D', A + 1)
+            if not own:
+                index = np.maximum(link[..., s, :], 0)
+                present = link[..., s, :] >= 0
+                picked = np.take_along_axis(picked, index[None, :, :, :, None, :, None], 5)
+                picked = picked * present[None, :, :, :, None, :, None]
+            result = result + step.chance[..., s][None, ..., None, None, None] * picked
+        return np.moveaxis(result, 4, 3)
+
+    def excess(self, bound: np.ndarray) -> np.ndarray:
+        """The supremum above at lambda = bound, (B, K, P)."""
+        inner = self.gain - bound[:, :, None, :, None]
+        for u in range(self.t, -1, -1):
+            scores = _ein("bkmqa,bkmpa->bkmpq", self.weights[u], inner) + self.extra[u]
+            best = np.where(self.path[u].mask[None, :, :, None], scores.max(-1), 0.0)
+            if u == 0:
+                start = np.where(self.path[0].mask, self.plan.initial[self.path[0].rows], 0.0)
+                if self.top_is_single:
+                    start = (start > 0).astype(float)
+                total = (start[None, :, :, None] * best).sum(2)
+                return total if self.top_is_single else total + self.residue
+            step = self.path[u - 1]
+            k = np.arange(len(step.rows))[:, None, None, None]
+            inner = np.moveaxis((step.chance[None, ..., None] * best[:, k, step.target]).sum(4), 4, 3)
+        raise AssertionError("unreachable")
+
+    def smallest(self, start: np.ndarray | None, rounds: int = 4) -> np.ndarray:
+        """(B, K, P): close to the smallest lambda with excess <= 0, from the safe side; inf where
+        none was found.  `excess` is convex and decreasing in lambda."""
+        if self.t == 0:
+            return self.excess(np.zeros(self.gain[:, :, 0, :, 0].shape))
+        low = np.full(self.gain[:, :, 0, :, 0].shape, -np.abs(self.gain).max() - 1.0)
+        high = np.where(self.path[self.t].mask[None, :, :, None, None], self.gain, -np.inf).max((2, 4))
+        if start is not None:
+            high = np.minimum(high, start)
+        value = self.excess(high)
+        for widen in (1.0, 4.0, 16.0, 64.0):
+            if (value <= 0).all():
+                break
+            high = np.where(value > 0, high + widen, high)
+            value = self.excess(high)
+        failed = value > 1e-12
+        low_value = self.excess(low)
+        for _ in range(rounds):
+            with np.errstate(all="ignore"):
+                chord = high - value * (high - low) / np.where(value != low_value, value - low_value, np.inf)
+            middle = np.clip(np.where(np.isfinite(chord), chord, high), low, high)
+            at = self.excess(middle)
+            with np.errstate(all="ignore"):  # a secant through two points right of the root lands left of it
+                left = middle - at * (high - middle) / np.where(value != at, value - at, np.inf)
+            take = at <= 0
+            high, value = np.where(take, middle, high), np.where(take, at, value)
+            left = np.clip(np.where(np.isfinite(left), left, low), low, high)
+            left_value = self.excess(left)
+            good = left_value > 0
+            low, low_value = np.where(good, left, low), np.where(good, left_value, low_value)
+            better = ~good & (left < high)
+            high, value = np.where(better, left, high), np.where(better, left_value, value)
+        return np.where(failed, np.inf, high)

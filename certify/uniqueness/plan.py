@@ -1,0 +1,176 @@
+"""Index tables of a tree that every contraction step uses, computed once.
+
+For each agent and depth: which later classes descend from a class, which joint classes contain it,
+and the others' part of the path that leads to it (theory, section 7, scheme item 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from certify.games.tree import Tree
+
+
+def ordered_pairs(count: int) -> np.ndarray:
+    """(P, 2): all (a, b) with a != b, a major."""
+    return np.array([(a, b) for a in range(count) for b in range(count) if a != b], dtype=np.int64).reshape(-1, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class PathStep:
+    """One depth u of the way to the classes of (agent, t): the others' joint classes met there.
+
+    rows : (K, M) int, joint classes e at depth u that contain the class's own ancestor (0-padded).
+    mask : (K, M) bool, which entries of `rows` count.
+    target : (K, M, AM, S) int, position in the next step's `rows` of each successor after the
+        ancestor's own action and the others' joint action; chance : same shape, its probability
+        (0 where the successor is not on the path).  Both empty at the last step.
+    taken : (K,) int, the own action that leads on (all 0 at the last step).
+    """
+
+    rows: np.ndarray
+    mask: np.ndarray
+    target: np.ndarray
+    chance: np.ndarray
+    taken: np.ndarray
+
+
+class Plan:
+    """Tables of `tree` in float64 and int64, by agent and depth."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree = tree
+        self.horizon = tree.horizon
+        self.agents = tree.number_of_agents
+        self.gamma = float(tree.game.discount)
+        self.weights = [float(w) for w in tree.game.weights]
+        self.initial = tree.initial.astype(np.float64)
+        self.levels = tree.levels
+        self._descend()
+
+    def _descend(self) -> None:
+        """descendants[j][t][u]: (K_t, D) classes at depth u below each class, -1-padded;
+        position[j][t][u]: (K_t, K_u) their index in that list, -1 elsewhere."""
+        self.descendants = [[{} for _ in range(self.horizon)] for _ in range(self.agents)]
+        self.position = [[{} for _ in range(self.horizon)] for _ in range(self.agents)]
+        for j in range(self.agents):
+            for t in reversed(range(self.horizon)):
+                k = self.levels[t].classes[j]
+                below = {t: np.eye(k, dtype=bool)}
+                if t + 1 < self.horizon:
+                    child = self.levels[t].child[j].reshape(k, -1)
+                    step = np.zeros((k, self.levels[t + 1].classes[j]), dtype=bool)
+                    row, column = np.nonzero(child >= 0)
+                    step[row, child[row, column]] = True
+                    for u, inner in self._reach_below[j, t + 1].items():
+                        below[u] = (step.astype(np.int64) @ inner.astype(np.int64)) > 0
+                self._reach_below[j, t] = below
+                for u, table in below.items():
+                    width = int(table.sum(1).max())
+                    listing = np.full((k, width), -1, dtype=np.int64)
+                    where = np.full(table.shape, -1, dtype=np.int64)
+                    row, column = np.nonzero(table)
+                    rank = (np.cumsum(table, axis=1) - 1)[row, column]
+                    listing[row, rank] = column
+                    where[row, column] = rank
+                    self.descendants[j][t][u], self.position[j][t][u] = listing, where
+
+    @cached_property
+    def _reach_below(self) -> dict:
+        return {}
+
+    def below(self, j: int, t: int, u: int) -> np.ndarray:
+        """(E, D): agent j's classes at depth u below each joint class at depth t, -1-padded."""
+        return self.descendants[j][t][u][self.levels[t].joint[:, j]]
+
+    def link(self, j: int, t: int, u: int) -> np.ndarray:
+        """(E, JA, S, D): index of each entry of `below(j, t, u)` in the successor's own list, or -1."""
+        key = (j, t, u)
+        if key not in self._links:
+            successor = self.levels[t].successor
+            after = self.levels[t + 1].joint[:, j][successor]
+            listing = self.below(j, t, u)[:, None, None, :]
+            found = self.position[j][t + 1][u][after[..., None], np.maximum(listing, 0)]
+            self._links[key] = np.where(listing >= 0, found, -1)
+        return self._links[key]
+
+    @cached_property
+    def _links(self) -> dict:
+        return {}
+
+    def pair_successors(self, agent: int, t: int) -> tuple[np.ndarray, np.ndarray]:
+        """Where own actions a and b (all ordered pairs, a major) lead: successors (E, P, AM, 2S)
+        and gamma (P(. | a) - P(. | b)), gathered where both lead to the same joint class."""
+        key = (agent, t)
+        if key not in self._pairs:
+            level = self.levels[t]
+            successor = self.split_actions(level.successor, agent, t, 1)
+            chance = self.gamma * self.split_actions(level.approx_probability, agent, t, 1)
+            first, second = ordered_pairs(level.action_counts[agent]).T
+            where = np.concatenate([successor[:, first], successor[:, second]], -1)
+            change = np.concatenate([chance[:, first], -chance[:, second]], -1)
+            same = where[..., :, None] == where[..., None, :]
+            owner = same.argmax(-1)                       # the first place that has this successor
+            gathered = np.where(same, change[..., None, :], 0.0).sum(-1)
+            change = np.where(owner == np.arange(where.shape[-1]), gathered, 0.0)
+            self._pairs[key] = where, change
+        return self._pairs[key]
+
+    @cached_property
+    def _pairs(self) -> dict:
+        return {}
+
+    def others(self, agent: int) -> list[int]:
+        return [j for j in range(self.agents) if j != agent]
+
+    def split_actions(self, array: np.ndarray, agent: int, t: int, axis: int) -> np.ndarray:
+        """Reshape a joint-action axis JA into (A_agent, AM), AM over the others' joint actions."""
+        counts = self.levels[t].action_counts
+        shape = array.shape[:axis] + counts + array.shape[axis + 1:]
+        moved = np.moveaxis(array.reshape(shape), axis + agent, axis)
+        return moved.reshape(array.shape[:axis] + (counts[agent], -1) + array.shape[axis + 1:])
+
+    def path(self, agent: int, t: int) -> list[PathStep]:
+        """Steps u = 0..t on the way to every class of (agent, t)."""
+        key = (agent, t)
+        if key not in self._paths:
+            self._paths[key] = self._make_path(agent, t)
+        return self._paths[key]
+
+    @cached_property
+    def _paths(self) -> dict:
+        return {}
+
+    def _make_path(self, agent: int, t: int) -> list[PathStep]:
+        k = self.levels[t].classes[agent]
+        own, taken = [None] * (t + 1), [None] * (t + 1)
+        own[t] = np.arange(k)
+        for u in range(t, 0, -1):
+            before = self.levels[u].predecessor[agent][own[u]]
+            own[u - 1], taken[u - 1] = before[:, 0], before[:, 1]
+        listing, ranks = [], []
+        for u in range(t + 1):
+            member = self.levels[u].joint[:, agent][None, :] == own[u][:, None]
+            rank = np.cumsum(member, axis=1) - 1
+            rows = np.zeros((k, int(member.sum(1).max())), dtype=np.int64)
+            mask = np.zeros(rows.shape, dtype=bool)
+            i, e = np.nonzero(member)
+            rows[i, rank[i, e]], mask[i, rank[i, e]] = e, True
+            listing.append((rows, mask))
+            ranks.append(np.where(member, rank, -1))
+        steps = []
+        for u, (rows, mask) in enumerate(listing):
+            if u == t:
+                empty = np.zeros((*rows.shape, 0, 0))
+                steps.append(PathStep(rows, mask, empty.astype(np.int64), empty, np.zeros(k, np.int64)))
+                continue
+            level = self.levels[u]
+            successor = self.split_actions(level.successor, agent, u, 1)[rows, taken[u][:, None]]
+            chance = self.split_actions(level.approx_probability, agent, u, 1)[rows, taken[u][:, None]]
+            position = ranks[u + 1][np.arange(k)[:, None, None, None], successor]
+            chance = np.where((position >= 0) & mask[:, :, None, None], chance, 0.0)
+            steps.append(PathStep(rows, mask, np.maximum(position, 0), chance, taken[u]))
+        return steps
