@@ -9,6 +9,7 @@ import os
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from certify.errors import InputError
 from certify.games.builtin import adjusted, builtin, checked_horizon, is_builtin
@@ -55,10 +56,10 @@ def _from_file(path: Path, horizon: int | None, discount: Fraction | int | str |
     if suffix == ".dpomdp":
         if values:
             raise InputError(where, "a .dpomdp file has no parameters", "leave the values out")
-        if horizon is None and path.is_file():
+        text = read_text(path)
+        if horizon is None:
             raise InputError(where, "no horizon", "pass --horizon N, the number of steps")
-        game = read_dpomdp(read_text(path), where, path.stem, 1 if horizon is None else checked_horizon(horizon, where), rows)
-        return adjusted(game, None, discount, fixed=False)
+        return adjusted(read_dpomdp(text, where, path.stem, checked_horizon(horizon, where), rows), None, discount, fixed=False)
     if suffix == ".json":
         return _from_json(parse_json(read_text(path), where), where, horizon, discount, values)
     if path.is_dir():
@@ -70,7 +71,16 @@ def _from_file(path: Path, horizon: int | None, discount: Fraction | int | str |
     return builtin(where, horizon, discount)
 
 
-def _from_json(data: object, where: str, horizon: int | None, discount: Fraction | int | str | None,
+def _from_json(data: Any, where: str, horizon: int | None, discount: Fraction | int | str | None,
                values: Mapping[str, Fraction | int | str] | None) -> Game:
-    game = game_from_json(data, where)
-    return adjusted(game, horizon, discount, fixed=False)
+    if horizon is not None:
+        checked_horizon(horizon, where)
+    if isinstance(data, dict) and isinstance(data.get("game"), dict):
+        data = data["game"]  # a certificate restates its game
+    if isinstance(data, dict) and "format" in data:
+        if values:
+            raise InputError(where, "a canonical game has no parameters", "leave the values out")
+        return adjusted(game_from_json(data, where), horizon, discount, fixed=False)
+    from certify.games.native import read_native  # brings sympy, which takes half a second
+
+    return adjusted(read_native(data, where, horizon, values), None, discount, fixed=False)

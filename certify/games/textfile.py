@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from certify.errors import InputError
 
@@ -45,10 +45,13 @@ def parse_json(text: str, where: str) -> Any:
 
     >>> parse_json('{"p": 0.5}', "game.json")
     Traceback (most recent call last):
-    certify.errors.InputError: game.json: the JSON number 0.5 would be rounded; write it as a string: "0.5"
+    certify.errors.InputError: game.json, $.p: the JSON number 0.5 would be rounded; write it as a string: "0.5"
     """
-    def exact(token: str) -> NoReturn:
-        raise InputError(where, f"the JSON number {token[:40]} would be rounded", f'write it as a string: "{token[:40]}"')
+    rounded: list[_Decimal] = []
+
+    def decimal(token: str) -> _Decimal:
+        rounded.append(_Decimal(token))
+        return rounded[-1]
 
     def whole(token: str) -> int:
         if len(token) > 400:
@@ -63,8 +66,28 @@ def parse_json(text: str, where: str) -> Any:
         return found
 
     try:
-        return json.loads(text, parse_float=exact, parse_int=whole, parse_constant=exact, object_pairs_hook=unique)
+        value = json.loads(text, parse_float=decimal, parse_int=whole, parse_constant=decimal, object_pairs_hook=unique)
+        if rounded:
+            raise InputError(f"{where}, {_path(value, rounded[0])}", f"the JSON number {rounded[0][:40]} would be rounded",
+                             f'write it as a string: "{rounded[0][:40]}"')
+        return value
     except json.JSONDecodeError as error:
         raise InputError(f"{where}, line {error.lineno}", f"not JSON: {error.msg}", "correct the syntax there") from None
     except RecursionError:
         raise InputError(where, "JSON nested too deeply", "flatten it") from None
+
+
+class _Decimal(str):
+    """The text of a JSON number that is not an integer."""
+
+
+def _path(value: Any, wanted: _Decimal, path: str = "$") -> str:
+    """The JSON path of `wanted` in `value`, "" if it is not there."""
+    if value is wanted:
+        return path
+    children = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, child in children:
+        step = f"[{key}]" if isinstance(value, list) else f".{key}"
+        if found := _path(child, wanted, path + step):
+            return found
+    return ""

@@ -1,0 +1,108 @@
+"""Numbers with parameters: exact arithmetic expressions such as `(1 - eps)/2`, and constraints
+such as `0 < eps`, read without `eval`.
+
+The same text evaluates to a `Fraction` (parameters given numbers) or to a sympy expression
+(parameters left as symbols).
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeVar
+
+from certify.errors import InputError
+from certify.exact import parse_rational
+
+if TYPE_CHECKING:
+    import sympy
+
+LONGEST = 400
+LARGEST_EXPONENT = 20
+Number = TypeVar("Number", Fraction, "sympy.Expr")
+_OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv}
+_RELATIONS = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
+
+
+def evaluate(text: str, parameters: Mapping[str, Number], where: str) -> Number:
+    """The value of an expression in `+ - * /`, whole powers and parentheses over exact numbers.
+
+    Raises `InputError` for anything else, unknown names and divisions by zero included.
+
+    >>> evaluate("(1 - eps)/2", {"eps": Fraction(1, 10)}, "p")
+    Fraction(9, 20)
+    >>> import sympy
+    >>> evaluate("(1 - eps)/2", {"eps": sympy.Symbol("eps")}, "p")
+    1/2 - eps/2
+    """
+    return _Evaluator(text, parameters, where).value(_tree(text, where).body)
+
+
+def constraint(text: str, parameters: Mapping[str, Number], where: str) -> list:
+    """The relations of a constraint like `0 < eps < 1/2`, one per comparison sign.
+
+    With numbers as parameters each is a bool, with symbols a sympy relation.
+
+    >>> constraint("0 < eps < 1/2", {"eps": Fraction(1, 10)}, "parameters")
+    [True, True]
+    """
+    body = _tree(text, where).body
+    if not isinstance(body, ast.Compare) or any(type(sign) not in _RELATIONS for sign in body.ops):
+        raise InputError(where, f"{text!r} is not a constraint", "compare expressions by <, <=, > or >=")
+    evaluator = _Evaluator(text, parameters, where)
+    sides = [evaluator.value(node) for node in (body.left, *body.comparators)]
+    return [_RELATIONS[type(sign)](*pair) for sign, pair in zip(body.ops, zip(sides, sides[1:], strict=False), strict=True)]
+
+
+def _tree(text: str, where: str) -> ast.Expression:
+    text = text.strip()
+    if len(text) > LONGEST:
+        raise InputError(where, f"an expression of {len(text)} characters", f"use at most {LONGEST}")
+    try:
+        return ast.parse(text, mode="eval")
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        raise InputError(where, f"{text!r} is not an expression",
+                         "write it like (1 - eps)/2; reserved words of Python (lambda, in, …) name no parameter") from None
+
+
+class _Evaluator:
+    def __init__(self, text: str, parameters: Mapping[str, Number], where: str) -> None:
+        self.text, self.parameters, self.where = text.strip(), parameters, where
+        self.symbolic = any(not isinstance(value, Fraction) for value in parameters.values())
+
+    def value(self, node: ast.expr) -> Number:
+        if isinstance(node, ast.Constant):
+            return self.exact(parse_rational(ast.get_source_segment(self.text, node) or "", self.where))
+        if isinstance(node, ast.Name):
+            if node.id not in self.parameters:
+                raise InputError(self.where, f"unknown parameter {node.id!r}", 'declare it in "parameters"')
+            return self.parameters[node.id]
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.UAdd, ast.USub)):
+            operand = self.value(node.operand)
+            return -operand if isinstance(node.op, ast.USub) else operand
+        if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
+            left, right = self.value(node.left), self.value(node.right)
+            if isinstance(node.op, ast.Div) and right == 0:
+                raise InputError(self.where, f"{self.text!r} divides by zero", "give a nonzero denominator")
+            return _OPERATORS[type(node.op)](left, right)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
+            return self.power(node)
+        raise InputError(self.where, f"{self.text!r} is not an expression", "use + - * /, whole powers and parentheses")
+
+    def power(self, node: ast.BinOp) -> Number:
+        exponent = node.right
+        nested = any(isinstance(part, ast.BinOp) and isinstance(part.op, ast.Pow) for part in ast.walk(node.left))
+        if nested or not isinstance(exponent, ast.Constant) or type(exponent.value) is not int \
+                or exponent.value > LARGEST_EXPONENT:
+            raise InputError(self.where, f"a power in {self.text!r}",
+                             f"use whole exponents up to {LARGEST_EXPONENT}, not nested")
+        return self.value(node.left) ** exponent.value
+
+    def exact(self, value: Fraction) -> Number:
+        if not self.symbolic:
+            return value
+        import sympy  # half a second, and needed for symbols only
+
+        return sympy.Rational(value.numerator, value.denominator)
