@@ -53,6 +53,9 @@ def parse_json(text: str, where: str) -> Any:
         rounded.append(_Decimal(token))
         return rounded[-1]
 
+    def constant(token: str) -> None:
+        raise InputError(where, f"{token} is not a number", "give an exact one")
+
     def whole(token: str) -> int:
         if len(token) > 400:
             raise InputError(where, f"a number of {len(token)} digits", "use at most 400")
@@ -66,7 +69,7 @@ def parse_json(text: str, where: str) -> Any:
         return found
 
     try:
-        value = json.loads(text, parse_float=decimal, parse_int=whole, parse_constant=decimal, object_pairs_hook=unique)
+        value = json.loads(text, parse_float=decimal, parse_int=whole, parse_constant=constant, object_pairs_hook=unique)
         if rounded:
             raise InputError(f"{where}, {_path(value, rounded[0])}", f"the JSON number {rounded[0][:40]} would be rounded",
                              f'write it as a string: "{rounded[0][:40]}"')
