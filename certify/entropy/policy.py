@@ -205,7 +205,7 @@ def read_json_argument(text: str, where: str) -> Any:
     if _is_inline_row(stripped):
         return [part.strip() for part in stripped.split(",")]
     try:
-        return json.loads(stripped, parse_float=str, parse_constant=lambda name: _refuse(name, where))
+        return json.loads(stripped, parse_float=str, parse_int=str, parse_constant=lambda name: _refuse(name, where))
     except json.JSONDecodeError as error:
         raise InputError(f"{where}, line {error.lineno}", f"not JSON ({error.msg})",
                          "give a JSON list of numbers") from None
@@ -214,7 +214,7 @@ def read_json_argument(text: str, where: str) -> Any:
 
 
 def _is_inline_row(text: str) -> bool:
-    return "," in text and not text.startswith(("[", "{")) and not Path(text).exists()
+    return "," in text and not text.startswith(("[", "{")) and not text.endswith(".json")
 
 
 def _refuse(name: str, where: str) -> Any:

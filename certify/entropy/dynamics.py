@@ -1,0 +1,144 @@
+"""Enclosures of the entropy along a softmax step: H(softmax(θ + ηu)) as a function of η, its
+first derivative at points, and its second derivative over whole intervals of η.
+Implements theory, section 10 (first-order identities and finite steps) for any direction u.
+
+With π_η ∝ π e^{ηu}, L = log π + H, v = u − E_π u and X_η = L + ηv (log π_η up to a constant):
+
+    H(η) − H(0) = log E_π e^{ηv} − E_η[X_η]          (E_η: mean under π_η; E_0[L] = E_0[v] = 0)
+    H'(η)  = −Cov_η(X_η, v)
+    H''(η) = −E_η[(X_η − E_η X_η)(v − E_η v)²] − Var_η(v)
+
+Proof.  log π_η = log π + ηu − log Σ π e^{ηu}, and H(η) = −E_η log π_η, which is the first line.
+dπ_η/dη = π_η (v − E_η v), so d/dη E_η[Y_η] = Cov_η(Y_η, v) + E_η[dY_η/dη] for any Y.  With
+Y = log π_η the second term is E_η[v − E_η v] = 0: the second line.  Differentiate
+E_η[X_η (v − E_η v)] once more: the dependence of E_η v drops out because X_η may be centred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from flint import arb
+
+from certify.entropy.enclosure import Enclosure, ball, dot
+from certify.entropy.policy import Policy
+
+
+@dataclass(frozen=True)
+class Direction:
+    """The vector u of a step θ → θ + ηu, one row of balls per state.
+
+    `neutral` says that the first-order change vanishes exactly, by construction (REPO's β*).
+    `average` says over what a sampling algorithm was averaged ("all groups", "the given group").
+    """
+
+    rows: tuple[tuple[arb, ...], ...]
+    neutral: bool = False
+    average: str = "all actions"
+
+
+@dataclass(frozen=True)
+class LocalChange:
+    """H(η) − H(0) and H'(η) at η = centre, and H'' over [centre − radius, centre + radius]."""
+
+    centre: Fraction
+    radius: Fraction
+    change: arb
+    slope: arb
+    curvature: arb
+
+    def change_over(self) -> arb:
+        """H(η) − H(0) for every η of the interval (second-order Taylor form)."""
+        step = arb(0).union(ball(self.radius)).union(-ball(self.radius))
+        square = arb(0).union(ball(self.radius) ** 2)
+        return self.change + self.slope * step + self.curvature * square / 2
+
+    def slope_over(self) -> arb:
+        """H'(η) for every η of the interval (mean-value form)."""
+        return self.slope + self.curvature * ball(self.radius).union(-ball(self.radius))
+
+
+class EntropyPath:
+    """The entropy of `policy` along `direction`, summed over states with their weights.
+
+    Make one and use it at a single working precision.
+
+    >>> from certify.entropy.policy import policy_from_json
+    >>> policy = policy_from_json(["1/2", "1/4", "1/4"])
+    >>> path = EntropyPath(policy, Direction(((arb(0), arb(1), arb(1)),)))
+    >>> path.local(Fraction(0), Fraction(1, 100)).slope_over() > 0
+    True
+    """
+
+    def __init__(self, policy: Policy, direction: Direction) -> None:
+        self.policy, self.direction = policy, direction
+        self._states = []
+        for state, row in zip(policy, direction.rows, strict=True):
+            balls = state.balls()
+            mean = dot(balls.pi, row)
+            spread = tuple(u - mean for u in row)
+            self._states.append((ball(state.weight), balls.pi, balls.centred, spread))
+
+    def entropy(self) -> arb:
+        """Σ_s d(s) H_s at η = 0."""
+        return sum((ball(s.weight) * s.balls().entropy for s in self.policy), arb(0))
+
+    def first_order(self) -> arb:
+        """dH/dη at η = 0: −Σ_s d(s) Cov_π(log π, u); exactly 0 for neutral directions."""
+        if self.direction.neutral:
+            return arb(0)
+        return -sum((w * dot((p * x for p, x in zip(pi, centred, strict=True)), spread)
+                     for w, pi, centred, spread in self._states), arb(0))
+
+    def local(self, centre: Fraction, radius: Fraction) -> LocalChange:
+        """Change and slope at `centre`, curvature over the interval of that `radius`."""
+        point = ball(centre)
+        interval = ball(Enclosure(centre - radius, centre + radius))
+        change, slope, curvature = arb(0), arb(0), arb(0)
+        for weight, pi, centred, spread in self._states:
+            c, s = _change_and_slope(pi, centred, spread, point)
+            change += weight * c
+            slope += weight * s
+            curvature += weight * _curvature(pi, centred, spread, interval)
+        if centre == 0:
+            change, slope = arb(0), self.first_order()
+        return LocalChange(centre, radius, change, slope, curvature)
+
+    def change_at(self, eta: Fraction) -> arb:
+        """H(η) − H(0)."""
+        if eta == 0:
+            return arb(0)
+        point = ball(eta)
+        return sum((w * _change_and_slope(pi, centred, spread, point)[0]
+                    for w, pi, centred, spread in self._states), arb(0))
+
+    def probabilities_at(self, eta: Fraction) -> tuple[tuple[arb, ...], ...]:
+        """π_η, one row per state."""
+        return tuple(_tilted(pi, spread, ball(eta))[0] for _, pi, _, spread in self._states)
+
+
+def _tilted(pi: Sequence[arb], spread: Sequence[arb], eta: arb) -> tuple[tuple[arb, ...], arb]:
+    weights = [p * (eta * v).exp() for p, v in zip(pi, spread, strict=True)]
+    total = sum(weights, arb(0))
+    return tuple(w / total for w in weights), total
+
+
+def _change_and_slope(pi: Sequence[arb], centred: Sequence[arb], spread: Sequence[arb],
+                      eta: arb) -> tuple[arb, arb]:
+    tilted, total = _tilted(pi, spread, eta)
+    log_ratio = [x + eta * v for x, v in zip(centred, spread, strict=True)]
+    mean_log, mean_spread = dot(tilted, log_ratio), dot(tilted, spread)
+    slope = -dot((p * (v - mean_spread) for p, v in zip(tilted, spread, strict=True)), log_ratio)
+    return total.log() - mean_log, slope
+
+
+def _curvature(pi: Sequence[arb], centred: Sequence[arb], spread: Sequence[arb], eta: arb) -> arb:
+    tilted, _ = _tilted(pi, spread, eta)
+    mean_spread = dot(tilted, spread)
+    mean_log = dot(tilted, centred) + eta * mean_spread
+    total = arb(0)
+    for p, x, v in zip(tilted, centred, spread, strict=True):
+        total -= p * (v - mean_spread) ** 2 * (x + eta * v - mean_log + 1)
+    return total

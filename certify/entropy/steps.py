@@ -1,0 +1,53 @@
+"""From advantages to a direction u in logit space: expected and sampled softmax policy gradients
+(theory, section 10).  Everything that an algorithm does to the advantages happens before this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flint import arb
+
+from certify.entropy.dynamics import Direction
+from certify.entropy.enclosure import ball, dot
+from certify.entropy.policy import Policy
+from certify.errors import InputError
+
+Balls = tuple[arb, ...]
+
+
+def expected_gradient(policy: Policy, advantages: Sequence[Balls], *, neutral: bool = False,
+                      average: str = "all actions") -> Direction:
+    """u_s = d(s) π ∘ (A − E_π A): the gradient of Σ_s d(s) E_π[A] with A held fixed.
+
+    Source: ∂E_π[A]/∂θ_a = Σ_k π_k A_k (1[k = a] − π_a) (policy gradient theorem, one state).
+    A constant added to A (a baseline) drops out.
+    """
+    rows = []
+    for state, row in zip(policy, advantages, strict=True):
+        pi = state.balls().pi
+        mean = dot(pi, row)
+        weight = ball(state.weight)
+        rows.append(tuple(weight * p * (a - mean) for p, a in zip(pi, row, strict=True)))
+    return Direction(tuple(rows), neutral, average)
+
+
+def sampled_gradient(policy: Policy, state: int, actions: Sequence[int], advantages: Sequence[arb]) -> Direction:
+    """u = (1/G) Σ_i A_i (e_{k_i} − π) for the G sampled `actions` of one state; 0 in other states.
+
+    Source: the score function of a softmax, ∂ log π(k)/∂θ = e_k − π.
+    """
+    if not 0 <= state < len(policy):
+        raise InputError("state", f"{state}", f"number a state from 0 to {len(policy) - 1}")
+    n = policy[state].size
+    for k in actions:
+        if not 0 <= k < n:
+            raise InputError("sampled actions", f"{k} is not an action", f"number actions from 0 to {n - 1}")
+    pi = policy[state].balls().pi
+    total = sum(advantages, arb(0))
+    direction = [-p * total for p in pi]
+    for k, a in zip(actions, advantages, strict=True):
+        direction[k] += a
+    rows = [(arb(0),) * s.size for s in policy]
+    rows[state] = tuple(x / len(actions) for x in direction)
+    return Direction(tuple(rows), average="the given sample")
