@@ -237,13 +237,32 @@ def _check_distribution(where: str, what: str, probabilities: list[Fraction]) ->
         raise InputError(where, f"{what}: probabilities sum to {total}, not 1", "make the row sum to exactly 1")
 
 
+def playable_joint_actions(game: GameTables) -> frozenset[JointAction]:
+    """Joint actions that are available at some step.
+
+    >>> from certify.games import builtin
+    >>> sorted(playable_joint_actions(builtin("lewis:2")))
+    [(0, 2), (1, 2), (2, 0), (2, 1)]
+    """
+    if game.available is None:
+        return frozenset(game.joint_actions_at(0))
+    return frozenset(a for sets in set(zip(*game.available, strict=True)) for a in itertools.product(*sets))
+
+
 def reachable_states(game: GameTables) -> tuple[int, ...]:
-    """States that full-support play reaches at any number of steps, ascending."""
+    """States that full-support play reaches at any number of steps, ascending.
+
+    >>> from certify.games import builtin
+    >>> reachable_states(builtin("dectiger"))
+    (0, 1)
+    """
     found = {s for s, _, _ in game.start}
     frontier = list(found)
     successors: dict[int, set[int]] = {}
-    for (s, _), row in game.transition.items():
-        successors.setdefault(s, set()).update(s2 for s2, _ in row)
+    playable = playable_joint_actions(game)
+    for (s, a), row in game.transition.items():
+        if a in playable:
+            successors.setdefault(s, set()).update(s2 for s2, _ in row)
     while frontier:
         new = successors.get(frontier.pop(), set()) - found
         found |= new
@@ -252,17 +271,25 @@ def reachable_states(game: GameTables) -> tuple[int, ...]:
 
 
 def restrict_to_reachable(game: Tables) -> Tables:
-    """The same game on its reachable states only (theory, section 8; formats)."""
+    """The same game with what play can meet only (theory, section 8; formats): reachable states,
+    joint actions available at some step, observations of outcomes that occur.
+
+    >>> from certify.games import builtin
+    >>> restrict_to_reachable(builtin("climbing")) == builtin("climbing")
+    True
+    """
     kept = reachable_states(game)
-    if len(kept) == len(game.states):
-        return game
     index = {s: k for k, s in enumerate(kept)}
+    playable = playable_joint_actions(game)
+    transition = {(index[s], a): tuple((index[s2], p) for s2, p in row)
+                  for (s, a), row in game.transition.items() if s in index and a in playable}
+    outcomes = {(a, s2) for (_, a), row in transition.items() for s2, _ in row}
     return replace(
         game,
         states=tuple(game.states[s] for s in kept),
         start=tuple((index[s], o, p) for s, o, p in game.start),
-        transition={(index[s], a): tuple((index[s2], p) for s2, p in row)
-                    for (s, a), row in game.transition.items() if s in index},
-        emission={(a, index[s]): row for (a, s), row in game.emission.items() if s in index},
-        reward={(index[s], a): r for (s, a), r in game.reward.items() if s in index},
+        transition=transition,
+        emission={(a, index[s]): row for (a, s), row in game.emission.items()
+                  if s in index and (a, index[s]) in outcomes},
+        reward={(index[s], a): r for (s, a), r in game.reward.items() if s in index and a in playable},
     )
