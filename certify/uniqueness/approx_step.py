@@ -119,6 +119,12 @@ class Step:
         self._models: dict[int, Model] = {}
         self._collapsed: dict[int, Model] = {}
 
+    def replace(self, agent: int, t: int, block: Block) -> None:
+        """Use another box for one agent's policies at one depth; models it does not touch are kept."""
+        self.box[agent][t] = block
+        self._collapsed = {u: m for u, m in self._collapsed.items() if u > t}
+        self._models = {u: m for u, m in self._models.items() if u >= t}
+
     def _joint(self, t: int, agents: list[int], rows: np.ndarray, of: str) -> np.ndarray:
         """Products over `agents` of "centre", "lower" or "upper" ends (B, ..., A) or of "points", the
         vertices (B, ..., Q, A); joint actions (and vertices) flattened."""
