@@ -1,0 +1,87 @@
+"""Between numpy, `Fraction` and python-flint's balls; the only place that touches flint's context.
+
+`flint.ctx.prec` is global and not thread-safe: it is set by `working_precision` alone, restored
+afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+
+import flint
+import numpy as np
+
+
+@contextlib.contextmanager
+def working_precision(bits: int) -> Iterator[None]:
+    """arb at `bits` bits inside the block.
+
+    >>> with working_precision(100):
+    ...     flint.ctx.prec
+    100
+    """
+    before = flint.ctx.prec
+    flint.ctx.prec = bits
+    try:
+        yield
+    finally:
+        flint.ctx.prec = before
+
+
+def to_arb(value: Fraction) -> flint.arb:
+    """The ball of an exact rational at the working precision."""
+    return flint.arb(flint.fmpq(value.numerator, value.denominator))
+
+
+def ball(lower: Fraction, upper: Fraction) -> flint.arb:
+    """A ball that contains [lower, upper]."""
+    return to_arb(lower).union(to_arb(upper))
+
+
+def arb_ends(value: flint.arb) -> tuple[Fraction, Fraction] | None:
+    """Exact rational ends of a ball, or None if it is not finite."""
+    if not value.is_finite():
+        return None
+    (mid, mid_exponent), (radius, radius_exponent) = value.mid().man_exp(), value.rad().man_exp()
+    centre, spread = _dyadic(mid, mid_exponent), _dyadic(radius, radius_exponent)
+    return centre - spread, centre + spread
+
+
+def _dyadic(mantissa: flint.fmpz, exponent: flint.fmpz) -> Fraction:
+    m, e = int(mantissa), int(exponent)
+    return Fraction(m << e) if e >= 0 else Fraction(m, 1 << -e)
+
+
+def float_ends(value: flint.arb) -> tuple[float, float]:
+    """Float64 (lower, upper) around a ball; infinite where it is not finite or out of range."""
+    ends = arb_ends(value)
+    if ends is None:
+        return -math.inf, math.inf
+    return _float_towards(ends[0], -math.inf), _float_towards(ends[1], math.inf)
+
+
+def _float_towards(value: Fraction, direction: float) -> float:
+    try:
+        rounded = float(value)
+    except OverflowError:
+        rounded = math.inf if value > 0 else -math.inf
+        # the largest finite number is the bound on the side that points to zero
+        return rounded if rounded == direction else math.nextafter(rounded, 0.0)
+    wrong = Fraction(rounded) < value if direction > 0 else Fraction(rounded) > value
+    return math.nextafter(rounded, direction) if wrong else rounded
+
+
+def minus_log_enclosure(p: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
+    """Rational (lower, upper) of -log p for every entry 0 < p <= 1, at `bits` bits.
+
+    >>> low, high = minus_log_enclosure(np.array([Fraction(1, 2)], dtype=object), 60)
+    >>> bool(low[0] < Fraction(6931471805599453095, 10**19) < high[0])
+    True
+    """
+    with working_precision(bits):
+        ends = [arb_ends(-to_arb(Fraction(v)).log()) for v in p.ravel()]
+    lower, upper = (np.array([max(Fraction(0), end[k]) for end in ends], dtype=object) for k in range(2))
+    return lower.reshape(p.shape), upper.reshape(p.shape)

@@ -1,0 +1,44 @@
+"""A pair of bounds: the containment theorem is that the exact quantity lies between them.
+
+Comparisons are predicates that mean "certainly"; what overlaps is decided by nobody (`Undecided`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from certify.errors import Undecided
+
+
+@dataclass(frozen=True, eq=False)
+class Enclosure:
+    """`lower <= exact <= upper`, elementwise; floats, `Fraction`s or numpy arrays of either.
+
+    >>> Enclosure(1.0, 2.0).contains(Fraction(3, 2))
+    True
+    """
+
+    lower: Any
+    upper: Any
+
+    @property
+    def width(self) -> Any:
+        """`upper - lower`, in the arithmetic of the bounds (a figure, not a bound)."""
+        return self.upper - self.lower
+
+    def contains(self, value: Any) -> bool:
+        """Whether every element of `value` lies between its bounds, compared exactly."""
+        value, lower, upper = np.broadcast_arrays(
+            *(np.asarray(v, dtype=object) for v in (value, self.lower, self.upper)))
+        return all(Fraction(lo) <= Fraction(v) <= Fraction(up)
+                   for lo, v, up in zip(lower.ravel(), value.ravel(), upper.ravel()))
+
+    def sign(self) -> int:
+        """-1, 0 or 1 where the sign of a scalar is proved; raises `Undecided` otherwise."""
+        if self.lower > 0 or self.upper < 0 or self.lower == self.upper == 0:
+            return int(self.lower > 0) - int(self.upper < 0)
+        raise Undecided(f"the sign of a number in [{self.lower}, {self.upper}]")

@@ -1,0 +1,121 @@
+"""J_alpha, return, entropy, reach, Q and gradient of a policy or of a box of policies, enclosed.
+
+Theory, sections 1 and 2.  The ladder of costs: float64 with a-priori bounds (`point`, and
+`interval_values` for boxes); where its range does not suffice, arb (`arb_evaluate`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from certify.bounds.arb_evaluate import arb_evaluate
+from certify.bounds.enclosure import Enclosure
+from certify.bounds.point import PointValues, expected_values, gradient, point_values, q_values
+from certify.bounds.policy import Blocks, Layout, Point, layout_of, read_policy
+from certify.bounds.rounding import UNIT, outward
+from certify.bounds.tables import Tables, tables_of
+from certify.errors import InputError
+from certify.games.tree import Tree
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Enclosures of everything first-order, at a policy or for every policy of a box.
+
+    Attributes
+    ----------
+    value : J_alpha.  reward : the expected discounted return.  entropy : E sum_t gamma^t sum_i
+        w_i H(pi_i), without alpha.  (`Enclosure`s of floats; value = reward + alpha entropy.)
+    reach : d(x) per class; `reach[i, t].lower` is (K_i,).
+    q : Q_alpha(x, a), value from step t on if agent i plays a at x, entropies of later steps
+        included; `q[i, t].lower` is (K_i, A_i).  gradient : dJ_alpha/dtheta_{x,a}, likewise.
+    arithmetic : "float64" or "arb", the one that gave the bounds.
+    """
+
+    value: Enclosure
+    reward: Enclosure
+    entropy: Enclosure
+    reach: Blocks
+    q: Blocks
+    gradient: Blocks
+    arithmetic: str
+
+
+def check_alpha(alpha: Fraction | int) -> Fraction:
+    """`alpha` as a `Fraction`; raises `InputError` unless it is exact and positive."""
+    if isinstance(alpha, (bool, float)) or not isinstance(alpha, (int, Fraction)):
+        raise InputError("alpha", f"{alpha!r} is not an exact number", "use a Fraction, like Fraction(17, 2)")
+    if alpha <= 0:
+        raise InputError("alpha", f"a temperature of {alpha}", "use a positive number")
+    return Fraction(alpha)
+
+
+def evaluate(tree: Tree, policy: Any, alpha: Fraction | int) -> Evaluation:
+    """Rigorous enclosures at `policy` (see `certify.bounds.policy` for what it may be).
+
+    On a clustered tree classes take the place of AOHs: theta_{x,a} is then the logit of a class.
+    Raises `InputError` for a policy that does not fit the tree and for alpha <= 0.
+
+    >>> from certify.games.builtin import builtin
+    >>> from certify.games.tree import unroll
+    >>> tree = unroll(builtin("lever:2"))
+    >>> result = evaluate(tree, tree.uniform(), Fraction(1))
+    >>> result.reward.contains(Fraction(1, 2)), result.gradient.contains(0)
+    (True, True)
+    """
+    alpha = check_alpha(alpha)
+    layout = layout_of(tree)
+    read = read_policy(tree, policy)
+    ready = float_values(tree, layout, read, alpha)
+    if ready is None:
+        return _from_arb(tree, layout, policy, alpha)
+    tables, at = ready
+    if isinstance(read, Point):
+        return _from_point(tables, layout, at, float(alpha))
+    return Evaluation(**interval_values(tables, layout, read, alpha), arithmetic="float64")
+
+
+def float_values(tree: Tree, layout: Layout, read: Any, alpha: Fraction) -> tuple[Tables, PointValues | None] | None:
+    """Tables and, at a point, its values; None where float64's range does not suffice."""
+    try:
+        tables, temperature = tables_of(tree), float(alpha)
+    except OverflowError:
+        return None
+    if not isinstance(read, Point):
+        return (tables, None) if tables.fits else None
+    if not tables.suit(read.approx, temperature, layout.block_start):
+        return None
+    return tables, point_values(tables, layout, read)
+
+
+def _from_point(tables: Tables, layout: Layout, at: PointValues, alpha: float) -> Evaluation:
+    (reward, reward_radius), (entropy, entropy_radius) = expected_values(tables, at)
+    # alpha is rounded once, its product and the sum once each
+    radius = (reward_radius + alpha * entropy_radius + 8 * UNIT * (abs(reward) + alpha * entropy)) * (1 + 8 * UNIT)
+    relative = at.relative * (1 + 8 * UNIT)
+    return Evaluation(
+        value=_scalar(reward + alpha * entropy, radius),
+        reward=_scalar(reward, reward_radius),
+        entropy=_scalar(entropy, entropy_radius),
+        reach=Blocks(*outward(at.d, relative * at.d), layout, per_row=True),
+        q=Blocks(*outward(*q_values(tables, layout, at, alpha)), layout),
+        gradient=Blocks(*outward(*gradient(tables, layout, at, alpha, alpha)), layout),
+        arithmetic="float64")
+
+
+def _scalar(mid: float, radius: float) -> Enclosure:
+    return Enclosure(math.nextafter(mid - radius, -math.inf), math.nextafter(mid + radius, math.inf))
+
+
+def _from_arb(tree: Tree, layout: Layout, policy: Any, alpha: Fraction) -> Evaluation:
+    found = arb_evaluate(tree, policy, alpha).to_floats()
+    return Evaluation(
+        value=found["value"], reward=found["reward"], entropy=found["entropy"],
+        reach=Blocks(found["reach"].lower, found["reach"].upper, layout, per_row=True),
+        q=Blocks(found["q"].lower, found["q"].upper, layout),
+        gradient=Blocks(found["gradient"].lower, found["gradient"].upper, layout), arithmetic="arb")

@@ -1,0 +1,141 @@
+"""The numbers of a tree in float64, prepared once, with the depth of rounding they lead to.
+
+Rewards are shifted to be nonnegative, level by level: the shift moves J by a known constant and
+leaves gradient and Hessian alone, and every quantity becomes a sum of products of nonnegative
+numbers, to which the a-priori bounds of `rounding` apply (theory, sections 1, 2 and 5).
+"""
+
+from __future__ import annotations
+
+import weakref
+from fractions import Fraction
+
+import numpy as np
+
+from certify.bounds.policy import layout_of
+from certify.games.tree import Level, Tree
+
+LARGEST = 2.0**300
+SMALLEST_EXPONENT = -450  # products of at most two copies of everything stay normal
+
+
+class LevelTable:
+    """One depth: nonnegative rewards, probabilities and the index arrays of the recursions.
+
+    Attributes
+    ----------
+    reward : (E, JA) float64, r - shift rounded to nearest.  probability : (E, JA, S), likewise.
+    joint : per agent (E,) int, its class.  row : (E, n) int, its row in the layout.
+    action_row : per agent, (E, A_i) int, class * A_i + action; `action_rows` twice that, for the
+        two stacked parts (reward, entropy).
+    """
+
+    def __init__(self, tree: Tree, t: int, shift: Fraction) -> None:
+        level, layout = tree.levels[t], layout_of(tree)
+        n = tree.number_of_agents
+        self.counts = level.action_counts
+        self.classes = level.classes
+        self.size = len(level.joint)
+        self.joint_shape = (self.size, *level.action_counts)
+        self.reward = (level.reward - shift).astype(np.float64)
+        self.probability = level.approx_probability
+        self.successor = level.successor
+        self.flat_successor = level.successor.ravel()
+        self.width = level.successor.shape[2]
+        self.joint = [np.ascontiguousarray(level.joint[:, i]) for i in range(n)]
+        self.row = level.joint + np.array([layout.rows[i, t].start for i in range(n)])
+        self.entries = [layout.entries[i, t] for i in range(n)]
+        self.rows = [layout.rows[i, t] for i in range(n)]
+        self.shapes = [layout.shape[i, t] for i in range(n)]
+        self.axis = [tuple(-1 if k == i else 1 for k in range(n)) for i in range(n)]
+        self.action_row = [self.joint[i][:, None] * self.counts[i] + np.arange(self.counts[i]) for i in range(n)]
+        self.action_rows = [np.concatenate([row.ravel(), row.ravel() + k * a])
+                            for row, (k, a) in zip(self.action_row, self.shapes)]
+        self.most_in_class = max(int(np.bincount(j).max()) for j in self.joint)
+        positive = self.probability[self.probability > 0]
+        self.least_probability = float(positive.min()) if positive.size else 1.0
+        arrivals = level.successor[level.probability != 0]
+        self.most_arrivals = int(np.bincount(arrivals).max()) if arrivals.size else 1
+
+
+class Tables:
+    """All levels, the shifts, and `roundings`: no computed quantity is rounded more often.
+
+    Attributes
+    ----------
+    shift : per depth t, the `Fraction` sum_{u >= t} gamma^{u-t} min r_u that the return-to-go lost.
+    initial : (E_0,) float64.  discount : gamma.  weight : (n,) w_i.
+    entropy_mass : per depth, sum_{u >= t} gamma^{u-t} sum_i w_i, rounded up.
+    fits : False where float64 bounds would not hold (numbers too large or too small).
+    """
+
+    def __init__(self, tree: Tree) -> None:
+        gamma, n, h = tree.game.discount, tree.number_of_agents, tree.horizon
+        layout = layout_of(tree)
+        least = [min(level.reward.ravel()) for level in tree.levels]
+        self.levels = [LevelTable(tree, t, least[t]) for t in range(h)]
+        self.shift = [Fraction(0)] * (h + 1)
+        for t in reversed(range(h)):
+            self.shift[t] = least[t] + gamma * self.shift[t + 1]
+        self.float_shift = [float(s) for s in self.shift]
+        self.initial = tree.initial.astype(np.float64)
+        self.discount = float(gamma)
+        self.weight = np.array([float(w) for w in tree.game.weights])
+        self.row_weight = layout.weight[layout.row_start].astype(np.float64)
+        self.entry_weight = layout.weight.astype(np.float64)
+        self.entry_discount = layout.discount.astype(np.float64)
+        self.row_shift = np.array([self.float_shift[t] for t in layout.depth])
+        total = float(sum(tree.game.weights)) * (1 + 2.0**-50)
+        self.entropy_mass = [0.0] * (h + 1)
+        for t in reversed(range(h)):
+            self.entropy_mass[t] = (total + self.discount * self.entropy_mass[t + 1]) * (1 + 2.0**-50)
+        self.entry_mass_after = np.array([self.entropy_mass[t + 1] for t in layout.depth]) * self.discount * (1 + 2.0**-50)
+        self.roundings = self._roundings(n)
+        self._exponent, self.fits = self._range(tree)
+
+    def _roundings(self, n: int) -> int:
+        """Backwards (U, V), forwards (reach), and the last steps of any quantity, added up.
+
+        U = r + gamma sum P V': P, gamma and r rounded, two products, S - 1 additions and one.
+        V: the joint policy n - 1 products, one more, JA - 1 additions; its entropy part p log p
+        instead: 11 and a product with a rounded w, A + n additions.  reach': as many products, P
+        rounded, additions up to the arrivals.  Last: sums over a class (at most `most_in_class`
+        joint classes), over joint actions and rows, twice (rows and columns of the Hessian), the
+        logarithm, and at most 40 factors (alpha, w, gamma^t, square roots, ...).
+        """
+        backwards = sum(level.width + 5 + 2 * n + int(np.prod(level.counts)) + 14 for level in self.levels)
+        forwards = len(self.initial) + sum(n + 3 + level.most_arrivals for level in self.levels)
+        last = max(level.most_in_class + int(np.prod(level.counts)) + 4 * max(level.counts) for level in self.levels)
+        return backwards + forwards + last + 40 + 2 * n
+
+    def _range(self, tree: Tree) -> tuple[float, bool]:
+        rewards = np.concatenate([level.reward.ravel() for level in self.levels])
+        positive = rewards[rewards > 0]
+        least = min(1.0, float(positive.min())) if positive.size else 1.0
+        start = self.initial[self.initial > 0].min()
+        exponent = (np.log2(least) + np.log2(start) + sum(np.log2(level.least_probability) for level in self.levels)
+                    + tree.horizon * np.log2(self.discount) + min(0.0, np.log2(self.weight.min())) - 60)
+        largest = max([1.0, self.weight.max(), *map(abs, self.float_shift)] + [float(rewards.max())])
+        return float(exponent), bool(np.isfinite(exponent) and largest <= LARGEST and self.roundings < 2**30)
+
+    def suit(self, policy: np.ndarray, alpha: float, block_start: np.ndarray) -> bool:
+        """Whether no product of this flat policy's entries with the tree's numbers can underflow.
+
+        Every path takes one entry from every block, and no product here has more than two copies
+        of it; the least entry of every block bounds them all.
+        """
+        if not self.fits or not 2.0**-100 <= alpha <= 2.0**100:
+            return False
+        with np.errstate(divide="ignore"):
+            smallest = np.log2(np.minimum.reduceat(policy, block_start)).sum()
+        return bool(self._exponent + smallest - 100 >= SMALLEST_EXPONENT)
+
+
+_tables: weakref.WeakKeyDictionary[Tree, Tables] = weakref.WeakKeyDictionary()
+
+
+def tables_of(tree: Tree) -> Tables:
+    """The (cached) float64 tables of a tree."""
+    if tree not in _tables:
+        _tables[tree] = Tables(tree)
+    return _tables[tree]
