@@ -5,7 +5,8 @@ holds the true value (numerics of theory, section 10).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,9 +18,11 @@ from certify.exact import rational_text
 PRECISION = 128  # bits; a scalar arb operation costs the same at 53 and at 256
 
 
-def working_precision(bits: int = PRECISION):
-    """Context manager: arb works with `bits` bits inside, the previous precision is restored."""
-    return ctx.workprec(bits)
+@contextmanager
+def working_precision(bits: int = PRECISION) -> Iterator[None]:
+    """Arb works with `bits` bits inside (a context manager, or a decorator); restored afterwards."""
+    with ctx.workprec(bits):
+        yield
 
 
 @dataclass(frozen=True, order=True)

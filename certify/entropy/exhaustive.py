@@ -32,6 +32,7 @@ class BinadeCount:
     def total(self) -> int:
         return int(self.counts.sum())
 
+    @working_precision()
     def mean_factor(self) -> Enclosure:
         """The mean of e^δ over all of them."""
         unit, mean = ball(self.unit), arb(0)
@@ -44,6 +45,7 @@ class BinadeCount:
         index = np.arange(len(self.counts), dtype=np.int64) + self.first
         return Fraction(int((index * self.counts).sum()), self.total) * self.unit
 
+    @working_precision()
     def crossing(self, eps: Fraction, above: bool) -> Fraction:
         """The share of pairs (new, old) of them with e^{δ_new − δ_old} beyond 1 ± ε, exactly.
 
@@ -136,6 +138,7 @@ class ClipCount:
     changed: tuple[Fraction, ...]
 
 
+@working_precision()
 def clip_decisions(table: tuple[np.ndarray, np.ndarray], eps_low: Fraction, eps_high: Fraction) -> ClipCount:
     """Compare RN(exp d) with the exact clip range [1 − ε_low, 1 + ε_high] for every finite d.
 

@@ -25,7 +25,7 @@ from fractions import Fraction
 import numpy as np
 from flint import arb
 
-from certify.entropy.enclosure import Enclosure, ball, enclosure
+from certify.entropy.enclosure import Enclosure, ball, enclosure, working_precision
 from certify.entropy.formats import FloatFormat, nonpositive_cells
 from certify.errors import InputError
 
@@ -122,6 +122,7 @@ class CellTable:
     log_bias: dict[str, tuple[Enclosure, ...]]
 
 
+@working_precision()
 def cell_table(format_: FloatFormat) -> CellTable:
     """The exact mean of e^δ over the rounding cell of every stored value <= 0 (three ways).
 
@@ -148,6 +149,7 @@ class BinadeRow:
     crossing: dict[Fraction, tuple[Enclosure, Enclosure]]
 
 
+@working_precision()
 def binade_row(format_: FloatFormat, exponent: int, eps: tuple[Fraction, ...]) -> BinadeRow:
     """The row of one binade for errors uniform on its interior cells.
 
