@@ -210,10 +210,10 @@ def direction(name: str, policy: Policy, advantages: Rows, given: Mapping[str, A
     Balls are made at the working precision.  Raises `InputError` for unknown names, parameters
     out of range, and shapes that do not fit.
 
-    >>> from certify.entropy.enclosure import Enclosure
+    >>> from certify.entropy.enclosure import RationalEnclosure
     >>> from certify.entropy.policy import policy_from_json
     >>> policy = policy_from_json(["1/2", "1/2"])
-    >>> u = direction("natural", policy, ((Enclosure.of(1), Enclosure.of(0)),), {})
+    >>> u = direction("natural", policy, ((RationalEnclosure.of(1), RationalEnclosure.of(0)),), {})
     >>> u.rows[0][0] == arb(1) / 2
     True
     """

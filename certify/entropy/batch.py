@@ -21,7 +21,7 @@ import numpy as np
 from certify.entropy.algorithms import direction
 from certify.entropy.balls import Balls, upper_sum
 from certify.entropy.dynamics import EntropyPath
-from certify.entropy.enclosure import Enclosure, sign_of, working_precision
+from certify.entropy.enclosure import RationalEnclosure, sign_of, working_precision
 from certify.entropy.policy import Policy, StatePolicy
 from certify.entropy.sign import certify_sign
 from certify.entropy.transcendental import exp, log_points
@@ -133,8 +133,8 @@ def _slope_over(pi: Balls, log_pi: Balls, spread: Balls, radius: float) -> np.nd
 def _exact_sign(weights: np.ndarray, advantages: np.ndarray, algorithm: str, step: float | None) -> int:
     exact = [Fraction(float(w)) for w in weights]
     total = sum(exact)
-    policy: Policy = (StatePolicy(tuple(Enclosure.of(w / total) for w in exact)),)
-    row = tuple(Enclosure.of(Fraction(float(a))) for a in advantages)
+    policy: Policy = (StatePolicy(tuple(RationalEnclosure.of(w / total) for w in exact)),)
+    row = tuple(RationalEnclosure.of(Fraction(float(a))) for a in advantages)
     with working_precision():
         path = EntropyPath(policy, direction(algorithm, policy, (row,), {}))
         if step is None:

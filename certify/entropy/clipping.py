@@ -15,7 +15,7 @@ from fractions import Fraction
 from flint import arb
 
 from certify.entropy.dynamics import Direction
-from certify.entropy.enclosure import Enclosure, ball
+from certify.entropy.enclosure import RationalEnclosure, ball
 from certify.entropy.policy import Numbers, Policy, StatePolicy
 from certify.entropy.steps import expected_gradient
 from certify.errors import InputError
@@ -32,7 +32,7 @@ def ratios(new: StatePolicy, old: StatePolicy) -> tuple[Fraction | arb, ...]:
     return tuple(p / q for p, q in zip(new.balls().pi, old.balls().pi, strict=True))
 
 
-def surviving(ratio: Fraction | arb, advantage: Enclosure, eps_low: Fraction, eps_high: Fraction) -> arb:
+def surviving(ratio: Fraction | arb, advantage: RationalEnclosure, eps_low: Fraction, eps_high: Fraction) -> arb:
     """The factor, 1 or 0, with which the clipped objective min(ρA, clip(ρ)A) keeps the gradient.
 
     It is 0 where A > 0 and ρ > 1 + ε_high, and where A < 0 and ρ < 1 − ε_low; at the limits

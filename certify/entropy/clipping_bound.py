@@ -21,7 +21,7 @@ from flint import arb
 from certify.entropy.algorithms import direction
 from certify.entropy.clipping import ratios
 from certify.entropy.dynamics import EntropyPath
-from certify.entropy.enclosure import Enclosure, ball, enclosure, working_precision
+from certify.entropy.enclosure import RationalEnclosure, ball, enclosure, working_precision
 from certify.entropy.policy import Numbers, StatePolicy
 from certify.errors import InputError
 
@@ -34,10 +34,10 @@ class ClippingBound:
     range, and does H(π') lie within the bounds?  `witness` is an action whose ratio does not.
     """
 
-    before: Enclosure
-    after: Enclosure
-    lower: Enclosure
-    upper: Enclosure
+    before: RationalEnclosure
+    after: RationalEnclosure
+    lower: RationalEnclosure
+    upper: RationalEnclosure
     premise: str
     conclusion: str
     witness: int | None
@@ -91,8 +91,8 @@ class Overshoot:
 
     eta: Fraction
     action: int
-    ratio: Enclosure
-    entropy_ratio: Enclosure
+    ratio: RationalEnclosure
+    entropy_ratio: RationalEnclosure
     outside: str
 
 
@@ -106,7 +106,7 @@ def ppo_overshoot(state: StatePolicy, advantages: Numbers, eta: Fraction, eps: F
 
     >>> from certify.entropy.policy import policy_from_json
     >>> state = policy_from_json(["1/100", "99/100"])[0]
-    >>> ppo_overshoot(state, (Enclosure.of(1), Enclosure.of(0)), Fraction(300), Fraction(1, 5)).outside
+    >>> ppo_overshoot(state, (RationalEnclosure.of(1), RationalEnclosure.of(0)), Fraction(300), Fraction(1, 5)).outside
     'above'
     """
     _check(eps, eps)
@@ -126,7 +126,7 @@ def ppo_overshoot(state: StatePolicy, advantages: Numbers, eta: Fraction, eps: F
 
 
 @working_precision()
-def approach(ratio: Fraction, exponent: int) -> Enclosure:
+def approach(ratio: Fraction, exponent: int) -> RationalEnclosure:
     """H(π')/H(π) for π = (1 − t, t), π' = (1 − ρt, ρt), t = 2^-exponent: tends to ρ, never reaches it.
 
     >>> approach(Fraction(6, 5), 10).upper < approach(Fraction(6, 5), 1000).lower < Fraction(6, 5)

@@ -22,7 +22,7 @@ from fractions import Fraction
 
 from flint import arb
 
-from certify.entropy.enclosure import Enclosure, ball, dot
+from certify.entropy.enclosure import RationalEnclosure, ball, dot
 from certify.entropy.policy import Policy
 
 
@@ -95,7 +95,7 @@ class EntropyPath:
     def local(self, centre: Fraction, radius: Fraction) -> LocalChange:
         """Change and slope at `centre`, curvature over the interval of that `radius`."""
         point = ball(centre)
-        interval = ball(Enclosure(centre - radius, centre + radius))
+        interval = ball(RationalEnclosure(centre - radius, centre + radius))
         change, slope, curvature = arb(0), arb(0), arb(0)
         for weight, pi, centred, spread in self._states:
             c, s = _change_and_slope(pi, centred, spread, point)

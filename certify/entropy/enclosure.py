@@ -5,31 +5,31 @@ holds the true value (numerics of theory, section 10).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
 
-from flint import arb, ctx, fmpq
+from flint import arb
 
+from certify.bounds import arb_numbers
+from certify.bounds.enclosure import Enclosure
 from certify.errors import Undecided
 from certify.exact import rational_text
 
 PRECISION = 128  # bits; a scalar arb operation costs the same at 53 and at 256
 
 
-@contextmanager
-def working_precision(bits: int = PRECISION) -> Iterator[None]:
+def working_precision(bits: int = PRECISION) -> AbstractContextManager[None]:
     """Arb works with `bits` bits inside (a context manager, or a decorator); restored afterwards."""
-    with ctx.workprec(bits):
-        yield
+    return arb_numbers.working_precision(bits)
 
 
 @dataclass(frozen=True, order=True)
-class Enclosure:
+class RationalEnclosure(Enclosure):
     """The closed interval [lower, upper] with rational ends; exact where they agree.
 
-    >>> Enclosure.of(Fraction(1, 3)).exact, Enclosure(Fraction(0), Fraction(1)).width
+    >>> RationalEnclosure.of(Fraction(1, 3)).exact, RationalEnclosure(Fraction(0), Fraction(1)).width
     (True, Fraction(1, 1))
     """
 
@@ -41,50 +41,53 @@ class Enclosure:
             raise ValueError(f"empty enclosure [{self.lower}, {self.upper}]")
 
     @classmethod
-    def of(cls, value: Fraction | int) -> Enclosure:
+    def of(cls, value: Fraction | int) -> RationalEnclosure:
         return cls(Fraction(value), Fraction(value))
 
     @property
     def exact(self) -> bool:
         return self.lower == self.upper
 
-    @property
-    def width(self) -> Fraction:
-        return self.upper - self.lower
+    def outward(self, bits: int = 64) -> RationalEnclosure:
+        """The same with both ends rounded outward to `bits` significant bits: short numbers for files.
 
-    def __contains__(self, value: Fraction | int) -> bool:
-        return self.lower <= value <= self.upper
+        >>> RationalEnclosure.of(Fraction(1, 3)).outward(2).texts()
+        ['1/4', '3/8']
+        """
+        return RationalEnclosure(_floor(self.lower, bits), -_floor(-self.upper, bits))
 
     def texts(self) -> list[str]:
         """`[lower, upper]` as the exact "p/q" strings of the JSON interface."""
         return [rational_text(self.lower), rational_text(self.upper)]
 
 
+def _floor(value: Fraction, bits: int) -> Fraction:
+    if value == 0:
+        return value
+    shift = bits - (abs(value.numerator).bit_length() - value.denominator.bit_length())
+    scale = Fraction(2) ** shift
+    return (value * scale).__floor__() / scale
+
+
 def ball(value: Enclosure | Fraction | int) -> arb:
     """An arb ball that holds `value`, at the working precision."""
     if isinstance(value, Enclosure):
-        if not value.exact:
-            return ball(value.lower).union(ball(value.upper))
+        if value.lower != value.upper:
+            return arb_numbers.ball(value.lower, value.upper)
         value = value.lower
-    value = Fraction(value)
-    return arb(fmpq(value.numerator, value.denominator))
+    return arb_numbers.to_arb(Fraction(value))
 
 
-def _fraction(exact: arb) -> Fraction:
-    mantissa, exponent = exact.man_exp()
-    mantissa, exponent = int(mantissa), int(exponent)
-    return Fraction(mantissa << exponent) if exponent >= 0 else Fraction(mantissa, 1 << -exponent)
-
-
-def enclosure(value: arb) -> Enclosure:
-    """The rational interval that an arb ball stands for, outward; `Undecided` where it is not finite.
+def enclosure(value: arb) -> RationalEnclosure:
+    """The rational interval that an arb ball stands for; `Undecided` where it is not finite.
 
     >>> enclosure(arb(1) / 4).texts()
     ['1/4', '1/4']
     """
-    if not value.is_finite():
+    ends = arb_numbers.arb_ends(value)
+    if ends is None:
         raise Undecided("a ball grew beyond every bound; narrow the input or raise the precision")
-    return Enclosure(_fraction(value.lower()), _fraction(value.upper()))
+    return RationalEnclosure(*ends)
 
 
 def dot(left: Iterable[arb], right: Iterable[arb]) -> arb:

@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 from flint import arb
 
-from certify.entropy.enclosure import Enclosure, ball, enclosure, working_precision
+from certify.entropy.enclosure import RationalEnclosure, ball, enclosure, working_precision
 from certify.entropy.formats import FLOAT32, FloatFormat
 from certify.entropy.transcendental import exp_points
 from certify.errors import InputError, Undecided
@@ -33,7 +33,7 @@ class BinadeCount:
         return int(self.counts.sum())
 
     @working_precision()
-    def mean_factor(self) -> Enclosure:
+    def mean_factor(self) -> RationalEnclosure:
         """The mean of e^δ over all of them."""
         unit, mean = ball(self.unit), arb(0)
         for j in np.flatnonzero(self.counts):

@@ -16,11 +16,11 @@ from typing import Any
 
 from flint import arb
 
-from certify.entropy.enclosure import Enclosure, ball, dot
+from certify.entropy.enclosure import RationalEnclosure, ball, dot
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
 
-Numbers = tuple[Enclosure, ...]
+Numbers = tuple[RationalEnclosure, ...]
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,8 @@ def _short(value: Fraction) -> str:
     return text if len(text) <= 60 else f"about {float(value):.17g} (1 is missed by about {float(value - 1):.3g})"
 
 
-def _number(item: Any, where: str) -> Enclosure:
-    if isinstance(item, Enclosure):
+def _number(item: Any, where: str) -> RationalEnclosure:
+    if isinstance(item, RationalEnclosure):
         return item
     if isinstance(item, list | tuple):
         if len(item) != 2:
@@ -115,8 +115,8 @@ def _number(item: Any, where: str) -> Enclosure:
         low, high = (parse_rational(x, where) for x in item)
         if low > high:
             raise InputError(where, f"the enclosure [{low}, {high}] is empty", "put the lower end first")
-        return Enclosure(low, high)
-    return Enclosure.of(parse_rational(item, where))
+        return RationalEnclosure(low, high)
+    return RationalEnclosure.of(parse_rational(item, where))
 
 
 def numbers(items: Any, where: str) -> Numbers:
@@ -175,7 +175,7 @@ def advantages_from_json(data: Any, policy: Policy, where: str = "advantages") -
     return found
 
 
-def numbers_to_json(row: Sequence[Enclosure]) -> list:
+def numbers_to_json(row: Sequence[RationalEnclosure]) -> list:
     """"p/q" strings, or pairs of them for enclosures that are not exact."""
     return [rational_text(e.lower) if e.exact else e.texts() for e in row]
 

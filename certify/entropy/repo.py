@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from flint import arb
 
-from certify.entropy.enclosure import Enclosure, ball, dot
+from certify.entropy.enclosure import RationalEnclosure, ball, dot
 from certify.entropy.policy import Numbers, Policy, StatePolicy
 from certify.errors import InputError
 
@@ -49,7 +49,7 @@ def neutral_beta(policy: Policy, advantages: Sequence[Numbers]) -> arb:
 
     >>> from certify.entropy.policy import policy_from_json
     >>> policy = policy_from_json(["1/2", "1/4", "1/4"])
-    >>> neutral_beta(policy, (tuple(map(Enclosure.of, (1, 0, -1))),)) > 0
+    >>> neutral_beta(policy, (tuple(map(RationalEnclosure.of, (1, 0, -1))),)) > 0
     True
     """
     if all(s.exactly_uniform for s in policy):
@@ -73,15 +73,15 @@ def rescaled_advantages(policy: Policy, advantages: Sequence[Numbers], zeta: Fra
             for s, row in zip(policy, advantages, strict=True)]
 
 
-def _rescaled(advantage: Enclosure, log_pi: arb, zeta: Fraction, clamp: Fraction | None) -> arb:
+def _rescaled(advantage: RationalEnclosure, log_pi: arb, zeta: Fraction, clamp: Fraction | None) -> arb:
     if clamp is not None:
         log_pi = log_pi.max(-ball(clamp))
     parts = []
     if advantage.upper > 0:
-        positive = ball(Enclosure(max(advantage.lower, Fraction(0)), advantage.upper))
+        positive = ball(RationalEnclosure(max(advantage.lower, Fraction(0)), advantage.upper))
         parts.append((positive * (1 - ball(zeta) * log_pi)).max(arb(0)))
     if advantage.lower < 0:
-        negative = ball(Enclosure(advantage.lower, min(advantage.upper, Fraction(0))))
+        negative = ball(RationalEnclosure(advantage.lower, min(advantage.upper, Fraction(0))))
         parts.append((negative * (1 + ball(zeta) * log_pi)).min(arb(0)))
     if not parts:
         return arb(0)

@@ -17,7 +17,7 @@ from fractions import Fraction
 from flint import arb
 
 from certify.entropy.dynamics import EntropyPath
-from certify.entropy.enclosure import Enclosure, ball, enclosure, sign_of, working_precision
+from certify.entropy.enclosure import RationalEnclosure, ball, enclosure, sign_of, working_precision
 from certify.entropy.formats import FloatFormat
 from certify.entropy.policy import Numbers, StatePolicy
 from certify.entropy.steps import expected_gradient
@@ -68,11 +68,11 @@ class RoundedUpdate:
     `downward` or `undecided`; `stored` is log π_a as stored.
     """
 
-    exact: Enclosure
-    rounded: Enclosure
-    bias: Enclosure
+    exact: RationalEnclosure
+    rounded: RationalEnclosure
+    bias: RationalEnclosure
     sign: str
-    factors: tuple[Enclosure, ...]
+    factors: tuple[RationalEnclosure, ...]
     stored: tuple[Fraction, ...]
 
 

@@ -25,7 +25,7 @@ from fractions import Fraction
 import numpy as np
 from flint import arb
 
-from certify.entropy.enclosure import Enclosure, ball, enclosure, working_precision
+from certify.entropy.enclosure import RationalEnclosure, ball, enclosure, working_precision
 from certify.entropy.formats import FloatFormat, nonpositive_cells
 from certify.errors import InputError
 
@@ -119,7 +119,7 @@ class CellTable:
     outer: np.ndarray
     inner: np.ndarray
     cell: np.ndarray
-    log_bias: dict[str, tuple[Enclosure, ...]]
+    log_bias: dict[str, tuple[RationalEnclosure, ...]]
 
 
 @working_precision()
@@ -144,9 +144,9 @@ class BinadeRow:
 
     exponent: int
     spacing: Fraction
-    one_side: Enclosure
-    both_sides: Enclosure
-    crossing: dict[Fraction, tuple[Enclosure, Enclosure]]
+    one_side: RationalEnclosure
+    both_sides: RationalEnclosure
+    crossing: dict[Fraction, tuple[RationalEnclosure, RationalEnclosure]]
 
 
 @working_precision()

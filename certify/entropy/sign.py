@@ -16,7 +16,7 @@ from fractions import Fraction
 from flint import arb
 
 from certify.entropy.dynamics import EntropyPath, LocalChange
-from certify.entropy.enclosure import Enclosure, enclosure, sign_of
+from certify.entropy.enclosure import RationalEnclosure, enclosure, sign_of
 from certify.errors import InputError
 
 _EXCESS = Fraction(1, 50)        # aim: 2 % wider than the true range
@@ -43,7 +43,7 @@ class SignResult:
 
     status: str
     sign: str
-    steps: Enclosure
+    steps: RationalEnclosure
     pieces: tuple[Piece, ...]
     witness: Fraction | None = None
     reason: str = ""
@@ -67,7 +67,7 @@ class PersistenceResult:
 NAMES = {1: "increases", -1: "decreases"}
 
 
-def change_range(path: EntropyPath, lower: Fraction, upper: Fraction) -> Enclosure:
+def change_range(path: EntropyPath, lower: Fraction, upper: Fraction) -> RationalEnclosure:
     """Encloses {H(η) − H(0) : lower <= η <= upper}, aiming at 2 % (or 1e-13) beyond the true range.
 
     On pieces where H' keeps a sign the range is that between the ends; elsewhere the Taylor form
@@ -76,7 +76,7 @@ def change_range(path: EntropyPath, lower: Fraction, upper: Fraction) -> Enclosu
     >>> from certify.entropy.policy import policy_from_json
     >>> from certify.entropy.algorithms import direction
     >>> policy = policy_from_json(["1/2", "1/4", "1/4"])
-    >>> u = direction("natural", policy, (tuple(map(Enclosure.of, (0, 1, 1))),), {})
+    >>> u = direction("natural", policy, (tuple(map(RationalEnclosure.of, (0, 1, 1))),), {})
     >>> r = change_range(EntropyPath(policy, u), Fraction(0), Fraction(1, 100))
     >>> r.lower <= 0 < r.upper
     True
@@ -105,7 +105,7 @@ def change_range(path: EntropyPath, lower: Fraction, upper: Fraction) -> Enclosu
             settled.append(piece)
         else:
             pending += [(low, centre), (centre, high)]
-    return Enclosure(min(e.lower for e in settled), max(e.upper for e in settled))
+    return RationalEnclosure(min(e.lower for e in settled), max(e.upper for e in settled))
 
 
 def certify_sign(path: EntropyPath, lower: Fraction, upper: Fraction) -> SignResult:
@@ -118,7 +118,7 @@ def certify_sign(path: EntropyPath, lower: Fraction, upper: Fraction) -> SignRes
     _check_interval(lower, upper)
     if upper <= 0:
         raise InputError("steps", f"the interval ends at {upper}", "give a step above 0")
-    steps = Enclosure(lower, upper)
+    steps = RationalEnclosure(lower, upper)
     sign = sign_of(path.change_at(upper))
     if sign in (None, 0):
         return SignResult("undecided", "undecided", steps, (),
