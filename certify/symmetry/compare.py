@@ -6,13 +6,13 @@ witness and the whole list is what a near-symmetry report prints.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from certify.exact import rational_text
-from certify.games.model import Game
+from certify.games.model import GameTables
 from certify.symmetry.maps import GameMap
 
 Key = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # states, joint action, joint observation
@@ -33,7 +33,7 @@ class Difference:
     image_value: Hashable
 
 
-def flat_tables(game: Game) -> dict[str, dict[Key, Any]]:
+def flat_tables(game: GameTables) -> dict[str, dict[Key, Any]]:
     """Every nonzero entry of P, O, R and b0 under its key (states, joint action, joint observation).
 
     >>> from certify.games import builtin
@@ -56,11 +56,8 @@ def image_of(mapping: GameMap, key: Key) -> Key:
             mapping.joint_observation(observation))
 
 
-def differences(game: Game, mapping: GameMap, *,
-                differs: Callable[[Any, Any], bool] = lambda x, y: x != y) -> Iterator[Difference]:
+def differences(game: GameTables, mapping: GameMap) -> Iterator[Difference]:
     """The entries at which `game` and its image under `mapping` differ, both directions, exactly.
-
-    `differs` replaces the comparison of two numbers (parametric games).
 
     >>> from certify.games import builtin
     >>> from certify.symmetry.maps import read_map
@@ -69,20 +66,20 @@ def differences(game: Game, mapping: GameMap, *,
     >>> [(d.key[1], str(d.value), str(d.image_value)) for d in differences(game, flip)]
     [((1, 1), '1', '9/10'), ((2, 2), '9/10', '1')]
     """
-    yield from _agent_differences(game, mapping)
+    yield from agent_differences(game, mapping)
     inverse = mapping.inverse()
     for table, entries in flat_tables(game).items():
         for key, value in entries.items():
             image = image_of(mapping, key)
-            if differs(value, image_value := entries.get(image, Fraction(0))):
+            if value != (image_value := entries.get(image, Fraction(0))):
                 yield Difference(table, key, image, value, image_value)
         for image, image_value in entries.items():
             key = image_of(inverse, image)
-            if key not in entries and differs(Fraction(0), image_value):
+            if key not in entries and image_value != 0:
                 yield Difference(table, key, image, Fraction(0), image_value)
 
 
-def _agent_differences(game: Game, mapping: GameMap) -> Iterator[Difference]:
+def agent_differences(game: GameTables, mapping: GameMap) -> Iterator[Difference]:
     for i, j in enumerate(mapping.agents):
         if game.weights[i] != game.weights[j]:
             yield Difference("weights", ((), (i,), ()), ((), (j,), ()), game.weights[i], game.weights[j])
@@ -94,12 +91,12 @@ def _agent_differences(game: Game, mapping: GameMap) -> Iterator[Difference]:
                     yield Difference("available", ((), (i, a), ()), ((), (j, b), ()), here, there)
 
 
-def is_symmetry(game: Game, mapping: GameMap) -> bool:
+def is_symmetry(game: GameTables, mapping: GameMap) -> bool:
     """True exactly if `mapping` preserves P, O, R, b0, the weights and the action sets of `game`."""
     return next(differences(game, mapping), None) is None
 
 
-def describe(game: Game, difference: Difference) -> dict:
+def describe(game: GameTables, difference: Difference) -> dict:
     """The difference in the game's own names, numbers as exact strings (JSON)."""
     return {
         "table": difference.table,
@@ -116,7 +113,7 @@ def _text(value: Hashable) -> object:
     return rational_text(value) if isinstance(value, Fraction) else str(value)
 
 
-def _describe_key(game: Game, table: str, key: Key) -> dict:
+def _describe_key(game: GameTables, table: str, key: Key) -> dict:
     states, action, observation = key
     if table == "weights":
         return {"agent": game.agents[action[0]]}
@@ -137,7 +134,7 @@ def _describe_key(game: Game, table: str, key: Key) -> dict:
     return entry
 
 
-def sentence(game: Game, difference: Difference) -> str:
+def sentence(game: GameTables, difference: Difference) -> str:
     """One line for people.
 
     >>> from certify.games import builtin

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from certify.errors import InputError, Undecided
-from certify.games.model import Game, restrict_to_reachable
+from certify.games.model import GameTables, restrict_to_reachable
 from certify.symmetry.compare import is_symmetry
 from certify.symmetry.maps import GameMap, identity_map
 from certify.symmetry.search import find_chain, orbits
@@ -40,7 +40,7 @@ class SymmetryGroup:
         (agent, index) pairs.
     """
 
-    game: Game
+    game: GameTables
     generators: tuple[GameMap, ...]
     order: int
     state_only_order: int
@@ -80,7 +80,7 @@ class SymmetryGroup:
         Path(path).write_text(json.dumps(certificate(self), indent=1) + "\n", encoding="utf-8")
 
 
-def symmetries(game: Game, *, states: str = "reachable", max_nodes: int = 200_000,
+def symmetries(game: GameTables, *, states: str = "reachable", max_nodes: int = 200_000,
                accelerate: bool = False) -> SymmetryGroup:
     """The automorphism group of `game`, on its reachable states or on `states="all"`.
 

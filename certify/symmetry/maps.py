@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from certify.errors import InputError
-from certify.games.model import Game
+from certify.games.model import GameTables
 
 Indices = tuple[int, ...]
 
@@ -69,7 +69,7 @@ class GameMap:
         return self.agents, self.actions, self.observations
 
 
-def identity_map(game: Game) -> GameMap:
+def identity_map(game: GameTables) -> GameMap:
     """The identity of `game`."""
     return GameMap(tuple(range(game.number_of_agents)), tuple(range(len(game.states))),
                    tuple(tuple(range(len(row))) for row in game.actions),
@@ -90,7 +90,7 @@ def _invert(permutation: Indices) -> Indices:
     return tuple(inverse)
 
 
-def read_map(game: Game, document: object, where: str = "map") -> GameMap:
+def read_map(game: GameTables, document: object, where: str = "map") -> GameMap:
     """The map that a MAP.json document describes (names or indices; what is left out is the
     identity, index by index).
 
@@ -123,7 +123,7 @@ def read_map(game: Game, document: object, where: str = "map") -> GameMap:
     return GameMap(agents, states, *per_agent)
 
 
-def _by_agent(document: object, game: Game, where: str) -> dict[int, object]:
+def _by_agent(document: object, game: GameTables, where: str) -> dict[int, object]:
     if isinstance(document, Sequence) and not isinstance(document, str):
         if len(document) != game.number_of_agents:
             raise InputError(where, f"{len(document)} lists for {game.number_of_agents} agents", "give one per agent")
@@ -171,7 +171,7 @@ def _resolve(token: object, names: Sequence[str], where: str) -> int:
                      f"use a name or an index from 0 to {len(names) - 1}" if names else "leave it out: there are none")
 
 
-def map_to_names(game: Game, mapping: GameMap) -> dict:
+def map_to_names(game: GameTables, mapping: GameMap) -> dict:
     """The map as a MAP.json document in the game's own names; identical parts are left out.
 
     Reading it back with `read_map` gives the same map.

@@ -14,8 +14,8 @@ from itertools import islice
 import z3
 
 from certify.exact import rational_text
-from certify.games.model import Game
-from certify.symmetry.compare import Difference, Key, _agent_differences, flat_tables, image_of
+from certify.games.model import GameTables
+from certify.symmetry.compare import Difference, Key, agent_differences, flat_tables, image_of
 from certify.symmetry.maps import GameMap
 
 _BATCH = 500  # entries per query: z3's time grows faster than linearly in the number of facts
@@ -35,7 +35,7 @@ class Verdict:
     queries: int = 0
 
 
-def decide(game: Game, mapping: GameMap, *, timeout: float = 60.0) -> Verdict:
+def decide(game: GameTables, mapping: GameMap, *, timeout: float = 60.0) -> Verdict:
     """Whether `mapping` is a symmetry of `game`, by z3 within `timeout` seconds.
 
     >>> from certify.games import builtin
@@ -44,7 +44,7 @@ def decide(game: Game, mapping: GameMap, *, timeout: float = 60.0) -> Verdict:
     >>> decide(game, read_map(game, {"agents": {"agent1": "agent2", "agent2": "agent1"}})).status
     'proved'
     """
-    if (difference := next(_agent_differences(game, mapping), None)) is not None:
+    if (difference := next(agent_differences(game, mapping), None)) is not None:
         return Verdict("refuted", difference)
     deadline = time.monotonic() + timeout
     inverse = mapping.inverse()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from certify.games.model import Game
+from certify.games.model import GameTables
 from certify.symmetry.maps import GameMap
 
 Colours = np.ndarray  # (number of points,) uint64, invariant under every automorphism
@@ -56,7 +56,7 @@ class Structure:
     (`Fraction`, or any hashable for parametric games): equal values get equal colours.
     """
 
-    def __init__(self, game: Game) -> None:
+    def __init__(self, game: GameTables) -> None:
         self.game = game
         n = game.number_of_agents
         sizes = [n, *(len(row) for row in game.actions), *(len(row) for row in game.observations), len(game.states)]

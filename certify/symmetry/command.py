@@ -1,0 +1,92 @@
+"""The commands `certify symmetries` and `certify crossplay` (interface; theory, section 8)."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from certify.errors import Undecided
+from certify.games.load import load
+from certify.games.model import GameTables
+from certify.games.native import load_parametric
+from certify.games.parametric import ParametricGame
+from certify.games.textfile import parse_json, read_text
+from certify.symmetry.candidate import check_candidate
+from certify.symmetry.group import symmetries as find_symmetries
+from certify.symmetry.maps import read_map
+from certify.symmetry.near import near_symmetries
+from certify.symmetry.parametric import parametric_symmetries
+from certify.symmetry.report import (
+    candidate_json,
+    candidate_text,
+    group_json,
+    group_text,
+    near_json,
+    near_text,
+)
+
+_DONE, _REFUTED, _UNDECIDED = 0, 1, 3
+
+
+def _load(name: str, horizon: int | None, discount: str | None, rows: str) -> GameTables:
+    """The game, parameters left as symbols; symmetries do not depend on the horizon of a file."""
+    path = Path(name)
+    if path.suffix.lower() == ".json" and path.is_file():
+        document = parse_json(read_text(path), name)
+        if isinstance(document, dict) and document.get("parameters"):
+            return load_parametric(path, horizon)
+    if path.suffix.lower() == ".dpomdp" and horizon is None:
+        horizon = 1
+        print(f"{name}: no --horizon given; symmetries do not depend on it", file=sys.stderr)
+    return load(name, horizon, discount, rows)
+
+
+@click.command("symmetries")
+@click.argument("game")
+@click.option("--horizon", type=int, help="Number of steps (a certificate restates it).")
+@click.option("--discount", help="Overrides the game's own discount; exact, like 9/10.")
+@click.option("--rows", type=click.Choice(["exact", "renormalise"]), default="exact", show_default=True,
+              help="What to do with rows of probabilities that miss 1.")
+@click.option("--states", type=click.Choice(["reachable", "all"]), default="reachable", show_default=True)
+@click.option("--candidate", type=click.Path(), help="Check the one map in this MAP.json.")
+@click.option("--near", is_flag=True, help="List maps that fail in few entries, with the entries.")
+@click.option("--max-entries", type=click.IntRange(1), default=4, show_default=True,
+              help="Failing entries that a near-symmetry may have.")
+@click.option("--max-nodes", type=click.IntRange(1), default=200_000, show_default=True, help="Bounds the search.")
+@click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds that z3 may take.")
+@click.option("--igraph", "accelerate", is_flag=True, help="Let igraph propose generators (re-checked exactly).")
+@click.option("-o", "--output", type=click.Path(), help="Write the certificate here.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, states: str,
+               candidate: str | None, near: bool, max_entries: int, max_nodes: int, timeout: float,
+               accelerate: bool, output: str | None, as_json: bool) -> None:
+    """The automorphism group of GAME: generators, order, orbits, completeness."""
+    loaded = _load(game, horizon, discount, rows)
+    if candidate is not None:
+        mapping = read_map(loaded, parse_json(read_text(Path(candidate)), candidate), candidate)
+        verdict = check_candidate(loaded, mapping, states=states, timeout=timeout)
+        click.echo(json.dumps(candidate_json(verdict)) if as_json else candidate_text(verdict))
+        sys.exit({"proved": _DONE, "refuted": _REFUTED, "undecided": _UNDECIDED}[verdict.status])
+    began = time.monotonic()
+    try:
+        if isinstance(loaded, ParametricGame):
+            group = parametric_symmetries(loaded, states=states, timeout=timeout)
+        else:
+            group = find_symmetries(loaded, states=states, max_nodes=max_nodes, accelerate=accelerate)
+    except Undecided as reason:
+        click.echo(json.dumps({"status": "undecided", "reason": str(reason)}) if as_json else f"undecided: {reason}")
+        sys.exit(_UNDECIDED)
+    document, text = group_json(group), group_text(group)
+    if near:
+        report = near_symmetries(group, max_entries=max_entries)
+        document["near"], text = near_json(group, report), f"{text}\n{near_text(group, report)}"
+    if output is not None:
+        group.save(output)
+        document["certificate"], text = output, f"{text}\ncertificate: {output}"
+    document["seconds"] = round(time.monotonic() - began, 3)
+    click.echo(json.dumps(document) if as_json else f"{text}\n{document['seconds']} s")
+    sys.exit(_DONE if group.complete else _UNDECIDED)
