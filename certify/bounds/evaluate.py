@@ -15,12 +15,15 @@ import numpy as np
 
 from certify.bounds.arb_evaluate import arb_evaluate
 from certify.bounds.enclosure import Enclosure
+from certify.bounds.interval_values import interval_values
 from certify.bounds.point import PointValues, expected_values, gradient, point_values, q_values
 from certify.bounds.policy import Blocks, Layout, Point, layout_of, read_policy
 from certify.bounds.rounding import UNIT, outward
 from certify.bounds.tables import Tables, tables_of
 from certify.errors import InputError
 from certify.games.tree import Tree
+
+LEAST_ROOM = 10.0  # binary digits per block, below which boxes are evaluated in arb
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +90,7 @@ def float_values(tree: Tree, layout: Layout, read: Any, alpha: Fraction) -> tupl
     except OverflowError:
         return None
     if not isinstance(read, Point):
-        return (tables, None) if tables.fits else None
+        return (tables, None) if tables.fits and tables.room(len(layout.blocks)) >= LEAST_ROOM else None
     if not tables.suit(read.approx, temperature, layout.block_start):
         return None
     return tables, point_values(tables, layout, read)

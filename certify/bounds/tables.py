@@ -24,7 +24,10 @@ class LevelTable:
 
     Attributes
     ----------
-    reward : (E, JA) float64, r - shift rounded to nearest.  probability : (E, JA, S), likewise.
+    reward : (E, JA) float64, r - shift rounded to nearest.  plain_reward : r, likewise.
+    probability : (E, JA, S), likewise.
+    own_path : per agent (E, JA, S) bool, whether a step stays on the one history of its own that
+        stands for the successor's class (`Level.predecessor`); empty at the last depth.
     joint : per agent (E,) int, its class.  row : (E, n) int, its row in the layout.
     action_row : per agent, (E, A_i) int, class * A_i + action; `action_rows` twice that, for the
         two stacked parts (reward, entropy).
@@ -38,6 +41,7 @@ class LevelTable:
         self.size = len(level.joint)
         self.joint_shape = (self.size, *level.action_counts)
         self.reward = (level.reward - shift).astype(np.float64)
+        self.plain_reward = level.approx_reward
         self.probability = level.approx_probability
         self.successor = level.successor
         self.flat_successor = level.successor.ravel()
@@ -51,11 +55,19 @@ class LevelTable:
         self.action_row = [self.joint[i][:, None] * self.counts[i] + np.arange(self.counts[i]) for i in range(n)]
         self.action_rows = [np.concatenate([row.ravel(), row.ravel() + k * a])
                             for row, (k, a) in zip(self.action_row, self.shapes)]
+        self.own_path = [_own_path(tree, t, i) for i in range(n)] if t + 1 < tree.horizon else []
         self.most_in_class = max(int(np.bincount(j).max()) for j in self.joint)
         positive = self.probability[self.probability > 0]
         self.least_probability = float(positive.min()) if positive.size else 1.0
         arrivals = level.successor[level.probability != 0]
         self.most_arrivals = int(np.bincount(arrivals).max()) if arrivals.size else 1
+
+
+def _own_path(tree: Tree, t: int, agent: int) -> np.ndarray:
+    level, following = tree.levels[t], tree.levels[t + 1]
+    before = following.predecessor[agent][following.joint[:, agent]]  # (E', 2) class and action above
+    here = np.stack(np.broadcast_arrays(level.joint[:, agent][:, None], level.joint_actions[:, agent][None, :]), axis=2)
+    return (before[level.successor] == here[:, :, None, :]).all(axis=3)
 
 
 class Tables:
@@ -66,6 +78,7 @@ class Tables:
     shift : per depth t, the `Fraction` sum_{u >= t} gamma^{u-t} min r_u that the return-to-go lost.
     initial : (E_0,) float64.  discount : gamma.  weight : (n,) w_i.
     entropy_mass : per depth, sum_{u >= t} gamma^{u-t} sum_i w_i, rounded up.
+    exponent : the least binary exponent of a product of the tree's own numbers.
     fits : False where float64 bounds would not hold (numbers too large or too small).
     """
 
@@ -91,7 +104,7 @@ class Tables:
             self.entropy_mass[t] = (total + self.discount * self.entropy_mass[t + 1]) * (1 + 2.0**-50)
         self.entry_mass_after = np.array([self.entropy_mass[t + 1] for t in layout.depth]) * self.discount * (1 + 2.0**-50)
         self.roundings = self._roundings(n)
-        self._exponent, self.fits = self._range(tree)
+        self.exponent, self.fits = self._range(tree)
 
     def _roundings(self, n: int) -> int:
         """Backwards (U, V), forwards (reach), and the last steps of any quantity, added up.
@@ -128,7 +141,11 @@ class Tables:
             return False
         with np.errstate(divide="ignore"):
             smallest = np.log2(np.minimum.reduceat(policy, block_start)).sum()
-        return bool(self._exponent + smallest - 100 >= SMALLEST_EXPONENT)
+        return bool(self.exponent + smallest - 100 >= SMALLEST_EXPONENT)
+
+    def room(self, number_of_blocks: int) -> float:
+        """Binary digits that one entry of each block may fall below 1 before a path underflows."""
+        return min((self.exponent - 2 * SMALLEST_EXPONENT) / number_of_blocks, 500.0)
 
 
 _tables: weakref.WeakKeyDictionary[Tree, Tables] = weakref.WeakKeyDictionary()
