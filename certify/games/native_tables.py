@@ -39,9 +39,11 @@ class NativeTables:
             raise InputError(self.where, f"horizon {horizon}, but this game has exactly 1 step", "leave --horizon out or give 1")
         tables = {"one-shot": self.one_shot, "bayesian": self.bayesian, "dec-pomdp": self.dec_pomdp}[kind]()
         n = len(tables["agents"])
-        for key in ("actions", "observations", "weights", "available"):
-            if tables.get(key) and len(tables[key]) != n:
+        for key in ("actions", "observations"):
+            if len(tables[key]) != n:
                 raise self.fail(f"$.{key}", f"{len(tables[key])} entries for {n} agents", "give one per agent")
+        if len(self.document.get("weights", tables["agents"])) != n:
+            raise self.fail("$.weights", f"{len(self.document['weights'])} entries for {n} agents", "give one per agent")
         weights = tuple(parse_rational(w, f"{self.where}, $.weights[{k}]") for k, w in enumerate(self.document.get("weights", ())))
         return {"transition": {}, "emission": {}, **tables, "weights": weights, "horizon": horizon or 1,
                 "name": self.document.get("name", Path(self.where).stem), "source": self.where}
@@ -76,7 +78,7 @@ class NativeTables:
     def action_names(self, sizes: Sequence[int]) -> tuple[tuple[str, ...], ...]:
         given = self.document.get("actions")
         if given is None:
-            return tuple(tuple(str(k + 1) for k in range(size)) for size in sizes)
+            return tuple(tuple(map(str, range(size))) for size in sizes)
         if [len(names) for names in given] != list(sizes):
             raise self.fail("$.actions", f"{[len(names) for names in given]} actions", f"the payoff has {list(sizes)}")
         return tuple(map(tuple, given))

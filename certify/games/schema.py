@@ -47,7 +47,7 @@ def validate(document: Any, where: str) -> None:
         return
     if ".available" in error.json_path and error.validator == "type":
         message = "action sets may depend on the agent and the step only, never on the state or history"
-    elif error.parent is not None:  # only numbers have alternatives in the schema
+    elif error.validator == "anyOf" or error.parent is not None:  # only numbers have alternatives in the schema
         message = f"{json.dumps(error.instance)[:60]} is not an exact number"
     else:
         message = error.message if len(error.message) <= 200 else f"{error.message[:120]} … {error.message[-70:]}"

@@ -63,9 +63,9 @@ def tiny_hanabi(variant: str) -> Game:
     return Game(
         name=f"tiny-hanabi:{variant}",
         agents=agent_names(2),
-        states=tuple(f"cards{c}{d}" for c, d in cards) + tuple(f"cards{c}{d}-play{a + 1}" for c, d in cards for a in moves),
-        actions=(("1", "2", "3", "wait"),) * 2,
-        observations=(("card0", "card1", "nothing"), ("card0", "card1", "played1", "played2", "played3")),
+        states=tuple(f"cards{c}{d}" for c, d in cards) + tuple(f"cards{c}{d}-play{a}" for c, d in cards for a in moves),
+        actions=(("0", "1", "2", "wait"),) * 2,
+        observations=(("card0", "card1", "nothing"), ("card0", "card1", "played0", "played1", "played2")),
         start=tuple((deal, pair, Fraction(1, 4)) for deal, pair in enumerate(cards)),
         transition={(deal, (a, wait)): ((s2, Fraction(1)),) for (deal, a), s2 in after.items()},
         emission={((a, wait), s2): (((nothing, 2 + a), Fraction(1)),) for (_, a), s2 in after.items()},

@@ -1,0 +1,16 @@
+"""The examples in the docstrings of `certify.games` run as written."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import certify.games
+
+
+@pytest.mark.parametrize("name", [module.name for module in pkgutil.iter_modules(certify.games.__path__)])
+def test_examples(name):
+    found = doctest.testmod(importlib.import_module(f"certify.games.{name}"))
+    assert found.attempted or name in ("dpomdp_preamble", "native_tables")  # read only through `dpomdp` and `native`
+    assert found.failed == 0
