@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from certify.errors import InputError
 from certify.uniqueness.plan import Plan, ordered_pairs
 
 _TINY = 1e-300
+MAX_VERTEX_ACTIONS = 7   # beyond this the vertices of a policy's box are too many to list
 
 
 def _ein(spec: str, *arrays: np.ndarray) -> np.ndarray:
@@ -32,6 +35,9 @@ def centre(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
 def vertices(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     """Vertices of box and simplex, (..., Q, A): fill the actions up in every order."""
     count = lower.shape[-1]
+    if count > MAX_VERTEX_ACTIONS:
+        raise InputError("localisation", f"an agent with {count} actions in a game of several steps or of more than "
+                         f"two agents (the limit is {MAX_VERTEX_ACTIONS})", "use --method structural")
     orders = np.array(list(itertools.permutations(range(count))))
     room = (upper - lower)[..., orders]
     rest = (1 - lower.sum(-1))[..., None, None]
@@ -39,6 +45,15 @@ def vertices(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     take = np.clip(rest - before, 0, room)
     points = np.take_along_axis(take, np.broadcast_to(np.argsort(orders, 1), take.shape), -1) + lower[..., None, :]
     return _distinct(points) if count > 3 else points
+
+
+def greedy_maximum(lower: np.ndarray, upper: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """max over box and simplex of value . pi, by filling up in the order of the values; (..., A) -> (...)."""
+    order = np.argsort(-value, axis=-1)
+    lower, upper, value = (np.take_along_axis(np.broadcast_to(x, value.shape), order, -1) for x in (lower, upper, value))
+    room = upper - lower
+    take = np.clip((1 - lower.sum(-1, keepdims=True)) - (np.cumsum(room, -1) - room), 0, room)
+    return ((lower + take) * value).sum(-1)
 
 
 def _distinct(points: np.ndarray) -> np.ndarray:
@@ -56,6 +71,7 @@ class Block:
 
     lower, upper, centre : (B, K, A); points, shift : (B, K, Q, A) vertices, and minus the centre;
     divergence : (B, K, Q), KL(vertex || centre); log_centre : (B, K, A); entropy : (B, K) of centre.
+    Vertices are made only where they are asked for: one-step games do without.
     """
 
     lower: np.ndarray
@@ -63,12 +79,21 @@ class Block:
 
     def __post_init__(self) -> None:
         self.centre = centre(self.lower, self.upper)
-        self.points = vertices(self.lower, self.upper)
-        self.shift = self.points - self.centre[..., None, :]
         self.log_centre = np.log(np.maximum(self.centre, _TINY))
         self.entropy = -(self.centre * self.log_centre).sum(-1)
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        return vertices(self.lower, self.upper)
+
+    @cached_property
+    def shift(self) -> np.ndarray:
+        return self.points - self.centre[..., None, :]
+
+    @cached_property
+    def divergence(self) -> np.ndarray:
         ratio = np.log(np.maximum(self.points, _TINY)) - self.log_centre[..., None, :]
-        self.divergence = np.maximum((self.points * ratio).sum(-1), 0)
+        return np.maximum((self.points * ratio).sum(-1), 0)
 
 
 def support(block: Block, index: np.ndarray, slope: np.ndarray, *, entropic: bool) -> np.ndarray:
@@ -279,6 +304,13 @@ class _Ascent:
     def _node(self, u: int, slopes: dict, share: bool) -> dict:
         """Fix what later blocks add at every vertex of the others' current blocks; pass on the rest."""
         rows = self.path[u].rows
+        if not slopes and len(self.others) == 1:
+            j = self.others[0]
+            block, k = self.step.box[j][u], self.plan.levels[u].joint[rows, j]
+            self.weights[u], self.extra[u] = (block.lower[:, k][:, :, :, None], block.upper[:, k][:, :, :, None]), 0.0
+            if u == 0 and not self.top_is_single:
+                self.residue = 0.0
+            return {}
         q = self.step._joint(u, self.others, rows, "points")          # (B, K, M, Q, AM)
         c = self.step._joint(u, self.others, rows, "centre")
         self.weights[u] = q
@@ -331,8 +363,11 @@ class _Ascent:
         """The supremum above at lambda = bound, (B, K, P)."""
         inner = self.gain - bound[:, :, None, :, None]
         for u in range(self.t, -1, -1):
-            scores = _ein("bkmqa,bkmpa->bkmpq", self.weights[u], inner) + self.extra[u]
-            best = np.where(self.path[u].mask[None, :, :, None], scores.max(-1), 0.0)
+            if isinstance(self.weights[u], tuple):
+                best = greedy_maximum(*self.weights[u], inner)
+            else:
+                best = (_ein("bkmqa,bkmpa->bkmpq", self.weights[u], inner) + self.extra[u]).max(-1)
+            best = np.where(self.path[u].mask[None, :, :, None], best, 0.0)
             if u == 0:
                 start = np.where(self.path[0].mask, self.plan.initial[self.path[0].rows], 0.0)
                 if self.top_is_single:

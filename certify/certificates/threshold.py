@@ -1,0 +1,87 @@
+"""Threshold certificates as JSON objects (docs/certificate-format.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from certify.exact import rational_text
+from certify.games.canonical import game_to_json, sha256_of
+from certify.games.model import Game
+from certify.uniqueness.concavity import Concavity
+from certify.uniqueness.cover import UNIT, Node
+from certify.uniqueness.structural import Structural
+
+FORMAT, VERSION = "certify-certificate", 1
+
+CONSEQUENCES = (
+    "For every temperature alpha >= alpha_star the game has exactly one stationary policy.",
+    "Every trajectory of the tabular softmax policy-gradient flow of J_alpha converges to it, from every initialisation (Theorem A).",
+    "It is fixed by every symmetry of J_alpha, so independently trained agents are compatible: cross-play equals self-play in the limit.",
+)
+
+
+def envelope(game: Game, claim: dict[str, Any], proof: dict[str, Any], search: dict[str, Any] | None) -> dict[str, Any]:
+    """The outer object of a threshold certificate for `game`."""
+    restated = game_to_json(game)
+    result = {"format": FORMAT, "version": VERSION, "kind": "threshold", "game": restated,
+              "game_sha256": sha256_of(restated), "objective": "visitation", "claim": claim, "proof": proof,
+              "consequences": list(CONSEQUENCES)}
+    if search is not None:
+        result["search"] = search
+    return result
+
+
+def structural_proof(result: Structural) -> dict[str, Any]:
+    """The `proof` object of a structural threshold."""
+    proof: dict[str, Any] = {"type": "structural", "form": result.form, "strict": result.strict}
+    if result.vector is not None:
+        proof["vector"] = [[rational_text(z) for z in row] for row in result.vector]
+    return proof
+
+
+def structural_claim(result: Structural) -> dict[str, Any]:
+    """The `claim` object: with a modulus where the form holds on the whole policy space, strictly."""
+    concavity = []
+    if result.modulus is not None and result.modulus > 0:
+        modulus = rational_text(result.modulus)
+        concavity.append({"alpha": rational_text(result.alpha_star), "modulus": modulus, "node": None, "steps": []})
+    return {"alpha_star": rational_text(result.alpha_star), "strong_concavity": concavity}
+
+
+def structural_certificate(game: Game, result: Structural, search: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A certificate that `result` holds for `game`."""
+    return envelope(game, structural_claim(result), structural_proof(result), search)
+
+
+def parameters_certificate(parameters: dict[str, Any], result: Structural, search: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A certificate for every game within bare parameters (`certify threshold --structural ...`)."""
+    certificate = {"format": FORMAT, "version": VERSION, "kind": "structural-parameters", "parameters": parameters,
+                   "parameters_sha256": sha256_of(parameters), "objective": "visitation", "claim": structural_claim(result),
+                   "proof": structural_proof(result), "consequences": list(CONSEQUENCES)}
+    if search is not None:
+        certificate["search"] = search
+    return certificate
+
+
+def cover_certificate(game: Game, nodes: list[Node], concavity: list[Concavity], *, clustering: bool = True,
+                      search: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A certificate whose proof is a cover of [0, 1/alpha_star]; alpha_star = 1 / (upper end of node 0)."""
+    proof = {"type": "cover", "clustering": clustering, "unit": UNIT, "nodes": [_node(node) for node in nodes]}
+    claim = {"alpha_star": rational_text(1 / nodes[0].high),
+             "strong_concavity": [{"alpha": rational_text(c.alpha), "modulus": rational_text(c.modulus), "node": c.node,
+                                   "steps": c.steps} for c in concavity]}
+    return envelope(game, claim, proof, search)
+
+
+def _node(node: Node) -> dict[str, Any]:
+    result: dict[str, Any] = {"parent": node.parent, "beta": [rational_text(node.low), rational_text(node.high)],
+                              "steps": node.steps}
+    if node.close is not None:
+        result["close"] = node.close
+    else:
+        split = dict(node.split)
+        for key in ("beta", "at"):
+            if key in split:
+                split[key] = rational_text(split[key])
+        result["split"] = split
+    return result

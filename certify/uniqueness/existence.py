@@ -1,0 +1,189 @@
+"""Proofs that a stationary policy exists in a small box: a Krawczyk step (theory, sections 2, 7).
+
+In the log-ratios z_{x,a} = log pi(a|x) / pi(r|x) a policy is stationary exactly if
+G(z)_{x,a} = z_{x,a} - (Q_alpha(x,a) - Q_alpha(x,r)) / (alpha w_i) vanishes.  If
+K = m - Y G(m) + (I - Y DG(Z)) (Z - m) lies in the interior of Z, Z holds exactly one zero of G,
+and it is nondegenerate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import flint
+import numpy as np
+
+from certify.bounds.arb_numbers import arb_ends, to_arb, working_precision
+from certify.bounds.evaluate import check_alpha
+from certify.bounds.objects import ObjectRecursion
+from certify.bounds.policy import Layout, PolicyBox, layout_of
+from certify.errors import InputError, Undecided
+from certify.games.tree import Tree
+from certify.uniqueness.jets import Jet
+
+_NEWTON_STEPS = 30
+_INFLATIONS = 4
+_LARGEST = 400  # log-ratios; the dense Jacobian in jets grows with the square
+
+
+@dataclass(frozen=True, eq=False)
+class StationaryProof:
+    """`policy` (a `PolicyBox` of `Fraction`s) holds exactly one stationary policy at `alpha`.
+
+    `lower`, `upper` : (N,) object arrays, its rational ends in the order of `Layout`.
+    `radius` : the largest half-width of an entry of the policy.
+    """
+
+    tree: Tree
+    alpha: Fraction
+    policy: PolicyBox
+    lower: np.ndarray
+    upper: np.ndarray
+    radius: Fraction
+
+
+def prove_stationary(tree: Tree, alpha: Fraction | int, approx_policy: Any, *, precision: int = 192) -> StationaryProof:
+    """A box around `approx_policy` (nested float tables of full support) with exactly one stationary policy.
+
+    Newton's method polishes the policy in balls' midpoints, a Krawczyk step proves it.  Raises
+    `Undecided` where Newton does not settle or the step does not contract (a fold, a poor start),
+    and `InputError` for more than 400 log-ratios and for policies that do not fit the tree.
+
+    >>> from certify.games import builtin
+    >>> from certify.games.tree import unroll
+    >>> tree = unroll(builtin("lever:2"))
+    >>> proof = prove_stationary(tree, Fraction(1, 4), [[np.array([[0.98, 0.02]])], [np.array([[0.97, 0.03]])]])
+    >>> bool(proof.lower[0] > Fraction(9, 10)), proof.radius < Fraction(1, 10**30)
+    (True, True)
+    """
+    alpha = check_alpha(alpha)
+    layout = layout_of(tree)
+    flat = layout.flat(approx_policy).astype(np.float64)
+    if not (np.isfinite(flat).all() and flat.min() > 0):
+        raise InputError("policy", "an entry that is not positive", "give every action a positive probability")
+    ratios = _Ratios(layout, flat)
+    if ratios.size > _LARGEST:
+        raise InputError(tree.game.name, f"{ratios.size} log-ratios", f"a Krawczyk step is made for at most {_LARGEST}")
+    with working_precision(precision):
+        middle, inverse = _newton(tree, ratios, alpha, flint.arb_mat(ratios.size, 1, ratios.start(flat)))
+        residual, _ = _stationarity(tree, ratios, alpha, middle)
+        box = _krawczyk(tree, ratios, alpha, middle, inverse, residual)
+        return _proof(tree, ratios, alpha, box)
+
+
+class _Ratios:
+    """The coordinates: one for every action but the most probable one of each row."""
+
+    def __init__(self, layout: Layout, flat: np.ndarray) -> None:
+        self.layout = layout
+        bounds = [*layout.row_start.tolist(), layout.size]
+        self.rows = [range(lo, hi) for lo, hi in zip(bounds, bounds[1:], strict=False)]
+        self.reference = [max(row, key=lambda k: flat[k]) for row in self.rows]
+        free = sorted(set(range(layout.size)) - set(self.reference))
+        self.size = len(free)
+        self.entry = free  # coordinate -> entry of the flat policy
+        self.coordinate = {entry: k for k, entry in enumerate(free)}
+
+    def start(self, flat: np.ndarray) -> list[flint.arb]:
+        reference = {entry: self.reference[int(self.layout.row_of_entry[entry])] for entry in self.entry}
+        return [flint.arb(float(flat[k])).log() - flint.arb(float(flat[reference[k]])).log() for k in self.entry]
+
+    def policy(self, z: flint.arb_mat) -> tuple[np.ndarray, np.ndarray]:
+        """Jets of pi and -log pi, (N,) each, over the balls `z` (size, 1)."""
+        pi, minus_log = (np.empty(self.layout.size, dtype=object) for _ in range(2))
+        zero = flint.arb(0)
+        for row in self.rows:
+            value = {k: z[self.coordinate[k], 0] if k in self.coordinate else zero for k in row}
+            inverse = {k: sum(((value[b] - value[k]).exp() for b in row if b != k), flint.arb(1)) for k in row}
+            p = {k: 1 / inverse[k] for k in row}
+            for k in row:
+                slope = flint.arb_mat(1, self.size)
+                for b in row:
+                    if b in self.coordinate:
+                        slope[0, self.coordinate[b]] = p[b] - (1 if b == k else 0)
+                minus_log[k] = Jet(inverse[k].log(), slope)
+                pi[k] = Jet(p[k], slope * (-p[k]))
+        return pi, minus_log
+
+
+def _constant(value: Fraction) -> Jet:
+    return Jet(to_arb(value))
+
+
+def _stationarity(tree: Tree, ratios: _Ratios, alpha: Fraction, z: flint.arb_mat) -> tuple[flint.arb_mat, flint.arb_mat]:
+    """G (size, 1) and DG (size, size), enclosed over the balls `z`."""
+    layout = ratios.layout
+    pi, minus_log = ratios.policy(z)
+    entropy = layout.row_sums(pi * minus_log)
+    run = ObjectRecursion(tree, pi, minus_log, entropy, _constant)
+    temperature = _constant(alpha)
+    weighted = run.weighted(run.U_reward) + temperature * run.weighted(run.U_entropy)
+    q = weighted / run.d[layout.row_of_entry]
+    value, slope = flint.arb_mat(ratios.size, 1), flint.arb_mat(ratios.size, ratios.size)
+    for c, k in enumerate(ratios.entry):
+        kappa = to_arb(alpha * layout.weight[k])
+        difference = q[k] - q[ratios.reference[int(layout.row_of_entry[k])]]
+        value[c, 0] = z[c, 0] - difference.value / kappa
+        for b in range(ratios.size):
+            derivative = flint.arb(0) if difference.slope is None else difference.slope[0, b]
+            slope[c, b] = (1 if b == c else 0) - derivative / kappa
+    return value, slope
+
+
+def _newton(tree: Tree, ratios: _Ratios, alpha: Fraction, z: flint.arb_mat) -> tuple[flint.arb_mat, flint.arb_mat]:
+    """Midpoints near a zero of G, and an approximate inverse of DG there (neither is trusted)."""
+    size = ratios.size
+    best = np.inf
+    for _ in range(_NEWTON_STEPS):
+        z = _midpoints(z)
+        value, slope = _stationarity(tree, ratios, alpha, z)
+        try:
+            inverse = _midpoints(_midpoints(slope).inv())
+        except ZeroDivisionError:
+            raise Undecided("the Jacobian is singular at the approximate policy") from None
+        step = inverse * value
+        length = max((float(abs(step[k, 0].mid())) for k in range(size)), default=0.0)
+        if not np.isfinite(length) or length > 50:
+            raise Undecided("Newton's method leaves the neighbourhood of the approximate policy")
+        if length < 2.0 ** (-flint.ctx.prec // 2):
+            return z, inverse
+        best = min(best, length)
+        z = z - step
+    raise Undecided(f"Newton's method does not settle: its shortest step was {best:.2g}")
+
+
+def _midpoints(matrix: flint.arb_mat) -> flint.arb_mat:
+    return flint.arb_mat(matrix.nrows(), matrix.ncols(), [entry.mid() for entry in matrix.entries()])
+
+
+def _krawczyk(tree: Tree, ratios: _Ratios, alpha: Fraction, middle: flint.arb_mat, inverse: flint.arb_mat,
+              residual: flint.arb_mat) -> flint.arb_mat:
+    """A box of log-ratios (size, 1) that holds exactly one zero of G."""
+    size = ratios.size
+    if size == 0:
+        return middle
+    newton = middle - inverse * residual
+    smallest = flint.arb(2) ** (-(2 * flint.ctx.prec) // 3)
+    radius = [abs(newton[k, 0] - middle[k, 0]).upper() * 2 + smallest for k in range(size)]
+    identity = flint.arb_mat(size, size, [int(k == b) for k in range(size) for b in range(size)])
+    for _ in range(_INFLATIONS):
+        spread = flint.arb_mat(size, 1, [flint.arb(0, r) for r in radius])
+        box = middle + spread
+        _, slope = _stationarity(tree, ratios, alpha, box)
+        image = newton + (identity - inverse * slope) * spread
+        if all(box[k, 0].contains_interior(image[k, 0]) for k in range(size)):
+            return image
+        radius = [(abs(image[k, 0] - middle[k, 0]).upper() * 2 + smallest) for k in range(size)]
+        if not all(r.is_finite() for r in radius):
+            break
+    raise Undecided("the Krawczyk step does not map the box into its interior")
+
+
+def _proof(tree: Tree, ratios: _Ratios, alpha: Fraction, box: flint.arb_mat) -> StationaryProof:
+    pi, _ = ratios.policy(box)
+    ends = [arb_ends(jet.value) for jet in pi]
+    lower, upper = (np.array([end[k] for end in ends], dtype=object) for k in range(2))
+    nested = PolicyBox(ratios.layout.nested(lower), ratios.layout.nested(upper))
+    return StationaryProof(tree, alpha, nested, lower, upper, max((upper - lower) / 2))

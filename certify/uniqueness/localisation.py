@@ -1,0 +1,95 @@
+"""Thresholds by localisation: the least temperature at which repeated contraction from the whole
+policy space ends in a definite box, for every larger temperature too (theory, sections 4, 5, 7).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from certify.uniqueness.cover import Node, OutOfTime, find_cover, point_closes
+from certify.uniqueness.plan import Plan
+
+Progress = Callable[[str], None]
+_CHEAP = 1.0   # seconds: screenings this short go on to a tenth of the tolerance
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """A cover of [0, 1/alpha_star] as a float search found it; a checker makes it a proof."""
+
+    alpha_star: Fraction
+    nodes: list[Node]
+
+
+def round_up(alpha: float, digits: int = 4) -> Fraction:
+    """The next decimal with that many significant digits.
+
+    >>> round_up(16.60001)
+    Fraction(1661, 100)
+    """
+    scale = Fraction(10) ** (digits - 1 - math.floor(math.log10(alpha)))
+    return Fraction(math.ceil(Fraction(alpha) * scale)) / scale
+
+
+def localise(plan: Plan, start: Fraction, *, rtol: float = 0.01, time_limit: float | None = None,
+             progress: Progress | None = None) -> Localisation | None:
+    """The smallest alpha_star found between 0 and `start` (a temperature known to certify, or any
+    upper end worth trying).
+
+    Keeps the best cover so far: running out of time or an interruption returns it; None if there
+    is none.  Temperatures are screened at single values of beta first, which is cheap; covers of
+    the whole half-line follow at a coarse and at the final temperature.
+    """
+    say = progress or (lambda text: None)
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    best: Localisation | None = None
+    try:
+        high, low = float(start), None
+        while True:
+            trial = high / 2
+            if point_closes(plan, 1 / Fraction(trial), deadline):
+                high = trial
+                say(f"contracts at alpha = {high:.5g}")
+                if high < float(start) * 1e-4:
+                    break
+            else:
+                low = trial
+                break
+        best = _cover(plan, high * 1.25, deadline, say)
+        if low is None:
+            low = high
+        spent = 0.0
+        while high / low > 1 + rtol or (spent < _CHEAP and high / low > 1 + rtol / 10):
+            began = time.monotonic()
+            middle = math.sqrt(low * high)
+            if point_closes(plan, 1 / Fraction(middle), deadline):
+                high = middle
+                say(f"contracts at alpha = {high:.5g}")
+            else:
+                low = middle
+                say(f"stalls at alpha = {low:.5g}")
+            spent = time.monotonic() - began
+        alpha = high * (1 + rtol / 20)
+        while best is None or alpha < float(best.alpha_star):
+            found = _cover(plan, alpha, deadline, say)
+            if found is not None:
+                return found
+            alpha *= 1 + rtol
+    except (OutOfTime, KeyboardInterrupt):
+        say("stopped: keeping the best cover so far")
+    return best
+
+
+def _cover(plan: Plan, alpha: float, deadline: float | None, say: Progress) -> Localisation | None:
+    alpha_star = round_up(alpha)
+
+    def report(nodes: list[Node], index: int, outcome: str) -> None:
+        say(f"cover for alpha >= {float(alpha_star):.5g}: {len(nodes)} intervals, the one up to beta = "
+            f"{float(nodes[index].high):.4g} {outcome}")
+
+    nodes = find_cover(plan, 1 / alpha_star, deadline, report)
+    return None if nodes is None else Localisation(alpha_star, nodes)
