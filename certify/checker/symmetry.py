@@ -261,7 +261,7 @@ def check_symmetry(game, evidence):
     ...         "observations": [[]], "available": None, "start": [[0, [], "1"]], "transition": [],
     ...         "emission": [], "reward": []}
     >>> swap = {"agents": [0], "states": [0], "actions": [[1, 0]], "observations": [[]]}
-    >>> evidence = {"order": 2, "state_only_order": 1, "complete": True, "base": [["action", 0, 0]],
+    >>> evidence = {"order": "2", "state_only_order": "1", "complete": True, "base": [["action", 0, 0]],
     ...             "generators": [swap], "orbits": {"agents": [[0]], "actions": [[[0, 0], [0, 1]]],
     ...                                              "observations": [], "states": [[0]]}}
     >>> check_symmetry(game, evidence)
@@ -283,7 +283,7 @@ def check_symmetry(game, evidence):
             raise Malformed('symmetry: "complete" is neither true nor false')
         check_orbits(points, generators, evidence["orbits"])
         order, state_only_order = check_chain(points, base, generators, complete)
-        if (order, state_only_order) != (evidence["order"], evidence["state_only_order"]):
+        if (str(order), str(state_only_order)) != (evidence["order"], evidence["state_only_order"]):
             raise Rejected("order", f"the chain gives {order} and {state_only_order} on states only, not "
                                     f"{evidence['order']} and {evidence['state_only_order']}")
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, ZeroDivisionError, RecursionError) as error:
@@ -329,7 +329,7 @@ def check_symmetry_certificate(certificate):
             raise Rejected("game_sha256", "it is not the hash of the game restated")
         result = check_symmetry(game, evidence)
         text = claim_of(result)
-        if claim != {"order": result["order"], "complete": result["complete"], "text": text}:
+        if claim != {"order": str(result["order"]), "complete": result["complete"], "text": text}:
             raise Rejected("claim", "it is not what the evidence proves")
     except Rejected as error:
         return {"valid": False, "claim": None, "steps": 0,

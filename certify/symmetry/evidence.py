@@ -6,6 +6,7 @@ the stabiliser chain, and repeats the exhausted search at each level on its own 
 
 from __future__ import annotations
 
+from certify.errors import InputError
 from certify.games.canonical import game_sha256, game_to_json
 from certify.games.model import Game
 from certify.symmetry.group import SymmetryGroup, symmetries
@@ -22,8 +23,8 @@ def map_to_json(mapping: GameMap) -> dict:
 def group_evidence(group: SymmetryGroup) -> dict:
     """The evidence object of a group found on the reachable states."""
     return {
-        "order": group.order,
-        "state_only_order": group.state_only_order,
+        "order": str(group.order),  # as text: it outgrows what JSON readers take for an integer
+        "state_only_order": str(group.state_only_order),
         "complete": group.complete,
         "base": [list(point) for point in group.base],
         "generators": [map_to_json(g) for g in group.generators],
@@ -37,7 +38,7 @@ def evidence(game: Game) -> dict:
 
     >>> from certify.games import builtin
     >>> evidence(builtin("lever:3"))["order"]
-    12
+    '12'
     """
     return group_evidence(symmetries(game))
 
@@ -52,7 +53,12 @@ def claim_text(order: int, state_only_order: int, complete: bool) -> str:
 
 
 def certificate(group: SymmetryGroup) -> dict:
-    """A certificate of kind "symmetry" for the reachable part of the game of `group`."""
+    """A certificate of kind "symmetry" for the reachable part of the game of `group`.
+
+    Raises `InputError` for parametric games: their proofs are z3's, which a checker cannot repeat.
+    """
+    if not isinstance(group.game, Game):
+        raise InputError(group.game.name, "a game with parameters has no certificate", "give the parameters values")
     reachable = symmetries(group.game)  # the canonical form holds reachable states only
     return {
         "format": "certify-certificate",
@@ -60,7 +66,7 @@ def certificate(group: SymmetryGroup) -> dict:
         "kind": "symmetry",
         "game": game_to_json(reachable.game),
         "game_sha256": game_sha256(reachable.game),
-        "claim": {"order": reachable.order, "complete": reachable.complete,
+        "claim": {"order": str(reachable.order), "complete": reachable.complete,
                   "text": claim_text(reachable.order, reachable.state_only_order, reachable.complete)},
         "symmetry": group_evidence(reachable),
     }
