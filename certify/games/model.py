@@ -100,6 +100,11 @@ def check_game(game: Game) -> Game:
     Checks: sizes, names, horizon >= 1, 0 < discount <= 1, weights > 0, every index in range, every
     probability positive, every distribution that a full-support policy can reach present and
     summing to exactly 1.
+
+    >>> from certify.games import builtin
+    >>> check_game(replace(builtin("climbing"), discount=Fraction(0)))
+    Traceback (most recent call last):
+    certify.errors.InputError: climbing: discount 0; use a number in (0, 1]
     """
     return check_tables(game, _check_distribution)
 
@@ -109,6 +114,8 @@ def check_tables(game: Tables, check_row: Callable[[str, str, list], None]) -> T
     `InputError` unless they are a distribution."""
     where = game.source or game.name
     n = game.number_of_agents
+    if not game.name.isprintable():
+        raise InputError(where, f"the game's name {game.name!r}", "use printable characters")
     if n < 1:
         raise InputError(where, "no agents", "declare at least one agent")
     if not game.states:

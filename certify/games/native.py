@@ -58,6 +58,10 @@ def load_parametric(path: str | os.PathLike[str], horizon: int | None = None) ->
     """The game of a native file with its parameters left as sympy symbols, checked.
 
     Raises `InputError` as `certify.load` does; a file without parameters gives constants.
+
+    >>> load_parametric("no-such-file.json")
+    Traceback (most recent call last):
+    certify.errors.InputError: no-such-file.json: no such file; check the path
     """
     path = Path(path)
     return read_parametric(parse_json(read_text(path), str(path)), str(path), horizon)

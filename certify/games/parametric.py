@@ -82,6 +82,12 @@ def check_parametric(game: ParametricGame) -> ParametricGame:
     """The game itself if the model's invariants hold, sums of probabilities identically 1.
 
     Raises `InputError` otherwise; numbers without parameters must be positive probabilities.
+
+    >>> p = sympy.Symbol("p", real=True)
+    >>> check_parametric(ParametricGame("g", ("a",), ("s", "t"), (("x",),), (("o",),), ((0, (), p), (1, (), 1 - p**2)),
+    ...                                 {}, {}, {}, 1, parameters=(p,)))
+    Traceback (most recent call last):
+    certify.errors.InputError: g: start: probabilities sum to -p**2 + p + 1, not 1; make the row sum to exactly 1
     """
     def check_row(where: str, what: str, probabilities: list[Any]) -> None:
         if any(p.is_number and not p > 0 for p in probabilities):
