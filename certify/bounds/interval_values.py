@@ -107,17 +107,17 @@ def _entropy_sums(tables: Tables, level: LevelTable, box: Box, alpha: float) -> 
     return result[0], result[1]
 
 
-def others_bound(level: LevelTable, U: tuple[np.ndarray, np.ndarray], factors, agent: int) -> tuple[np.ndarray, np.ndarray]:
-    """(..., E, A_i) bounds of the mean of U over the others' actions; factors = (lower, upper)."""
+def others_bound(level: LevelTable, U: tuple[np.ndarray, np.ndarray], factors,
+                 kept: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """(E, A_i for i in kept) bounds of the mean of U, ends (E, A_1, .., A_n), over the actions of
+    everybody but `kept` (ascending); factors = (lower, upper)."""
     n = len(level.counts)
     ends = []
     for side, bound in enumerate((linear_lower, linear_upper)):
-        mean = np.moveaxis(U[side], agent - n, -n)  # own actions first, then the others in order
-        for k in reversed([k for k in range(n) if k != agent]):
-            size = level.counts[k]
-            ones = (1,) * (mean.ndim - 1 - (U[side].ndim - n))
-            low, high = (f[k].reshape(level.size, *ones, size) for f in factors)
-            mean = bound(mean, low, high)
+        mean = np.moveaxis(U[side], [1 + i for i in kept], range(1, 1 + len(kept)))  # own actions first
+        for k in reversed([k for k in range(n) if k not in kept]):
+            shape = (level.size, *(1,) * (mean.ndim - 2), level.counts[k])
+            mean = bound(mean, *(f[k].reshape(shape) for f in factors))
         ends.append(mean)
     return ends[0], ends[1]
 
@@ -167,7 +167,7 @@ def q_bounds(tables: Tables, layout: Layout, at: BoxValues) -> tuple[np.ndarray,
     for i in range(len(tables.weight)):
         weights = [others_weight(tables, i, f) for f in at.factors]
         for t, level in enumerate(tables.levels):
-            mean = others_bound(level, tuple(u[VALUE] for u in at.U[t]), [f[t] for f in at.factors], i)
+            mean = others_bound(level, tuple(u[VALUE] for u in at.U[t]), [f[t] for f in at.factors], (i,))
             m = (weights[0][t] * (1 - at.relative), weights[1][t] * (1 + at.relative))
             entries = level.entries[i]
             high[entries] = _largest_mean(mean[1], m, level.joint[i], level.classes[i]).ravel()

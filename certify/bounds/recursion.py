@@ -76,11 +76,11 @@ def forward(tables: Tables, factors: list[list[np.ndarray]]) -> list[np.ndarray]
     return reach
 
 
-def others_average(level: LevelTable, U: np.ndarray, factors: list[np.ndarray], agent: int) -> np.ndarray:
-    """(..., E, A_i): the mean of U over the actions of everybody but `agent`."""
-    rest = product_without(factors, (agent,))
+def others_average(level: LevelTable, U: np.ndarray, factors: list[np.ndarray], *kept: int) -> np.ndarray:
+    """(..., E, A_i for i in kept): the mean of U over the actions of everybody but `kept`."""
+    rest = product_without(factors, kept)
     n = len(level.counts)
-    axes = tuple(k - n for k in range(n) if k != agent)
+    axes = tuple(k - n for k in range(n) if k not in kept)
     return U if rest is None else (U * rest).sum(axis=axes)
 
 

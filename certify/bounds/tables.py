@@ -55,6 +55,7 @@ class LevelTable:
         self.action_row = [self.joint[i][:, None] * self.counts[i] + np.arange(self.counts[i]) for i in range(n)]
         self.action_rows = [np.concatenate([row.ravel(), row.ravel() + k * a])
                             for row, (k, a) in zip(self.action_row, self.shapes)]
+        self.origin = [self.joint[i][:, None] * self.counts[i] + level.joint_actions[:, i] for i in range(n)]
         self.own_path = [_own_path(tree, t, i) for i in range(n)] if t + 1 < tree.horizon else []
         self.most_in_class = max(int(np.bincount(j).max()) for j in self.joint)
         positive = self.probability[self.probability > 0]
