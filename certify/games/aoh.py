@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from certify.errors import InputError
 from certify.games.model import Game
+from certify.games.names import choices, index_of
 
 
 @dataclass(frozen=True)
@@ -74,14 +75,13 @@ def parse_aoh_key(game: Game, key: str, where: str = "AOH key") -> AOH:
         a = _index(action, game.actions[agent], where, "action")
         if a not in game.actions_at(agent, t):
             names = ", ".join(game.actions[agent][b] for b in game.actions_at(agent, t))
-            raise InputError(where, f"{game.agents[agent]} has no action {action!r} at step {t}", f"choose from {names}")
+            raise InputError(where, f"{game.agents[agent]} has no action {action!r} at step {t}",
+                             f"choose from {names}")
         steps.append((a, _index(observation, game.observations[agent], where, "observation")))
     return AOH(agent, initial, tuple(steps))
 
 
 def _index(text: str, names: Sequence[str], where: str, what: str) -> int:
-    if text in names:
-        return names.index(text)
-    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) < len(names):
-        return int(text)
-    raise InputError(where, f"unknown {what} {text!r}", f"choose from {', '.join(names[:12])}{', …' * (len(names) > 12)}")
+    if (index := index_of(text, names)) is None:
+        raise InputError(where, f"unknown {what} {text!r}", choices(names))
+    return index

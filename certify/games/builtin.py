@@ -69,7 +69,8 @@ def builtin(name: str, horizon: int | None = None, discount: Fraction | int | st
         raise InputError(name, "no built-in game has this name", f"{hint}`certify games` lists them")
     fewest = len(family.signature) - family.optional
     if not fewest <= len(parameters) <= len(family.signature):
-        raise InputError(name, "wrong number of parameters", f"write it as {head}{family.parameters}, like {family.example}")
+        raise InputError(name, "wrong number of parameters",
+                         f"write it as {head}{family.parameters}, like {family.example}")
     return adjusted(family.build(name, *parameters), horizon, discount, fixed=not family.repeats)
 
 
@@ -199,7 +200,8 @@ _OTHER_PLAY = "Hu, Lerer, Peysakhovich and Foerster, ICML 2020"
 _CLAUS = "Claus and Boutilier, AAAI 1998"
 _FAMILIES = {
     "lever": _Family(_lever, ":N:Q", "lever:10:9/10",
-                     "pick the same of N levers; each is worth 1, the last one Q (1 if left out)", _OTHER_PLAY, optional=1),
+                     "pick the same of N levers; each is worth 1, the last one Q (1 if left out)", _OTHER_PLAY,
+                     optional=1),
     "matching-pennies": _Family(lambda where: _matrix(where, "ht", ((1, -1), (-1, 1))), "", "matching-pennies",
                                 "two coins: 1 if they match, -1 if not", "folklore (the common-payoff version)"),
     "climbing": _Family(lambda where: _matrix(where, "abc", ((11, -30, 0), (-30, 7, 6), (0, 0, 5))), "", "climbing",
@@ -210,7 +212,8 @@ _FAMILIES = {
     "two-stage-lever": _Family(_two_stage_lever, "", "two-stage-lever",
                                "two levers, 1 for a match and -1 for a mismatch, twice; both see what was played",
                                "Treutlein, Dennis, Oesterheld and Foerster, ICML 2021", repeats=True),
-    "lewis": _Family(_lewis, ":N", "lewis:3", "a sender names one of N types by one of N signals", "Lewis, Convention, 1969"),
+    "lewis": _Family(_lewis, ":N", "lewis:3", "a sender names one of N types by one of N signals",
+                     "Lewis, Convention, 1969"),
     "tiny-hanabi": _Family(_tiny_hanabi, ":E", "tiny-hanabi:E", "two cards, two moves, the first move is seen",
                            "Foerster et al., ICML 2019; Sokota et al., AAAI 2021"),
     "dectiger": _Family(lambda where: dec_tiger(), "", "dectiger", "two agents listen for a tiger and open a door",
@@ -219,5 +222,6 @@ _FAMILIES = {
                          "Amato, Bernstein and Zilberstein, UAI 2007", repeats=True),
     "broadcast-channel": _Family(lambda where: broadcast_channel(), "", "broadcast-channel",
                                  "two nodes share a channel and must not send at once",
-                                 "Ooi and Wornell, CDC 1996; Hansen, Bernstein and Zilberstein, AAAI 2004", repeats=True),
+                                 "Ooi and Wornell, CDC 1996; Hansen, Bernstein and Zilberstein, AAAI 2004",
+                                 repeats=True),
 }

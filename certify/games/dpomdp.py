@@ -14,6 +14,7 @@ from fractions import Fraction
 from certify.games.dpomdp_preamble import PREAMBLE, PreambleReader, Row
 from certify.games.expected_reward import ANY, RewardPatterns
 from certify.games.model import Game, check_game
+from certify.games.names import choices, index_of
 
 
 def read_dpomdp(text: str, where: str, name: str, horizon: int, rows: str = "exact") -> Game:
@@ -74,9 +75,9 @@ class _Reader(PreambleReader):
         elif len(tokens) != n:
             raise self.error(f"{len(tokens)} {what}s in {field.strip()!r}", f"give one for each of the {n} agents")
         else:
-            choices = [self._individual(token, names[i], f"{what} of {self.agents[i]}") for i, token in enumerate(tokens)]
             found = [0]
-            for i, chosen in enumerate(choices):
+            for i, token in enumerate(tokens):
+                chosen = self._individual(token, names[i], f"{what} of {self.agents[i]}")
                 found = [k * len(names[i]) + c for k in found for c in chosen]
             found = tuple(found) if len(found) < count else range(count)
         cache[field] = found
@@ -85,11 +86,9 @@ class _Reader(PreambleReader):
     def _individual(self, token: str, names: Sequence[str], what: str) -> Sequence[int]:
         if token == "*":
             return range(len(names))
-        if token in names:
-            return (names.index(token),)
-        if token.isascii() and token.isdigit() and len(token) < 10 and int(token) < len(names):
-            return (int(token),)
-        raise self.error(f"unknown {what} {token!r}", f"choose from {', '.join(names[:12])}{', …' * (len(names) > 12)}")
+        if (index := index_of(token, names)) is None:
+            raise self.error(f"unknown {what} {token!r}", choices(names))
+        return (index,)
 
     # -- T, O and R
 
@@ -183,7 +182,8 @@ class _Reader(PreambleReader):
             rows = [following] if following is not None else list(range(len(self.states)))
             self.spend(len(rows) * outcomes)
             values = self.block(len(rows) * outcomes, self.number, "this `R:`")
-            entries = [(s2, o, self.sign * values[k * outcomes + o]) for k, s2 in enumerate(rows) for o in range(outcomes)]
+            entries = [(s2, o, self.sign * values[k * outcomes + o])
+                       for k, s2 in enumerate(rows) for o in range(outcomes)]
         self.spend(len(actions) * len(entries))
         for a in actions:
             for s2, o, value in entries:
@@ -204,7 +204,8 @@ class _Reader(PreambleReader):
         reward = {}
         for s in range(len(self.states)):
             for a in n_actions:
-                r = self.rewards.expected(a, s, self.transition.get((s, a), {}), lambda s2, a=a: self.emission.get((s2, a), {}))
+                r = self.rewards.expected(a, s, self.transition.get((s, a), {}),
+                                          lambda s2, a=a: self.emission.get((s2, a), {}))
                 if r:
                     reward[s, joint_a[a]] = r
         return check_game(Game(

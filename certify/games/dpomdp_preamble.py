@@ -77,7 +77,8 @@ class PreambleReader:
         while len(values) < count:
             content = self.next_line()
             if content is None or ":" in content:
-                raise self.error(f"{what} has {len(values)} of {count} numbers", "write the missing ones below it", begun)
+                raise self.error(f"{what} has {len(values)} of {count} numbers", "write the missing ones below it",
+                                 begun)
             values += [read(token) for token in content.split()]
         if len(values) > count:
             raise self.error(f"{what} has {len(values)} numbers, not {count}", "remove those too many")
@@ -98,7 +99,7 @@ class PreambleReader:
         self._written += entries
         if self._written > LARGEST_TABLE:
             raise self.error(f"tables of {self._written} entries and more",
-                             f"this reader holds {LARGEST_TABLE}; write the file with fewer wildcards or a smaller game")
+                             f"this reader holds {LARGEST_TABLE}; use fewer wildcards or a smaller game")
 
     # -- preamble
 
@@ -187,7 +188,8 @@ class PreambleReader:
     def _start_distribution(self, rest: str) -> None:
         begun, count = self.line, len(self.states)
         if not rest and (rest := self.next_line() or "").partition(":")[1]:
-            raise self.error("`start:` without a distribution", "write `uniform` or one number per state below it", begun)
+            raise self.error("`start:` without a distribution", "write `uniform` or one number per state below it",
+                             begun)
         if rest == "uniform":
             self.start = {s: Fraction(1, count) for s in range(count)}
             return

@@ -53,7 +53,8 @@ def constraint(text: str, parameters: Mapping[str, Number], where: str) -> list:
         raise InputError(where, f"{text!r} is not a constraint", "compare expressions by <, <=, > or >=")
     evaluator = _Evaluator(text, parameters, where)
     sides = [evaluator.value(node) for node in (body.left, *body.comparators)]
-    return [_RELATIONS[type(sign)](*pair) for sign, pair in zip(body.ops, zip(sides, sides[1:], strict=False), strict=True)]
+    pairs = zip(sides, sides[1:], strict=False)
+    return [_RELATIONS[type(sign)](*pair) for sign, pair in zip(body.ops, pairs, strict=True)]
 
 
 def _tree(text: str, where: str) -> ast.Expression:
@@ -64,7 +65,7 @@ def _tree(text: str, where: str) -> ast.Expression:
         return ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         raise InputError(where, f"{text!r} is not an expression",
-                         "write it like (1 - eps)/2; reserved words of Python (lambda, in, …) name no parameter") from None
+                         "write it like (1 - eps)/2; Python's reserved words name no parameter") from None
 
 
 class _Evaluator:

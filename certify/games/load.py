@@ -44,7 +44,8 @@ def load(path_or_name: str | os.PathLike[str], horizon: int | None = None,
         game = _from_file(Path(text), horizon, discount, rows, values)
         values = None
     if values:
-        raise InputError(text, f"no parameter {next(iter(values))!r}", "give values for parameters of a .json file only")
+        raise InputError(text, f"no parameter {next(iter(values))!r}",
+                         "give values for parameters of a .json file only")
     return game
 
 
@@ -59,7 +60,8 @@ def _from_file(path: Path, horizon: int | None, discount: Fraction | int | str |
         text = read_text(path)
         if horizon is None:
             raise InputError(where, "no horizon", "pass --horizon N, the number of steps")
-        return adjusted(read_dpomdp(text, where, path.stem, checked_horizon(horizon, where), rows), None, discount, fixed=False)
+        game = read_dpomdp(text, where, path.stem, checked_horizon(horizon, where), rows)
+        return adjusted(game, None, discount, fixed=False)
     if suffix == ".json":
         return _from_json(parse_json(read_text(path), where), where, horizon, discount, values)
     if path.is_dir():

@@ -220,7 +220,8 @@ def _check_indices(game: GameTables, where: str) -> None:
     good = {
         "start": initial in ({0}, {n}) and once([(s, o) for s, o, _ in game.start]) and all(
             s in states and (not o or observation(o)) for s, o, _ in game.start),
-        "transition": all(s in states and action(a) and once([s2 for s2, _ in row]) and all(s2 in states for s2, _ in row)
+        "transition": all(s in states and action(a) and once([s2 for s2, _ in row])
+                          and all(s2 in states for s2, _ in row)
                           for (s, a), row in game.transition.items()),
         "emission": all(s in states and action(a) and once([o for o, _ in row]) and all(observation(o) for o, _ in row)
                         for (a, s), row in game.emission.items()),

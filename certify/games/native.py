@@ -85,7 +85,9 @@ def read_parametric(document: Mapping[str, Any], where: str, horizon: int | None
 
     def number(text: int | str, at: str) -> sympy.Expr:
         value = evaluate(str(text), symbols, at)
-        return sympy.Rational(value.numerator, value.denominator) if isinstance(value, Fraction) else sympy.cancel(value)
+        if isinstance(value, Fraction):
+            return sympy.Rational(value.numerator, value.denominator)
+        return sympy.cancel(value)
 
     tables = NativeTables(document, where, number).tables(horizon)
     return check_parametric(ParametricGame(**tables, parameters=tuple(symbols.values()),

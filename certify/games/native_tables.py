@@ -12,6 +12,7 @@ from typing import Any
 
 from certify.errors import InputError
 from certify.exact import parse_rational
+from certify.games.names import choices
 from certify.games.oneshot import agent_names
 
 ReadNumber = Callable[[int | str, str], Any]
@@ -36,15 +37,17 @@ class NativeTables:
             if horizon is None:
                 raise InputError(self.where, "no horizon", 'pass --horizon N, or give "horizon" in the file')
         elif horizon not in (None, 1):
-            raise InputError(self.where, f"horizon {horizon}, but this game has exactly 1 step", "leave --horizon out or give 1")
+            raise InputError(self.where, f"horizon {horizon}, but this game has exactly 1 step",
+                             "leave --horizon out or give 1")
         tables = {"one-shot": self.one_shot, "bayesian": self.bayesian, "dec-pomdp": self.dec_pomdp}[kind]()
         n = len(tables["agents"])
         for key in ("actions", "observations"):
             if len(tables[key]) != n:
                 raise self.fail(f"$.{key}", f"{len(tables[key])} entries for {n} agents", "give one per agent")
-        if len(self.document.get("weights", tables["agents"])) != n:
-            raise self.fail("$.weights", f"{len(self.document['weights'])} entries for {n} agents", "give one per agent")
-        weights = tuple(parse_rational(w, f"{self.where}, $.weights[{k}]") for k, w in enumerate(self.document.get("weights", ())))
+        weights = tuple(parse_rational(w, f"{self.where}, $.weights[{k}]")
+                        for k, w in enumerate(self.document.get("weights", ())))
+        if "weights" in self.document and len(weights) != n:
+            raise self.fail("$.weights", f"{len(weights)} entries for {n} agents", "give one per agent")
         return {"transition": {}, "emission": {}, **tables, "weights": weights, "horizon": horizon or 1,
                 "name": self.document.get("name", Path(self.where).stem), "source": self.where}
 
@@ -68,7 +71,8 @@ class NativeTables:
                 entries[index] = self.number(node, path)
                 return
             if not isinstance(node, list) or len(node) != shape[len(index)]:
-                raise self.fail(path, "a list of another length or no list", f"give {shape[len(index)]} entries, as in the first")
+                raise self.fail(path, "a list of another length or no list",
+                                f"give {shape[len(index)]} entries, as in the first")
             for k, child in enumerate(node):
                 visit(child, (*index, k))
 
@@ -145,7 +149,8 @@ class NativeTables:
             path = f"$.emission[{k}]"
             row = self.distribution(
                 [(self.joint_observation(outcome["observations"], f"{path}.outcomes[{m}].observations"),
-                  outcome["probability"], f"{path}.outcomes[{m}].probability") for m, outcome in enumerate(entry["outcomes"])])
+                  outcome["probability"], f"{path}.outcomes[{m}].probability")
+                 for m, outcome in enumerate(entry["outcomes"])])
             for s, a in self.matches(entry, path):
                 emission[a, s] = row
         for k, entry in enumerate(document["reward"]):
@@ -163,7 +168,7 @@ class NativeTables:
 
     def one(self, name: str, names: Sequence[str], path: str) -> int:
         if name not in names:
-            raise self.fail(path, f"unknown name {name!r}", f"choose from {', '.join(names[:12])}{', …' * (len(names) > 12)}")
+            raise self.fail(path, f"unknown name {name!r}", choices(names))
         return names.index(name)
 
     def joint_observation(self, names: Sequence[str], path: str) -> tuple[int, ...]:
@@ -174,11 +179,14 @@ class NativeTables:
     def matches(self, entry: Mapping[str, Any], path: str) -> list[tuple[int, tuple[int, ...]]]:
         """The (state, joint action) pairs of an entry, `*` standing for all."""
         if len(entry["actions"]) != len(self.agents):
-            raise self.fail(f"{path}.actions", f"{len(entry['actions'])} actions", f"give one for each of the {len(self.agents)} agents")
-        states = range(len(self.states)) if entry["state"] == "*" else [self.one(entry["state"], self.states, f"{path}.state")]
-        choices = [range(len(self.actions[i])) if name == "*" else [self.one(name, self.actions[i], f"{path}.actions[{i}]")]
-                   for i, name in enumerate(entry["actions"])]
-        return list(itertools.product(states, itertools.product(*choices)))
+            raise self.fail(f"{path}.actions", f"{len(entry['actions'])} actions",
+                            f"give one for each of the {len(self.agents)} agents")
+        actions = [self.some(name, self.actions[i], f"{path}.actions[{i}]") for i, name in enumerate(entry["actions"])]
+        return list(itertools.product(self.some(entry["state"], self.states, f"{path}.state"),
+                                      itertools.product(*actions)))
+
+    def some(self, name: str, names: Sequence[str], path: str) -> Sequence[int]:
+        return range(len(names)) if name == "*" else (self.one(name, names, path),)
 
     def distribution(self, entries: Sequence[tuple[Any, int | str, str]]) -> tuple:
         found: dict[Any, Any] = {}
