@@ -109,8 +109,8 @@ def hessian(tree: Tree, policy: Any, alpha: Fraction | int, *, stationary: bool 
     >>> from certify.games.builtin import builtin
     >>> from certify.games.tree import unroll
     >>> tree = unroll(builtin("lever:2"))
-    >>> form = hessian(tree, tree.uniform(), Fraction(1))
-    >>> form.quadratic(np.array([1.0, -1, 1, -1])).contains(0)  # 2 * 2 - 8 alpha / 2 at alpha = 1
+    >>> form = hessian(tree, tree.uniform(), Fraction(1, 2))
+    >>> form.quadratic(np.array([1.0, -1, 1, -1])).contains(0)  # 4 - 8 alpha
     True
     """
     alpha = check_alpha(alpha)
