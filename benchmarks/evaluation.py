@@ -15,6 +15,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
+from scipy import sparse
 
 from certify.bounds import evaluate, hessian, layout_of
 from certify.games.builtin import builtin
@@ -91,10 +92,8 @@ class Plain:
             for j in range(2):
                 other = p[t][1][:, None, :] if j == 0 else p[t][0][:, :, None]
                 F = (U[t] * other).sum(axis=2 - j) - self.alpha * self.weights[j] * logs[j][t][self.joint[t][j]]
-                table = np.zeros((E, level.classes[j] * a[j]))
-                np.put_along_axis(table, self.rows[t][j], F, axis=1)
                 if above:
-                    block = self.gamma**t * (above[0][1] @ table)
+                    block = self.gamma**t * (above[0][1] @ self._table(t, j, F))
                     C[np.ix_(above[0][0], np.arange(*self.entries[j, t].indices(self.size)))] = block
                 d = np.bincount(self.joint[t][j], reach[t], minlength=level.classes[j])
                 pi = policy[j][t]
@@ -111,6 +110,14 @@ class Plain:
         both = np.add.reduceat(mean * pi, self.starts, axis=1)
         mean = mean[self.row]
         return (C - mean - mean.T + both[self.row][:, self.row]) * np.multiply.outer(scale, scale)
+
+    def _table(self, t: int, j: int, F: np.ndarray):
+        E, width = len(F), self.levels[t].classes[j] * F.shape[1]
+        if E * width > 25_000:  # mostly zeros: a sparse product is faster
+            return sparse.csr_array((F.ravel(), self.rows[t][j].ravel(), np.arange(E + 1) * F.shape[1]), shape=(E, width))
+        table = np.zeros((E, width))
+        np.put_along_axis(table, self.rows[t][j], F, axis=1)
+        return table
 
     def _below(self, t: int, above, p, reach):
         level, size = self.levels[t], len(self.levels[t + 1].joint)

@@ -23,6 +23,7 @@ from certify.bounds.tables import LevelTable, Tables
 from certify.errors import InputError
 
 DENSE_ENTRIES = 4_000_000  # larger incidence matrices are kept sparse
+DENSE_SPREAD = 50_000  # likewise for factors that are nearly empty: a sparse product is faster
 MAX_ENTRIES = 400_000_000  # of the Hessian itself
 
 
@@ -101,14 +102,14 @@ def cross_sums(tables: Tables, layout: Layout, rho: list[Any], reach: list[np.nd
 def _spread(level: LevelTable, F: list[np.ndarray], offsets: np.ndarray) -> Any:
     """(E, N_T): F_j(e, a') in the column of (class of e, a'), zero elsewhere."""
     width = int(offsets[-1])
-    if level.size * width <= DENSE_ENTRIES:
-        table = np.zeros((level.size, width))
-        for j, part in enumerate(F):
-            np.put_along_axis(table, offsets[j] + level.action_row[j], part, axis=1)
-        return table
     cols = np.concatenate([offsets[j] + level.action_row[j] for j in range(len(F))], axis=1)
-    rows = np.broadcast_to(np.arange(level.size)[:, None], cols.shape)
-    return sparse.csr_array((np.concatenate(F, axis=1).ravel(), (rows.ravel(), cols.ravel())), shape=(level.size, width))
+    values = np.concatenate(F, axis=1)
+    if level.size * width <= DENSE_SPREAD:
+        table = np.zeros((level.size, width))
+        np.put_along_axis(table, cols, values, axis=1)
+        return table
+    ends = np.arange(level.size + 1) * cols.shape[1]
+    return sparse.csr_array((values.ravel(), cols.ravel(), ends), shape=(level.size, width))
 
 
 def _dense(matrix: Any) -> np.ndarray:
