@@ -12,7 +12,6 @@ from certify.games.model import Game, JointAction, JointObservation
 from certify.games.oneshot import agent_names
 
 
-
 def _two_agents(name: str, states: tuple[str, ...], actions: tuple[str, ...], observations: tuple[str, ...],
                 start: dict[int, Fraction], transition: Callable[[int, JointAction, int], Fraction],
                 emission: Callable[[JointAction, int, JointObservation], Fraction],

@@ -30,6 +30,7 @@ class PreambleReader:
         self._lines = self._meaningful(text)
         self._waiting: tuple[int, str] | None = None
         self.line = 0
+        self._head = ""  # what stands before the colon of the preamble's line
         self._numbers: dict[str, Fraction] = {}
         self._written = 0
 
@@ -50,9 +51,8 @@ class PreambleReader:
         if self._waiting is not None:
             (self.line, content), self._waiting = self._waiting, None
             return content
-        for self.line, content in self._lines:
-            return content
-        return None
+        self.line, content = next(self._lines, (self.line, None))
+        return content
 
     def put_back(self, content: str, line: int) -> None:
         """Leaves a line for the next reader; `line` is where errors are reported until then."""
@@ -114,7 +114,8 @@ class PreambleReader:
             head = " ".join(head.split())
             if not colon or head.split()[:1] != [keyword] or (head != keyword and keyword != "start"):
                 self.misplaced(head, PREAMBLE[:position], f"`{keyword}:` must stand here; the order is {names}")
-            getattr(self, f"_read_{keyword}")(rest.strip(), head)
+            self._head = head
+            getattr(self, f"_read_{keyword}")(rest.strip())
 
     def misplaced(self, head: str, before: Sequence[str], mend: str) -> None:
         if head.split()[:1] and head.split()[0] in before:
@@ -142,20 +143,20 @@ class PreambleReader:
             raise self.error(f"the name {twice!r} occurs twice", "give each its own name")
         return tuple(tokens)
 
-    def _read_agents(self, rest: str, head: str) -> None:
+    def _read_agents(self, rest: str) -> None:
         self.agents = self._names(rest, "agents")
 
-    def _read_discount(self, rest: str, head: str) -> None:
+    def _read_discount(self, rest: str) -> None:
         self.discount = self.number(rest)
         if not 0 < self.discount <= 1:
             raise self.error(f"a discount of {rest}", "use a number in (0, 1]")
 
-    def _read_values(self, rest: str, head: str) -> None:
+    def _read_values(self, rest: str) -> None:
         if rest not in ("reward", "cost"):
             raise self.error(f"values: {rest!r}", "write `values: reward` or `values: cost`")
         self.sign = 1 if rest == "reward" else -1
 
-    def _read_states(self, rest: str, head: str) -> None:
+    def _read_states(self, rest: str) -> None:
         self.states = self._names(rest, "states")
         self._state_index = {state: s for s, state in enumerate(self.states)}
 
@@ -168,8 +169,8 @@ class PreambleReader:
                              else f"states are numbered from 0 to {len(self.states) - 1}")
         return index
 
-    def _read_start(self, rest: str, head: str) -> None:
-        every = range(len(self.states))
+    def _read_start(self, rest: str) -> None:
+        head, every = self._head, range(len(self.states))
         if head in ("start include", "start exclude"):
             listed = [self.one_state(token) for token in rest.split()]
             if len(set(listed)) < len(listed):
@@ -212,7 +213,7 @@ class PreambleReader:
                 raise self.error(f"{joint} joint {what}", f"this reader takes up to {LARGEST_LIST}")
         return tuple(lists)
 
-    def _read_actions(self, rest: str, head: str) -> None:
+    def _read_actions(self, rest: str) -> None:
         if rest:
             raise self.error("actions on the line of `actions:`", "write one line per agent below it")
         self.actions = self._per_agent("actions")
@@ -221,7 +222,7 @@ class PreambleReader:
             raise self.error(f"{len(self.states)} states times {len(self.joint_actions)} joint actions",
                              f"this reader holds tables of {LARGEST_TABLE} rows, not {size}")
 
-    def _read_observations(self, rest: str, head: str) -> None:
+    def _read_observations(self, rest: str) -> None:
         if rest:
             raise self.error("observations on the line of `observations:`", "write one line per agent below it")
         self.observations = self._per_agent("observations")

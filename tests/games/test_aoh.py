@@ -39,14 +39,24 @@ def test_names_may_be_indices_but_names_come_first():
     assert parse_aoh_key(levers, "agent1:1,3").steps == ((1, 3),)
 
 
-@pytest.mark.parametrize(("name", "key", "message"), [
-    ("dectiger", "agent1", "no ':'"), ("dectiger", "agent3:", "unknown agent 'agent3'"), ("dectiger", "2:", "unknown agent"),
-    ("dectiger", "agent1:listen", "not a pair"), ("dectiger", "agent1:listen,hear-left/", "not a pair"),
-    ("dectiger", "agent1:look,hear-left", "unknown action 'look'"), ("dectiger", "agent1:listen,see", "unknown observation 'see'"),
-    ("dectiger", "agent1:,hear-left", "initial observation in a game without any"),
-    ("dectiger", "agent1:listen,hear-left/listen,hear-left", "2 steps in a game of horizon 2"),
-    ("lewis:2", "agent1:", "no initial observation"), ("lewis:2", "agent1:signal1,nothing", "no initial observation"),
-    ("lewis:2", "agent2:,nothing/guess1,signal1", "no action 'guess1' at step 0"), ("dectiger", "agent1:-1,0", "unknown action '-1'")])
+@pytest.mark.parametrize(
+    ("name", "key", "message"),
+    [
+        ("dectiger", "agent1", "no ':'"),
+        ("dectiger", "agent3:", "unknown agent 'agent3'"),
+        ("dectiger", "2:", "unknown agent"),
+        ("dectiger", "agent1:listen", "not a pair"),
+        ("dectiger", "agent1:listen,hear-left/", "not a pair"),
+        ("dectiger", "agent1:look,hear-left", "unknown action 'look'"),
+        ("dectiger", "agent1:listen,see", "unknown observation 'see'"),
+        ("dectiger", "agent1:,hear-left", "initial observation in a game without any"),
+        ("dectiger", "agent1:listen,hear-left/listen,hear-left", "2 steps in a game of horizon 2"),
+        ("lewis:2", "agent1:", "no initial observation"),
+        ("lewis:2", "agent1:signal1,nothing", "no initial observation"),
+        ("lewis:2", "agent2:,nothing/guess1,signal1", "no action 'guess1' at step 0"),
+        ("dectiger", "agent1:-1,0", "unknown action '-1'"),
+    ],
+)
 def test_bad_keys(name, key, message):
     with pytest.raises(InputError) as caught:
         parse_aoh_key(builtin(name), key, "policy.json")

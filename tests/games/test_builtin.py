@@ -13,7 +13,9 @@ from certify.games import builtin, check_game, list_builtins
 def payoffs(name):
     game = builtin(name)
     assert (game.horizon, game.states, game.observations) == (1, ("s",), (("o",),) * len(game.agents))
-    return [[game.reward.get((0, (a, b)), F(0)) for b in range(len(game.actions[1]))] for a in range(len(game.actions[0]))]
+    return [
+        [game.reward.get((0, (a, b)), F(0)) for b in range(len(game.actions[1]))] for a in range(len(game.actions[0]))
+    ]
 
 
 def test_matrix_games():
@@ -41,7 +43,11 @@ def test_two_stage_lever():
     game = builtin("two-stage-lever")
     assert game.horizon == 2
     assert {a: game.reward[0, a] for a in itertools.product((0, 1), repeat=2)} == {
-        (0, 0): 1, (0, 1): -1, (1, 0): -1, (1, 1): 1}
+        (0, 0): 1,
+        (0, 1): -1,
+        (1, 0): -1,
+        (1, 1): 1,
+    }
     assert game.observations[0][game.emission[(1, 0), 0][0][0][0]] == "10"
     assert optimum_two_steps(game) == 2
     assert builtin("two-stage-lever", horizon=3).horizon == 3
@@ -60,8 +66,13 @@ def signalling_optimum(game):
                 for (_, heard), e in game.emission[action, s2]:
                     beliefs.setdefault((o2, heard), []).append((s2, p * q * e))
         wait = game.actions_at(0, 1)[0]
-        best = max(best, sum(max(sum(p * game.reward.get((s, (wait, b)), F(0)) for s, p in belief)
-                                 for b in game.actions_at(1, 1)) for belief in beliefs.values()))
+        best = max(
+            best,
+            sum(
+                max(sum(p * game.reward.get((s, (wait, b)), F(0)) for s, p in belief) for b in game.actions_at(1, 1))
+                for belief in beliefs.values()
+            ),
+        )
     return best
 
 
@@ -73,8 +84,10 @@ def test_signalling_games_have_their_known_optima():
 def test_tiny_hanabi_pays_by_cards_and_actions():
     game = builtin("tiny-hanabi:E")
     assert {p for *_, p in game.start} == {F(1, 4)}
-    payoff = [[[[10, 0, 0], [4, 8, 4], [10, 0, 0]], [[0, 0, 10], [4, 8, 4], [0, 0, 10]]],
-              [[[0, 0, 10], [4, 8, 4], [0, 0, 0]], [[10, 0, 0], [4, 8, 4], [10, 0, 0]]]]
+    payoff = [
+        [[[10, 0, 0], [4, 8, 4], [10, 0, 0]], [[0, 0, 10], [4, 8, 4], [0, 0, 10]]],
+        [[[0, 0, 10], [4, 8, 4], [0, 0, 0]], [[10, 0, 0], [4, 8, 4], [10, 0, 0]]],
+    ]
     for s, cards, _ in game.start:
         for a, b in itertools.product(range(3), repeat=2):
             ((s2, _),) = game.transition[s, (a, 3)]
@@ -84,8 +97,10 @@ def test_tiny_hanabi_pays_by_cards_and_actions():
             assert (game.observations[0][nothing], game.observations[1][heard]) == ("nothing", f"played{a}")
 
 
-@pytest.mark.parametrize(("name", "discount", "optimum"), [
-    ("dectiger", None, -4), ("recycling", 1, 7), ("recycling", None, 6.8), ("broadcast-channel", None, 2)])
+@pytest.mark.parametrize(
+    ("name", "discount", "optimum"),
+    [("dectiger", None, -4), ("recycling", 1, 7), ("recycling", None, 6.8), ("broadcast-channel", None, 2)],
+)
 def test_benchmarks_have_their_known_optima(name, discount, optimum):
     assert optimum_two_steps(builtin(name, discount=discount)) == pytest.approx(optimum, abs=1e-9)
 
@@ -100,20 +115,47 @@ def test_the_list_is_complete_and_every_entry_loads():
         assert entry.description
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("levr:2", "did you mean 'lever'"), ("lever", "lever:N:Q"), ("lever:2:1:1", "wrong number of parameters"),
-    ("lever:0", "at least 1"), ("lever:x", "'x' is not a number of levers"), ("lever:-1", "'-1'"), ("lever:²", "'²'"),
-    ("lever:2:1/0", "divides by zero"), ("lever:2:nan", "'nan' is not a number"), ("lever:100000", "joint actions"),
-    ("penalty", "penalty:K"), ("match:3x", "''"), ("match:1000x1000x1000", "1000000000 joint actions"),
-    ("tiny-hanabi:Z", "choose one of E"), ("lewis:0", "at least 1"), ("", "no built-in game"), ("climbing:1", "parameters")])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("levr:2", "did you mean 'lever'"),
+        ("lever", "lever:N:Q"),
+        ("lever:2:1:1", "wrong number of parameters"),
+        ("lever:0", "at least 1"),
+        ("lever:x", "'x' is not a number of levers"),
+        ("lever:-1", "'-1'"),
+        ("lever:²", "'²'"),
+        ("lever:2:1/0", "divides by zero"),
+        ("lever:2:nan", "'nan' is not a number"),
+        ("lever:100000", "joint actions"),
+        ("penalty", "penalty:K"),
+        ("match:3x", "''"),
+        ("match:1000x1000x1000", "1000000000 joint actions"),
+        ("tiny-hanabi:Z", "choose one of E"),
+        ("lewis:0", "at least 1"),
+        ("", "no built-in game"),
+        ("climbing:1", "parameters"),
+    ],
+)
 def test_bad_names_are_refused(name, message):
     with pytest.raises(InputError) as caught:
         builtin(name)
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "horizon"), [("climbing", 2), ("lewis:2", 1), ("tiny-hanabi:E", 3), ("dectiger", 0),
-                                               ("dectiger", -1), ("dectiger", 10**7), ("dectiger", True), ("dectiger", 1.0)])
+@pytest.mark.parametrize(
+    ("name", "horizon"),
+    [
+        ("climbing", 2),
+        ("lewis:2", 1),
+        ("tiny-hanabi:E", 3),
+        ("dectiger", 0),
+        ("dectiger", -1),
+        ("dectiger", 10**7),
+        ("dectiger", True),
+        ("dectiger", 1.0),
+    ],
+)
 def test_bad_horizons_are_refused(name, horizon):
     with pytest.raises(InputError, match="horizon"):
         builtin(name, horizon=horizon)

@@ -38,35 +38,48 @@ def test_preamble():
     assert game.emission[(1, 2), 1] == tuple(((o1, o2), F(1, 4)) for o1 in (0, 1) for o2 in (0, 1))
 
 
-@pytest.mark.parametrize(("lines", "expected"), [
-    ("start: right", {1: F(1)}),
-    ("start: 1", {1: F(1)}),
-    ("start: uniform", {0: F(1, 2), 1: F(1, 2)}),
-    ("start:\nuniform", {0: F(1, 2), 1: F(1, 2)}),
-    ("start:\n0.25 0.75", {0: F(1, 4), 1: F(3, 4)}),
-    ("start:\n.25\n# comment\n\n75e-2", {0: F(1, 4), 1: F(3, 4)}),
-    ("start: 0.25 0.75", {0: F(1, 4), 1: F(3, 4)}),
-    ("start:\n1/3 2/3", {0: F(1, 3), 1: F(2, 3)}),
-    ("start:\n0 1.0", {1: F(1)}),
-    ("start include: right left", {0: F(1, 2), 1: F(1, 2)}),
-    ("start include : 1", {1: F(1)}),
-    ("start exclude: left", {1: F(1)}),
-])
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("start: right", {1: F(1)}),
+        ("start: 1", {1: F(1)}),
+        ("start: uniform", {0: F(1, 2), 1: F(1, 2)}),
+        ("start:\nuniform", {0: F(1, 2), 1: F(1, 2)}),
+        ("start:\n0.25 0.75", {0: F(1, 4), 1: F(3, 4)}),
+        ("start:\n.25\n# comment\n\n75e-2", {0: F(1, 4), 1: F(3, 4)}),
+        ("start: 0.25 0.75", {0: F(1, 4), 1: F(3, 4)}),
+        ("start:\n1/3 2/3", {0: F(1, 3), 1: F(2, 3)}),
+        ("start:\n0 1.0", {1: F(1)}),
+        ("start include: right left", {0: F(1, 2), 1: F(1, 2)}),
+        ("start include : 1", {1: F(1)}),
+        ("start exclude: left", {1: F(1)}),
+    ],
+)
 def test_start(lines, expected):
     game = read(COMPLETE.replace("start: left", lines))
     assert {s: p for s, _, p in game.start} == expected
 
 
 def test_named_agents_comments_and_blank_lines_anywhere():
-    text = COMPLETE.replace("agents: 2", "# head\n\nagents: ann, bob  # two").replace("a b\n", "\n # first agent\n a  b \n")
+    text = COMPLETE.replace("agents: 2", "# head\n\nagents: ann, bob  # two").replace(
+        "a b\n", "\n # first agent\n a  b \n"
+    )
     text = text.replace("T: * : identity", "T: * :   # matrix\n\n1 0 # left\n#\n0 1\n")
     game = read(text.replace("\n", "\r\n"))
     assert game.agents == ("ann", "bob")
     assert game.transition == read(COMPLETE).transition
 
 
-@pytest.mark.parametrize("line", ["T:a d:left:right:1", "T: 0 1 : 0 : 1 : +1.0", "T: a 1 : left : 1 : 1e0", "T: 1 : left : right : 1.",
-                                  "T : a d : left : right : 1"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "T:a d:left:right:1",
+        "T: 0 1 : 0 : 1 : +1.0",
+        "T: a 1 : left : 1 : 1e0",
+        "T: 1 : left : right : 1.",
+        "T : a d : left : right : 1",
+    ],
+)
 def test_ways_to_write_one_transition(line):
     game = read(COMPLETE + line + "\nT: a d : left : left : 0\n")
     assert game.transition[0, (0, 1)] == ((1, F(1)),)
@@ -82,12 +95,15 @@ def test_joint_indices_have_the_first_agent_most_significant():
 def test_partial_wildcards():
     game = read(COMPLETE + "R: b * : left : * : * : -.5\nR: * 2 : * : * : * : +20\n")
     assert dict(game.reward) == {(0, (1, 0)): F(-1, 2), (0, (1, 1)): F(-1, 2)} | {
-        (s, (a, 2)): F(20) for s in (0, 1) for a in (0, 1)}
+        (s, (a, 2)): F(20) for s in (0, 1) for a in (0, 1)
+    }
 
 
 def test_later_lines_override():
-    game = read(COMPLETE + "T: a c : * :\n0.5 0.5\nT: a c : left : right : 0\nT: a c : left : left : 1\n"
-                "O: * : right : * : 0\nO: * : right : x 1 : 1\nR: * : * : * : * : 3\nR: a c : left : * : * : 0\n")
+    game = read(
+        COMPLETE + "T: a c : * :\n0.5 0.5\nT: a c : left : right : 0\nT: a c : left : left : 1\n"
+        "O: * : right : * : 0\nO: * : right : x 1 : 1\nR: * : * : * : * : 3\nR: a c : left : * : * : 0\n"
+    )
     assert game.transition[0, (0, 0)] == ((0, F(1)),)
     assert game.transition[1, (0, 0)] == ((0, F(1, 2)), (1, F(1, 2)))
     assert game.emission[(1, 2), 1] == (((0, 1), F(1)),)
@@ -105,8 +121,11 @@ def test_uniform_rows_and_matrices():
 
 def test_rewards_of_outcomes_are_expectations():
     """R(s, a) is the sum over s' and o of P O r, with the last matching line for each outcome."""
-    text = (PREAMBLE + "T: * : uniform\nO: * : * :\n0.1 0.2 0.3 0.4\n"
-            "R: * : * : * : * : -1\nR: * : left : right : * : 5\nR: a c : left : right : x 0 : 25\nR: a c : left : left : y * : 9\n")
+    text = (
+        PREAMBLE + "T: * : uniform\nO: * : * :\n0.1 0.2 0.3 0.4\n"
+        "R: * : * : * : * : -1\nR: * : left : right : * : 5\nR: a c : left : right : x 0 : 25\n"
+        "R: a c : left : left : y * : 9\n"
+    )
     game = read(text)
     assert game.reward[0, (1, 1)] == F(1, 2) * -1 + F(1, 2) * 5
     assert game.reward[1, (0, 0)] == -1
@@ -116,7 +135,10 @@ def test_rewards_of_outcomes_are_expectations():
 
 
 def test_reward_rows_and_matrices():
-    text = PREAMBLE + "T: * : uniform\nO: * : uniform\nR: a c : left : right :\n4 8 0 0\nR: b c : left :\n4 4 4 4\n0 0 0 -8\n"
+    text = (
+        PREAMBLE
+        + "T: * : uniform\nO: * : uniform\nR: a c : left : right :\n4 8 0 0\nR: b c : left :\n4 4 4 4\n0 0 0 -8\n"
+    )
     game = read(text)
     assert dict(game.reward) == {(0, (0, 0)): F(3, 2), (0, (1, 0)): F(1)}
 
@@ -133,8 +155,10 @@ def test_cost_is_negated_reward():
 
 
 def test_one_agent():
-    game = read("agents: 1\ndiscount: 0.5\nvalues: reward\nstates: 2\nstart: 0\nactions:\ngo\nobservations:\n1\n"
-                "T: go : identity\nO: 0 : uniform\nR: 0 : 1 : * : * : 3\n")
+    game = read(
+        "agents: 1\ndiscount: 0.5\nvalues: reward\nstates: 2\nstart: 0\nactions:\ngo\nobservations:\n1\n"
+        "T: go : identity\nO: 0 : uniform\nR: 0 : 1 : * : * : 3\n"
+    )
     assert game.transition[0, (0,)] == ((0, F(1)),)
     assert dict(game.reward) == {(1, (0,)): 3}
 
@@ -147,7 +171,9 @@ SHORT = COMPLETE + "T: a c : left :\n0.3333333333333333 0.6666666666666666\n"
 
 
 def test_rows_that_miss_one():
-    with pytest.raises(InputError, match=r"line 14: transition from left under a c: probabilities sum to 9999999999999999/"):
+    with pytest.raises(
+        InputError, match=r"line 14: transition from left under a c: probabilities sum to 9999999999999999/"
+    ):
         read(SHORT)
     row = read(SHORT, rows="renormalise").transition[0, (0, 0)]
     assert row == ((0, F(3333333333333333, 9999999999999999)), (1, F(6666666666666666, 9999999999999999)))
@@ -166,7 +192,11 @@ def test_rows_that_play_cannot_reach_do_not_matter():
 BAD = {
     "duplicate preamble": (COMPLETE.replace("discount: 1", "discount: 1\nagents: 2"), "line 3", "a second time"),
     "preamble again below": (COMPLETE + "discount: 1\n", "line 14", "a second time"),
-    "preamble out of order": (COMPLETE.replace("agents: 2\ndiscount: 1", "discount: 1\nagents: 2"), "line 1", "agents:` must stand here"),
+    "preamble out of order": (
+        COMPLETE.replace("agents: 2\ndiscount: 1", "discount: 1\nagents: 2"),
+        "line 1",
+        "agents:` must stand here",
+    ),
     "missing keyword": (COMPLETE.replace("values: reward\n", ""), "line 3", "values:` must stand here"),
     "preamble only begun": ("agents: 2\n", "game.dpomdp:", "no `discount:` line"),
     "only comments": ("# nothing\n", "game.dpomdp:", "empty file"),
@@ -197,18 +227,29 @@ BAD = {
     "start sum": (COMPLETE.replace("start: left", "start:\n0.5 0.4"), "line 5", "sum to 9/10"),
     "start missing": (COMPLETE.replace("start: left", "start:"), "line 5", "without a distribution"),
     "start of unknown state": (COMPLETE.replace("start: left", "start: middle"), "line 5", "unknown state 'middle'"),
+    "start in another way": (COMPLETE.replace("start: left", "start without: left"), "line 5", "start without"),
     "start exclude all": (COMPLETE.replace("start: left", "start exclude: 0 1"), "line 5", "no state"),
     "start include twice": (COMPLETE.replace("start: left", "start include: left 0"), "line 5", "twice"),
     "discount zero": (COMPLETE.replace("discount: 1", "discount: 0"), "line 2", "(0, 1]"),
     "discount above one": (COMPLETE.replace("discount: 1", "discount: 1.01"), "line 2", "(0, 1]"),
     "values": (COMPLETE.replace("values: reward", "values: profit"), "line 3", "profit"),
-    "a billion states": (COMPLETE.replace("left right", "1000000000"), "line 4", "1000000000 states, more than fit into memory"),
+    "a billion states": (
+        COMPLETE.replace("left right", "1000000000"),
+        "line 4",
+        "1000000000 states, more than fit into memory",
+    ),
     "more digits than int takes": (COMPLETE.replace("left right", "9" * 5000), "line 4", "fit into memory"),
     "many joint actions": (COMPLETE.replace("a b\n", "1000000\n"), "line 8", "3000000 joint actions"),
-    "table too large": (COMPLETE.replace("left right", "1000000").replace("start: left", "start: 0").replace("a b\n", "10\n"),
-                        "line 8", "1000000 states times 30 joint actions"),
-    "dense matrix too large": (COMPLETE.replace("left right", "10000").replace("start: left", "start: 0").replace("identity", "uniform"),
-                               "line 12", "tables of 600000000 entries"),
+    "table too large": (
+        COMPLETE.replace("left right", "1000000").replace("start: left", "start: 0").replace("a b\n", "10\n"),
+        "line 8",
+        "1000000 states times 30 joint actions",
+    ),
+    "dense matrix too large": (
+        COMPLETE.replace("left right", "10000").replace("start: left", "start: 0").replace("identity", "uniform"),
+        "line 12",
+        "tables of 600000000 entries",
+    ),
     "no states": (COMPLETE.replace("states: left right", "states: 0"), "line 4", "0 states"),
     "a name twice": (COMPLETE.replace("left right", "left left"), "line 4", "'left' occurs twice"),
     "a number as a name": (COMPLETE.replace("left right", "1 2"), "line 4", "'1' cannot name"),

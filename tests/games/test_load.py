@@ -31,6 +31,7 @@ def write(tmp_path):
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
         return path
+
     return writer
 
 
@@ -49,7 +50,9 @@ def test_canonical_and_native_files(write):
     assert load(canonical) == tiger
     assert load(canonical, horizon=5) == builtin("dectiger", horizon=5)
     assert load(write("certificate.json", json.dumps({"game": game_to_json(tiger), "claim": 1}))) == tiger
-    native = write("pair.json", '{"kind": "one-shot", "payoff": [[1, 0], [0, "eps"]], "parameters": {"eps": ["eps > 0"]}}')
+    native = write(
+        "pair.json", '{"kind": "one-shot", "payoff": [[1, 0], [0, "eps"]], "parameters": {"eps": ["eps > 0"]}}'
+    )
     assert load(native, values={"eps": "1e-2"}).reward[0, (1, 1)] == F(1, 100)
     assert load(native, values={"eps": 1}, discount="1/3").discount == F(1, 3)
 
@@ -65,31 +68,39 @@ def test_files_in_a_folder_do_not_hide_builtins(tmp_path, monkeypatch):
     assert load("climbing") == builtin("climbing")
 
 
-@pytest.mark.parametrize(("name", "content", "options", "message"), [
-    ("empty.dpomdp", "", {"horizon": 2}, "an empty file"),
-    ("blank.json", " \n\n", {}, "an empty file"),
-    ("binary.dpomdp", b"\x00\x01\x02", {"horizon": 2}, "a binary file"),
-    ("latin.dpomdp", b"agents: 2\n# caf\xe9\n", {"horizon": 2}, "line 2: not UTF-8 text"),
-    ("small.dpomdp", SMALL, {}, "no horizon; pass --horizon N"),
-    ("small.dpomdp", SMALL, {"horizon": 0}, "horizon 0"),
-    ("small.dpomdp", SMALL, {"horizon": -3}, "horizon -3"),
-    ("small.dpomdp", SMALL, {"horizon": 10**9}, "horizon 1000000000"),
-    ("small.dpomdp", SMALL, {"horizon": 2, "discount": "2"}, "discount 2"),
-    ("small.dpomdp", SMALL, {"horizon": 2, "rows": "mend"}, "choose from exact, renormalise"),
-    ("small.dpomdp", SMALL, {"horizon": 2, "values": {"eps": 1}}, "no parameters"),
-    ("game.nfg", "NFG 1 R", {}, ".nfg files are not read yet"),
-    ("game.efg", "EFG 2 R", {}, ".efg files are not read yet"),
-    ("game.txt", "agents: 2", {}, "unknown kind of file '.txt'"),
-    ("game", "agents: 2", {}, "unknown kind of file"),
-    ("list.json", "[1, 2]", {}, "no known kind of game"),
-    ("number.json", '{"kind": "one-shot", "payoff": [[1, 0.5]]}', {}, "$.payoff[0][1]: the JSON number 0.5 would be rounded"),
-    ("nan.json", '{"kind": "one-shot", "payoff": [[1, NaN]]}', {}, "NaN is not a number"),
-    ("syntax.json", '{"kind":\n "one-shot",}', {}, "line 2: not JSON"),
-    ("twice.json", '{"kind": "one-shot", "kind": "one-shot"}', {}, "'kind' stands twice"),
-    ("deep.json", "[" * 200_000, {}, "nested too deeply"),
-    ("digits.json", '{"kind": 1' + "0" * 5000 + "}", {}, "a number of 5001 digits"),
-    ("canonical.json", '{"format": "certify-game", "version": 1}', {"values": {"eps": 1}}, "no parameters"),
-])
+@pytest.mark.parametrize(
+    ("name", "content", "options", "message"),
+    [
+        ("empty.dpomdp", "", {"horizon": 2}, "an empty file"),
+        ("blank.json", " \n\n", {}, "an empty file"),
+        ("binary.dpomdp", b"\x00\x01\x02", {"horizon": 2}, "a binary file"),
+        ("latin.dpomdp", b"agents: 2\n# caf\xe9\n", {"horizon": 2}, "line 2: not UTF-8 text"),
+        ("small.dpomdp", SMALL, {}, "no horizon; pass --horizon N"),
+        ("small.dpomdp", SMALL, {"horizon": 0}, "horizon 0"),
+        ("small.dpomdp", SMALL, {"horizon": -3}, "horizon -3"),
+        ("small.dpomdp", SMALL, {"horizon": 10**9}, "horizon 1000000000"),
+        ("small.dpomdp", SMALL, {"horizon": 2, "discount": "2"}, "discount 2"),
+        ("small.dpomdp", SMALL, {"horizon": 2, "rows": "mend"}, "choose from exact, renormalise"),
+        ("small.dpomdp", SMALL, {"horizon": 2, "values": {"eps": 1}}, "no parameters"),
+        ("game.nfg", "NFG 1 R", {}, ".nfg files are not read yet"),
+        ("game.efg", "EFG 2 R", {}, ".efg files are not read yet"),
+        ("game.txt", "agents: 2", {}, "unknown kind of file '.txt'"),
+        ("game", "agents: 2", {}, "unknown kind of file"),
+        ("list.json", "[1, 2]", {}, "no known kind of game"),
+        (
+            "number.json",
+            '{"kind": "one-shot", "payoff": [[1, 0.5]]}',
+            {},
+            "$.payoff[0][1]: the JSON number 0.5 would be rounded",
+        ),
+        ("nan.json", '{"kind": "one-shot", "payoff": [[1, NaN]]}', {}, "NaN is not a number"),
+        ("syntax.json", '{"kind":\n "one-shot",}', {}, "line 2: not JSON"),
+        ("twice.json", '{"kind": "one-shot", "kind": "one-shot"}', {}, "'kind' stands twice"),
+        ("deep.json", "[" * 200_000, {}, "nested too deeply"),
+        ("digits.json", '{"kind": 1' + "0" * 5000 + "}", {}, "a number of 5001 digits"),
+        ("canonical.json", '{"format": "certify-game", "version": 1}', {"values": {"eps": 1}}, "no parameters"),
+    ],
+)
 def test_bad_files(write, name, content, options, message):
     path = write(name, content)
     with pytest.raises(InputError) as caught:
@@ -99,9 +110,16 @@ def test_bad_files(write, name, content, options, message):
 
 
 def test_bad_paths(tmp_path):
-    for path, message in [(tmp_path, "a directory"), (tmp_path / "no.dpomdp", "no such file"), (tmp_path / "no.json", "no such file"),
-                          ("no/such/game", "no such file"), ("nosuchgame", "no built-in game"), ("dectigr", "did you mean 'dectiger'"),
-                          ("a\0b.json", "null"), ("x" * 5000 + ".json", "too long")]:
+    for path, message in [
+        (tmp_path, "a directory"),
+        (tmp_path / "no.dpomdp", "no such file"),
+        (tmp_path / "no.json", "no such file"),
+        ("no/such/game", "no such file"),
+        ("nosuchgame", "no built-in game"),
+        ("dectigr", "did you mean 'dectiger'"),
+        ("a\0b.json", "null"),
+        ("x" * 5000 + ".json", "too long"),
+    ]:
         with pytest.raises(InputError) as caught:
             load(path, horizon=2)
         assert message in str(caught.value)
