@@ -1,0 +1,52 @@
+"""Stationary policies found by float runs from random starts, each then proved (theory, section 2).
+
+What is found is proved; that nothing else exists is not.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from certify.errors import Undecided
+from certify.games.tree import Tree
+from certify.uniqueness.approx_policy import Policy, approx_stationary
+from certify.uniqueness.existence import StationaryProof, prove_stationary
+from certify.uniqueness.plan import Plan
+
+_SETTLED = 1e-6  # Newton's method goes on from here
+
+
+def approx_runs(tree: Tree, alpha: Fraction, *, starts: int, seed: int) -> list[Policy]:
+    """The different limits of `starts` damped float iterations, the first from the uniform policy."""
+    plan, rng = Plan(tree), np.random.default_rng(seed)
+    found: list[tuple[np.ndarray, Policy]] = []
+    for number in range(starts):
+        start = tree.uniform() if number == 0 else [
+            [0.999 * rng.dirichlet(np.full(p.shape[1], 0.3), size=len(p)) + 0.001 / p.shape[1] for p in row]
+            for row in tree.uniform()]
+        policy, residual = approx_stationary(plan, float(1 / alpha), start)
+        flat = np.concatenate([p.ravel() for row in policy for p in row])
+        if residual < _SETTLED and flat.min() > 0 and all(np.abs(flat - other).max() > 1e-4 for other, _ in found):
+            found.append((flat, policy))
+    return [policy for _, policy in found]
+
+
+def proved_runs(tree: Tree, alpha: Fraction, *, starts: int = 24, seed: int = 0) -> list[StationaryProof]:
+    """A proof for each limit that admits one, pairwise different policies.
+
+    >>> from certify.games import builtin
+    >>> from certify.games.tree import unroll
+    >>> len(proved_runs(unroll(builtin("lever:2"), cluster=False), Fraction(1, 4)))
+    3
+    """
+    proofs: list[StationaryProof] = []
+    for policy in approx_runs(tree, alpha, starts=starts, seed=seed):
+        try:
+            proof = prove_stationary(tree, alpha, policy)
+        except Undecided:
+            continue
+        if all(((proof.upper < other.lower) | (other.upper < proof.lower)).any() for other in proofs):
+            proofs.append(proof)
+    return proofs

@@ -1,0 +1,197 @@
+"""Symmetries acting on histories and policies: g·pi, equivariance, the fixed subspace.
+
+Theory, section 8: (g pi)_{sigma_N(i)}(sigma_A a | sigma x) = pi_i(a | x).  On a tree this permutes
+the entries of the flat policy table; on a clustered tree it permutes those of the classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from certify.bounds.policy import PolicyBox, layout_of
+from certify.errors import InputError
+from certify.games.histories import histories
+from certify.games.tree import Tree
+from certify.symmetry.maps import GameMap
+
+
+def entry_permutation(tree: Tree, mapping: GameMap) -> np.ndarray:
+    """Where a symmetry sends each entry (x, a) of the flat policy table: (N,) int.
+
+    `mapping` is in the indices of `tree.game`.  Raises `InputError` for a map that does not carry
+    the tree onto itself, which no symmetry does.
+
+    >>> from certify.games import builtin
+    >>> from certify.games.tree import unroll
+    >>> tree = unroll(builtin("lever:2"))
+    >>> entry_permutation(tree, GameMap((1, 0), (0,), ((1, 0), (1, 0)), ((0,), (0,)))).tolist()
+    [3, 2, 1, 0]
+    """
+    layout = layout_of(tree)
+    image = np.full(layout.size, -1, dtype=np.int64)
+    for i, j in enumerate(mapping.agents):
+        classes = _initial_classes(tree, mapping, i, j)
+        for t, level in enumerate(tree.levels):
+            actions = _local_actions(tree, mapping, i, j, t)
+            offset, (_, width) = layout.entries[j, t].start, layout.shape[j, t]
+            part = image[layout.entries[i, t]].reshape(layout.shape[i, t])
+            part[:] = offset + classes[:, None] * width + actions[None, :]
+            if t + 1 < tree.horizon:
+                classes = _next_classes(tree, mapping, i, j, t, classes, actions)
+    if not np.array_equal(np.sort(image), np.arange(layout.size)):
+        raise _refuse()
+    return image
+
+
+def _refuse() -> InputError:
+    return InputError("map", "it does not carry histories to histories", "act with symmetries of the game only")
+
+
+def _initial_classes(tree: Tree, mapping: GameMap, i: int, j: int) -> np.ndarray:
+    source, target = tree.initial_child[i], tree.initial_child[j]
+    classes = np.zeros(tree.levels[0].classes[i], dtype=np.int64)
+    if not tree.game.start[0][1]:
+        return classes
+    images = target[np.array(mapping.observations[i])]
+    present = source >= 0
+    if (images[present] < 0).any():
+        raise _refuse()
+    classes[source[present]] = images[present]
+    return classes
+
+
+def _local_actions(tree: Tree, mapping: GameMap, i: int, j: int, t: int) -> np.ndarray:
+    there = {a: k for k, a in enumerate(tree.game.actions_at(j, t))}
+    try:
+        return np.array([there[mapping.actions[i][a]] for a in tree.game.actions_at(i, t)], dtype=np.int64)
+    except KeyError:
+        raise _refuse() from None
+
+
+def _next_classes(tree: Tree, mapping: GameMap, i: int, j: int, t: int, classes: np.ndarray,
+                  actions: np.ndarray) -> np.ndarray:
+    level, following = tree.levels[t], tree.levels[t + 1]
+    source = level.child[i]
+    images = level.child[j][classes[:, None, None], actions[None, :, None],
+                            np.array(mapping.observations[i], dtype=np.int64)[None, None, :]]
+    if ((source >= 0) != (images >= 0)).any():
+        raise _refuse()
+    result = np.full(following.classes[i], -1, dtype=np.int64)
+    result[source[source >= 0]] = images[source >= 0]
+    return result
+
+
+def act(tree: Tree, mapping: GameMap, policy: Any) -> Any:
+    """The policy g·pi (nested tables, any dtype), or the box g·box of a `PolicyBox`.
+
+    >>> from certify.games import builtin
+    >>> from certify.games.tree import unroll
+    >>> tree = unroll(builtin("lever:2"))
+    >>> swap = GameMap((1, 0), (0,), ((0, 1), (0, 1)), ((0,), (0,)))
+    >>> act(tree, swap, [[np.array([[0.9, 0.1]])], [np.array([[0.3, 0.7]])]])[0][0].tolist()
+    [[0.3, 0.7]]
+    """
+    if isinstance(policy, PolicyBox):
+        return PolicyBox(act(tree, mapping, policy.lower), act(tree, mapping, policy.upper))
+    layout = layout_of(tree)
+    flat = layout.flat(policy)
+    moved = np.empty_like(flat)
+    moved[entry_permutation(tree, mapping)] = flat
+    return layout.nested(moved)
+
+
+@dataclass(frozen=True)
+class EquivarianceVerdict:
+    """`status`: "proved", "refuted" or "undecided" (enclosures overlap but are not points).
+
+    Refuted: `generator` (index) sends the entry of `aoh`, `action` to one that certainly differs.
+    """
+
+    status: str
+    generator: int | None = None
+    aoh: str | None = None
+    action: str | None = None
+    values: tuple[tuple[Fraction, Fraction], tuple[Fraction, Fraction]] | None = None
+
+
+def is_equivariant(tree: Tree, generators: Sequence[GameMap], policy: Any) -> EquivarianceVerdict:
+    """Whether g·pi = pi for every generator: exactly for tables, certainly for a `PolicyBox`.
+
+    On a clustered tree the keys are those of one member of each class.
+
+    >>> from certify.games import builtin
+    >>> from certify.games.tree import unroll
+    >>> tree = unroll(builtin("lever:2"))
+    >>> swap = GameMap((1, 0), (0,), ((0, 1), (0, 1)), ((0,), (0,)))
+    >>> is_equivariant(tree, [swap], [[np.array([[0.9, 0.1]])], [np.array([[0.3, 0.7]])]]).aoh
+    'agent1:'
+    """
+    layout = layout_of(tree)
+    ends = (policy.lower, policy.upper) if isinstance(policy, PolicyBox) else (policy, policy)
+    lower, upper = (np.array([Fraction(v) for v in layout.flat(end)], dtype=object) for end in ends)
+    certain = True
+    for number, mapping in enumerate(generators):
+        image = entry_permutation(tree, mapping)
+        apart = (upper < lower[image]) | (upper[image] < lower)
+        if apart.any():
+            k = int(np.flatnonzero(apart)[0])
+            aoh, action = _entry_names(tree, k)
+            return EquivarianceVerdict("refuted", number, aoh, action,
+                                       ((lower[k], upper[k]), (lower[image[k]], upper[image[k]])))
+        certain = certain and bool(((lower == upper) & (lower == lower[image]) & (upper == upper[image])).all())
+    return EquivarianceVerdict("proved" if certain else "undecided")
+
+
+def _entry_names(tree: Tree, entry: int) -> tuple[str, str]:
+    layout = layout_of(tree)
+    i, t = next(block for block in layout.blocks
+                if layout.entries[block].start <= entry < layout.entries[block].stop)
+    k, a = divmod(entry - layout.entries[i, t].start, layout.shape[i, t][1])
+    key = next(x.key for x in histories(tree, i) if (x.depth, x.class_index) == (t, k))
+    return key, tree.game.actions[i][tree.game.actions_at(i, t)[a]]
+
+
+@dataclass(frozen=True)
+class FixedSubspace:
+    """`logits`: dimension of the equivariant logit tables.  `parameters`: free parameters of an
+    equivariant policy, of `all_parameters` of any policy.  `entry_orbit`: (N,) orbit of each entry."""
+
+    logits: int
+    parameters: int
+    all_parameters: int
+    entry_orbit: np.ndarray
+
+
+def fixed_subspace(tree: Tree, generators: Iterable[GameMap]) -> FixedSubspace:
+    """The policies with g·pi = pi for every generator.
+
+    Logits are free on orbits of entries (x, a); each orbit of AOHs loses one to normalisation.
+
+    >>> from certify.games import builtin
+    >>> from certify.games.tree import unroll
+    >>> from certify.symmetry.group import symmetries
+    >>> game = builtin("dectiger", horizon=2)
+    >>> space = fixed_subspace(unroll(game, cluster=False), symmetries(game).generators)
+    >>> space.parameters, space.all_parameters
+    (7, 28)
+    """
+    layout = layout_of(tree)
+    images = [entry_permutation(tree, mapping) for mapping in generators]
+    orbits, entry_orbit = _components(layout.size, images)
+    row_orbits, _ = _components(layout.number_of_rows,
+                                [layout.row_of_entry[image[layout.row_start]] for image in images])
+    return FixedSubspace(orbits, orbits - row_orbits, layout.size - layout.number_of_rows, entry_orbit)
+
+
+def _components(size: int, images: list[np.ndarray]) -> tuple[int, np.ndarray]:
+    sources = np.tile(np.arange(size), len(images)) if images else np.empty(0, dtype=np.int64)
+    targets = np.concatenate(images) if images else np.empty(0, dtype=np.int64)
+    graph = coo_array((np.ones(len(sources)), (sources, targets)), shape=(size, size))
+    return connected_components(graph, directed=False)
