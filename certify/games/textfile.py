@@ -38,10 +38,11 @@ def read_text(path: Path) -> str:
         raise InputError(f"{where}, line {line}", "not UTF-8 text", "save the file as UTF-8") from None
 
 
-def parse_json(text: str, where: str) -> Any:
+def parse_json(text: str, where: str, *, keep_decimals: bool = False) -> Any:
     """The JSON value of a text in which every number is exact and every key stands once.
 
-    Decimals are refused: JSON readers round them to binary.
+    Decimals are refused, since JSON readers round them to binary; with `keep_decimals` they are
+    strings, the text as written (tables of measured or trained numbers).
 
     >>> parse_json('{"p": 0.5}', "game.json")
     Traceback (most recent call last):
@@ -71,7 +72,7 @@ def parse_json(text: str, where: str) -> Any:
     try:
         value = json.loads(text, parse_float=decimal, parse_int=whole, parse_constant=constant,
                            object_pairs_hook=unique)
-        if rounded:
+        if rounded and not keep_decimals:
             shown = rounded[0][:40]
             raise InputError(f"{where}, {_path(value, rounded[0])}", f"the JSON number {shown} would be rounded",
                              f'write it as a string: "{shown}"')

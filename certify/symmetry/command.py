@@ -5,21 +5,28 @@ from __future__ import annotations
 import json
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import click
 
-from certify.errors import Undecided
+from certify.errors import InputError, Undecided
+from certify.exact import parse_rational
 from certify.games.load import load
-from certify.games.model import GameTables
+from certify.games.model import Game, GameTables
 from certify.games.native import load_parametric
 from certify.games.parametric import ParametricGame
 from certify.games.textfile import parse_json, read_text
+from certify.games.tree import unroll
 from certify.symmetry.candidate import check_candidate
+from certify.symmetry.crossplay_report import pairs_json, pairs_text, study_json, study_text
+from certify.symmetry.crossplay_study import study, study_policies
 from certify.symmetry.group import symmetries as find_symmetries
 from certify.symmetry.maps import read_map
 from certify.symmetry.near import near_symmetries
+from certify.symmetry.pairs import disjoint_pairs
 from certify.symmetry.parametric import parametric_symmetries
+from certify.symmetry.policy_table import load_policy
 from certify.symmetry.report import (
     candidate_json,
     candidate_text,
@@ -90,3 +97,59 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
     document["seconds"] = round(time.monotonic() - began, 3)
     click.echo(json.dumps(document) if as_json else f"{text}\n{document['seconds']} s")
     sys.exit(_DONE if group.complete else _UNDECIDED)
+
+
+@click.command("crossplay")
+@click.argument("game", required=False)
+@click.option("--alpha", help="Temperature; exact, like 13/2.")
+@click.option("--horizon", type=int, help="Number of steps.")
+@click.option("--discount", help="Overrides the game's own discount.")
+@click.option("--rows", type=click.Choice(["exact", "renormalise"]), default="exact", show_default=True,
+              help="What to do with rows of probabilities that miss 1.")
+@click.option("--policy", "policies", type=click.Path(), multiple=True,
+              help="A policy table (.json or .npz); repeat it for cross-play of several.")
+@click.option("--runs", type=click.Path(), help="A JSON matrix of returns of your runs: estimate cross-play from it.")
+@click.option("--starts", type=click.IntRange(1), default=24, show_default=True,
+              help="Float runs that look for stationary policies.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the float runs.")
+@click.option("--time-limit", type=float, default=60.0, show_default=True,
+              help="Seconds that the proof of uniqueness may take.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def crossplay(game: str | None, alpha: str | None, horizon: int | None, discount: str | None, rows: str,
+              policies: tuple[str, ...], runs: str | None, starts: int, seed: int, time_limit: float,
+              as_json: bool) -> None:
+    """Certified self-play and cross-play returns in GAME: equal above alpha*, a gap below."""
+    if runs is not None:
+        matrix = _read_matrix(runs)
+        estimate = disjoint_pairs(matrix)
+        self_play = sum((matrix[k][k] for k in range(len(matrix))), Fraction(0)) / len(matrix)
+        click.echo(json.dumps(pairs_json(estimate, self_play)) if as_json else pairs_text(estimate, self_play))
+        sys.exit(_DONE)
+    if game is None or alpha is None:
+        raise InputError("crossplay", "no game or no --alpha", "write: certify crossplay GAME --alpha A")
+    temperature = parse_rational(alpha, "--alpha")
+    if temperature <= 0:
+        raise InputError("--alpha", f"a temperature of {temperature}", "use a positive number")
+    loaded = load(game, horizon, discount, rows)
+    if policies:
+        tree = unroll(loaded, cluster=False)
+        result = study_policies(loaded, temperature, [load_policy(tree, path) for path in policies])
+    else:
+        result = study(loaded, temperature, starts=starts, seed=seed,
+                       threshold=lambda g: _alpha_star(g, time_limit))
+    click.echo(json.dumps(study_json(result, temperature)) if as_json else study_text(result, temperature))
+    sys.exit(_DONE if result.status == "proved" else _UNDECIDED)
+
+
+def _alpha_star(game: Game, time_limit: float) -> Fraction | None:
+    from certify.api import threshold  # the command sits above the package's calls
+
+    return threshold(game, time_limit=time_limit).alpha_star
+
+
+def _read_matrix(path: str) -> list[list[Fraction]]:
+    document = parse_json(read_text(Path(path)), path, keep_decimals=True)
+    if not isinstance(document, list) or not all(isinstance(row, list) for row in document):
+        raise InputError(path, "not a list of rows", "write [[r00, r01, ...], [r10, r11, ...], ...]")
+    return [[parse_rational(v, f"{path}, row {j}, column {k}") for k, v in enumerate(row)]
+            for j, row in enumerate(document)]

@@ -36,7 +36,7 @@ def load_policy(tree: Tree, path: str) -> PolicyBox:
                 return policy_from_arrays(tree, [arrays[name] for name in arrays.files], path)
         except (OSError, ValueError) as error:
             raise InputError(path, f"cannot be read as .npz ({type(error).__name__})", "write it by numpy.savez") from None
-    return policy_from_document(tree, parse_json(read_text(Path(path)), path), path)
+    return policy_from_document(tree, parse_json(read_text(Path(path)), path, keep_decimals=True), path)
 
 
 def policy_from_document(tree: Tree, document: object, where: str = "policy") -> PolicyBox:
@@ -45,7 +45,7 @@ def policy_from_document(tree: Tree, document: object, where: str = "policy") ->
     >>> from certify.games import builtin
     >>> from certify.games.tree import unroll
     >>> tree = unroll(builtin("lever:2"), cluster=False)
-    >>> box = policy_from_document(tree, {"agent1:": {"0": "1/3", "1": "2/3"}, "agent2:": {"0": 0.5, "1": 0.5}})
+    >>> box = policy_from_document(tree, {"agent1:": {"0": "1/3", "1": "2/3"}, "agent2:": {"0": "0.5", "1": "0.5"}})
     >>> box.lower[0][0].tolist()
     [[Fraction(1, 3), Fraction(2, 3)]]
     """
@@ -90,8 +90,7 @@ def _row(row: object, names: list[str], where: str) -> list[Fraction]:
         action = index_of(str(token), names)
         if action is None:
             raise InputError(where, f"unknown action {token!r}", choices(names))
-        text = repr(number) if isinstance(number, float) else number
-        values[action] = parse_rational(text, f"{where}, {token}")
+        values[action] = parse_rational(number, f"{where}, {token}")
     return values
 
 

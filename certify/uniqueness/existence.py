@@ -15,7 +15,7 @@ from typing import Any
 import flint
 import numpy as np
 
-from certify.bounds.arb_numbers import arb_ends, to_arb, working_precision
+from certify.bounds.arb_numbers import arb_ends, ball, to_arb, working_precision
 from certify.bounds.evaluate import check_alpha
 from certify.bounds.objects import ObjectRecursion
 from certify.bounds.policy import Layout, PolicyBox, layout_of
@@ -25,6 +25,7 @@ from certify.uniqueness.jets import Jet
 
 _NEWTON_STEPS = 30
 _INFLATIONS = 4
+_COMPARISON_BITS = 400
 _LARGEST = 400  # log-ratios; the dense Jacobian in jets grows with the square
 
 
@@ -34,6 +35,7 @@ class StationaryProof:
 
     `lower`, `upper` : (N,) object arrays, its rational ends in the order of `Layout`.
     `radius` : the largest half-width of an entry of the policy.
+    `region` : the larger box of log-ratios in which it is the only one, with its coordinates.
     """
 
     tree: Tree
@@ -42,6 +44,20 @@ class StationaryProof:
     lower: np.ndarray
     upper: np.ndarray
     radius: Fraction
+    region: tuple[_Ratios, flint.arb_mat]
+
+    def has_only(self, lower: np.ndarray, upper: np.ndarray) -> bool:
+        """Whether every stationary policy in the box `lower`, `upper` (N,) certainly is this one.
+
+        False means not proved.
+        """
+        ratios, region = self.region
+        if min(lower) <= 0:
+            return False
+        with working_precision(_COMPARISON_BITS):
+            logs = [ball(lo, up).log() for lo, up in zip(lower, upper, strict=True)]
+            return all(region[c, 0].contains(logs[k] - logs[ratios.reference_of(k)])
+                       for c, k in enumerate(ratios.entry))
 
 
 def prove_stationary(tree: Tree, alpha: Fraction | int, approx_policy: Any, *, precision: int = 192) -> StationaryProof:
@@ -69,8 +85,8 @@ def prove_stationary(tree: Tree, alpha: Fraction | int, approx_policy: Any, *, p
     with working_precision(precision):
         middle, inverse = _newton(tree, ratios, alpha, flint.arb_mat(ratios.size, 1, ratios.start(flat)))
         residual, _ = _stationarity(tree, ratios, alpha, middle)
-        box = _krawczyk(tree, ratios, alpha, middle, inverse, residual)
-        return _proof(tree, ratios, alpha, box)
+        region, box = _krawczyk(tree, ratios, alpha, middle, inverse, residual)
+        return _proof(tree, ratios, alpha, region, box)
 
 
 class _Ratios:
@@ -86,9 +102,13 @@ class _Ratios:
         self.entry = free  # coordinate -> entry of the flat policy
         self.coordinate = {entry: k for k, entry in enumerate(free)}
 
+    def reference_of(self, entry: int) -> int:
+        """The entry of the same row that `entry` is compared with."""
+        return self.reference[int(self.layout.row_of_entry[entry])]
+
     def start(self, flat: np.ndarray) -> list[flint.arb]:
-        reference = {entry: self.reference[int(self.layout.row_of_entry[entry])] for entry in self.entry}
-        return [flint.arb(float(flat[k])).log() - flint.arb(float(flat[reference[k]])).log() for k in self.entry]
+        logs = [flint.arb(float(p)).log() for p in flat]
+        return [logs[k] - logs[self.reference_of(k)] for k in self.entry]
 
     def policy(self, z: flint.arb_mat) -> tuple[np.ndarray, np.ndarray]:
         """Jets of pi and -log pi, (N,) each, over the balls `z` (size, 1)."""
@@ -124,7 +144,7 @@ def _stationarity(tree: Tree, ratios: _Ratios, alpha: Fraction, z: flint.arb_mat
     value, slope = flint.arb_mat(ratios.size, 1), flint.arb_mat(ratios.size, ratios.size)
     for c, k in enumerate(ratios.entry):
         kappa = to_arb(alpha * layout.weight[k])
-        difference = q[k] - q[ratios.reference[int(layout.row_of_entry[k])]]
+        difference = q[k] - q[ratios.reference_of(k)]
         value[c, 0] = z[c, 0] - difference.value / kappa
         for b in range(ratios.size):
             derivative = flint.arb(0) if difference.slope is None else difference.slope[0, b]
@@ -159,11 +179,9 @@ def _midpoints(matrix: flint.arb_mat) -> flint.arb_mat:
 
 
 def _krawczyk(tree: Tree, ratios: _Ratios, alpha: Fraction, middle: flint.arb_mat, inverse: flint.arb_mat,
-              residual: flint.arb_mat) -> flint.arb_mat:
-    """A box of log-ratios (size, 1) that holds exactly one zero of G."""
+              residual: flint.arb_mat) -> tuple[flint.arb_mat, flint.arb_mat]:
+    """Boxes of log-ratios (size, 1): one that holds exactly one zero of G, one within it around the zero."""
     size = ratios.size
-    if size == 0:
-        return middle
     newton = middle - inverse * residual
     smallest = flint.arb(2) ** (-(2 * flint.ctx.prec) // 3)
     radius = [abs(newton[k, 0] - middle[k, 0]).upper() * 2 + smallest for k in range(size)]
@@ -174,16 +192,17 @@ def _krawczyk(tree: Tree, ratios: _Ratios, alpha: Fraction, middle: flint.arb_ma
         _, slope = _stationarity(tree, ratios, alpha, box)
         image = newton + (identity - inverse * slope) * spread
         if all(box[k, 0].contains_interior(image[k, 0]) for k in range(size)):
-            return image
+            return box, image
         radius = [(abs(image[k, 0] - middle[k, 0]).upper() * 2 + smallest) for k in range(size)]
         if not all(r.is_finite() for r in radius):
             break
     raise Undecided("the Krawczyk step does not map the box into its interior")
 
 
-def _proof(tree: Tree, ratios: _Ratios, alpha: Fraction, box: flint.arb_mat) -> StationaryProof:
+def _proof(tree: Tree, ratios: _Ratios, alpha: Fraction, region: flint.arb_mat,
+           box: flint.arb_mat) -> StationaryProof:
     pi, _ = ratios.policy(box)
     ends = [arb_ends(jet.value) for jet in pi]
     lower, upper = (np.array([end[k] for end in ends], dtype=object) for k in range(2))
     nested = PolicyBox(ratios.layout.nested(lower), ratios.layout.nested(upper))
-    return StationaryProof(tree, alpha, nested, lower, upper, max((upper - lower) / 2))
+    return StationaryProof(tree, alpha, nested, lower, upper, max((upper - lower) / 2), (ratios, region))
