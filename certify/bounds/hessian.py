@@ -22,7 +22,7 @@ from certify.bounds.evaluate import check_alpha, float_values
 from certify.bounds.interval_values import VALUE, BoxValues, box_values, d_bounds, others_bound
 from certify.bounds.point import PointValues
 from certify.bounds.policy import Layout, Point, layout_of, read_policy
-from certify.bounds.recursion import others_average
+from certify.bounds.recursion import others_average, split
 from certify.bounds.rounding import LOG_ROUNDINGS, UNIT, log, outward
 from certify.bounds.second_order import check_size, cross_sums, through
 from certify.bounds.tables import LevelTable, Tables
@@ -168,21 +168,27 @@ def _own_log(tables: Tables, level: LevelTable, minus_log: np.ndarray, alpha: fl
 def _over_box(tables: Tables, layout: Layout, at: BoxValues, alpha: float) -> tuple[np.ndarray, np.ndarray, Enclosure]:
     """Midpoint-radius sums: rho in [rho_m - rho_r, rho_m + rho_r], F likewise, so the sums of
     rho F lie within sum rho^up F_r + rho_r |F_m| of sum rho_m F_m, whose own rounding error is at
-    most `relative` times sum rho_m |F_m|.  Functions of the past are taken off F first."""
+    most `relative` times sum rho_m |F_m|.
+
+    What does not depend on a later agent's own action is a function of the past and of the
+    others, and is taken off U before the others' policies are averaged over: bounded are
+    differences in the own action, not values."""
     units = (LOG_ROUNDINGS + 4) * UNIT
     logs = (-log(at.box.upper) * (1 - units), -log(at.box.lower) * (1 + units))
-    middle = (at.box.lower + at.box.upper) / 2
+    middle = [split(level, (at.box.lower + at.box.upper) / 2) for level in tables.levels]
     later, equal = [], []
     for t, level in enumerate(tables.levels):
-        U = tuple(u[VALUE] for u in at.U[t])
-        factors, agents = [f[t] for f in at.factors], range(len(level.counts))
+        U = _middle(*(u[VALUE] for u in at.U[t]))
+        factors, agents, own = [f[t] for f in at.factors], range(len(level.counts)), middle[t]
         F = []
         for j in agents:
-            ends = [mean + _own_log(tables, level, log_, alpha, j)
-                    for mean, log_ in zip(others_bound(level, U, factors, (j,)), logs)]
-            F.append(_centred(*_middle(*ends), middle[level.entries[j]].reshape(level.shapes[j])[level.joint[j]]))
+            means = others_bound(level, outward(*_centred(*U, own[j], 1 + j)), factors, (j,))
+            ends = [mean + _own_log(tables, level, log_, alpha, j) for mean, log_ in zip(means, logs)]
+            F.append(_centred(*_middle(*ends), own[j].reshape(level.size, -1), 1))
         later.append(F)
-        equal.append({(i, j): _centred_twice(*_middle(*others_bound(level, U, factors, (i, j)))) for j in agents for i in range(j)})
+        equal.append({(i, j): _middle(*others_bound(
+            level, outward(*_centred(*_centred(*U, own[i], 1 + i), own[j], 1 + j)), factors, (i, j)))
+            for j in agents for i in range(j)})
     ends = [through(tables, at.factors[k], [r[k] for r in at.reach]) for k in range(2)]
     rel = at.relative
     rho = [_spread_of(low * (1 - 2 * rel), high * (1 + 2 * rel), rel) for low, high in zip(*ends)]
@@ -210,17 +216,10 @@ def _spread_of(low: Any, high: Any, relative: float) -> tuple[Any, Any, Any]:
     return (low + high) / 2, high, (high - low) / 2 + high * (2 * relative + 8 * UNIT)
 
 
-def _centred(mid: np.ndarray, radius: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """mid less a number per row near its weighted mean (any number would do); rounding added."""
-    mean = (mid * weights).sum(axis=-1, keepdims=True)
+def _centred(mid: np.ndarray, radius: np.ndarray, weights: np.ndarray, axis: int) -> tuple[np.ndarray, np.ndarray]:
+    """mid less a function of all but `axis`, near its weighted mean (any would do); rounding added."""
+    mean = (mid * weights).sum(axis=axis, keepdims=True)
     return mid - mean, radius + 4 * UNIT * (np.abs(mid) + np.abs(mean))
-
-
-def _centred_twice(mid: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """mid (E, A, B) less a function of (e, a) and one of (e, b); rounding added."""
-    row = mid.mean(axis=2, keepdims=True)
-    column = mid.mean(axis=1, keepdims=True) - mid.mean(axis=(1, 2), keepdims=True)
-    return mid - row - column, radius + 8 * UNIT * (np.abs(mid) + np.abs(row) + np.abs(column))
 
 
 def _from_arb(tree: Tree, policy: Any, alpha: Fraction) -> tuple[np.ndarray, np.ndarray, Enclosure]:
