@@ -81,6 +81,11 @@ class EntropyPath:
             spread = tuple(u - mean for u in row)
             self._states.append((ball(state.weight), balls.pi, balls.centred, spread))
 
+    @property
+    def still(self) -> bool:
+        """The direction is exactly 0 in every state."""
+        return all(u.is_zero() for row in self.direction.rows for u in row)
+
     def entropy(self) -> arb:
         """Σ_s d(s) H_s at η = 0."""
         return sum((ball(s.weight) * s.balls().entropy for s in self.policy), arb(0))

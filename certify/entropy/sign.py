@@ -70,7 +70,7 @@ NAMES = {1: "increases", -1: "decreases"}
 def change_range(path: EntropyPath, lower: Fraction, upper: Fraction) -> RationalEnclosure:
     """Encloses {H(η) − H(0) : lower <= η <= upper}, aiming at 2 % (or 1e-13) beyond the true range.
 
-    On pieces where H' keeps a sign the range is that between the ends; elsewhere the Taylor form
+    On pieces where H' keeps a sign (or grows from an exact 0 with H'' of one sign) the range is that between the ends; elsewhere the Taylor form
     is used, and pieces that stick out of the hull of proved values are halved.
 
     >>> from certify.entropy.policy import policy_from_json
@@ -94,7 +94,8 @@ def change_range(path: EntropyPath, lower: Fraction, upper: Fraction) -> Rationa
         count += 1
         centre, radius = (low + high) / 2, (high - low) / 2
         local = path.local(centre, radius)
-        if sign_of(local.slope_over()) is not None:
+        turns_at_zero = low == 0 and path.first_order().is_zero()
+        if sign_of(local.slope_over()) is not None or (turns_at_zero and sign_of(local.curvature) is not None):
             settled += [enclosure(path.change_at(low)), enclosure(path.change_at(high))]
             continue
         piece, value = enclosure(local.change_over()), enclosure(local.change)
@@ -121,8 +122,9 @@ def certify_sign(path: EntropyPath, lower: Fraction, upper: Fraction) -> SignRes
     steps = RationalEnclosure(lower, upper)
     sign = sign_of(path.change_at(upper))
     if sign in (None, 0):
-        return SignResult("undecided", "undecided", steps, (),
-                          reason="the change at the largest step is not separated from 0")
+        reason = ("the step is exactly 0, so the entropy does not change" if path.still else
+                  "the change at the largest step is not separated from 0")
+        return SignResult("undecided", "undecided", steps, (), reason=reason)
     pieces, stopped, witness = _sweep(path, lower, upper, sign)
     if stopped is None:
         return SignResult("proved", NAMES[sign], steps, tuple(pieces))
