@@ -6,7 +6,6 @@ Comparisons are predicates that mean "certainly"; what overlaps is decided by no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from certify.errors import Undecided
 class Enclosure:
     """`lower <= exact <= upper`, elementwise; floats, `Fraction`s or numpy arrays of either.
 
+    >>> from fractions import Fraction
     >>> Enclosure(1.0, 2.0).contains(Fraction(3, 2))
     True
     """
@@ -31,11 +31,13 @@ class Enclosure:
         return self.upper - self.lower
 
     def contains(self, value: Any) -> bool:
-        """Whether every element of `value` lies between its bounds, compared exactly."""
+        """Whether every element of `value` lies between its bounds, compared exactly.
+
+        Python compares floats (infinite ones included) with `Fraction`s exactly.
+        """
         value, lower, upper = np.broadcast_arrays(
             *(np.asarray(v, dtype=object) for v in (value, self.lower, self.upper)))
-        return all(Fraction(lo) <= Fraction(v) <= Fraction(up)
-                   for lo, v, up in zip(lower.ravel(), value.ravel(), upper.ravel()))
+        return all(lo <= v <= up for lo, v, up in zip(lower.ravel(), value.ravel(), upper.ravel()))
 
     def sign(self) -> int:
         """-1, 0 or 1 where the sign of a scalar is proved; raises `Undecided` otherwise."""
