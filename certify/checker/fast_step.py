@@ -1,0 +1,179 @@
+"""One contraction: upper bounds of F, docs/certificate-format.md, (6), for all classes of an agent at a
+depth, all ordered pairs of actions and both ends of the interval of beta at once.
+
+Numbers X are upper bounds throughout; slopes carry radii.  Axis order: (node or pair, others' joint
+action, ordered pair of own actions, beta, slope entry).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.sparse import csr_array, diags_array
+
+from certify.checker.fast_box import BlockBox
+from certify.checker.fast_layout import Layout, Pairs
+from certify.checker.fast_lines import Key, Level, Lines
+from certify.checker.fast_models import Boxes, Model, most_terms, sparse_times
+from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, slop
+from certify.checker.fast_support import fill, sigma_above, sigma_plus, slope_error, vertex_products
+
+
+class Differences(NamedTuple):
+    """U(e,(a,.)) - U(e,(b,.)) for all joint classes: `above` (joint classes, rest, pairs of actions, beta)
+    an upper bound of centre and remainder, `slopes` per group of `Layout.pairs`."""
+
+    above: np.ndarray
+    slopes: dict[Key, Ball]
+
+
+def ordered_pairs(actions: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ordered pairs (a, b), a != b, a major."""
+    a, b = np.divmod(np.arange(actions * actions), actions)
+    return a[a != b], b[a != b]
+
+
+def chance_differences(layout: Layout, agent: int, t: int) -> list[tuple[csr_array, csr_array]]:
+    """For every ordered pair (a, b) the positive and negative parts of gamma (P(.|e,(a,.)) - P(.|e,(b,.))), rows
+    (joint class, rest).  Each entry is off by at most 4 u times the two chances."""
+    d = layout.depths[t]
+    rest = d.own[agent].shape[1]
+    rows = (np.arange(d.joint_classes)[:, None] * d.joint_actions + d.own[agent].reshape(-1)[None]).reshape(
+        d.joint_classes, d.actions[agent], rest)
+    found = []
+    for a, b in zip(*ordered_pairs(d.actions[agent])):
+        change = (layout.values[t][rows[:, a].ravel()] - layout.values[t][rows[:, b].ravel()]).tocsr()
+        found.append((change.maximum(0).tocsr(), (-change).maximum(0).tocsr()))
+    return found
+
+
+def differences(layout: Layout, agent: int, t: int, action: Model, value: Model | None,
+                chances: list[tuple[csr_array, csr_array]]) -> Differences:
+    """The differences that a step of `agent` at depth t needs; `value` is V at t + 1."""
+    d = layout.depths[t]
+    own = d.own[agent]
+    a, b = ordered_pairs(d.actions[agent])
+    centre, rad = action.centre.mid[:, own], action.centre.rad[:, own]
+    difference = centre[:, a] - centre[:, b]
+    above = difference + (rad[:, a] + rad[:, b] + 2 * UNIT * np.abs(difference)) * GROW
+    if value is not None:
+        rest, batch = own.shape[1], above.shape[3]
+        for p, (plus, minus) in enumerate(chances):
+            terms = most_terms(plus) + most_terms(minus)
+            rho = (plus @ value.high - minus @ value.low).reshape(d.joint_classes, rest, batch)
+            largest = max(np.abs(value.high).max(), np.abs(value.low).max())
+            above[:, p] += rho + slop(terms + 8) * 4 * (largest + np.abs(above[:, p]))
+    slopes = {}
+    for key, ball in action.slopes.items():
+        mid, radius = ball.mid[:, own], ball.rad[:, own]
+        change = mid[:, a] - mid[:, b]
+        widened = (radius[:, a] + radius[:, b] + UNIT * np.abs(change).max(-1)) * GROW
+        slopes[key] = Ball(change.transpose(0, 2, 1, 3, 4), widened.transpose(0, 2, 1, 3))
+    return Differences(above.transpose(0, 2, 1, 3), slopes)
+
+
+def upper_bounds(layout: Layout, lines: Lines, found: Differences, boxes: Boxes, ratio: np.ndarray, sharing: bool) -> np.ndarray:
+    """Upper bounds of F, (classes, pairs of actions, beta): all nodes below a single top sharing, or all
+    separate.  `ratio` (classes, pairs) is a lower bound of w_i M_ab."""
+    level = lines.levels[-1]
+    x = found.above[level.joint_class] - ratio[level.node_class][:, None, :, None]
+    x = x + 2 * UNIT * np.abs(x)
+    slopes = {key: Ball(s.mid[level.order[key]], s.rad[level.order[key]]) for key, s in found.slopes.items()}
+    for u in range(lines.depth, -1, -1):
+        level = lines.levels[u]
+        if u < lines.depth:
+            x, slopes = _carried(level, lines, x, slopes, layout)
+        share = sharing and not (u == 0 and lines.single)
+        x, slopes = _closed(layout, lines.agent, level, x, slopes, boxes, share)
+    if lines.single:
+        return x
+    return _rooted(lines, x, slopes, boxes)
+
+
+def _carried(level: Level, lines: Lines, value: np.ndarray, slopes: dict[Key, Ball], layout: Layout) -> tuple[np.ndarray, dict[Key, Ball]]:
+    """X and slopes of the nodes of a level from the values of the nodes one deeper."""
+    rest = layout.depths[level.depth].own[lines.agent].shape[1]
+    x = sparse_times(level.up, value) + slop(most_terms(level.up)) * GROW * sparse_times(level.up, np.abs(value)) + TINY
+    carried = {}
+    for key, ball in slopes.items():
+        steps = level.up_slopes[key]
+        size = np.abs(ball.mid).max(-1)
+        rad = sparse_times(steps, ball.rad + slop(most_terms(steps)) * size) * GROW + TINY
+        rows = (len(level.pairs[key]), rest)
+        carried[key] = Ball(sparse_times(steps, ball.mid).reshape(*rows, *ball.mid.shape[1:]), rad.reshape(*rows, *rad.shape[1:]))
+    return x.reshape(len(level.joint_class), rest, *value.shape[1:]), carried
+
+
+def _closed(layout: Layout, agent: int, level: Level, x: np.ndarray, slopes: dict[Key, Ball], boxes: Boxes,
+            share: bool) -> tuple[np.ndarray, dict[Key, Ball]]:
+    """The value of every node, maximised over the others' policies at it, and the slopes passed on."""
+    d = layout.depths[level.depth]
+    blocks = [(boxes[level.depth][j], d.classes[level.joint_class, j]) for j in range(layout.agents) if j != agent]
+    terms = x.shape[1] + 2 * layout.agents
+    size = np.abs(x).max(1)
+    if not slopes:
+        return _linear_maximum(x, blocks) + (slop(terms) * size + TINY), {}
+    q, c = vertex_products(blocks, len(x))
+    weights = q - c[:, None] if share else q
+    total = _times(q, x)  # (nodes, products, pairs of actions, beta)
+    error = slop(terms) * size
+    passed = {}
+    for key, ball in slopes.items():
+        pairs, block = level.pairs[key], boxes[key[1]][key[0]]
+        largest = np.abs(ball.mid).max((1, 4))
+        moved = _times(weights[pairs.owner], ball.mid)
+        rad = ball.rad.max(1) + slop(terms) * largest  # per unit of the absolute sum of the weights: 2 or 1
+        if share:
+            above = sigma_above(moved, block, pairs.klass)
+            widened = slope_error(2 * largest, 2 * rad, block)
+            passed[key] = Ball(_times(c[pairs.owner][:, None], ball.mid)[:, 0],
+                               _times(c[pairs.owner][:, None], ball.rad)[:, 0] * GROW + slop(terms) * largest + TINY)
+        else:
+            above = sigma_plus(moved, rad[:, None] * GROW, block, pairs.klass)
+            widened = np.zeros_like(largest)
+        adding = pairs.total(slice(0, len(x)))
+        widened = widened + slop(most_terms(adding)) * np.abs(above).max(1)
+        total = total + sparse_times(adding, above)
+        error = error + sparse_times(adding, widened)
+    value = total.max(1)
+    rounding = slop(2 * len(slopes)) * (np.abs(total).max(1) + size + error)
+    return value + error * GROW + rounding + TINY, passed
+
+
+def _times(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """sum over `rest` of weights (rows, products, rest) and x (rows, rest, ..)."""
+    return np.matmul(weights, x.reshape(*x.shape[:2], -1)).reshape(len(x), weights.shape[1], *x.shape[2:])
+
+
+def _linear_maximum(x: np.ndarray, blocks: list[tuple[BlockBox, np.ndarray]]) -> np.ndarray:
+    """max over the others' policies of a multilinear form: vertices of all but the last, filling up for it."""
+    if not blocks:
+        return x[:, 0]
+    *first, (last, classes) = blocks
+    by_last = x.reshape(len(x), -1, last.actions, *x.shape[2:])
+    if not first:
+        return fill(by_last[:, 0], last, classes)
+    q, _ = vertex_products(first, len(x))
+    return fill(_times(q, by_last), last, classes).max(1)
+
+
+def _rooted(lines: Lines, value: np.ndarray, slopes: dict[Key, Ball], boxes: Boxes) -> np.ndarray:
+    """F <= sum_m b(m) value(m) + R from the nodes of depth 0."""
+    root, top = lines.root, lines.levels[0]
+    terms = most_terms(root.start)
+    bound = sparse_times(root.start, value) + slop(terms) * GROW * sparse_times(root.start, np.abs(value)) + TINY
+    for key, ball in slopes.items():
+        block, pairs = boxes[key[1]][key[0]], top.pairs[key]
+        if key[0] == lines.agent:
+            adding, klass, owners = root.own[key], root.own_pairs[key].klass, root.own_pairs[key].owner
+        else:
+            adding, klass, owners = diags_array(root.chance[pairs.owner], format="csr"), pairs.klass, top.node_class[pairs.owner]
+        mid = sparse_times(adding, ball.mid)
+        size = np.abs(ball.mid).max(-1)
+        rad = sparse_times(adding, ball.rad + slop(most_terms(adding)) * size) * GROW + TINY
+        above = sigma_plus(mid, rad, block, klass)
+        per_class = Pairs(owners, klass, lines.count).total(slice(0, lines.count))
+        part = sparse_times(per_class, above)
+        bound = bound + part + slop(most_terms(per_class)) * (sparse_times(per_class, np.abs(above)) + np.abs(bound))
+    return bound
