@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 
 from certify.bounds import PolicyBox, layout_of
-from certify.games.tree import Tree, unroll
+from certify.games.tree import Tree, history_counts, unroll
 from random_games import random_games
 
 
@@ -47,9 +47,9 @@ def random_direction(tree: Tree, rng: np.random.Generator) -> np.ndarray:
 
 
 def small_trees(seed: int, count: int, most_joint: int = 40) -> list[Tree]:
-    """Raw and clustered trees of random games, small enough for exact arithmetic."""
-    trees = [unroll(game, cluster=cluster) for game in random_games(seed, count) for cluster in (False, True)]
-    return [tree for tree in trees if sum(len(level.joint) for level in tree.levels) <= most_joint]
+    """Raw and clustered trees of those random games that are small enough for exact arithmetic."""
+    return [unroll(game, cluster=cluster) for game in random_games(seed, count)
+            if sum(history_counts(game, limit=most_joint)) <= most_joint for cluster in (False, True)]
 
 
 def flat(tree: Tree, policy) -> np.ndarray:

@@ -42,6 +42,11 @@ def definite_factor(mid: np.ndarray, radius: np.ndarray | None = None, bits: int
         return None
     scale = np.round(np.log2(diagonal) / 2).astype(int) if n else np.zeros(0, int)
     scaled = np.ldexp(mid, -(scale[:, None] + scale[None, :]))
+    if radius is not None:  # what row i of the residual has to exceed, before anything else
+        if not np.isfinite(radius).all():
+            return None
+        spread = np.ldexp(np.maximum(radius, np.asarray(radius).T), -(scale[:, None] + scale[None, :]))
+        scaled[np.diag_indices(n)] -= spread.sum(axis=1)
     least = float(np.linalg.eigvalsh(scaled)[0]) if n else 1.0
     try:
         factor = np.linalg.cholesky(scaled - np.eye(n) * (least / 2))
