@@ -1,0 +1,35 @@
+"""Machine-checkable certificates for learning in cooperative games.
+
+Names are loaded when they are first used, so that `python -m certify.checker` runs on a machine
+that has Python's standard library and nothing else.
+
+>>> import certify
+>>> certify.threshold(certify.load("lever:2"), method="structural").alpha_star
+Fraction(1, 2)
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "Game": "certify.games", "load": "certify.games",
+    "InputError": "certify.errors", "Undecided": "certify.errors",
+    "ThresholdResult": "certify.api", "check": "certify.api", "structural_threshold": "certify.api",
+    "threshold": "certify.api",
+    "symmetries": "certify.symmetry",
+}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'certify' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

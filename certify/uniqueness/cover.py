@@ -23,7 +23,8 @@ _SLACK = 2.0**-24
 _LARGEST = 2.0**20   # bounds beyond this carry no information and are left out
 _GAIN = 0.05         # a sweep that gains less of the widths than this has stalled, where splitting can help
 _LEAST_GAIN = 0.0005  # ... and where splitting cannot help
-_TUBE = 4.0          # splitting helps once the box is at most this much wider than the path it holds
+_TUBE = 8.0          # splitting helps once the box is at most this much wider than the path it holds
+_WORTH = 0.005       # a step that gains less of its own widths is not taken: it would have to be checked
 _NARROW = 2.0**-10   # beta intervals narrower than this part of beta* are not split
 
 
@@ -123,7 +124,7 @@ class Contraction:
         low, high = from_log_ratios(rounded)
         lower, upper = self.box[i][t]
         new = tighten(np.maximum(lower, low), np.minimum(upper, high))
-        if (new[1] - new[0]).sum() > 0.999 * (upper - lower).sum():
+        if (new[1] - new[0]).sum() > (1 - _WORTH) * (upper - lower).sum():
             return False
         self.box[i][t] = new
         self.steps.append({"agent": i, "depth": t, "log_ratio": table})

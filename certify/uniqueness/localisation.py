@@ -73,7 +73,8 @@ def localise(plan: Plan, start: Fraction, *, rtol: float = 0.01, time_limit: flo
                 low = middle
                 say(f"stalls at alpha = {low:.5g}")
             spent = time.monotonic() - began
-        alpha = high * (1 + rtol / 20)
+        # near the least temperature steps gain little and are many; where they are dear, keep off it
+        alpha = high * (1 + (rtol / 20 if spent < _CHEAP else rtol))
         while best is None or alpha < float(best.alpha_star):
             found = _cover(plan, alpha, deadline, say)
             if found is not None:

@@ -1,0 +1,54 @@
+"""`certify check` and `certify show`: a certificate verified, and as a person reads it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from certify import checker
+from certify.certificates.reading import describe
+from certify.cli.output import DONE, REFUTED, Progress, print_json
+from certify.errors import InputError
+
+
+@click.command()
+@click.argument("certificate")
+@click.option("--engine", type=click.Choice(["auto", "stdlib", "fast"]), default="auto", show_default=True,
+              help="auto: the standard library up to a size, then fast.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def check(certificate, engine, as_json) -> int:
+    """Verify CERTIFICATE with the independent checker."""
+    with Progress() as progress:
+        progress("checking")
+        try:
+            verdict = checker.check_file(certificate, engine=engine)
+        except ValueError as error:
+            raise InputError(certificate, f"malformed certificate: {error}", "give a certificate that `certify` wrote, unaltered") from None
+    if as_json:
+        print_json({"valid": verdict.valid, "claim": verdict.claim, "steps": verdict.steps,
+                    "failed_step": verdict.failed_step, "engine": verdict.engine})
+    elif verdict.valid:
+        print(f"valid ({verdict.engine} engine, {verdict.steps} steps): {verdict.claim}")
+    else:
+        failed = dict(verdict.failed_step)
+        why = failed.pop("why", "")
+        place = ", ".join(f"{k} {v}" for k, v in failed.items())
+        print(f"INVALID ({verdict.engine} engine) at {place or 'the claim'}: {why}")
+    return DONE if verdict.valid else REFUTED
+
+
+@click.command()
+@click.argument("certificate")
+def show(certificate) -> int:
+    """Tell a person what CERTIFICATE claims, under which assumptions, and what it does not say."""
+    path = Path(certificate)
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(certificate, f"cannot be read ({error.strerror})", "name a certificate file") from None
+    except ValueError:
+        raise InputError(certificate, "not a JSON file", "name a certificate file") from None
+    print(describe(document, certificate))
+    return DONE

@@ -1,0 +1,35 @@
+"""`certify games`: the built-in games, and the rows of a policy table for one game."""
+
+from __future__ import annotations
+
+import click
+
+from certify.cli.output import DONE, print_json
+from certify.games import list_builtins, load
+from certify.games.histories import histories
+from certify.games.tree import DEFAULT_MAX_ENTRIES, unroll
+
+
+@click.command()
+@click.option("--aohs", "game", metavar="GAME", help="Print the AOH keys of GAME, in the order of policy tables.")
+@click.option("--horizon", type=int, help="Number of steps (with --aohs).")
+@click.option("--rows", default="exact", help="exact | renormalise (with --aohs).")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def games(game, horizon, rows, as_json) -> int:
+    """List the built-in games with sizes and sources."""
+    if game is not None:
+        tree = unroll(load(game, horizon=horizon, rows=rows), cluster=False, max_entries=DEFAULT_MAX_ENTRIES)
+        keys = {tree.game.agents[i]: [x.key for x in histories(tree, i)] for i in range(tree.number_of_agents)}
+        if as_json:
+            print_json({"aohs": keys})
+        else:
+            for row in keys.values():
+                print("\n".join(row))
+        return DONE
+    entries = list_builtins()
+    if as_json:
+        print_json({"games": [entry.__dict__ for entry in entries]})
+    else:
+        for entry in entries:
+            print(f"{entry.name:<20} {entry.description}\n{'':<20} {entry.example}: {entry.sizes}; {entry.source}")
+    return DONE

@@ -1,0 +1,80 @@
+"""`certify threshold`: compute and certify alpha*."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import click
+
+from certify import api
+from certify.cli.output import DONE, UNDECIDED, Progress, print_json, shown
+from certify.errors import InputError
+from certify.exact import parse_rational, rational_text
+from certify.games import load
+from certify.games.tree import DEFAULT_MAX_ENTRIES
+
+
+@click.command()
+@click.argument("game", required=False)
+@click.option("--horizon", type=int, help="Number of steps (sequential games).")
+@click.option("--discount", help="Overrides the game's discount.")
+@click.option("--rows", default="exact", help="exact | renormalise: rows of a file that miss 1 by rounding.")
+@click.option("--method", default="auto", show_default=True, help="auto | structural | localisation | search")
+@click.option("--structural", "parameters", help="Bare parameters instead of a game: n=2,h=80,actions=20,return=0:25")
+@click.option("--rtol", default="1/100", show_default=True, help="Resolution in alpha.")
+@click.option("--time-limit", help="Seconds; what is proved by then is returned.")
+@click.option("--modulus-at", multiple=True, help="Also certify strong concavity at this temperature.")
+@click.option("--max-entries", default=DEFAULT_MAX_ENTRIES, show_default=True, help="Largest depth of the tree, in numbers.")
+@click.option("--workers", type=int, default=1, help="Processes (for --method search).")
+@click.option("-o", "--output", help="Write the certificate here.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def threshold(game, horizon, discount, rows, method, parameters, rtol, time_limit, modulus_at, max_entries, workers,
+              output, as_json) -> int:
+    """Certify a temperature above which GAME has exactly one stationary policy."""
+    if (game is None) == (parameters is None):
+        raise InputError("certify threshold", "one game is needed", "name a GAME, or give --structural n=…,h=…,actions=…,return=LOW:HIGH")
+    if workers < 1:
+        raise InputError("--workers", str(workers), "use at least 1")
+    limit = None if time_limit is None else parse_rational(time_limit, "--time-limit")
+    if limit is not None and limit <= 0:
+        raise InputError("--time-limit", time_limit, "use a positive number of seconds")
+    with Progress() as progress:
+        if parameters is not None:
+            result = api.structural_threshold(parameters, progress)
+        else:
+            loaded = load(game, horizon=horizon, discount=discount, rows=rows)
+            result = api.threshold(loaded, method=method, rtol=rtol, time_limit=None if limit is None else float(limit),
+                                   modulus_at=list(modulus_at), max_entries=max_entries, progress=progress)
+    path = None
+    if output is not None and result.document is not None:
+        path = str(result.save(output))
+    if as_json:
+        print_json({"status": result.status, "alpha_star": result.alpha_star, "alpha_multiple": result.alpha_multiple,
+                    "ratio": result.ratio, "method": result.method, "game_sha256": result.game_sha256,
+                    "horizon": result.horizon, "policy_parameters": result.policy_parameters,
+                    "seconds": round(result.seconds, 3), "certificate": path, "modulus": result.modulus,
+                    "forms": {k: rational_text(v) for k, v in result.forms.items()}, "engine": result.engine,
+                    "reason": result.reason})
+    else:
+        _print(result, path)
+    return DONE if result.status == "proved" else UNDECIDED
+
+
+def _print(result: api.ThresholdResult, path: str | None) -> None:
+    if result.status != "proved":
+        print(f"undecided: {result.reason}")
+        return
+    print(f"alpha* = {shown(result.alpha_star, up=True)}")
+    print("  for every temperature alpha >= alpha* there is exactly one stationary policy; every trajectory of the")
+    print("  softmax policy-gradient flow converges to it, and it is fixed by every symmetry of the game.")
+    if result.modulus:
+        print(f"  strongly concave at alpha*, modulus at least {shown(result.modulus, up=False)}, on the region named in the certificate")
+    elif isinstance(result.modulus, Fraction):
+        print("  uniqueness only at alpha* itself (modulus 0 there)")
+    print(f"  method: {result.method}; checked by the {result.engine} engine; {result.seconds:.1f} s")
+    for form, alpha in result.forms.items():
+        print(f"  structural form {form}: alpha >= {shown(alpha, up=True)}")
+    if result.reason:
+        print(f"  note: {result.reason}")
+    if path is not None:
+        print(f"  certificate: {path}")
