@@ -70,7 +70,7 @@ def _tilt(pi, centred, spread, eta):
 def check_sign(certificate):
     """(claim in words, steps checked); raises `Rejected` where a piece does not hold."""
     claim = field(certificate, "claim", dict, "certificate")
-    if claim.get("sign") not in SIGNS:
+    if field(claim, "sign", str, "claim") not in SIGNS:
         raise Malformed("claim: the sign is increases or decreases")
     sign = SIGNS[claim["sign"]]
     states = policy(field(certificate, "policy", dict, "certificate"), "policy")
