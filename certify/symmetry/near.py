@@ -6,11 +6,12 @@ vote); each map it lists is compared with the game exactly (theory, section 8).
 
 from __future__ import annotations
 
+import time
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
-from certify.games.model import Game
+from certify.games.model import GameTables
 from certify.symmetry.compare import Difference, differences
 from certify.symmetry.group import SymmetryGroup
 from certify.symmetry.maps import GameMap, Indices
@@ -30,7 +31,7 @@ class NearReport:
     """What was found, fewest failing entries first, one for each pattern of failing entries.
 
     `exhausted` says whether every map of agents, actions and observations that may fail in at most
-    `max_entries` entries was tried.
+    `max_entries` entries was tried within the limits.
     """
 
     found: tuple[NearSymmetry, ...]
@@ -39,12 +40,12 @@ class NearReport:
 
 
 def near_symmetries(group: SymmetryGroup, *, max_entries: int = 4, max_nodes: int = 20_000,
-                    max_maps: int = 400) -> NearReport:
+                    time_limit: float = 30.0) -> NearReport:
     """Maps of `group.game` that fail in at least one and at most `max_entries` entries.
 
     Both directions count: two rows that ought to be images of each other and differ in one
-    successor make four entries.  `max_nodes` bounds the search, `max_maps` the candidates whose
-    state map is inferred.
+    successor make four entries.  `max_nodes` bounds the search for candidates, `time_limit` the
+    seconds for everything.
 
     >>> from certify.games import builtin
     >>> from certify.symmetry.group import symmetries
@@ -52,24 +53,45 @@ def near_symmetries(group: SymmetryGroup, *, max_entries: int = 4, max_nodes: in
     >>> len(report.found), len(report.found[0].differences), report.exhausted
     (1, 2, True)
     """
-    game = group.game
+    deadline = time.monotonic() + time_limit
+    game = _numbered(group.game)
     infer = StateInference(game)
-    candidates = Candidates(group, max_entries, max_nodes)
+    candidates = Candidates(replace(group, game=game), max_entries, max_nodes)
     orbit = _orbit_numbers(group)
     best: dict[tuple, NearSymmetry] = {}
-    tried = 0
-    for tried, (agents, actions, observations) in enumerate(islice(candidates, max_maps), 1):
-        mapping = GameMap(agents, infer.states(agents, actions, observations), actions, observations)
-        failing = tuple(islice(differences(game, mapping), max_entries + 1))
-        if not 0 < len(failing) <= max_entries:
+    in_time = True
+    for agents, actions, observations in candidates:
+        if time.monotonic() > deadline:
+            in_time = False
+            break
+        states = infer.states(agents, actions, observations, max_entries)
+        if states is None:
             continue
+        mapping = GameMap(agents, states, actions, observations)
+        if not 0 < len(list(islice(differences(game, mapping), max_entries + 1))) <= max_entries:
+            continue
+        failing = tuple(differences(group.game, mapping))
         pattern = tuple(sorted((d.table, str(d.value), str(d.image_value), _numbers(d.key, orbit),
                                 _numbers(d.image, orbit)) for d in failing))
         near = NearSymmetry(mapping, failing)
         if pattern not in best or _moved(mapping) < _moved(best[pattern].mapping):
             best[pattern] = near
     ranked = sorted(best.values(), key=lambda near: (len(near.differences), _moved(near.mapping), near.mapping))
-    return NearReport(tuple(ranked), candidates.exhausted and tried < max_maps, max_entries)
+    return NearReport(tuple(ranked), candidates.exhausted and in_time, max_entries)
+
+
+def _numbered(game: GameTables) -> GameTables:
+    """The game with each number replaced by an index (0 by 0): comparisons become cheap."""
+    number: dict = {0: 0}
+
+    def index(value: object) -> int:
+        return number.setdefault(value, len(number))
+
+    def rows(table: dict) -> dict:
+        return {key: tuple((to, index(p)) for to, p in row) for key, row in table.items()}
+
+    return replace(game, start=tuple((s, o, index(p)) for s, o, p in game.start), transition=rows(game.transition),
+                   emission=rows(game.emission), reward={key: index(r) for key, r in game.reward.items()})
 
 
 def _moved(mapping: GameMap) -> int:
@@ -99,7 +121,7 @@ class StateInference:
 
     _ROUNDS = 6
 
-    def __init__(self, game: Game) -> None:
+    def __init__(self, game: GameTables) -> None:
         self.game = game
         self.start = {(s, o): p for s, o, p in game.start}
         self.features: list[dict] = [{} for _ in game.states]
@@ -109,14 +131,21 @@ class StateInference:
         for (a, s), row in game.emission.items():
             for o, p in row:
                 self.features[s][a, o] = p
+        self.classes: dict[frozenset, list[int]] = defaultdict(list)
+        for t, features in enumerate(self.features):
+            self.classes[frozenset(features.items())].append(t)
         self.rows: list[dict] = [{} for _ in game.states]
         for (s, a), row in game.transition.items():
             self.rows[s][a] = row
 
-    def states(self, agents: Indices, actions: tuple[Indices, ...], observations: tuple[Indices, ...]) -> Indices:
-        """The inferred permutation of states, `(number of states,)`."""
+    def states(self, agents: Indices, actions: tuple[Indices, ...], observations: tuple[Indices, ...],
+               max_entries: int) -> Indices | None:
+        """The inferred permutation of states, `(number of states,)`; None where rewards and
+        emissions alone fail in more than `max_entries` entries, whatever the map of states is."""
         mapping = GameMap(agents, tuple(range(len(self.game.states))), actions, observations)
-        likeness = self._likeness(mapping)
+        likeness = self._likeness(mapping, max_entries)
+        if likeness is None:
+            return None
         images = self._outwards(mapping, likeness)
         for _ in range(self._ROUNDS):
             votes: dict[int, Counter] = defaultdict(Counter)
@@ -128,20 +157,23 @@ class StateInference:
             images = improved
         return images
 
-    def _likeness(self, mapping: GameMap) -> list[dict[int, float]]:
+    def _likeness(self, mapping: GameMap, max_entries: int) -> list[dict[int, float]] | None:
         """For each state, how well rewards, emissions and b0 of others agree with its image (0 to 1)."""
-        classes: dict[frozenset, list[int]] = defaultdict(list)
-        for t, features in enumerate(self.features):
-            classes[frozenset(features.items())].append(t)
-        memo: dict[frozenset, dict[int, float]] = {}
+        memo: dict[frozenset, tuple[int, dict[int, float]]] = {}
         likeness = []
+        failing = 0
         for features in self.features:
             moved = frozenset(((mapping.joint_action(a), *(mapping.joint_observation(o) for o in rest)), value)
                               for (a, *rest), value in features.items())
             if moved not in memo:
-                memo[moved] = {t: len(key & moved) / max(1, len(key | moved))
-                               for key, members in classes.items() for t in members}
-            likeness.append(dict(memo[moved]))
+                shared = {key: len(key & moved) for key in self.classes}
+                memo[moved] = (min(len(key) + len(moved) - 2 * both for key, both in shared.items()),
+                               {t: both / max(1, len(key) + len(moved) - both)
+                                for key, both in shared.items() for t in self.classes[key]})
+            failing += memo[moved][0]
+            if failing > 2 * max_entries:  # an entry that differs counts once here and once there
+                return None
+            likeness.append(dict(memo[moved][1]))
         for (s, o), p in self.start.items():
             for t in likeness[s]:
                 likeness[s][t] += self.start.get((t, mapping.joint_observation(o))) == p
