@@ -8,16 +8,18 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from random_games import random_game
+from symmetry_certificates import two_cycles
 from symmetry_games import all_maps, apply_map, random_map, same_tables, shared_game
 
+from certify.checker.symmetry import check_symmetry_certificate
 from certify.errors import InputError, Undecided
 from certify.games import builtin
 from certify.games.model import Game, restrict_to_reachable
 from certify.games.oneshot import one_shot
-from certify.symmetry import is_symmetry, symmetries
+from certify.symmetry import certificate, is_symmetry, symmetries
 from certify.symmetry.search import find_chain
 from certify.symmetry.structure import Structure
-from random_games import random_game
 
 
 @pytest.mark.parametrize("name, order", [
@@ -128,10 +130,27 @@ def test_false_seeds_are_refused() -> None:
     assert len(find_chain(structure, seeds=[wrong]).generators) == 0
 
 
-def two_cycles() -> Game:
-    """Payoff 1 along two bipartite cycles, of length 4 and 8: no refinement tells their points apart."""
-    edges = [(0, 0), (0, 1), (1, 0), (1, 1)] + [(2 + k, 2 + (k + d) % 4) for k in range(4) for d in (0, 1)]
-    return one_shot("cycles", [[str(k) for k in range(6)]] * 2, {edge: 1 for edge in edges})
+def two_strongly_regular_graphs() -> Game:
+    """Two vertices of one graph win 1 where adjacent, 2 where equal: the 4x4 rook's graph beside the
+    Shrikhande graph, which have the same parameters (16, 6, 2, 2)."""
+    cells = [(x, y) for x in range(4) for y in range(4)]
+    steps = {(1, 0), (3, 0), (0, 1), (0, 3), (1, 1), (3, 3)}
+    payoff = {}
+    for j, (x, y) in enumerate(cells):
+        payoff[j, j] = payoff[16 + j, 16 + j] = 2
+        for k, (u, v) in enumerate(cells):
+            if j != k and (x == u or y == v):
+                payoff[j, k] = 1
+            if ((u - x) % 4, (v - y) % 4) in steps:
+                payoff[16 + j, 16 + k] = 1
+    return one_shot("graphs", [[str(k) for k in range(32)]] * 2, payoff)
+
+
+def test_where_one_individualisation_is_not_enough() -> None:
+    group = symmetries(two_strongly_regular_graphs())
+    assert (group.order, group.complete) == (1152 * 192 * 2, True)
+    result = check_symmetry_certificate(certificate(group))
+    assert result["valid"], result
 
 
 def test_where_refinement_is_blind_the_search_decides() -> None:

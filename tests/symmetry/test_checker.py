@@ -1,0 +1,138 @@
+"""The standard-library checker: files with known verdicts, mutations, independence."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import json
+import random
+import sys
+from pathlib import Path
+
+import pytest
+from symmetry_certificates import FOLDER, everything
+from symmetry_games import shared_game
+
+from certify.checker import symmetry as checker
+from certify.checker.symmetry import Malformed, check_symmetry, check_symmetry_certificate
+from certify.games import builtin
+from certify.games.canonical import game_to_json
+from certify.symmetry import certificate, evidence, symmetries
+
+FILES = {folder: sorted((FOLDER / folder).glob("symmetry_*.json")) for folder in ("valid", "invalid", "malformed")}
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", FILES["valid"], ids=lambda p: p.stem)
+def test_valid_files_check(path: Path) -> None:
+    result = check_symmetry_certificate(read(path))
+    assert result["valid"] and result["failed_step"] is None and result["steps"] > 2, result
+    assert result["claim"] == read(path)["claim"]["text"]
+
+
+@pytest.mark.parametrize("path", FILES["invalid"], ids=lambda p: p.stem)
+def test_attacked_files_are_rejected_with_the_step(path: Path) -> None:
+    result = check_symmetry_certificate(read(path))
+    assert not result["valid"] and result["claim"] is None
+    assert result["failed_step"]["step"] and result["failed_step"]["reason"]
+
+
+@pytest.mark.parametrize("stem, step", [
+    ("generator_replaced", "generator 0"), ("generator_missing", "completeness"), ("orbit_merged", "orbits"),
+    ("order_changed", "order"), ("complete_claimed", "completeness"), ("component_lost", "orbits"),
+    ("game_hash_stale", "game_sha256"), ("weights_changed", "generator 1"), ("base_cut", "completeness"),
+    ("states_counted_as_actions", "order"), ("base_states_first", "base"), ("claim_text", "claim")])
+def test_the_step_that_fails_is_the_one_attacked(stem: str, step: str) -> None:
+    assert check_symmetry_certificate(read(FOLDER / "invalid" / f"symmetry_{stem}.json"))["failed_step"]["step"] == step
+
+
+@pytest.mark.parametrize("path", FILES["malformed"], ids=lambda p: p.stem)
+def test_malformed_files_raise(path: Path) -> None:
+    with pytest.raises(Malformed):
+        check_symmetry_certificate(read(path))
+
+
+def test_the_files_are_those_that_the_generator_makes() -> None:
+    for folder, files in everything().items():
+        assert {p.stem for p in FILES[folder]} == set(files)
+        for path in FILES[folder]:
+            assert read(path) == json.loads(json.dumps(files[path.stem])), path.stem
+
+
+@pytest.mark.parametrize("name", ["GridSmall", "boxPushingUAI07", "fireFighting_2_3_3", "relay4"])
+def test_benchmark_files_check(name: str) -> None:
+    group = symmetries(shared_game(name))
+    result = check_symmetry_certificate(certificate(group))
+    assert result["valid"] and f"order {group.order} " in result["claim"]
+
+
+def test_a_large_order_is_exact() -> None:
+    group = symmetries(builtin("lever:98"))
+    result = check_symmetry_certificate(certificate(group))
+    assert result["valid"] and f"order {group.order} " in result["claim"]
+
+
+def test_evidence_is_checked_inside_other_certificates_too() -> None:
+    game = builtin("dectiger")
+    result = check_symmetry(game_to_json(game), evidence(game))
+    assert (result["order"], result["complete"]) == (4, True)
+    other = game_to_json(builtin("recycling"))
+    with pytest.raises((checker.Rejected, Malformed)):
+        check_symmetry(other, evidence(game))
+
+
+def mutations(rng: random.Random, value: object):
+    """Random edits of one place of a JSON value."""
+    document = copy.deepcopy(value)
+    place = document
+    while True:
+        keys = list(place) if isinstance(place, dict) else list(range(len(place)))
+        if not keys:
+            return document
+        key = rng.choice(keys)
+        if isinstance(place[key], (dict, list)) and rng.random() < 0.8:
+            place = place[key]
+            continue
+        action = rng.randrange(4)
+        if action == 0:
+            del place[key]
+        elif action == 1:
+            place[key] = rng.choice([None, -1, 0, 1, 10**30, "", "1/2", "nan", [], {}, True])
+        elif action == 2 and isinstance(place, list):
+            place.append(copy.deepcopy(place[key]))
+        else:
+            place[key] = rng.choice([[0], 2, "x"])
+        return document
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_mutations_never_crash_and_never_prove_something_else(seed: int) -> None:
+    rng = random.Random(seed)
+    valid = read(FOLDER / "valid" / "symmetry_dectiger.json")
+    truth = valid["claim"]["text"]
+    for _ in range(150):
+        document = mutations(rng, valid)
+        try:
+            result = check_symmetry_certificate(document)
+        except Malformed as error:
+            assert "\n" not in str(error)
+            continue
+        if result["valid"]:
+            assert document["game"] == valid["game"] and result["claim"] == truth
+
+
+def test_the_checker_imports_the_standard_library_only() -> None:
+    tree = ast.parse(Path(checker.__file__).read_text(encoding="utf-8"))
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    assert all(name.split(".")[0] in sys.stdlib_module_names or name.startswith("certify.checker") for name in names)
+
+
+def test_a_blind_checker_would_accept_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Falsification: without the exhausted search a missing generator goes unnoticed."""
+    attacked = read(FOLDER / "invalid" / "symmetry_generator_missing.json")
+    monkeypatch.setattr(checker.Points, "automorphism_between", lambda *_: False)
+    assert check_symmetry_certificate(attacked)["valid"]
