@@ -173,7 +173,7 @@ def _over_box(tables: Tables, layout: Layout, at: BoxValues, alpha: float) -> tu
     What does not depend on a later agent's own action is a function of the past and of the
     others, and is taken off U before the others' policies are averaged over: bounded are
     differences in the own action, not values."""
-    units = (LOG_ROUNDINGS + 4) * UNIT
+    units = (LOG_ROUNDINGS + 8) * UNIT  # alpha and w rounded, and the products
     logs = (-log(at.box.upper) * (1 - units), -log(at.box.lower) * (1 + units))
     middle = [split(level, (at.box.lower + at.box.upper) / 2) for level in tables.levels]
     later, equal = [], []
@@ -200,7 +200,7 @@ def _over_box(tables: Tables, layout: Layout, at: BoxValues, alpha: float) -> tu
                           [{key: F_part(f) for key, f in level.items()} for level in equal])
 
     mid = sums(0, lambda f: f[0])
-    radius = (sums(1, lambda f: f[1]) + sums(2, lambda f: np.abs(f[0]))) * (1 + 4 * rel)
+    radius = (sums(1, lambda f: f[1]) + sums(2, lambda f: np.abs(f[0]))) * (1 + 4 * rel) + 1e-300
     d = [v[layout.row_of_entry] * tables.entry_weight * tables.entry_discount for v in d_bounds(tables, layout, at)]
     return mid, radius, Enclosure(d[0] / at.box.upper * (1 - 16 * UNIT), d[1] / at.box.lower * (1 + 16 * UNIT))
 

@@ -74,7 +74,7 @@ def _backward(tables: Tables, box: Box, factors, alpha: float):
                 following = V[t + 1][side]
                 to_go += np.einsum("bexs,exs->bex", following[:, level.successor], level.probability) * tables.discount
                 # P, gamma and V's products: width + 4 roundings of at most max|V| each
-                to_go += away * 1.03 * (level.width + 5) * UNIT * np.abs(following).max()
+                to_go += away * 1.03 * (level.width + 5) * UNIT * np.abs(following).max() + away * 1e-300
             for part in (REWARD, VALUE):
                 to_go[part] += level.plain_reward
             to_go += away * 4 * UNIT * (np.abs(to_go) + np.abs(level.plain_reward))
@@ -243,7 +243,7 @@ def _differences(l: np.ndarray, u: np.ndarray, c_low: np.ndarray, c_high: np.nda
     c_high = np.where(finite, c_high, 0.0)
     least = linear_lower(np.where(own, c_high[:, :, None], c_low[:, None, :]), l[:, None, :], u[:, None, :])
     most = linear_upper(np.where(own, c_low[:, :, None], c_high[:, None, :]), l[:, None, :], u[:, None, :])
-    size = 4 * UNIT * (np.abs(c_low) + np.abs(c_high) + np.abs(least) + np.abs(most))
+    size = 8 * UNIT * np.maximum(np.abs(c_low), np.abs(c_high)).max(axis=1, keepdims=True)
     return np.where(finite, c_low - most - size, -np.inf), np.where(finite, c_high - least + size, np.inf)
 
 

@@ -67,7 +67,8 @@ def q_values(tables: Tables, layout: Layout, at: PointValues, alpha: float) -> t
     """(N,) Q_alpha(x, a) as (mid, radius); `alpha = 0` gives the reward part alone."""
     d = at.d[layout.row_of_entry]
     shifted = (at.weighted[0] + alpha * at.weighted[1]) / d
-    radius = (at.relative + 8 * UNIT) * shifted + 8 * UNIT * np.abs(tables.row_shift)
+    # numerator and denominator each have the defect
+    radius = (2.02 * at.relative + 8 * UNIT) * shifted + 8 * UNIT * np.abs(tables.row_shift)
     radius += (1.01 * alpha * at.epsilon) * tables.entry_mass_after
     return shifted + tables.row_shift, radius
 

@@ -224,7 +224,10 @@ def _read_box(layout: Layout, low: np.ndarray, high: np.ndarray) -> Box:
 
 def _rounded(flat: np.ndarray, towards) -> np.ndarray:
     if flat.dtype == object:
-        return np.array([towards(Fraction(v)) for v in flat])
+        try:
+            return np.array([towards(Fraction(v)) for v in flat])
+        except (TypeError, ValueError, OverflowError):
+            raise InputError(WHERE, "a box with ends that are not numbers", "use numbers in [0, 1]") from None
     if not np.isfinite(flat).all():
         raise InputError(WHERE, "a box with ends that are not finite", "use numbers in [0, 1]")
     return flat.astype(np.float64)

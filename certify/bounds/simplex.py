@@ -17,7 +17,7 @@ def linear_upper(c: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndar
 
     Rounding: one multiplier's bound is |m| plus at most A products of a number in [0, 1] with a
     difference of at most 2 max|c|; A + 4 roundings each, so the error is at most
-    1.02 (A + 4)(2A + 1) u max|c|, which is added.
+    1.02 (A + 4)(2A + 1) u max|c|, which is added (and 1e-300, more than underflow can lose).
 
     >>> linear_upper(np.array([1.0, 0.0]), np.array([0.25, 0.25]), np.array([0.5, 1.0])).round(3)
     np.float64(0.5)
@@ -29,7 +29,7 @@ def linear_upper(c: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndar
         bound = c[..., m] + (np.where(difference > 0, upper, lower) * difference).sum(axis=-1)
         best = bound if best is None else np.minimum(best, bound)
     slack = 1.03 * (actions + 4) * (2 * actions + 1) * UNIT * np.abs(c).max(axis=-1) if actions > 1 else 0.0
-    return best + slack + np.abs(best) * (4 * UNIT)
+    return best + slack + np.abs(best) * (4 * UNIT) + 1e-300
 
 
 def linear_lower(c: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:

@@ -29,6 +29,7 @@ class LevelTable:
     own_path : per agent (E, JA, S) bool, whether a step stays on the one history of its own that
         stands for the successor's class (`Level.predecessor`); empty at the last depth.
     joint : per agent (E,) int, its class.  row : (E, n) int, its row in the layout.
+    vanished : whether a number here is too small for float64.
     action_row : per agent, (E, A_i) int, class * A_i + action; `action_rows` twice that, for the
         two stacked parts (reward, entropy).
     """
@@ -40,9 +41,11 @@ class LevelTable:
         self.classes = level.classes
         self.size = len(level.joint)
         self.joint_shape = (self.size, *level.action_counts)
-        self.reward = (level.reward - shift).astype(np.float64)
+        shifted = level.reward - shift
+        self.reward = shifted.astype(np.float64)
         self.plain_reward = level.approx_reward
         self.probability = level.approx_probability
+        self.vanished = _vanishes(shifted, self.reward) or _vanishes(level.probability, self.probability)
         self.successor = level.successor
         self.flat_successor = level.successor.ravel()
         self.width = level.successor.shape[2]
@@ -62,6 +65,11 @@ class LevelTable:
         self.least_probability = float(positive.min()) if positive.size else 1.0
         arrivals = level.successor[level.probability != 0]
         self.most_arrivals = int(np.bincount(arrivals).max()) if arrivals.size else 1
+
+
+def _vanishes(exact: np.ndarray, rounded: np.ndarray) -> bool:
+    """Whether a number that is not 0 is too small for a relative error (never in sane games)."""
+    return bool(np.any((exact != 0) & (np.abs(rounded) < 2.0**-1000)))
 
 
 def _own_path(tree: Tree, t: int, agent: int) -> np.ndarray:
@@ -129,8 +137,9 @@ class Tables:
         start = self.initial[self.initial > 0].min()
         exponent = (np.log2(least) + np.log2(start) + sum(np.log2(level.least_probability) for level in self.levels)
                     + tree.horizon * np.log2(self.discount) + min(0.0, np.log2(self.weight.min())) - 60)
+        vanished = _vanishes(tree.initial, self.initial) or any(level.vanished for level in self.levels)
         largest = max([1.0, self.weight.max(), *map(abs, self.float_shift)] + [float(rewards.max())])
-        return float(exponent), bool(np.isfinite(exponent) and largest <= LARGEST and self.roundings < 2**30)
+        return float(exponent), bool(np.isfinite(exponent) and largest <= LARGEST and not vanished and self.roundings < 2**30)
 
     def suit(self, policy: np.ndarray, alpha: float, block_start: np.ndarray) -> bool:
         """Whether no product of this flat policy's entries with the tree's numbers can underflow.

@@ -1,5 +1,6 @@
 """Three ways of evaluating, and brute force, against each other on random games."""
 
+from dataclasses import replace
 from fractions import Fraction
 
 import mpmath
@@ -227,3 +228,19 @@ def test_a_policy_of_the_wrong_nesting_is_refused():
     tree = unroll(builtin("lever:2"))
     with pytest.raises(InputError, match="per agent and depth"):
         evaluate(tree, [[np.full((1, 2), 0.5)]], Fraction(1))
+
+
+@pytest.mark.parametrize("scale, arithmetic", [
+    (Fraction(1, 10**390), "arb"), (Fraction(1, 10**150), "arb"), (Fraction(1, 10**30), "float64"),
+    (Fraction(10**30), "float64"), (Fraction(10**390), "arb")])
+def test_rewards_out_of_range_are_left_to_arb(scale, arithmetic):
+    rng = np.random.default_rng(0)
+    game = random_game(rng, agents=2, horizon=2)
+    game = replace(game, reward={key: r * scale for key, r in game.reward.items()})
+    tree = unroll(game)
+    policy, alpha = random_policy(tree, rng), Fraction(2)
+    result, exact = evaluate(tree, policy, alpha), exact_evaluate(tree, policy, alpha)
+    assert exact_is_inside(result, exact)
+    assert result.arithmetic == arithmetic
+    inside, box = random_box(tree, rng, Fraction(1, 10))
+    assert exact_is_inside(evaluate(tree, box, alpha), exact_evaluate(tree, inside[1], alpha))
