@@ -1,0 +1,8 @@
+"""The independent checker of certificates (docs/certificate-format.md): standard library only, except
+for the optional fast engine; imports nothing else of the project.
+"""
+
+from certify.checker.check import Verdict, check_certificate, check_file
+from certify.checker.envelope import Malformed
+
+__all__ = ["Malformed", "Verdict", "check_certificate", "check_file"]

@@ -1,0 +1,53 @@
+"""`python -m certify.checker CERT.json [--json] [--engine auto|stdlib|fast]`: exit 0 valid, 1 invalid
+(which step, why), 2 malformed."""
+
+import argparse
+import json
+import sys
+import time
+
+from certify.checker.check import ENGINES, check_file
+from certify.checker.envelope import Malformed
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(prog="python -m certify.checker", description="Check a certificate.")
+    parser.add_argument("certificate", help="a certificate file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--engine", choices=ENGINES, default="auto", help="which arithmetic verifies the steps")
+    options = parser.parse_args(arguments)
+    try:
+        verdict = check_file(options.certificate, options.engine, _progress() if sys.stderr.isatty() else None)
+    except Malformed as error:
+        if options.json:
+            print(json.dumps({"valid": False, "malformed": str(error)}))
+        else:
+            print(f"malformed: {error}", file=sys.stderr)
+        return 2
+    if options.json:
+        print(json.dumps(verdict.as_dict()))
+    elif verdict.valid:
+        print(f"valid ({verdict.engine} engine, {verdict.steps} steps): {verdict.claim}")
+    else:
+        failed = dict(verdict.failed_step)
+        why = failed.pop("why", failed.pop("reason", ""))
+        place = ", ".join(f"{key} {value}" for key, value in failed.items())
+        print(f"invalid ({verdict.engine} engine), {place}: {why}")
+    return 0 if verdict.valid else 1
+
+
+def _progress():
+    """Prints a line on stderr at most once a second, the first after two seconds."""
+    last = time.monotonic() + 1
+
+    def report(text):
+        nonlocal last
+        if time.monotonic() - last >= 1:
+            last = time.monotonic()
+            print(text, file=sys.stderr)
+
+    return report
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Checks a certificate of any kind: reads the envelope, re-derives the game, verifies the proof and
+says what is proved.  The claim of the verdict is written here, never copied from the file.
+"""
+
+from dataclasses import asdict, dataclass
+
+from certify.checker import cover
+from certify.checker.envelope import (
+    FORMAT, VERSION, Failed, Malformed, array, check_limits, integer, rational, read_file, record, sha256)
+from certify.checker.game import read_game
+from certify.checker.process import build_process
+from certify.checker.stdlib import StdlibEngine
+from certify.checker.structural import FORMS, check_structural, shape_of_parameters
+
+ENGINES = ("auto", "stdlib", "fast")
+AUTO_SECONDS = 60  # of estimated work, beyond which "auto" takes the fast engine
+_ENVELOPE = ("format", "version", "kind", "objective", "claim", "proof")
+_OPTIONAL = ("consequences", "symmetry", "search")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found.  `failed_step` names the step that did not verify, and why."""
+
+    valid: bool
+    claim: str
+    steps: int
+    failed_step: dict | None
+    engine: str
+
+    def as_dict(self):
+        return asdict(self)
+
+
+def check_file(path, engine="auto", progress=None):
+    """The `Verdict` on a certificate file; raises `Malformed` where it is not a certificate.
+
+    `engine` is "stdlib", "fast" or "auto"; `progress` is called with a line now and then.
+    """
+    return check_certificate(read_file(path), engine, progress)
+
+
+def check_certificate(certificate, engine="auto", progress=None):
+    """The `Verdict` on a certificate that was read from JSON."""
+    if engine not in ENGINES:
+        raise ValueError(f"engine {engine!r} is none of {', '.join(ENGINES)}")
+    check_limits(certificate)
+    version = certificate.get("version")
+    if certificate.get("format") != FORMAT or version != VERSION or isinstance(version, bool):
+        raise Malformed("certificate", f'not of "format": "{FORMAT}", "version": {VERSION}')
+    kind = certificate.get("kind")
+    if not isinstance(kind, str):
+        raise Malformed("certificate.kind", "not a string")
+    if kind == "symmetry" or kind.startswith("entropy-"):
+        return _check_elsewhere(certificate, kind)
+    if kind not in ("threshold", "structural-parameters"):
+        raise Malformed("certificate.kind", f"{kind[:40]!r} is not a kind that this checker knows")
+    return _ThresholdCheck(certificate, kind, engine, progress).verdict()
+
+
+def _check_elsewhere(certificate, kind):
+    """Kinds that have checkers of their own."""
+    from certify.checker import symmetry
+
+    try:
+        if kind == "symmetry":
+            found = symmetry.check_symmetry_certificate(certificate)
+        else:
+            from certify.checker.entropy import check_entropy
+            found = check_entropy(certificate)
+    except symmetry.Malformed as error:
+        raise Malformed("certificate", str(error)) from None
+    return Verdict(found["valid"], found["claim"] or kind, found["steps"], found["failed_step"], "stdlib")
+
+
+class _ThresholdCheck:
+    """One certificate of kind "threshold" or "structural-parameters"."""
+
+    def __init__(self, certificate, kind, engine, progress):
+        self.certificate, self.kind, self.progress = certificate, kind, progress
+        self.engine_wanted, self.engine = engine, "stdlib"
+        self.subject = ("game", "game_sha256") if kind == "threshold" else ("parameters",)
+        record(certificate, "certificate", _ENVELOPE + self.subject, _OPTIONAL)
+        if certificate["objective"] != "visitation":
+            raise Malformed("certificate.objective", 'not "visitation"')
+        claim = record(certificate["claim"], "claim", ("alpha_star", "strong_concavity"))
+        self.alpha_star = rational(claim["alpha_star"], "claim.alpha_star")
+        self.concavity = [self._read_concavity(entry, f"claim.strong_concavity[{k}]")
+                          for k, entry in enumerate(array(claim["strong_concavity"], "claim.strong_concavity"))]
+        proof = certificate["proof"]
+        if not isinstance(proof, dict) or proof.get("type") not in ("structural", "cover"):
+            raise Malformed("proof.type", 'neither "structural" nor "cover"')
+        self.proof, self.cover = proof, proof["type"] == "cover"
+        if self.cover and kind != "threshold":
+            raise Malformed("proof.type", "parameters alone have structural proofs only")
+        if not self.cover:
+            forms = FORMS if kind == "threshold" else FORMS[:2]
+            if proof.get("form") not in forms:
+                raise Malformed("proof.form", f"none of {', '.join(forms)}")
+
+    def _read_concavity(self, entry, where):
+        record(entry, where, ("alpha", "modulus", "node", "steps"))
+        alpha, modulus = rational(entry["alpha"], f"{where}.alpha"), rational(entry["modulus"], f"{where}.modulus")
+        if alpha <= 0:
+            raise Malformed(f"{where}.alpha", "not positive")
+        return alpha, modulus, entry["node"], entry["steps"]
+
+    def verdict(self):
+        """Verifies everything in order."""
+        claim = f"for every alpha >= {self.alpha_star} there is exactly one stationary policy"
+        try:
+            if self.alpha_star <= 0:
+                raise Failed("alpha_star is not positive", step="claim")
+            steps, claim = self._structural_parameters() if self.kind != "threshold" else self._threshold(claim)
+        except Failed as failure:
+            return Verdict(False, claim, 0, failure.as_dict(), self.engine)
+        return Verdict(True, claim, steps, None, self.engine)
+
+    def _structural_parameters(self):
+        shape = shape_of_parameters(self.certificate["parameters"])
+        steps = self._structural(None, shape)
+        data = self.certificate["parameters"]
+        return steps, (f"every game with {shape.agents} agents, horizon {shape.horizon}, {shape.actions[0][0]} actions and "
+                       f"return in [{data['return'][0]}, {data['return'][1]}] has, for every alpha >= {self.alpha_star}, "
+                       f"exactly one stationary policy")
+
+    def _threshold(self, claim):
+        data = self.certificate["game"]
+        game = read_game(data)
+        claim = f"game {game.name}, horizon {game.horizon}: {claim}"
+        if not isinstance(self.certificate["game_sha256"], str):
+            raise Malformed("certificate.game_sha256", "not a string")
+        if sha256(data) != self.certificate["game_sha256"]:
+            raise Failed("it is not the hash of the game", step="game_sha256")
+        steps = 1 + (self._cover(game) if self.cover else self._structural(game, None))
+        if self.certificate.get("symmetry") is not None:
+            steps += self._symmetry(data)
+        return steps, claim + self._moduli()
+
+    def _moduli(self):
+        return "".join(f"; at alpha = {alpha} strongly concave with modulus {modulus}"
+                       for alpha, modulus, *_ in self.concavity)
+
+    def _structural(self, game, shape):
+        for number, (_, _, node, steps) in enumerate(self.concavity):
+            if node is not None or steps != []:
+                raise Malformed(f"claim.strong_concavity[{number}]", "a node or steps with a structural proof")
+        return check_structural(self.proof, self.alpha_star, [entry[:2] for entry in self.concavity], game, shape)
+
+    def _cover(self, game):
+        proof = record(self.proof, "proof", ("type", "unit", "nodes"), ("clustering",))
+        clustering = proof.get("clustering", True)
+        if not isinstance(clustering, bool):
+            raise Malformed("proof.clustering", "neither true nor false")
+        unit = cover.read_unit(proof)
+        process = build_process(game, clustering)
+        nodes = cover.read_nodes(proof, process)
+        concavity = [(alpha, modulus, integer(node, f"claim.strong_concavity[{k}].node", 0, cover.MAX_NODES),
+                      cover.read_steps(steps, f"claim.strong_concavity[{k}].steps", process))
+                     for k, (alpha, modulus, node, steps) in enumerate(self.concavity)]
+        engine = self._choose_engine(process, nodes)
+        self.engine = engine.name
+        engine.begin(process)
+        kept = cover.check_cover(nodes, unit, self.alpha_star, engine, self.progress, {c[2] for c in concavity})
+        cover.check_concavity(concavity, nodes, unit, kept, engine, self.progress)
+        return sum(len(node.steps) + 1 for node in nodes) + sum(len(c[3]) + 1 for c in concavity)
+
+    def _choose_engine(self, process, nodes):
+        wanted = self.engine_wanted
+        if wanted == "auto":
+            wanted = "fast" if cover.estimated_seconds(process, nodes) > AUTO_SECONDS else "stdlib"
+        if wanted == "stdlib":
+            return StdlibEngine()
+        from certify.checker.fast import FastEngine
+
+        return FastEngine()
+
+    def _symmetry(self, data):
+        from certify.checker import symmetry
+
+        try:
+            return symmetry.check_symmetry(data, self.certificate["symmetry"])["steps"]
+        except symmetry.Malformed as error:
+            raise Malformed("symmetry", str(error)) from None
+        except symmetry.Rejected as error:
+            raise Failed(error.reason, step=f"symmetry, {error.step}") from None

@@ -1,0 +1,99 @@
+"""The plain engine: verifies steps and definiteness with Python integers alone (see `cover` for what
+an engine is)."""
+
+from certify.checker.box import Box
+from certify.checker.cover import pairs
+from certify.checker.definite import check_definite
+from certify.checker.dyadic import BITS
+from certify.checker.envelope import Failed
+from certify.checker.models import Models, common_denominator
+from certify.checker.step import MODES, Line, StepCheck
+
+_KEPT_MODELS = 4  # betas for which models are kept
+
+
+class StdlibEngine:
+    name = "stdlib"
+
+    def begin(self, process):
+        self.process = process
+        self.averages = [[[common_denominator([(to, p * process.discount) for to, p in row]) for row in rows]
+                          for rows in layer] for layer in process.following]
+        self._lines, self._models, self._modes = {}, {}, {}
+
+    def initial_box(self):
+        return Box.whole(self.process)
+
+    def is_empty(self, box):
+        return box.empty
+
+    def split(self, box, block, action, at, upper):
+        agent, depth, k = block
+        blocks = list(box.layers[depth][agent])
+        blocks[k] = blocks[k].halved(action, at, upper)
+        return box.replaced(agent, depth, blocks)
+
+    def apply_step(self, box, step, betas, unit):
+        try:
+            self._verify(box, step, betas, unit)
+        except Failed as failure:
+            return False, failure.why, box
+        actions = self.process.actions[step.depth][step.agent]
+        blocks = []
+        for block, row in zip(box.layers[step.depth][step.agent], step.log_ratio):
+            bounds = [[None] * actions for _ in range(actions)]
+            for (a, b), m in zip(pairs(actions), row):
+                bounds[a][b] = m
+            blocks.append(block.contracted(bounds, unit))
+        return True, "", box.replaced(step.agent, step.depth, blocks)
+
+    def definite(self, box, betas, modulus=None, own=False):
+        for beta in betas:
+            try:
+                if not check_definite(self.process, self.averages, self._models_at(box, beta), modulus, own):
+                    return False, f"the second derivative is not shown to be definite at beta = {beta}"
+            except Failed as failure:
+                return False, failure.why
+        return True, ""
+
+    def _models_at(self, box, beta):
+        known = self._models.pop(beta, None)
+        models = known if known is not None and known.box is box else Models(self.process, self.averages, box, beta, known)
+        self._models[beta] = models
+        if len(self._models) > _KEPT_MODELS:
+            del self._models[next(iter(self._models))]
+        return models
+
+    def _line(self, agent, depth, k):
+        if (agent, depth, k) not in self._lines:
+            self._lines[agent, depth, k] = Line(self.process, agent, depth, k)
+        return self._lines[agent, depth, k]
+
+    def _verify(self, box, step, betas, unit):
+        """Every bound of the step at every beta, else `Failed`."""
+        weight = self.process.weights[step.agent]
+        todo = pairs(self.process.actions[step.depth][step.agent])
+        for beta in betas:
+            check = StepCheck(self.process, self.averages, self._models_at(box, beta))
+            for k, row in enumerate(step.log_ratio):
+                line = self._line(step.agent, step.depth, k)
+                for (a, b), m in zip(todo, row):
+                    if m is not None and not self._holds(check, line, a, b, weight_bound(weight, m, unit)):
+                        raise Failed(f"class {k}: log pi({a}) - log pi({b}) <= {m} * 2^{unit} does not follow at beta = {beta}")
+
+    def _holds(self, check, line, a, b, bound):
+        """Tries the mode that held last at this depth first."""
+        first = self._modes.get(line.depth, MODES[0])
+        modes = MODES[:1] if line.depth == self.process.horizon - 1 else sorted(MODES, key=lambda mode: mode != first)
+        for mode in modes:
+            if check.holds(line, a, b, bound, mode):
+                self._modes[line.depth] = mode
+                return True
+        return False
+
+
+def weight_bound(weight, m, unit):
+    """lambda = w_i m 2^unit in fixed point, rounded down."""
+    shift = BITS + unit
+    numerator = weight.numerator * m
+    return (numerator << shift) // weight.denominator if shift >= 0 else numerator // (weight.denominator << -shift)

@@ -1,0 +1,154 @@
+"""Verifies the log ratio bounds of a step: inequality (6), forwards (format, section 4.4).
+
+For a block (i, t, k), actions a, b and lambda = w_i M_ab the functional F of (6) is bounded from
+above along k's line of predecessors; the bound holds if F <= 0.  Numbers are fixed point, slopes
+rounded down (less than 1 ulp of the bound per block, see `models`), all other numbers rounded up.
+"""
+
+from dataclasses import dataclass
+from math import lcm
+
+from certify.checker.dyadic import BITS, ceil_div, ceil_shift
+from certify.checker.linear import contract_all, front, multilinear_max
+from certify.checker.models import average_slopes, common_denominator, slope_columns, vertex_products
+
+# how (6) is tried: slopes shared between nodes or not, the Donsker-Varadhan bound used or not
+MODES = ((True, False), (False, False), (True, True), (False, True))
+
+
+@dataclass(frozen=True)
+class Node:
+    """A joint class that meets the line: its index, and per joint action of the others (with the
+    line's own action) the probabilities (denominator, ((node one depth further, numerator), ..))."""
+
+    joint: int
+    following: tuple
+
+
+class Line:
+    """The nodes along the line of predecessors of class k of one agent at one depth.
+
+    levels[u]       the `Node`s of depth u
+    start           (denominator, numerator per node) of their initial probability
+    single          whether one node only is met at depth 0
+    own             [others' joint action][own action] -> number of the joint action at `depth`
+    """
+
+    def __init__(self, process, agent, depth, k):
+        self.agent, self.depth = agent, depth
+        line, actions = [k], []
+        for t in range(depth, 0, -1):
+            previous, action = process.predecessor[t][agent][line[0]]
+            line.insert(0, previous)
+            actions.insert(0, action)
+        members = [[e for e, classes in enumerate(process.joint[u]) if classes[agent] == line[u]]
+                   for u in range(depth + 1)]
+        self.levels = []
+        for u in range(depth + 1):
+            if u == depth:
+                self.levels.append([Node(e, ()) for e in members[u]])
+                break
+            where = {e: number for number, e in enumerate(members[u + 1])}
+            with_action = [row[actions[u]] for row in self._by_own_action(process, u)]
+            self.levels.append([Node(e, tuple(
+                common_denominator([(where[to], p) for to, p in process.following[u][e][a] if to in where])
+                for a in with_action)) for e in members[u]])
+        start = [process.start[e] for e in members[0]]
+        denominator = lcm(*(p.denominator for p in start))
+        self.start = denominator, [p.numerator * (denominator // p.denominator) for p in start]
+        self.single = len(members[0]) == 1
+        self.own = self._by_own_action(process, depth)
+
+    def _by_own_action(self, process, t):
+        sizes = process.actions[t]
+        table = front(list(range(len(process.joint_actions[t]))), sizes, [i for i in range(len(sizes)) if i != self.agent])
+        own = sizes[self.agent]
+        return [table[j:j + own] for j in range(0, len(table), own)]
+
+
+class StepCheck:
+    """Upper bounds of F over one box at one beta; `models` gives U_t over that box."""
+
+    def __init__(self, process, averages, models):
+        self.process, self.averages, self.models, self.box = process, averages, models, models.box
+
+    def holds(self, line, a, b, bound, mode):
+        """Whether F <= 0 for lambda = `bound` (fixed point, rounded down), tried in the given mode."""
+        sharing, exponential = mode
+        t = line.depth
+        inputs = [[self._difference(line, node, j, a, b, bound) for j in range(len(line.own))]
+                  for node in line.levels[t]]
+        for u in range(t, -1, -1):
+            top = u == 0 and line.single
+            outcomes = [self._node(line, u, node, terms, sharing and not top, exponential)
+                        for node, terms in zip(line.levels[u], inputs)]
+            if u:
+                inputs = [[_average(outcomes, row) for row in node.following] for node in line.levels[u - 1]]
+        return self._root(line, outcomes, exponential) <= 0
+
+    def _difference(self, line, node, j, a, b, bound):
+        """(X, slopes) for the others' joint action number j: U(a, .) - U(b, .) - lambda."""
+        t, e = line.depth, node.joint
+        joint_a, joint_b = line.own[j][a], line.own[j][b]
+        first, _, above = self.models.u(t)[e][joint_a]
+        second, below, _ = self.models.u(t)[e][joint_b]
+        x = first.centre - second.centre + above - below - bound
+        slopes = {}
+        if t + 1 < self.process.horizon:
+            x += self._remainder(t, e, joint_a, joint_b)
+            slopes = dict(first.slopes)
+            for y, slope in second.slopes.items():
+                slopes[y] = [p - q for p, q in zip(slopes[y], slope)] if y in slopes else [-q for q in slope]
+        return x, slopes
+
+    def _remainder(self, t, e, joint_a, joint_b):
+        """rho_ab: the remainders of V_{t+1} enter with the difference of the transition probabilities."""
+        (da, row_a), (db, row_b) = self.averages[t][e][joint_a], self.averages[t][e][joint_b]
+        difference = {to: p * db for to, p in row_a}
+        for to, p in row_b:
+            difference[to] = difference.get(to, 0) - p * da
+        later = self.models.v(t + 1)
+        return ceil_div(sum(d * (later[to].high if d > 0 else later[to].low) for to, d in difference.items()), da * db)
+
+    def _node(self, line, u, node, terms, sharing, exponential):
+        """(value, slopes passed on) of a node, `terms` = (X, slopes) per joint action of the others."""
+        classes = self.process.joint[u][node.joint]
+        blocks = [self.box.layers[u][i][k] for i, k in enumerate(classes) if i != line.agent]
+        shift = len(blocks) * BITS
+        values = [x for x, _ in terms]
+        names, columns = slope_columns([slopes for _, slopes in terms], self.box)
+        if not names:
+            return ceil_shift(multilinear_max(values, blocks), shift), {}
+        later = [(self.box.block(y), at) for y, at in names]
+        middle = contract_all(columns, [block.centre for block in blocks]) if sharing else [0] * len(columns)
+        best = None
+        for _, (value, *moved) in vertex_products(blocks, [values, *columns]):
+            total = ceil_shift(value, shift)
+            for block, at in later:
+                slope = [x - y >> shift for x, y in zip(moved[at], middle[at])]
+                total += 1 + (block.sigma_plus(slope) if exponential and not sharing else block.sigma(slope))
+            best = total if best is None else max(best, total)
+        if not sharing:
+            return best, {}
+        return best + len(names), {y: [x >> shift for x in middle[at]] for y, at in names}
+
+    def _root(self, line, outcomes, exponential):
+        """The bound of F: sum b(m) value(m) and what the slopes that are left may add."""
+        denominator, weights = line.start
+        total = ceil_div(sum(w * value for w, (value, _) in zip(weights, outcomes)), denominator)
+        own, others = [], []
+        for weight, (_, slopes) in zip(weights, outcomes):
+            own.append((weight, {y: s for y, s in slopes.items() if y[0] == line.agent}))
+            others += average_slopes([(weight, {y: s for y, s in slopes.items() if y[0] != line.agent})],
+                                     denominator).items()
+        for y, slope in [*average_slopes(own, denominator).items(), *others]:
+            block = self.box.block(y)
+            total += 1 + (block.sigma_plus(slope) if exponential else block.sigma(slope))
+        return total
+
+
+def _average(outcomes, row):
+    """(X, slopes) of one joint action: the average of the nodes' bounds one depth further."""
+    denominator, targets = row
+    slopes = average_slopes([(p, outcomes[to][1]) for to, p in targets], denominator)
+    return ceil_div(sum(p * outcomes[to][0] for to, p in targets), denominator) + len(slopes), slopes
