@@ -1,0 +1,64 @@
+"""`certify entropy flow`: the entropy of every AOH's policy, and in total, along a game's softmax
+gradient flow (theory, sections 1 and 10).
+"""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+
+import click
+
+from certify.entropy.enclosure import RationalEnclosure
+from certify.entropy.flow import flow_piece, flow_report, history_tree
+from certify.errors import InputError
+from certify.exact import decimal_text, parse_rational, rational_text
+from certify.games.load import load
+from certify.symmetry.policy_table import load_policy
+
+_DIGITS = 12
+
+
+@click.command("flow")
+@click.argument("game")
+@click.option("--alpha", required=True, help="The temperature.")
+@click.option("--horizon", type=int, help="Number of steps, for games that do not bring one.")
+@click.option("--discount", help="Overrides the game's discount.")
+@click.option("--policy", help="POLICY.json or .npz; default: uniform.")
+@click.option("--duration", help="Also enclose the flow itself for this long ...")
+@click.option("--flow-steps", default=20, show_default=True, help="... in this many steps.")
+@click.option("--json", "as_json", is_flag=True)
+def flow_command(game: str, alpha: str, horizon: int | None, discount: str | None, policy: str | None,
+                 duration: str | None, flow_steps: int, as_json: bool) -> None:
+    """Entropy of each AOH's policy and in total, and its rate along the gradient flow of J_alpha."""
+    tree = history_tree(load(game, horizon, discount))
+    at = tree.uniform() if policy is None else load_policy(tree, policy)
+    temperature = parse_rational(alpha, "--alpha")
+    if temperature <= 0:
+        raise InputError("--alpha", alpha, "use a positive temperature")
+    report = flow_report(tree, at, temperature)
+    data = {
+        "status": "proved", "alpha": rational_text(temperature),
+        "histories": {x.key: {"reach": _texts(x.reach), "entropy": _texts(x.entropy), "rate": _texts(x.rate)}
+                      for x in report.histories},
+        "total": _texts(report.total), "total_rate": _texts(report.total_rate), "value_rate": _texts(report.value_rate),
+    }
+    lines = [f"{x.key:40} H {_decimals(x.entropy)}  dH/dτ {_decimals(x.rate)}" for x in report.histories]
+    lines += [f"total entropy {_decimals(report.total)}  rate {_decimals(report.total_rate)}",
+              f"dJ/dτ {_decimals(report.value_rate)}"]
+    if duration is not None:
+        piece = flow_piece(tree, at, temperature, parse_rational(duration, "--duration"), flow_steps)
+        ends = [[Fraction(e.lower), Fraction(e.upper)] for e in piece.entropy]
+        data["piece"] = {"times": [rational_text(t) for t in piece.times],
+                         "entropy": [[rational_text(x) for x in pair] for pair in ends]}
+        lines += [f"τ = {rational_text(t):12} total entropy {_decimals(RationalEnclosure(*pair))}"
+                  for t, pair in zip(piece.times, ends, strict=True)]
+    click.echo(json.dumps(data) if as_json else "\n".join(lines))
+
+
+def _texts(value: RationalEnclosure) -> list[str]:
+    return value.outward(80).texts()
+
+
+def _decimals(value: RationalEnclosure) -> str:
+    return f"[{decimal_text(value.lower, _DIGITS, up=False)}, {decimal_text(value.upper, _DIGITS, up=True)}]"

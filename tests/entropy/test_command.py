@@ -1,0 +1,133 @@
+"""`certify entropy`: the interface's keys and exit codes, one line for bad input, every subcommand."""
+
+import json
+from fractions import Fraction
+
+import pytest
+from click.testing import CliRunner
+
+from certify.checker.entropy import check_entropy
+from certify.entropy.command import entropy
+from certify.errors import InputError
+
+RARE = ["--policy", "1/100,49/100,1/2", "--advantages", "1,0,0", "--algorithm", "reinforce"]
+
+
+def run(*arguments):
+    return CliRunner().invoke(entropy, [str(a) for a in arguments])
+
+
+def answer(*arguments):
+    result = run(*arguments, "--json")
+    assert not isinstance(result.exception, InputError), result.exception
+    return result.exit_code, json.loads(result.output)
+
+
+def test_the_interface():
+    code, data = answer(*RARE, "--steps", "0:0.01")
+    assert code == 0 and data["status"] == "proved" and data["sign"] == "increases"
+    for key in ("first_order", "change"):
+        low, high = map(Fraction, data[key])
+        assert low <= high
+    assert Fraction(data["first_order"][0]) > 0 and Fraction(data["eta_max"]) == 64 and data["eta_max_is_limit"]
+    assert data["steps"] == ["0", "1/100"]
+
+
+def test_one_step_and_the_largest_step():
+    code, data = answer(*RARE, "--step", "500", "--eta-limit", "1000")
+    assert code == 0 and data["sign"] == "decreases" and data["eta_max_sign"] == "increases"
+    assert 382 < Fraction(data["eta_max"]) < Fraction(data["reversed_at"]) < 383
+
+
+def test_undecided_exits_3():
+    code, data = answer(*RARE, "--steps", "0:500", "--eta-limit", "1000")
+    assert code == 3 and data["status"] == data["sign"] == "undecided" and data["reason"]
+    assert Fraction(data["witness"]) > 0
+
+
+def test_claims_are_proved_or_refuted():
+    assert answer(*RARE, "--steps", "0:1", "--claim", "increases")[0] == 0
+    code, data = answer(*RARE, "--steps", "0:1", "--claim", "decreases")
+    assert code == 1 and data["status"] == "refuted" and data["sign"] == "increases"
+    assert answer(*RARE, "--steps", "0:500", "--claim", "increases")[0] == 1  # it falls at 500
+
+
+def test_files_certificate_and_plot(tmp_path):
+    (tmp_path / "p.json").write_text('{"states": [{"probabilities": [0.25, 0.75], "weight": 0.5}, {"logits": [0, 1]}]}')
+    (tmp_path / "a.json").write_text('{"states": [[1, 0], [0, "1/3"]]}')
+    out, plot = tmp_path / "c.json", tmp_path / "p.svg"
+    code, data = answer("--policy", tmp_path / "p.json", "--advantages", tmp_path / "a.json", "--algorithm", "natural",
+                        "--steps", "0:1/100", "-o", out, "--plot", plot)
+    assert code == 0 and data["certificate"] == str(out)
+    assert check_entropy(json.loads(out.read_text()))["valid"]
+    assert plot.read_text().startswith("<?xml")
+
+
+def test_human_output_rounds_to_the_safe_side():
+    result = run(*RARE, "--steps", "0:1/100")
+    assert "proved" in result.output and "dH/dη at 0    [0.000574175488252, 0.000574175488253]" in result.output
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--policy", "0.1,0.2", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", "0.3333,0.3333,0.3333", "--advantages", "1,0,0", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", "nan,0.5", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", "[NaN, 0.5]", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", "[Infinity, 0.5]", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", "1,0", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", "1.5,-0.5", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", "[[0.1,0.2],[0.1,0.2]]", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", "[[0.2,0.1],[0.8,0.9]]", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", "{bad", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", "[" * 20000, "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", "missing.json", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", ".5,.5", "--advantages", "1", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", ".5,.5", "--advantages", "1,inf", "--algorithm", "reinforce", "--step", "1"],
+    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "adamw", "--step", "1"],
+    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--param", "eps=-0.2", "--step", "1"],
+    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--param", "eps", "--step", "1"],
+    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--param", "eps=1", "--param", "eps=1", "--step", "1"],
+    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "-1"],
+    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "0"],
+    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--steps", "1"],
+    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--steps", "2:1"],
+    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo"],
+    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "1", "--steps", "0:1"],
+    ["--advantages", "1,0", "--algorithm", "ppo", "--step", "1"],
+    ["precision", "--format", "float8"], ["precision", "--format", "float32"], ["precision", "--eps", "-0.2"],
+    ["precision", "--binades", "x"], ["precision", "--binades", "0:500"], ["precision", "--count", "500"],
+    ["clipping", "--old", ".5,.5", "--new", ".5,.6"], ["clipping", "--old", ".5,.5", "--new", ".5,.5", "--eps-low", "-1"],
+    ["clipping", "--old", ".5,.5"],
+])
+def test_bad_input_is_one_line(arguments):
+    result = run(*arguments)
+    assert isinstance(result.exception, InputError), result.output
+    text = str(result.exception)
+    assert "\n" not in text and ";" in text and len(text) < 500
+    assert result.output == ""
+
+
+def test_precision_table(tmp_path):
+    code, data = answer("precision", "--binades", "3:5", "--eps", "0.2", "-o", tmp_path / "t.json", "--plot", tmp_path / "t.png",
+                        "--policy", "1/1000,999/1000", "--advantages", "1,0")
+    assert code == 0 and data["nonpositive"] == 32641 and len(data["binades"]) == 3
+    assert data["update"]["sign"] in ("upward", "downward") and (tmp_path / "t.png").stat().st_size > 10_000
+    assert check_entropy(json.loads((tmp_path / "t.json").read_text()))["valid"]
+    assert "P(ratio 1 leaves" in run("precision", "--binades", "5:5", "--count", "5").output
+
+
+def test_controllers_and_algorithms():
+    code, data = answer("controllers")
+    assert code == 0 and data["status"] == "proved" and len(data["proofs"]) == 13
+    assert data["counterexample"]["status"] == "refuted"
+    assert "two-cycle" in run("controllers").output
+    assert len(answer("algorithms")[1]) == 12
+
+
+def test_clipping_commands():
+    assert answer("clipping", "--old", ".5,.5", "--new", ".4,.6")[0] == 0
+    code, data = answer("clipping", "--old", ".5,.5", "--new", ".1,.9")
+    assert code == 1 and data["premise"] == "refuted"
+    code, data = answer("clipping", "--old", ".01,.99", "--advantages", "1,0", "--step", "300")
+    assert code == 0 and data["overshoot"]["outside"] == "above"
+    assert answer("clipping", "--old", ".5,.5", "--advantages", "1,0", "--step", "1/100")[0] == 3
