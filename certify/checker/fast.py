@@ -13,12 +13,14 @@ from fractions import Fraction
 import numpy as np
 
 from certify.checker.cover import Step
+from certify.checker.envelope import Failed
 from certify.checker.fast_box import BlockBox, box_of_log_ratios, grid_down, grid_up
 from certify.checker.fast_definite import positive_definite
 from certify.checker.fast_layout import Layout
-from certify.checker.fast_lines import Lines, build_lines
+from certify.checker.fast_lines import Lines, build_lines, meets_one
 from certify.checker.fast_models import CHUNK_BYTES, Boxes, Model, action_model, last_model, value_model
-from certify.checker.fast_step import chance_differences, differences, ordered_pairs, upper_bounds
+from certify.checker.fast_numbers import LARGEST_NUMBER
+from certify.checker.fast_step import Differences, chance_differences, differences, ordered_pairs, upper_bounds
 from certify.checker.process import Process
 
 Betas = tuple[Fraction, ...]
@@ -70,7 +72,10 @@ class FastEngine:
         claimed = np.array([[m is not None for m in row] for row in step.log_ratio], dtype=bool)
         if claimed.any():
             ratio = np.array([[0.0 if m is None else _below(w * m * scale) for m in row] for row in step.log_ratio])
-            failure = self._first_failure(box, i, t, betas, ratio, claimed)
+            try:
+                failure = self._first_failure(box, i, t, betas, ratio, claimed)
+            except Failed as failed:
+                failure = failed.why
             if failure is not None:
                 return False, failure, box
         bounds = np.full((len(step.log_ratio), actions, actions), np.inf)
@@ -80,20 +85,24 @@ class FastEngine:
 
     def definite(self, box: Boxes, betas: Betas, modulus: Fraction | None = None, own: bool = False) -> tuple[bool, str | None]:
         """Whether the form of 4.5 is positive definite on the box at every beta (section 6: modulus, own)."""
-        actions = [self.action_model(t, box, betas) for t in range(self._layout.horizon)]
-        return positive_definite(self._layout, actions, box, betas, modulus or Fraction(0), own)
+        try:
+            models = [self.action_model(t, box, betas) for t in range(self._layout.horizon)]
+            return positive_definite(self._layout, models, box, betas, modulus or Fraction(0), own)
+        except Failed as failed:
+            return False, failed.why
 
     def _first_failure(self, box: Boxes, agent: int, depth: int, betas: Betas, ratio: np.ndarray, claimed: np.ndarray) -> str | None:
         """None if F <= 0 for every claimed log ratio and beta, each by either form of the rule."""
         key = (agent, depth)
+        found = self._differences(box, agent, depth, betas)
         open_ = np.broadcast_to(claimed[:, :, None], (*claimed.shape, len(betas))).copy()
         first = self._sharing_first.get(key, True)
         for sharing in (first, not first):
-            open_ &= ~(self.bounds(box, agent, depth, betas, ratio, sharing) <= 0)
-            if not open_.any(axis=(0, 1, 2)):
+            open_ &= ~(self._bounds(found, box, key, ratio, sharing) <= 0)
+            if not open_.any():
                 self._sharing_first[key] = sharing
                 return None
-            if depth == self._layout.horizon - 1 or (depth == 0 and self._chunks(agent, depth)[0].single):
+            if depth == self._layout.horizon - 1 or (depth == 0 and all(lines.single for lines in self._chunks(agent, depth))):
                 break  # no slopes, or the top alone: the two forms are one
         k, pair, number = np.argwhere(open_)[0]
         a, b = (x[pair] for x in ordered_pairs(self._process.actions[depth][agent]))
@@ -103,14 +112,19 @@ class FastEngine:
     def bounds(self, box: Boxes, agent: int, depth: int, betas: Betas, ratio: np.ndarray, sharing: bool) -> np.ndarray:
         """Upper bounds of F, (classes, ordered pairs, betas), for w_i M_ab = `ratio` (classes, ordered pairs);
         `sharing` chooses between the two forms of the rule (6)."""
-        found = self._differences(box, agent, depth, betas)
-        return np.concatenate([
-            upper_bounds(self._layout, lines, found, box, ratio[lines.first:lines.first + lines.count], sharing)
-            for lines in self._chunks(agent, depth)])
+        return self._bounds(self._differences(box, agent, depth, betas), box, (agent, depth), ratio, sharing)
+
+    def _bounds(self, found: Differences, box: Boxes, key: tuple[int, int], ratio: np.ndarray, sharing: bool) -> np.ndarray:
+        result = np.empty((*ratio.shape, found.above.shape[3]))
+        for lines in self._chunks(*key):
+            result[lines.classes] = upper_bounds(self._layout, lines, found, box, ratio[lines.classes], sharing)
+        return result
 
     def action_model(self, t: int, box: Boxes, betas: Betas) -> Model:
         """U at depth t over the boxes of the depths below it."""
         layout = self._layout
+        if max(betas) > LARGEST_NUMBER:
+            raise Failed(f"beta beyond {LARGEST_NUMBER}, too large for the fast engine")
         if t == layout.horizon - 1:
             return self._remembered("U", t, (betas,), lambda: last_model(layout, betas))
         return self._remembered("U", t, (betas, *box[t + 1:]),
@@ -131,7 +145,7 @@ class FastEngine:
         self._models[kind, t] = (key, model)
         return model
 
-    def _differences(self, box: Boxes, agent: int, depth: int, betas: Betas):
+    def _differences(self, box: Boxes, agent: int, depth: int, betas: Betas) -> Differences:
         value, chances = None, []
         action = self.action_model(depth, box, betas)
         if depth < self._layout.horizon - 1:
@@ -143,10 +157,12 @@ class FastEngine:
 
     def _chunks(self, agent: int, depth: int) -> list[Lines]:
         if (agent, depth) not in self._lines:
-            count = self._layout.depths[depth].class_counts[agent]
-            size = max(1, count // self._chunk_count(agent, depth))
-            self._lines[agent, depth] = [build_lines(self._layout, agent, depth, k, min(k + size, count))
-                                         for k in range(0, count, size)]
+            one = meets_one(self._layout, agent, depth)
+            count = self._chunk_count(agent, depth)
+            self._lines[agent, depth] = [
+                build_lines(self._layout, agent, depth, part)
+                for alike in (np.flatnonzero(one), np.flatnonzero(~one)) if len(alike)
+                for part in np.array_split(alike, min(count, len(alike)))]
         return self._lines[agent, depth]
 
     def _chunk_count(self, agent: int, depth: int) -> int:

@@ -11,9 +11,11 @@ from functools import cached_property
 
 import numpy as np
 
+from certify.checker.envelope import Failed
 from certify.checker.fast_numbers import EXP_ERROR, GROW, LARGEST_EXPONENT, UNIT, Ball, exp, log, log_error
 
 GRID = 2.0**52
+MOST_ACTIONS = 16  # of a block whose vertices are enumerated
 
 
 def grid_down(x: Fraction) -> float:
@@ -76,6 +78,8 @@ class BlockBox:
         c = np.where((c == 0) & (self.upper > 0), 1 / GRID, c)
         for row in np.flatnonzero(c.sum(1) != 1):
             _settle(c[row], self.lower[row], self.upper[row])
+        if not ((c.sum(1) == 1) & (c > 0).all(1) & (c >= self.lower).all(1) & (c <= self.upper).all(1)).all():
+            raise Failed("a box on the boundary of the policy space has no centre with full support")
         return c
 
     @cached_property
@@ -98,8 +102,10 @@ class BlockBox:
         At a vertex all coordinates but one (`free`) are at an end; the free one closes the sum.
         """
         A = self.actions
+        if A > MOST_ACTIONS:
+            raise Failed(f"{A} actions: more vertices than the fast engine enumerates")
         found: list[np.ndarray] = []
-        at_upper = np.array(list(itertools.product((False, True), repeat=A - 1)), dtype=bool).reshape(-1, A - 1)
+        at_upper = np.array(list(itertools.product((False, True), repeat=A - 1)), dtype=bool).reshape(2 ** (A - 1), A - 1)
         for low, up in zip(self.lower, self.upper):
             candidates = []
             for free in range(A):
@@ -109,6 +115,8 @@ class BlockBox:
                 corner[:, free] = 1 - corner.sum(1)
                 candidates.append(corner[(corner[:, free] >= low[free]) & (corner[:, free] <= up[free])])
             found.append(np.unique(np.concatenate(candidates), axis=0))
+            if not len(found[-1]):
+                raise Failed("an empty box has no vertices")
         most = max(map(len, found))
         return np.stack([v[np.minimum(np.arange(most), len(v) - 1)] for v in found])
 

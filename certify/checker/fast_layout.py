@@ -7,10 +7,28 @@ that lies below it), never densely over all blocks.
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from scipy.sparse import csr_array
 
+from certify.checker.envelope import Failed
+from certify.checker.fast_numbers import LARGEST_NUMBER, MOST_AGENTS, SMALLEST_CHANCE
 from certify.checker.process import Process
+
+
+def _number(x: Fraction) -> float:
+    """The nearest float; `Failed` where products could overflow."""
+    if abs(x) > LARGEST_NUMBER:
+        raise Failed(f"a number beyond {LARGEST_NUMBER}, too large for the fast engine", part="game")
+    return float(x)
+
+
+def _positive(x: Fraction) -> float:
+    """The nearest float of a chance, weight or discount; `Failed` where products could underflow."""
+    if x < SMALLEST_CHANCE:
+        raise Failed(f"a positive number below {SMALLEST_CHANCE}, too small for the fast engine", part="game")
+    return _number(x)
 
 
 class Depth:
@@ -25,18 +43,18 @@ class Depth:
         self.actions: tuple[int, ...] = tuple(process.actions[t])
         self.class_counts: tuple[int, ...] = tuple(process.classes[t])
         self.classes = np.array(process.joint[t], dtype=np.int64).reshape(-1, len(self.actions))
-        self.reward = np.array([[float(r) for r in row] for row in process.reward[t]])
+        self.reward = np.array([[_number(r) for r in row] for row in process.reward[t]])
         joint = np.arange(len(process.joint_actions[t])).reshape(self.actions)
         # own[i][a, rest]: the joint action in which agent i does a and the others do `rest`
         self.own = [np.moveaxis(joint, i, 0).reshape(self.actions[i], -1) for i in range(len(self.actions))]
         self.last = t == process.horizon - 1
         if not self.last:
-            edges = [(e, a, to, float(p)) for e, rows in enumerate(process.following[t])
+            edges = [(e, a, to, _positive(p)) for e, rows in enumerate(process.following[t])
                      for a, row in enumerate(rows) for to, p in row]
             columns = list(zip(*edges))
             self.source, self.action, self.target = (np.array(c, dtype=np.int64) for c in columns[:3])
             self.chance = np.array(columns[3])
-            self.discounted = self.chance * float(process.discount)
+            self.discounted = self.chance * _positive(process.discount)
 
     @property
     def joint_classes(self) -> int:
@@ -98,10 +116,12 @@ class Layout:
     """
 
     def __init__(self, process: Process) -> None:
+        if process.agents > MOST_AGENTS:
+            raise Failed(f"{process.agents} agents, more than the fast engine's {MOST_AGENTS}", part="game")
         self.agents, self.horizon = process.agents, process.horizon
-        self.weights = tuple(float(w) for w in process.weights)
-        self.start = np.array([float(p) for p in process.start])
-        self.discount = float(process.discount)
+        self.weights = tuple(_positive(w) for w in process.weights)
+        self.start = np.array([_positive(p) for p in process.start])
+        self.discount = _positive(process.discount)
         self.depths = [Depth(process, t) for t in range(process.horizon)]
         self.predecessor = [None] + [[np.array(list(line), dtype=np.int64).reshape(-1, 2) for line in process.predecessor[t]]
                                      for t in range(1, process.horizon)]

@@ -48,21 +48,28 @@ class Root:
 
 @dataclass
 class Lines:
-    """Lines of the classes first .. first + count - 1; `levels[u]` for u = 0 .. depth; `single`: every
-    line meets exactly one joint class at depth 0."""
+    """Lines of some classes; `levels[u]` for u = 0 .. depth; `single`: each of them meets exactly one
+    joint class at depth 0."""
 
     agent: int
     depth: int
-    first: int
-    count: int
+    classes: np.ndarray
     levels: list[Level]
     single: bool
     root: Root | None
 
 
-def build_lines(layout: Layout, agent: int, depth: int, first: int, stop: int) -> Lines:
-    """The `Lines` of classes first .. stop - 1 of an agent at a depth; nodes number them from 0."""
-    line = np.arange(first, stop)  # the ancestor of every class at the current depth
+def meets_one(layout: Layout, agent: int, depth: int) -> np.ndarray:
+    """For every class of an agent at a depth whether its line meets exactly one joint class at depth 0."""
+    line = np.arange(layout.depths[depth].class_counts[agent])
+    for u in range(depth, 0, -1):
+        line = layout.predecessor[u][agent][line, 0]
+    return np.bincount(layout.depths[0].classes[:, agent])[line] == 1
+
+
+def build_lines(layout: Layout, agent: int, depth: int, classes: np.ndarray) -> Lines:
+    """The `Lines` of some classes of an agent at a depth; nodes number them from 0 in the order given."""
+    line = classes  # the ancestor of every class at the current depth
     level = _nodes(layout, agent, depth, line)
     levels = [level]
     for key, pairs in layout.pairs[depth].items():
@@ -76,7 +83,7 @@ def build_lines(layout: Layout, agent: int, depth: int, first: int, stop: int) -
         levels.insert(0, above)
         level, line = above, before[:, 0]
     single = bool((np.diff(level.starts) == 1).all())
-    return Lines(agent, depth, first, stop - first, levels, single, None if single else _root(layout, agent, level))
+    return Lines(agent, depth, classes, levels, single, None if single else _root(layout, agent, level))
 
 
 def _members(layout: Layout, agent: int, depth: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,8 @@ import numpy as np
 
 UNIT = 2.0**-52  # twice the unit roundoff
 GROW = 1 + 2.0**-20  # pays for the rounding of a bound that is itself a float sum of < 2^30 terms
-TINY = 1e-290  # pays for underflow: fewer than 2^60 products, each off by at most 2^-1074
+TINY = 1e-150  # pays for underflow: fewer than 2^60 products, each off by at most 2^-1074
+SMALLEST_CHANCE, LARGEST_NUMBER, MOST_AGENTS = 1e-100, 1e100, 7  # so that TINY, weighted, is still normal
 
 _LN2 = 0.6931471805599453  # relative error below 0.4 u
 _LN2_HIGH = 0.6931471804855391  # 33 bits: its multiples by abs(k) < 2^20 are exact
@@ -40,6 +41,15 @@ def slop(terms: int) -> float:
     True
     """
     return (terms + 16) * UNIT
+
+
+def inflated(x: np.ndarray, terms: int) -> np.ndarray:
+    """x + slop(terms) abs(x), and a little more where x is not 0.
+
+    With nonnegative weights W (`terms` of them, none between 0 and 1e-104), the float sum of W times this is an
+    upper bound of the exact sum of W x; a sum over zeros stays exactly 0.
+    """
+    return x + slop(terms) * np.abs(x) + TINY * (x != 0)
 
 
 def log(x: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from certify.checker.fast_box import BlockBox
 from certify.checker.fast_layout import Layout, Pairs
 from certify.checker.fast_lines import Key, Level, Lines
 from certify.checker.fast_models import Boxes, Model, most_terms, sparse_times
-from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, slop
+from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, inflated, slop
 from certify.checker.fast_support import fill, sigma_above, sigma_plus, slope_error, vertex_products
 
 
@@ -94,51 +94,50 @@ def upper_bounds(layout: Layout, lines: Lines, found: Differences, boxes: Boxes,
 def _carried(level: Level, lines: Lines, value: np.ndarray, slopes: dict[Key, Ball], layout: Layout) -> tuple[np.ndarray, dict[Key, Ball]]:
     """X and slopes of the nodes of a level from the values of the nodes one deeper."""
     rest = layout.depths[level.depth].own[lines.agent].shape[1]
-    x = sparse_times(level.up, value) + slop(most_terms(level.up)) * GROW * sparse_times(level.up, np.abs(value)) + TINY
+    x = sparse_times(level.up, inflated(value, most_terms(level.up)))
     carried = {}
     for key, ball in slopes.items():
         steps = level.up_slopes[key]
-        size = np.abs(ball.mid).max(-1)
-        rad = sparse_times(steps, ball.rad + slop(most_terms(steps)) * size) * GROW + TINY
         rows = (len(level.pairs[key]), rest)
-        carried[key] = Ball(sparse_times(steps, ball.mid).reshape(*rows, *ball.mid.shape[1:]), rad.reshape(*rows, *rad.shape[1:]))
+        mid, rad = sparse_times(steps, ball.mid), sparse_times(steps, _widened(ball, most_terms(steps))) * GROW
+        carried[key] = Ball(mid.reshape(*rows, *mid.shape[1:]), rad.reshape(*rows, *rad.shape[1:]))
     return x.reshape(len(level.joint_class), rest, *value.shape[1:]), carried
+
+
+def _widened(ball: Ball, terms: int) -> np.ndarray:
+    """Radii that also pay for a sum of `terms` products with nonnegative weights; 0 for slopes that are exactly 0."""
+    size = np.abs(ball.mid).max(-1)
+    return ball.rad + slop(terms) * size + TINY * (size + ball.rad > 0)
 
 
 def _closed(layout: Layout, agent: int, level: Level, x: np.ndarray, slopes: dict[Key, Ball], boxes: Boxes,
             share: bool) -> tuple[np.ndarray, dict[Key, Ball]]:
-    """The value of every node, maximised over the others' policies at it, and the slopes passed on."""
+    """The value of every node, maximised over the others' policies at it, and the slopes passed on.
+
+    What cannot be met counts exactly 0: all errors are added to X, which the policies weigh.
+    """
     d = layout.depths[level.depth]
     blocks = [(boxes[level.depth][j], d.classes[level.joint_class, j]) for j in range(layout.agents) if j != agent]
-    terms = x.shape[1] + 2 * layout.agents
-    size = np.abs(x).max(1)
+    terms = x.shape[1] + 2 * layout.agents + 2 * len(slopes)
     if not slopes:
-        return _linear_maximum(x, blocks) + (slop(terms) * size + TINY), {}
+        return _linear_maximum(inflated(x, terms), blocks), {}
     q, c = vertex_products(blocks, len(x))
     weights = q - c[:, None] if share else q
-    total = _times(q, x)  # (nodes, products, pairs of actions, beta)
-    error = slop(terms) * size
-    passed = {}
+    passed, added = {}, []
     for key, ball in slopes.items():
         pairs, block = level.pairs[key], boxes[key[1]][key[0]]
-        largest = np.abs(ball.mid).max((1, 4))
-        moved = _times(weights[pairs.owner], ball.mid)
-        rad = ball.rad.max(1) + slop(terms) * largest  # per unit of the absolute sum of the weights: 2 or 1
-        if share:
-            above = sigma_above(moved, block, pairs.klass)
-            widened = slope_error(2 * largest, 2 * rad, block)
-            passed[key] = Ball(_times(c[pairs.owner][:, None], ball.mid)[:, 0],
-                               _times(c[pairs.owner][:, None], ball.rad)[:, 0] * GROW + slop(terms) * largest + TINY)
-        else:
-            above = sigma_plus(moved, rad[:, None] * GROW, block, pairs.klass)
-            widened = np.zeros_like(largest)
         adding = pairs.total(slice(0, len(x)))
-        widened = widened + slop(most_terms(adding)) * np.abs(above).max(1)
-        total = total + sparse_times(adding, above)
-        error = error + sparse_times(adding, widened)
-    value = total.max(1)
-    rounding = slop(2 * len(slopes)) * (np.abs(total).max(1) + size + error)
-    return value + error * GROW + rounding + TINY, passed
+        moved, rad = _times(weights[pairs.owner], ball.mid), _widened(ball, terms)
+        if share:  # abs(q - c) <= q + c
+            above = sigma_above(moved, block, pairs.klass)
+            error = sparse_times(adding, slope_error(2 * np.abs(ball.mid).max(-1), rad, block))
+            x = x + error + _times(c[:, None], error) * GROW
+            passed[key] = Ball(_times(c[pairs.owner][:, None], ball.mid)[:, 0],
+                               _times(c[pairs.owner][:, None], rad)[:, 0] * GROW)
+        else:
+            above = sigma_plus(moved, _times(q[pairs.owner], rad) * GROW, block, pairs.klass)
+        added.append(sparse_times(adding, inflated(above, most_terms(adding) + terms)))
+    return sum(added, inflated(_times(q, inflated(x, terms)), terms)).max(1), passed
 
 
 def _times(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -161,19 +160,16 @@ def _linear_maximum(x: np.ndarray, blocks: list[tuple[BlockBox, np.ndarray]]) ->
 def _rooted(lines: Lines, value: np.ndarray, slopes: dict[Key, Ball], boxes: Boxes) -> np.ndarray:
     """F <= sum_m b(m) value(m) + R from the nodes of depth 0."""
     root, top = lines.root, lines.levels[0]
-    terms = most_terms(root.start)
-    bound = sparse_times(root.start, value) + slop(terms) * GROW * sparse_times(root.start, np.abs(value)) + TINY
+    bound = sparse_times(root.start, inflated(value, most_terms(root.start)))
     for key, ball in slopes.items():
         block, pairs = boxes[key[1]][key[0]], top.pairs[key]
         if key[0] == lines.agent:
             adding, klass, owners = root.own[key], root.own_pairs[key].klass, root.own_pairs[key].owner
         else:
             adding, klass, owners = diags_array(root.chance[pairs.owner], format="csr"), pairs.klass, top.node_class[pairs.owner]
-        mid = sparse_times(adding, ball.mid)
-        size = np.abs(ball.mid).max(-1)
-        rad = sparse_times(adding, ball.rad + slop(most_terms(adding)) * size) * GROW + TINY
+        mid, rad = sparse_times(adding, ball.mid), sparse_times(adding, _widened(ball, most_terms(adding))) * GROW
         above = sigma_plus(mid, rad, block, klass)
-        per_class = Pairs(owners, klass, lines.count).total(slice(0, lines.count))
-        part = sparse_times(per_class, above)
-        bound = bound + part + slop(most_terms(per_class)) * (sparse_times(per_class, np.abs(above)) + np.abs(bound))
+        per_class = Pairs(owners, klass, len(lines.classes)).total(slice(0, len(lines.classes)))
+        part = sparse_times(per_class, inflated(above, most_terms(per_class)))
+        bound = inflated(bound, 1) + inflated(part, 1)
     return bound

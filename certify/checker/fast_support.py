@@ -4,10 +4,16 @@ multilinear forms over products of vertices.  Arrays of slopes have a last axis 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from certify.checker.envelope import Failed
 from certify.checker.fast_box import BlockBox
 from certify.checker.fast_numbers import EXP_ERROR, LARGEST_EXPONENT, UNIT, exp, log, log_error, slop
+
+
+MOST_PRODUCTS = 2**24  # vertices times actions, of all agents at one joint class
 
 
 def vertex_products(blocks: list[tuple[BlockBox, np.ndarray]], rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -16,6 +22,8 @@ def vertex_products(blocks: list[tuple[BlockBox, np.ndarray]], rows: int) -> tup
     Returns q (rows, products, joint actions) and c (rows, joint actions); with k blocks each entry
     carries k - 1 roundings.
     """
+    if math.prod(block.vertices.shape[1] * block.actions for block, _ in blocks) > MOST_PRODUCTS:
+        raise Failed("more products of vertices than the fast engine enumerates")
     q, c = np.ones((rows, 1, 1)), np.ones((rows, 1))
     for block, classes in blocks:
         v, centre = block.vertices[classes], block.centre[classes]
