@@ -18,6 +18,7 @@ from certify.errors import InputError
 from certify.uniqueness.plan import Plan, ordered_pairs
 
 _TINY = 1e-300
+_FEW = 4                 # up to so many actions all vertices are faster than sorting
 MAX_VERTEX_ACTIONS = 7   # beyond this the vertices of a policy's box are too many to list
 
 
@@ -304,7 +305,7 @@ class _Ascent:
     def _node(self, u: int, slopes: dict, share: bool) -> dict:
         """Fix what later blocks add at every vertex of the others' current blocks; pass on the rest."""
         rows = self.path[u].rows
-        if not slopes and len(self.others) == 1:
+        if not slopes and len(self.others) == 1 and self.plan.levels[u].action_counts[self.others[0]] > _FEW:
             j = self.others[0]
             block, k = self.step.box[j][u], self.plan.levels[u].joint[rows, j]
             self.weights[u], self.extra[u] = (block.lower[:, k][:, :, :, None], block.upper[:, k][:, :, :, None]), 0.0

@@ -22,9 +22,8 @@ UNIT = -16
 _SLACK = 2.0**-24
 _LARGEST = 2.0**20   # bounds beyond this carry no information and are left out
 _GAIN = 0.05         # a sweep that gains less of the widths than this has stalled, where splitting can help
-_LEAST_GAIN = 0.0005  # ... and where splitting cannot help
+LEAST_GAIN = 0.0005  # ... and where splitting cannot help, unless the caller is less patient
 _TUBE = 8.0          # splitting helps once the box is at most this much wider than the path it holds
-_WORTH = 0.005       # a step that gains less of its own widths is not taken: it would have to be checked
 _NARROW = 2.0**-10   # beta intervals narrower than this part of beta* are not split
 
 
@@ -43,6 +42,14 @@ class Node:
 
 class OutOfTime(Exception):
     """The search met its time limit."""
+
+
+class Stalled(Exception):
+    """No cover was found; every beta up to `reached` was covered before the search stalled."""
+
+    def __init__(self, reached: Fraction) -> None:
+        super().__init__(f"stalled above beta = {float(reached):.6g}")
+        self.reached = reached
 
 
 def whole_space(plan: Plan) -> list[list[tuple[np.ndarray, np.ndarray]]]:
@@ -84,11 +91,13 @@ def _total_width(box) -> float:
 class Contraction:
     """A box under repeated steps at one or more betas at once."""
 
-    def __init__(self, plan: Plan, box, betas: list[float], deadline: float | None = None) -> None:
-        self.plan, self.deadline = plan, deadline
+    def __init__(self, plan: Plan, box, betas: list[float], deadline: float | None = None,
+                 least_gain: float = LEAST_GAIN) -> None:
+        self.plan, self.deadline, self.least_gain = plan, deadline, least_gain
         self.betas = np.array(betas)
         self.box = [list(row) for row in box]
         self.steps: list[dict] = []
+        self.worth = 2 * least_gain   # a step that gains less of its own widths would not repay checking
         self.known: dict[tuple[int, int], np.ndarray] = {}
 
     def _block(self, i: int, t: int) -> Block:
@@ -124,7 +133,7 @@ class Contraction:
         low, high = from_log_ratios(rounded)
         lower, upper = self.box[i][t]
         new = tighten(np.maximum(lower, low), np.minimum(upper, high))
-        if (new[1] - new[0]).sum() > (1 - _WORTH) * (upper - lower).sum():
+        if (new[1] - new[0]).sum() > (1 - self.worth) * (upper - lower).sum():
             return False
         self.box[i][t] = new
         self.steps.append({"agent": i, "depth": t, "log_ratio": table})
@@ -146,19 +155,20 @@ class Contraction:
             left = self.sweep()
             if self.empty():
                 return "empty"
-            if self.width() < 0.5 and self.margin() > _MARGIN:
+            if self.width() < _TESTED and self.margin() > _MARGIN:
                 return "nondegenerate"
-            if left > 1 - (_GAIN if _total_width(self.box) < _TUBE * tube else _LEAST_GAIN):
+            if left > 1 - (_GAIN if _total_width(self.box) < _TUBE * tube else self.least_gain):
                 return "stalled"
         return "stalled"
 
 
+_TESTED = 0.3        # boxes wider than this are never definite: the test is not tried
 _MARGIN = 1e-6       # required of the float margin, so that rigorous arithmetic finds it too
 
 
-def point_closes(plan: Plan, beta: Fraction, deadline: float | None = None) -> bool:
+def point_closes(plan: Plan, beta: Fraction, deadline: float | None = None, least_gain: float = LEAST_GAIN) -> bool:
     """Whether the contraction at this one beta ends in a definite box (a float screening test)."""
-    return Contraction(plan, whole_space(plan), [float(beta)], deadline).contract() != "stalled"
+    return Contraction(plan, whole_space(plan), [float(beta)], deadline, least_gain).contract() != "stalled"
 
 
 class _Path:
@@ -179,15 +189,16 @@ class _Path:
         return float(sum(np.abs(p - q).sum() for a, b in zip(self.at(low), self.at(high)) for p, q in zip(a, b)))
 
 
-def find_cover(plan: Plan, beta: Fraction, deadline: float | None = None, progress=None) -> list[Node] | None:
-    """Nodes of a cover of [0, beta], or None where the search stalls."""
+def find_cover(plan: Plan, beta: Fraction, deadline: float | None = None, progress=None,
+               least_gain: float = LEAST_GAIN) -> list[Node]:
+    """Nodes of a cover of [0, beta], from small to large beta; raises `Stalled` or `OutOfTime`."""
     path = _Path(plan)
     nodes = [Node(None, Fraction(0), beta)]
     pending = [(0, whole_space(plan))]
     while pending:
         index, box = pending.pop()
         node = nodes[index]
-        run = Contraction(plan, box, [float(node.low), float(node.high)], deadline)
+        run = Contraction(plan, box, [float(node.low), float(node.high)], deadline, least_gain)
         tube = path.width(float(node.low), float(node.high))
         outcome = run.contract(tube)
         node.steps, node.box = run.steps, run.box
@@ -197,11 +208,10 @@ def find_cover(plan: Plan, beta: Fraction, deadline: float | None = None, progre
             node.close = outcome
             continue
         if node.high - node.low < beta * Fraction(_NARROW):
-            return None
+            raise Stalled(node.low)
         middle = (node.low + node.high) / 2
         node.split = {"beta": middle}
         nodes.append(Node(index, node.low, middle))
         nodes.append(Node(index, middle, node.high))
-        # the upper half first: it is the harder one, and fails early
-        pending += [(len(nodes) - 2, run.box), (len(nodes) - 1, run.box)]
+        pending += [(len(nodes) - 1, run.box), (len(nodes) - 2, run.box)]
     return nodes

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from certify.uniqueness.cover import Node, OutOfTime, find_cover, point_closes
+from certify.uniqueness.cover import LEAST_GAIN, Node, OutOfTime, Stalled, find_cover, point_closes
 from certify.uniqueness.plan import Plan
 
 Progress = Callable[[str], None]
+_SMALL = 500   # rewards in the tree: up to so many even slow sweeps are cheap
 _CHEAP = 1.0   # seconds: screenings this short go on to a tenth of the tolerance
 
 
@@ -47,11 +48,13 @@ def localise(plan: Plan, start: Fraction, *, rtol: float = 0.01, time_limit: flo
     say = progress or (lambda text: None)
     deadline = None if time_limit is None else time.monotonic() + time_limit
     best: Localisation | None = None
+    size = sum(level.reward.size for level in plan.levels)
+    patience = LEAST_GAIN if size <= _SMALL else max(LEAST_GAIN, rtol / 10)
     try:
         high, low = float(start), None
         while True:
             trial = high / 2
-            if point_closes(plan, 1 / Fraction(trial), deadline):
+            if point_closes(plan, 1 / Fraction(trial), deadline, patience):
                 high = trial
                 say(f"contracts at alpha = {high:.5g}")
                 if high < float(start) * 1e-4:
@@ -59,14 +62,14 @@ def localise(plan: Plan, start: Fraction, *, rtol: float = 0.01, time_limit: flo
             else:
                 low = trial
                 break
-        best = _cover(plan, high * 1.25, deadline, say)
+        best = _cover(plan, high * 1.25, rtol, deadline, patience, say)
         if low is None:
             low = high
         spent = 0.0
         while high / low > 1 + rtol or (spent < _CHEAP and high / low > 1 + rtol / 10):
             began = time.monotonic()
             middle = math.sqrt(low * high)
-            if point_closes(plan, 1 / Fraction(middle), deadline):
+            if point_closes(plan, 1 / Fraction(middle), deadline, patience):
                 high = middle
                 say(f"contracts at alpha = {high:.5g}")
             else:
@@ -75,22 +78,25 @@ def localise(plan: Plan, start: Fraction, *, rtol: float = 0.01, time_limit: flo
             spent = time.monotonic() - began
         # near the least temperature steps gain little and are many; where they are dear, keep off it
         alpha = high * (1 + (rtol / 20 if spent < _CHEAP else rtol))
-        while best is None or alpha < float(best.alpha_star):
-            found = _cover(plan, alpha, deadline, say)
-            if found is not None:
-                return found
-            alpha *= 1 + rtol
+        if best is None or alpha < float(best.alpha_star):
+            best = _cover(plan, alpha, rtol, deadline, patience, say)
     except (OutOfTime, KeyboardInterrupt):
         say("stopped: keeping the best cover so far")
     return best
 
 
-def _cover(plan: Plan, alpha: float, deadline: float | None, say: Progress) -> Localisation | None:
-    alpha_star = round_up(alpha)
+def _cover(plan: Plan, alpha: float, rtol: float, deadline: float | None, patience: float, say: Progress) -> Localisation:
+    """A cover for some temperature at or above `alpha`: uniqueness is not monotone, so the search
+    may stall at a larger temperature than the one it starts from, and goes on from there."""
+    while True:
+        alpha_star = round_up(alpha)
 
-    def report(nodes: list[Node], index: int, outcome: str) -> None:
-        say(f"cover for alpha >= {float(alpha_star):.5g}: {len(nodes)} intervals, the one up to beta = "
-            f"{float(nodes[index].high):.4g} {outcome}")
+        def report(nodes: list[Node], index: int, outcome: str, alpha_star: Fraction = alpha_star) -> None:
+            say(f"cover for alpha >= {float(alpha_star):.5g}: {len(nodes)} intervals, the one up to beta = "
+                f"{float(nodes[index].high):.4g} {outcome}")
 
-    nodes = find_cover(plan, 1 / alpha_star, deadline, report)
-    return None if nodes is None else Localisation(alpha_star, nodes)
+        try:
+            return Localisation(alpha_star, find_cover(plan, 1 / alpha_star, deadline, report, patience))
+        except Stalled as stalled:
+            reached = float(stalled.reached)
+            alpha = max(float(alpha_star) * (1 + rtol / 4), (1 + rtol / 4) / reached if reached > 0 else 2 * float(alpha_star))
