@@ -39,16 +39,16 @@ from certify.symmetry.report import (
 _DONE, _REFUTED, _UNDECIDED = 0, 1, 3
 
 
-def _load(name: str, horizon: int | None, discount: str | None, rows: str) -> GameTables:
-    """The game, parameters left as symbols; symmetries do not depend on the horizon of a file."""
+def _load(name: str, horizon: int | None, discount: str | None, rows: str, certificate: bool) -> GameTables:
+    """The game, parameters left as symbols.  Symmetries do not depend on the horizon, so a file
+    needs none, unless a certificate is to restate it."""
     path = Path(name)
     if path.suffix.lower() == ".json" and path.is_file():
         document = parse_json(read_text(path), name)
         if isinstance(document, dict) and document.get("parameters"):
             return load_parametric(path, horizon)
-    if path.suffix.lower() == ".dpomdp" and horizon is None:
+    if path.suffix.lower() == ".dpomdp" and horizon is None and not certificate:
         horizon = 1
-        print(f"{name}: no --horizon given; symmetries do not depend on it", file=sys.stderr)
     return load(name, horizon, discount, rows)
 
 
@@ -72,7 +72,7 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
                candidate: str | None, near: bool, max_entries: int, max_nodes: int, timeout: float,
                accelerate: bool, output: str | None, as_json: bool) -> None:
     """The automorphism group of GAME: generators, order, orbits, completeness."""
-    loaded = _load(game, horizon, discount, rows)
+    loaded = _load(game, horizon, discount, rows, output is not None)
     if candidate is not None:
         mapping = read_map(loaded, parse_json(read_text(Path(candidate)), candidate), candidate)
         verdict = check_candidate(loaded, mapping, states=states, timeout=timeout)

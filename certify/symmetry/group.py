@@ -74,10 +74,18 @@ class SymmetryGroup:
                     frontier.append(following)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the certificate that `certify check` verifies."""
+        """Write the certificate that `certify check` verifies.
+
+        Raises `InputError` for parametric games and where the file cannot be written.
+        """
         from certify.symmetry.evidence import certificate
 
-        Path(path).write_text(json.dumps(certificate(self), indent=1) + "\n", encoding="utf-8")
+        text = json.dumps(certificate(self), separators=(",", ":"), ensure_ascii=False)
+        try:
+            Path(path).write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            raise InputError(str(path), f"cannot be written ({error.strerror})",
+                             "name a file in a folder that exists") from None
 
 
 def symmetries(game: GameTables, *, states: str = "reachable", max_nodes: int = 200_000,
