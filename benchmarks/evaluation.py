@@ -49,7 +49,8 @@ class Plain:
     def recursions(self, policy: list[list[np.ndarray]]):
         horizon, alpha = len(self.levels), self.alpha
         logs = [[np.log(table) for table in tables] for tables in policy]
-        bonus = [[-alpha * self.weights[i] * (policy[i][t] * logs[i][t]).sum(axis=1) for t in range(horizon)] for i in range(2)]
+        bonus = [[-alpha * self.weights[i] * (policy[i][t] * logs[i][t]).sum(axis=1) for t in range(horizon)]
+                 for i in range(2)]
         U, V = [None] * horizon, None
         p = [[policy[i][t][self.joint[t][i]] for i in range(2)] for t in range(horizon)]
         both = [p[t][0][:, :, None] * p[t][1][:, None, :] for t in range(horizon)]
@@ -133,7 +134,8 @@ class Plain:
             other = p[t][1][:, None, :, None] if i == 0 else p[t][0][:, :, None, None]
             row = self.rows[t][i][:, :, None, None] if i == 0 else self.rows[t][i][:, None, :, None]
             height = level.classes[i] * a[i]
-            parts.append(np.bincount((row * size + successor).ravel(), (reach[t][:, None, None, None] * other * step).ravel(),
+            weight = reach[t][:, None, None, None] * other * step
+            parts.append(np.bincount((row * size + successor).ravel(), weight.ravel(),
                                      minlength=height * size).reshape(height, size))
             indices.append(np.arange(*self.entries[i, t].indices(self.size)))
         return np.concatenate(indices), np.concatenate(parts)
@@ -175,11 +177,12 @@ def main() -> int:
     parser.add_argument("--horizon", type=int, default=3, help="horizon of Dec-Tiger")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     options = parser.parse_args()
-    table = {"clustered" if cluster else "raw": measure(cluster, options.runs, options.horizon) for cluster in (True, False)}
+    table = {kind: measure(kind == "clustered", options.runs, options.horizon) for kind in ("clustered", "raw")}
     if options.json:
         print(json.dumps(table))
     else:
-        print(f"{'dectiger h=' + str(options.horizon):12} {'quantity':15} {'plain':>10} {'rigorous':>10} {'ratio':>6} {'limit':>6} {'widest':>9}")
+        name = f"dectiger h={options.horizon}"
+        print(f"{name:12} {'quantity':15} {'plain':>10} {'rigorous':>10} {'ratio':>6} {'limit':>6} {'widest':>9}")
         for kind, rows in table.items():
             for name, row in rows.items():
                 print(f"{kind:12} {name:15} {1e3 * row['plain']:8.3f}ms {1e3 * row['rigorous']:8.3f}ms "

@@ -69,7 +69,8 @@ def is_positive_definite(mid: np.ndarray, radius: np.ndarray | None = None) -> b
         return False
     units = 2 * (n + 4) * UNIT
     trace = float(diagonal.sum()) * (1 + n * 1.01 * UNIT)
-    shift = spread + 1.1 * units / (1 - units) * trace + 8 * UNIT * (largest + spread) + 8 * n * (n + 2 + largest) * _UNDERFLOW
+    shift = spread + 1.1 * units / (1 - units) * trace + 8 * UNIT * (largest + spread)
+    shift += 8 * n * (n + 2 + largest) * _UNDERFLOW
     shifted = mid.copy()
     shifted[np.diag_indices(n)] -= shift * (1 + 16 * UNIT)
     try:

@@ -229,7 +229,8 @@ def _gradient(tables: Tables, layout: Layout, at: BoxValues, d, q, alpha: float)
         bonus = (kappa * (1 - units) * (ends[0].min(axis=0)) - kappa * (1 + units) * u * h_high[:, None],
                  kappa * (1 + units) * peak - kappa * (1 - units) * l * h_low[:, None])
         apart = [a + b for a, b in zip(_scaled(l, u, _differences(l, u, q_low, q_high)), bonus)]
-        size = 16 * UNIT * (np.abs(apart[0]) + np.abs(apart[1]) + kappa * (1 + h_high[:, None]) + np.abs(q_low) + np.abs(q_high))
+        size = np.abs(apart[0]) + np.abs(apart[1]) + kappa * (1 + h_high[:, None]) + np.abs(q_low) + np.abs(q_high)
+        size *= 16 * UNIT
         both = np.fmax(direct[0], apart[0] - size), np.fmin(direct[1], apart[1] + size)
         reach = [v[layout.rows[i, t]][:, None] * tables.entry_discount[part.start] for v in d]
         low[part], high[part] = (v.ravel() for v in _scaled(reach[0], reach[1], both))

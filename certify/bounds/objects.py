@@ -138,11 +138,12 @@ class ObjectRecursion:
                     np.add.at(block, (slice(None), level.joint[:, j]), discount * rho[:, :, None] * F[None])
                     C[entries, layout.entries[j, t]] += block.reshape(rho.shape[0], -1)
                 for i in range(j):
-                    block = self.zeros(layout.shape[i, t][0], layout.shape[j, t][0], *(layout.shape[k, t][1] for k in (i, j)))
+                    (rows, a), (cols, b) = layout.shape[i, t], layout.shape[j, t]
+                    block = self.zeros(rows, cols, a, b)
                     np.add.at(block, (level.joint[:, i], level.joint[:, j]),
                               discount * self.reach[t][:, None, None] * self.others_mean(t, U[t], (i, j)))
-                    C[layout.entries[i, t], layout.entries[j, t]] += block.transpose(0, 2, 1, 3).reshape(
-                        C[layout.entries[i, t], layout.entries[j, t]].shape)
+                    block = block.transpose(0, 2, 1, 3).reshape(rows * a, cols * b)
+                    C[layout.entries[i, t], layout.entries[j, t]] += block
             if t + 1 < tree.horizon:
                 through = self._through_next(t, through, E)
         return C + C.T

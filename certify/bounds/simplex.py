@@ -38,7 +38,7 @@ def linear_lower(c: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndar
 
 
 def entropy_term(p: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(lower, upper) of -p log p for float64 numbers 0 <= p <= 1, elementwise.
+    """(lower, upper) of -p log p for float64 numbers p = 0 or 2^-1000 <= p <= 1, elementwise.
 
     The logarithm's 10 units and one product; 0 log 0 = 0.
     """

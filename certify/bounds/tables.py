@@ -139,7 +139,8 @@ class Tables:
                     + tree.horizon * np.log2(self.discount) + min(0.0, np.log2(self.weight.min())) - 60)
         vanished = _vanishes(tree.initial, self.initial) or any(level.vanished for level in self.levels)
         largest = max([1.0, self.weight.max(), *map(abs, self.float_shift)] + [float(rewards.max())])
-        return float(exponent), bool(np.isfinite(exponent) and largest <= LARGEST and not vanished and self.roundings < 2**30)
+        fits = np.isfinite(exponent) and largest <= LARGEST and not vanished and self.roundings < 2**30
+        return float(exponent), bool(fits)
 
     def suit(self, policy: np.ndarray, alpha: float, block_start: np.ndarray) -> bool:
         """Whether no product of this flat policy's entries with the tree's numbers can underflow.

@@ -29,8 +29,8 @@ def second_difference(tree, policy, v, alpha):
     step = Fraction(1, 10**10)
     nested = layout_of(tree).nested(np.array([Fraction(x) for x in v], dtype=object))
     paths = list(trajectories(tree))
-    values = [objective(tree, [[t + sign * step * w for t, w in zip(x, y)] for x, y in zip(policy, nested)], alpha, paths)[0]
-              for sign in (1, 0, -1)]
+    moved = [[[t + sign * step * w for t, w in zip(x, y)] for x, y in zip(policy, nested)] for sign in (1, 0, -1)]
+    values = [objective(tree, there, alpha, paths)[0] for there in moved]
     with mpmath.workdps(60):
         return (values[0] - 2 * values[1] + values[2]) * mpmath.mpf(10) ** 20
 
@@ -38,7 +38,8 @@ def second_difference(tree, policy, v, alpha):
 def miss(tree, policy, v, alpha, form) -> float:
     reference = quadratic(form, v, alpha)[0]
     with mpmath.workdps(60):
-        return float(abs(second_difference(tree, policy, v, alpha) - mpmath.mpf(reference.numerator) / reference.denominator))
+        exact = mpmath.mpf(reference.numerator) / reference.denominator
+        return float(abs(second_difference(tree, policy, v, alpha) - exact))
 
 
 @pytest.mark.parametrize("seed", range(2))
