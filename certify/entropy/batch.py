@@ -10,6 +10,10 @@ The slope H'(η) = −Cov_η(log π_η, u) is evaluated at a few centres c, and 
 
 from H'' = −E_η[X̃v²] + 2 E_η[v] E_η[X̃v] − Var_η(v), X̃ = X_η − E_η X_η.  (dE_η v/dη = Var_η v
 ≤ E_η v² ≤ ρV; E_η L = E[(π_η/π_c − 1)L] as E L = 0.)
+
+(0, η] is settled as one piece if the slope keeps its sign there, else in 4, 16, 64 pieces from left
+to right: the first by its slope, each later one by its slope (the change has the sign where the
+piece begins) or by the change itself, H(c) − H(0) ± r sup|H'|.
 """
 
 from __future__ import annotations
@@ -24,11 +28,11 @@ from certify.entropy.dynamics import EntropyPath
 from certify.entropy.enclosure import RationalEnclosure, sign_of, working_precision
 from certify.entropy.policy import Policy, StatePolicy
 from certify.entropy.sign import certify_sign
-from certify.entropy.transcendental import exp, log_points
+from certify.entropy.transcendental import exp, log, log_points
 from certify.errors import InputError
 
 _UP = 1 + 2.0**-40  # more than covers the ≤ 30 roundings of a chain of non-negative operations
-_PIECES = (1, 4, 16)
+_PIECES = (4, 16, 64)
 
 
 def batch_signs(weights: np.ndarray, advantages: np.ndarray, algorithm: str = "reinforce",
@@ -53,16 +57,14 @@ def batch_signs(weights: np.ndarray, advantages: np.ndarray, algorithm: str = "r
     weights, advantages = np.asarray(weights, dtype=np.float64), np.asarray(advantages, dtype=np.float64)
     _check(weights, advantages, algorithm, step)
     log_weights = log_points(weights)
-    rows = np.arange(len(weights))
-    signs = np.zeros(len(weights), dtype=np.int8)
-    for pieces in _PIECES if step is not None else (1,):
-        part = Balls(log_weights.mid[rows], log_weights.rad[rows])
-        signs[rows] = _signs(weights[rows], part, advantages[rows], algorithm, step, pieces)
-        rows = np.flatnonzero(signs == 0)
-        if not len(rows):
-            return signs
+    signs, changes = _first_signs(weights, log_weights, advantages, algorithm, step), np.zeros(len(weights), bool)
+    for pieces in _PIECES if step is not None else ():
+        rows = np.flatnonzero((signs == 0) & ~changes)
+        if len(rows):
+            part = Balls(log_weights.mid[rows], log_weights.rad[rows])
+            signs[rows], changes[rows] = _signs_by_pieces(weights[rows], part, advantages[rows], algorithm, step, pieces)
     if fall_back:
-        for b in rows:
+        for b in np.flatnonzero((signs == 0) & ~changes):
             signs[b] = _exact_sign(weights[b], advantages[b], algorithm, step)
     return signs
 
@@ -81,26 +83,46 @@ def _check(weights: np.ndarray, advantages: np.ndarray, algorithm: str, step: fl
         raise InputError("batch", f"a step of {step}", "give a positive finite step")
 
 
-def _signs(weights: np.ndarray, log_weights: Balls, advantages: np.ndarray, algorithm: str,
-           step: float | None, pieces: int) -> np.ndarray:
+def _spread(pi: Balls, advantages: np.ndarray, algorithm: str) -> Balls:
+    """v: the centred direction of the algorithm's step."""
+    centred = _centre(pi, Balls.exact(advantages))
+    return centred if algorithm == "natural" else _centre(pi, pi * centred)
+
+
+def _first_signs(weights: np.ndarray, log_weights: Balls, advantages: np.ndarray, algorithm: str,
+                 step: float | None) -> np.ndarray:
+    """Signs of the slope at 0 (`step` None), or over the one piece [0, step]."""
     with np.errstate(all="ignore"):  # overflow turns into inf or nan, which decides nothing
         exact = Balls.exact(weights)
         pi = exact / exact.sum()
-        centred = _centre(pi, Balls.exact(advantages))
-        spread = centred if algorithm == "natural" else _centre(pi, pi * centred)
-        if step is None:
-            return _slope(pi, _centre(pi, log_weights), spread).signs()[:, 0]
-        if pieces == 1:
-            return _slope_over(pi, _centre(pi, log_weights), spread, step)[:, 0]
-        width = step / pieces  # exact, a power of two; the centres round, within the radius' 2^-40 slack
+        log_pi, spread = _centre(pi, log_weights), _spread(pi, advantages, algorithm)
+        slope = _slope(pi, log_pi, spread) if step is None else _slope_over(pi, log_pi, spread, step)
+        return slope.signs()[:, 0]
+
+
+def _signs_by_pieces(weights: np.ndarray, log_weights: Balls, advantages: np.ndarray, algorithm: str,
+                     step: float, pieces: int) -> tuple[np.ndarray, np.ndarray]:
+    """Signs over (0, step] where every piece is settled, and which rows provably change sign."""
+    with np.errstate(all="ignore"):
+        exact = Balls.exact(weights)
+        pi = exact / exact.sum()
+        log_pi, spread = _centre(pi, log_weights), _spread(pi, advantages, algorithm)
+        # `width` is exact, a power of two times `step`; the centres round within the 2^-40 slack of `radius`
+        width = step / pieces
+        radius = width / 2 * _UP
         centres = (2 * np.arange(pieces)[:, None, None] + 1) * (width / 2)
-        tilt = Balls(spread.mid * centres, spread.rad * centres * _UP
-                     + np.abs(spread.mid) * centres * 2.0**-52)
-        tilted = exact * exp(tilt)
-        pi = tilted / tilted.sum()
-        signs = _slope_over(pi, _centre(pi, log_weights + tilt), _centre(pi, spread), width / 2 * _UP)[..., 0]
-        same = np.all(signs == signs[0], axis=0)
-        return np.where(same, signs[0], 0).astype(np.int8)
+        tilt = Balls(spread.mid * centres, spread.rad * centres * _UP + np.abs(spread.mid) * centres * 2.0**-52)
+        tilted = pi * exp(tilt)
+        mass = tilted.sum()
+        moved, log_ratio = tilted / mass, log_pi + tilt
+        slope = _slope_over(moved, _centre(moved, log_ratio), _centre(moved, spread), radius)
+        change = log(mass) - (moved * log_ratio).sum()
+        change = Balls(change.mid, (change.rad + radius * slope.magnitude) * _UP)
+        by_slope, by_change = slope.signs()[..., 0], change.signs()[..., 0]
+    sign = by_slope[0]
+    settled = np.all((by_slope == sign) | (by_change == sign), axis=0) & (sign != 0)
+    changes = np.any((by_change == -sign) & (sign != 0), axis=0)
+    return np.where(settled, sign, 0).astype(np.int8), changes
 
 
 def _centre(pi: Balls, values: Balls) -> Balls:
@@ -114,8 +136,8 @@ def _slope(pi: Balls, log_pi: Balls, spread: Balls) -> Balls:
     return -(pi * log_pi * spread).sum()
 
 
-def _slope_over(pi: Balls, log_pi: Balls, spread: Balls, radius: float) -> np.ndarray:
-    """Signs of H' proved on all of [c − radius, c + radius] (the module's bound on |H''|)."""
+def _slope_over(pi: Balls, log_pi: Balls, spread: Balls, radius: float) -> Balls:
+    """H' on all of [c − radius, c + radius], by the module's bound on |H''|."""
     slope = _slope(pi, log_pi, spread)
     p, x, v = pi.magnitude, log_pi.magnitude, spread.magnitude
     t = v.max(axis=-1, keepdims=True) * (radius * _UP)
@@ -127,7 +149,7 @@ def _slope_over(pi: Balls, log_pi: Balls, spread: Balls, radius: float) -> np.nd
                  + 2 * radius * rho * rho * variance
                  * (upper_sum(p * x * v) + radius * variance + e * upper_sum(p * v))
                  + rho * variance) * _UP
-    return Balls(slope.mid, (slope.rad + radius * curvature) * _UP).signs()
+    return Balls(slope.mid, (slope.rad + radius * curvature) * _UP)
 
 
 def _exact_sign(weights: np.ndarray, advantages: np.ndarray, algorithm: str, step: float | None) -> int:

@@ -82,3 +82,12 @@ def exp(x: Balls) -> Balls:
     point = exp_points(x.mid)
     growth = np.where(x.rad <= 1, x.rad * (1 + x.rad), np.inf)
     return Balls(point.mid, (point.rad + (point.mid + point.rad) * growth) * GROW)
+
+
+def log(x: Balls) -> Balls:
+    """log of balls of positive numbers: |log y − log m| ≤ r/(m − r) for |y − m| ≤ r; inf beyond."""
+    point = log_points(x.mid)
+    room = (x.mid - x.rad) * (1 - 2.0**-48)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slack = np.where(room > 0, x.rad / np.where(room > 0, room, 1.0), np.inf)
+    return Balls(point.mid, (point.rad + slack) * GROW)

@@ -98,8 +98,8 @@ def test_signs_agree_with_arb(algorithm, step):
     for b in range(len(weights)):
         slow = arb_sign(weights[b], advantages[b], algorithm, step)
         assert fast[b] in (0, slow)
-    # long steps are left to arb's finer subdivision more often
-    assert np.count_nonzero(fast) >= (100 if step == 0.5 else 140)
+        assert fast[b] or slow == 0 or step == 0.5  # a few long steps need arb's finer pieces
+    assert np.count_nonzero(fast) >= 100
 
 
 def test_fall_back_settles_what_float64_cannot():
@@ -129,8 +129,7 @@ def test_huge_numbers_decide_nothing_wrong():
 
 def test_dropping_the_curvature_bound_is_caught(monkeypatch):
     """Falsification: without the bound on H'' the signs over (0, 2] are wrong somewhere."""
-    monkeypatch.setattr(batch, "_slope_over", lambda pi, log_pi, spread, radius: batch._slope(pi, log_pi, spread).signs())
-    monkeypatch.setattr(batch, "_PIECES", (1,))
+    monkeypatch.setattr(batch, "_slope_over", lambda pi, log_pi, spread, radius: batch._slope(pi, log_pi, spread))
     weights, advantages = instances(np.random.default_rng(8), 150, 7)
     fast = batch_signs(weights, advantages, "natural", 2.0, fall_back=False)
     assert any(fast[b] not in (0, arb_sign(weights[b], advantages[b], "natural", 2.0)) for b in range(150))
