@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-U = 2.0**-53
+from certify.bounds.rounding import UNIT as U
+
 GROW = 1 + 2.0**-48
 TINY = 2.0**-1000
 

@@ -139,7 +139,7 @@ def _lines(report: StepReport, status: str, claim: str | None) -> list[str]:
     if claim is not None:
         lines.append(f"claim         {claim}: {status}")
     if p.eta_max is not None:
-        more = " (the limit of the search)" if p.limited else ""
+        more = " and for every larger step" if p.forever else " (the limit of the search)" if p.limited else ""
         more += f"; the other sign is proved at {_up(p.reversed_at)}" if p.reversed_at is not None else ""
         lines.append(f"η_max         the entropy {p.sign} for every step in (0, {_down(p.eta_max)}]{more}")
     else:

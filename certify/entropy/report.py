@@ -45,7 +45,7 @@ class StepReport:
             "status": self.sign.status, "first_order": self.first_order.outward(_BITS).texts(),
             "change": self.change.outward(_BITS).texts(),
             "sign": self.sign.sign, "eta_max": None if p.eta_max is None else rational_text(p.eta_max),
-            "eta_max_sign": p.sign, "eta_max_is_limit": p.limited,
+            "eta_max_sign": p.sign, "eta_max_is_limit": p.limited, "forever": p.forever,
             "reversed_at": None if p.reversed_at is None else rational_text(p.reversed_at),
             "steps": self.sign.steps.texts(), "entropy": self.entropy.outward(_BITS).texts(),
             "algorithm": self.algorithm, "average": self.average, "reason": self.sign.reason,

@@ -17,6 +17,7 @@ from flint import arb
 
 from certify.entropy.dynamics import EntropyPath, LocalChange
 from certify.entropy.enclosure import RationalEnclosure, enclosure, sign_of
+from certify.entropy.tail import falls_beyond
 from certify.errors import InputError
 
 _EXCESS = Fraction(1, 50)        # aim: 2 % wider than the true range
@@ -53,7 +54,8 @@ class SignResult:
 class PersistenceResult:
     """The sign holds for every η in (0, eta_max]; `reversed_at` is a step where it provably fails.
 
-    `limited` says that the search stopped at its limit, not because the sign was lost.
+    `limited` says that the search stopped at its limit, not because the sign was lost; `forever`
+    that the sign is proved beyond it as well, for every η > 0.
     """
 
     sign: str
@@ -62,6 +64,7 @@ class PersistenceResult:
     limited: bool
     pieces: tuple[Piece, ...]
     reason: str = ""
+    forever: bool = False
 
 
 NAMES = {1: "increases", -1: "decreases"}
@@ -148,7 +151,8 @@ def largest_step(path: EntropyPath, limit: Fraction, resolution: Fraction = Frac
                                  "the sign of arbitrarily small steps is not settled")
     pieces, stopped, witness = _sweep(path, Fraction(0), limit, sign, resolution)
     if stopped is None:
-        return PersistenceResult(NAMES[sign], limit, None, True, tuple(pieces))
+        return PersistenceResult(NAMES[sign], limit, None, True, tuple(pieces),
+                                 forever=sign < 0 and falls_beyond(path, limit))
     return PersistenceResult(NAMES[sign], stopped or None, witness, False, tuple(pieces),
                              "" if stopped else "no positive step was proved")
 
