@@ -6,9 +6,10 @@ witness and the whole list is what a near-symmetry report prints.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from certify.exact import rational_text
@@ -56,8 +57,11 @@ def image_of(mapping: GameMap, key: Key) -> Key:
             mapping.joint_observation(observation))
 
 
-def differences(game: GameTables, mapping: GameMap) -> Iterator[Difference]:
+def differences(game: GameTables, mapping: GameMap,
+                tables: Mapping[str, Mapping[Key, Any]] | None = None) -> Iterator[Difference]:
     """The entries at which `game` and its image under `mapping` differ, both directions, exactly.
+
+    `tables` is `flat_tables(game)`, for callers who compare many maps.
 
     >>> from certify.games import builtin
     >>> from certify.symmetry.maps import read_map
@@ -67,16 +71,22 @@ def differences(game: GameTables, mapping: GameMap) -> Iterator[Difference]:
     [((1, 1), '1', '9/10'), ((2, 2), '9/10', '1')]
     """
     yield from agent_differences(game, mapping)
-    inverse = mapping.inverse()
-    for table, entries in flat_tables(game).items():
+    joint_action, joint_observation = cache(mapping.joint_action), cache(mapping.joint_observation)
+    states = mapping.states
+    for table, entries in (flat_tables(game) if tables is None else tables).items():
+        met = 0
         for key, value in entries.items():
-            image = image_of(mapping, key)
-            if value != (image_value := entries.get(image, Fraction(0))):
-                yield Difference(table, key, image, value, image_value)
-        for image, image_value in entries.items():
-            key = image_of(inverse, image)
-            if key not in entries and image_value != 0:
-                yield Difference(table, key, image, Fraction(0), image_value)
+            image = (tuple(states[s] for s in key[0]), joint_action(key[1]) if key[1] else (), joint_observation(key[2]))
+            image_value = entries.get(image)
+            met += image_value is not None
+            if value is not image_value and value != (image_value or Fraction(0)):
+                yield Difference(table, key, image, value, image_value or Fraction(0))
+        if met < len(entries):  # entries that are the image of an entry of 0
+            inverse = mapping.inverse()
+            for image, image_value in entries.items():
+                key = image_of(inverse, image)
+                if key not in entries:
+                    yield Difference(table, key, image, Fraction(0), image_value)
 
 
 def agent_differences(game: GameTables, mapping: GameMap) -> Iterator[Difference]:
@@ -91,9 +101,12 @@ def agent_differences(game: GameTables, mapping: GameMap) -> Iterator[Difference
                     yield Difference("available", ((), (i, a), ()), ((), (j, b), ()), here, there)
 
 
-def is_symmetry(game: GameTables, mapping: GameMap) -> bool:
-    """True exactly if `mapping` preserves P, O, R, b0, the weights and the action sets of `game`."""
-    return next(differences(game, mapping), None) is None
+def is_symmetry(game: GameTables, mapping: GameMap, tables: Mapping[str, Mapping[Key, Any]] | None = None) -> bool:
+    """True exactly if `mapping` preserves P, O, R, b0, the weights and the action sets of `game`.
+
+    `tables` as for `differences`.
+    """
+    return next(differences(game, mapping, tables), None) is None
 
 
 def describe(game: GameTables, difference: Difference) -> dict:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 from certify.errors import InputError, Undecided
 from certify.games.model import GameTables, restrict_to_reachable
-from certify.symmetry.compare import is_symmetry
+from certify.symmetry.compare import flat_tables, is_symmetry
 from certify.symmetry.maps import GameMap, identity_map
 from certify.symmetry.search import find_chain, orbits
 from certify.symmetry.structure import Structure
@@ -111,8 +111,9 @@ def symmetries(game: GameTables, *, states: str = "reachable", max_nodes: int = 
         seeds = igraph_generators(structure)
     chain = find_chain(structure, seeds=seeds, max_nodes=max_nodes)
     generators = tuple(structure.to_map(image) for image in chain.generators)
+    tables = flat_tables(structure.game)
     for mapping in generators:
-        if not is_symmetry(structure.game, mapping):
+        if not is_symmetry(structure.game, mapping, tables):
             raise AssertionError("two exact comparisons of one map disagree")
     lengths = [(level.point >= structure.state_offset, len(level.orbit)) for level in chain.levels]
     return SymmetryGroup(

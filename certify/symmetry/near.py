@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from certify.games.model import GameTables
-from certify.symmetry.compare import Difference, differences
+from certify.symmetry.compare import Difference, differences, flat_tables
 from certify.symmetry.group import SymmetryGroup
 from certify.symmetry.maps import GameMap, Indices
 from certify.symmetry.near_candidates import Candidates
@@ -55,6 +55,7 @@ def near_symmetries(group: SymmetryGroup, *, max_entries: int = 4, max_nodes: in
     """
     deadline = time.monotonic() + time_limit
     game = _numbered(group.game)
+    tables = flat_tables(game)
     infer = StateInference(game)
     candidates = Candidates(replace(group, game=game), max_entries, max_nodes)
     orbit = _orbit_numbers(group)
@@ -68,7 +69,7 @@ def near_symmetries(group: SymmetryGroup, *, max_entries: int = 4, max_nodes: in
         if states is None:
             continue
         mapping = GameMap(agents, states, actions, observations)
-        if not 0 < len(list(islice(differences(game, mapping), max_entries + 1))) <= max_entries:
+        if not 0 < len(list(islice(differences(game, mapping, tables), max_entries + 1))) <= max_entries:
             continue
         failing = tuple(differences(group.game, mapping))
         pattern = tuple(sorted((d.table, str(d.value), str(d.image_value), _numbers(d.key, orbit),
