@@ -221,7 +221,7 @@ def check_concavity(entries, nodes, unit, boxes, engine, progress=None):
 
 
 def estimated_seconds(process, nodes):
-    """A rough estimate of the plain engine's work, from measured runs: choosing an engine, no more."""
-    joint = [len(members) * len(actions) for members, actions in zip(process.joint, process.joint_actions)]
-    per_step = 2e-4 * sum(joint)
-    return per_step * sum(2 * len(node.steps) + 4 for node in nodes)
+    """A rough estimate of the plain engine's time, from measured runs: for choosing an engine, no more."""
+    joint = sum(len(members) * len(actions) * max(counts) for members, actions, counts
+                in zip(process.joint, process.joint_actions, process.actions))
+    return 2e-5 * joint * sum(len(node.steps) + 2 for node in nodes)

@@ -7,10 +7,13 @@ that  D - mid - diag((rad y)/y) - L L^T, reduced to tangent vectors, is strictly
 
 from math import frexp, ldexp, sqrt
 
+from certify.checker.dyadic import ONE
 from certify.checker.linear import dot
 
 _SHIFT = 2.0**-32  # of the float matrix before it is factored; leaves room for rounding
 _BITS = 52  # of the rounded factor
+_ATTEMPTS = 20  # vectors y proposed
+_POWER_STEPS = 60
 
 
 def definite_on_tangents(blocks, diagonal, low, high):
@@ -20,8 +23,9 @@ def definite_on_tangents(blocks, diagonal, low, high):
     `diagonal` lists D, `low[k][l]` and `high[k][l]` for k < l bound C; all are integers in the same
     unit.  C has no diagonal.
 
-    >>> definite_on_tangents([2, 2], [8] * 4, [[0, 0, 1, 1], [0, 0, 0, 0], [], []], [[0, 0, 2, 2], [0, 0, 1, 0], [], []])
-    True
+    >>> one = [[0, 0, 2, -2], [0, 0, -2, 2], [0, 0, 0, 0], [0, 0, 0, 0]]
+    >>> definite_on_tangents([2, 2], [5] * 4, one, one), definite_on_tangents([2, 2], [3] * 4, one, one)
+    (True, False)
     """
     size = len(diagonal)
     if any(d <= 0 for d in diagonal):
@@ -31,31 +35,74 @@ def definite_on_tangents(blocks, diagonal, low, high):
               for k in range(size)]
     radius = [[high[min(k, l)][max(k, l)] - low[min(k, l)][max(k, l)] if k != l else 0 for l in range(size)]
               for k in range(size)]
-    y = _weights(diagonal, radius)
-    matrix = [[-x for x in row] for row in middle]
-    for k in range(size):
-        spread = -(-dot(radius[k], y) // y[k])
-        matrix[k][k] = 2 * diagonal[k] - spread
-    return positive_definite(_reduced(matrix, blocks))
+    for y in _Guess(blocks, diagonal, middle, radius).vectors():
+        matrix = [[-x for x in row] for row in middle]
+        for k in range(size):
+            matrix[k][k] = 2 * diagonal[k] + (-dot(radius[k], y) // y[k])
+        if positive_definite(_reduced(matrix, blocks)):
+            return True
+    return False
 
 
-def _weights(diagonal, radius):
-    """Positive integers y with (rad y)_k / y_k small against D_k: a few power iterations in floats."""
-    scale = [1 / sqrt(_float(d)) for d in diagonal]
-    rows = [[(l, _float(r) * scale[k] * scale[l]) for l, r in enumerate(row) if r] for k, row in enumerate(radius)]
-    y = [1.0] * len(diagonal)
-    for _ in range(20):
-        image = [0.05 * x + sum(r * y[l] for l, r in row) for x, row in zip(y, rows)]
-        top = max(image)
-        y = [max(x / top, 1e-3) for x in image]
-    largest = max(scale)
-    return [max(1, int(x * s / largest * 2**40)) for x, s in zip(y, scale)]
+class _Guess:
+    """Proposes vectors y, in floats, in coordinates in which D is the identity: first one near the
+    Perron vector of rad, then vectors drawn towards the direction in which the form is smallest."""
+
+    def __init__(self, blocks, diagonal, middle, radius):
+        self.scale = [1 / sqrt(2 * _float(d)) for d in diagonal]
+        self.middle, self.radius = ([[_float(x) * s * r for x, r in zip(row, self.scale)]
+                                     for row, s in zip(matrix, self.scale)] for matrix in (middle, radius))
+        self.normals, start = [], 0  # of the tangent space, per block
+        for count in blocks:
+            part = self.scale[start:start + count]
+            norm = sqrt(dot(part, part))
+            self.normals.append((start, [x / norm for x in part]))
+            start += count
+        largest = max((sum(map(abs, row)) for row in self.middle), default=0.0)
+        self.top = 1 + largest  # no eigenvalue is above
+
+    def vectors(self):
+        size = len(self.scale)
+        y = [1.0] * size
+        for _ in range(20):
+            image = [0.05 * x + dot(row, y) for x, row in zip(y, self.radius)]
+            y = [max(x / max(image), 1e-3) for x in image]
+        direction = [1.0 + k % 7 / 10 - k % 2 for k in range(size)]
+        for _ in range(_ATTEMPTS):
+            penalty = [dot(row, y) / x for row, x in zip(self.radius, y)]
+            direction, smallest = self._softest(penalty, direction)
+            if smallest > 0:
+                largest = max(self.scale)
+                yield [max(1, int(x * s / largest * 2**40)) for x, s in zip(y, self.scale)]
+            floor = 0.02 * max(map(abs, direction))
+            y = [sqrt(x * (abs(d) + floor)) for x, d in zip(y, direction)]
+
+    def _softest(self, penalty, direction):
+        """A tangent direction near the softest one of I - mid - diag(penalty), and its value there
+        (at least the smallest eigenvalue), by power iterations on top I less that matrix."""
+        for _ in range(_POWER_STEPS):
+            direction = self._tangent(direction)
+            norm = sqrt(dot(direction, direction)) or 1.0
+            direction = [x / norm for x in direction]
+            image = [x * (1 - p) - dot(row, direction) for x, p, row in zip(direction, penalty, self.middle)]
+            value = dot(direction, image)
+            if value <= 0:
+                break
+            direction = [self.top * x - z for x, z in zip(direction, image)]
+        return direction, value
+
+    def _tangent(self, vector):
+        vector = list(vector)
+        for start, normal in self.normals:
+            part = dot(normal, vector[start:start + len(normal)])
+            for k, x in enumerate(normal):
+                vector[start + k] -= part * x
+        return vector
 
 
 def _float(x):
-    """An integer of any size as a float, without overflow for the sizes that occur."""
-    shift = max(0, x.bit_length() - 900)
-    return float(x >> shift)
+    """An integer in fixed point as a float."""
+    return x / ONE
 
 
 def _reduced(matrix, blocks):

@@ -7,7 +7,7 @@ from certify.checker.definite import check_definite
 from certify.checker.dyadic import BITS
 from certify.checker.envelope import Failed
 from certify.checker.models import Models, common_denominator
-from certify.checker.step import MODES, Line, StepCheck
+from certify.checker.step import Line, StepCheck
 
 _KEPT_MODELS = 4  # betas for which models are kept
 
@@ -54,6 +54,8 @@ class StdlibEngine:
                     return False, f"the second derivative is not shown to be definite at beta = {beta}"
             except Failed as failure:
                 return False, failure.why
+            except OverflowError:
+                return False, "numbers too large for the search for a factor"
         return True, ""
 
     def _models_at(self, box, beta):
@@ -83,11 +85,11 @@ class StdlibEngine:
 
     def _holds(self, check, line, a, b, bound):
         """Tries the mode that held last at this depth first."""
-        first = self._modes.get(line.depth, MODES[0])
-        modes = MODES[:1] if line.depth == self.process.horizon - 1 else sorted(MODES, key=lambda mode: mode != first)
-        for mode in modes:
-            if check.holds(line, a, b, bound, mode):
-                self._modes[line.depth] = mode
+        first = self._modes.get(line.depth, True)
+        modes = [first] if line.depth == self.process.horizon - 1 else [first, not first]  # without slopes they agree
+        for sharing in modes:
+            if check.holds(line, a, b, bound, sharing):
+                self._modes[line.depth] = sharing
                 return True
         return False
 

@@ -12,10 +12,6 @@ from certify.checker.dyadic import BITS, ceil_div, ceil_shift
 from certify.checker.linear import contract_all, front, multilinear_max
 from certify.checker.models import average_slopes, common_denominator, slope_columns, vertex_products
 
-# how (6) is tried: slopes shared between nodes or not, the Donsker-Varadhan bound used or not
-MODES = ((True, False), (False, False), (True, True), (False, True))
-
-
 @dataclass(frozen=True)
 class Node:
     """A joint class that meets the line: its index, and per joint action of the others (with the
@@ -72,19 +68,19 @@ class StepCheck:
     def __init__(self, process, averages, models):
         self.process, self.averages, self.models, self.box = process, averages, models, models.box
 
-    def holds(self, line, a, b, bound, mode):
-        """Whether F <= 0 for lambda = `bound` (fixed point, rounded down), tried in the given mode."""
-        sharing, exponential = mode
+    def holds(self, line, a, b, bound, sharing):
+        """Whether F <= 0 for lambda = `bound` (fixed point, rounded down), with all nodes below a
+        single top sharing slopes, or all of them separate."""
         t = line.depth
         inputs = [[self._difference(line, node, j, a, b, bound) for j in range(len(line.own))]
                   for node in line.levels[t]]
         for u in range(t, -1, -1):
             top = u == 0 and line.single
-            outcomes = [self._node(line, u, node, terms, sharing and not top, exponential)
+            outcomes = [self._node(line, u, node, terms, sharing and not top, top)
                         for node, terms in zip(line.levels[u], inputs)]
             if u:
                 inputs = [[_average(outcomes, row) for row in node.following] for node in line.levels[u - 1]]
-        return self._root(line, outcomes, exponential) <= 0
+        return self._root(line, outcomes) <= 0
 
     def _difference(self, line, node, j, a, b, bound):
         """(X, slopes) for the others' joint action number j: U(a, .) - U(b, .) - lambda."""
@@ -110,8 +106,11 @@ class StepCheck:
         later = self.models.v(t + 1)
         return ceil_div(sum(d * (later[to].high if d > 0 else later[to].low) for to, d in difference.items()), da * db)
 
-    def _node(self, line, u, node, terms, sharing, exponential):
-        """(value, slopes passed on) of a node, `terms` = (X, slopes) per joint action of the others."""
+    def _node(self, line, u, node, terms, sharing, top):
+        """(value, slopes passed on) of a node, `terms` = (X, slopes) per joint action of the others.
+
+        Of the value of a single top only the sign counts.
+        """
         classes = self.process.joint[u][node.joint]
         blocks = [self.box.layers[u][i][k] for i, k in enumerate(classes) if i != line.agent]
         shift = len(blocks) * BITS
@@ -121,30 +120,35 @@ class StepCheck:
             return ceil_shift(multilinear_max(values, blocks), shift), {}
         later = [(self.box.block(y), at) for y, at in names]
         middle = contract_all(columns, [block.centre for block in blocks]) if sharing else [0] * len(columns)
-        best = None
+        found = []
         for _, (value, *moved) in vertex_products(blocks, [values, *columns]):
-            total = ceil_shift(value, shift)
-            for block, at in later:
-                slope = [x - y >> shift for x, y in zip(moved[at], middle[at])]
-                total += 1 + (block.sigma_plus(slope) if exponential and not sharing else block.sigma(slope))
-            best = total if best is None else max(best, total)
+            slopes = [(block, [x - y >> shift for x, y in zip(moved[at], middle[at])]) for block, at in later]
+            total = ceil_shift(value, shift) + len(names)
+            found.append((total + sum([block.sigma(slope) for block, slope in slopes]), total, slopes))
+        found.sort(key=lambda entry: entry[0], reverse=True)
+        best = found[0][0]
+        if not sharing and (not top or best > 0):
+            best = None
+            for crude, total, slopes in found:  # sigma+ costs more than sigma, and is not larger
+                if best is not None and crude <= best:
+                    break
+                fine = total + sum([block.sigma_plus(slope) for block, slope in slopes])
+                best = fine if best is None else max(best, fine)
         if not sharing:
             return best, {}
         return best + len(names), {y: [x >> shift for x in middle[at]] for y, at in names}
 
-    def _root(self, line, outcomes, exponential):
+    def _root(self, line, outcomes):
         """The bound of F: sum b(m) value(m) and what the slopes that are left may add."""
         denominator, weights = line.start
-        total = ceil_div(sum(w * value for w, (value, _) in zip(weights, outcomes)), denominator)
-        own, others = [], []
+        own, left = [], []
         for weight, (_, slopes) in zip(weights, outcomes):
             own.append((weight, {y: s for y, s in slopes.items() if y[0] == line.agent}))
-            others += average_slopes([(weight, {y: s for y, s in slopes.items() if y[0] != line.agent})],
-                                     denominator).items()
-        for y, slope in [*average_slopes(own, denominator).items(), *others]:
-            block = self.box.block(y)
-            total += 1 + (block.sigma_plus(slope) if exponential else block.sigma(slope))
-        return total
+            left += average_slopes([(weight, {y: s for y, s in slopes.items() if y[0] != line.agent})],
+                                   denominator).items()
+        left += average_slopes(own, denominator).items()
+        total = ceil_div(sum(w * value for w, (value, _) in zip(weights, outcomes)), denominator)
+        return total + sum(1 + self.box.block(y).sigma_plus(slope) for y, slope in left)
 
 
 def _average(outcomes, row):
