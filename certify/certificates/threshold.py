@@ -8,7 +8,8 @@ from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
 from certify.uniqueness.concavity import Concavity
-from certify.uniqueness.cover import UNIT, Node
+from certify.uniqueness.contraction import UNIT
+from certify.uniqueness.cover import Node
 from certify.uniqueness.structural import Structural
 
 FORMAT, VERSION = "certify-certificate", 1

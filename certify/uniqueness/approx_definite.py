@@ -226,30 +226,33 @@ def _gather(values: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
     return np.add.reduceat(values[..., order], starts, axis=-1)
 
 
-def approx_margin(form: Form) -> np.ndarray:
-    """(B,) largest m with diag (1 - m) - middle - radius positive semidefinite on tangent
-    directions, up to rounding; -inf where the diagonal is not positive.
+def approx_margin(form: Form, soft: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+    """(B,) largest m with (1 - m) diagonal - middle - radius positive semidefinite on tangent
+    directions, up to rounding (-inf where the diagonal is not positive); with `soft` also (B, N),
+    the size of each entry of the softest direction, in plain coordinates.
 
     The radius enters as the diagonal (R y)_k / y_k of a positive vector y (Collatz and Wielandt).
     """
-    margin = np.full(len(form.diagonal), -np.inf)
-    for m, (d, c, r) in enumerate(zip(form.diagonal, form.middle, form.radius)):
-        if not (np.isfinite(c).all() and np.isfinite(r).all() and (d > 0).all()):
-            continue
-        scale = 1 / np.sqrt(d)
-        s, w = c * scale[:, None] * scale, r * scale[:, None] * scale
-        y = np.ones(len(d))
-        for _ in range(12):
-            y = w @ y + 1e-6 * y.max()
-            y /= y.max()
-        s = s + np.diag(w @ y / y)
-        for k in range(form.block[-1] + 1):
-            where = form.block == k
-            unit = scale[where] / np.linalg.norm(scale[where])
-            s[where] -= np.outer(unit, unit @ s[where])
-        for k in range(form.block[-1] + 1):
-            where = form.block == k
-            unit = scale[where] / np.linalg.norm(scale[where])
-            s[:, where] -= np.outer(s[:, where] @ unit, unit)
-        margin[m] = 1 - np.linalg.eigvalsh(s)[-1]
-    return margin
+    usable = (form.diagonal > 0).all(1) & np.isfinite(form.middle).all((1, 2)) & np.isfinite(form.radius).all((1, 2))
+    diagonal = np.maximum(np.where(usable[:, None], form.diagonal, 1.0), 1e-12)
+    middle, radius = (np.where(usable[:, None, None], x, 0.0) for x in (form.middle, form.radius))
+    scale = 1 / np.sqrt(diagonal)
+    frame = scale[:, :, None] * scale[:, None, :]
+    matrix, spread = middle * frame, radius * frame
+    y = np.ones(diagonal.shape)
+    for _ in range(12):
+        y = np.einsum("bij,bj->bi", spread, y)
+        y = (y + 1e-6 * y.max(1, keepdims=True) + 1e-30) / (y.max(1, keepdims=True) + 1e-30)
+    index = np.arange(matrix.shape[1])
+    matrix[:, index, index] += np.einsum("bij,bj->bi", spread, y) / y
+    blocks = (form.block[:, None] == np.arange(form.block[-1] + 1)).astype(float)     # (N, blocks)
+    normal = scale[:, :, None] * blocks
+    normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    tangent = np.eye(matrix.shape[1]) - normal @ normal.transpose(0, 2, 1)
+    matrix = tangent @ matrix @ tangent
+    if soft:
+        values, vectors = np.linalg.eigh(matrix)
+        direction = np.abs(vectors[:, :, -1]) * scale
+    else:
+        values, direction = np.linalg.eigvalsh(matrix), None
+    return np.where(usable, 1 - values[:, -1], -np.inf), direction

@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from certify.uniqueness.cover import Contraction, Node
+from certify.uniqueness.contraction import Contraction, Task
+from certify.uniqueness.cover import LEAST_GAIN, Node
 from certify.uniqueness.plan import Plan
 
 _PART = Fraction(49, 50)   # of the float margin: what is claimed leaves room for rounding
@@ -33,12 +34,14 @@ def strong_concavity(plan: Plan, nodes: list[Node], alpha: Fraction, sweeps: int
         if "beta" not in nodes[index].split or not inside:
             return None          # a policy split: no single box holds every stationary policy
         index = inside[0]
-    run = Contraction(plan, nodes[index].box, [float(beta)])
+    if nodes[index].box is None:
+        return None
+    run = Contraction(plan, [Task(float(beta), float(beta), nodes[index].box)], least_gain=LEAST_GAIN)
     for _ in range(sweeps):
-        margin = run.margin(own=True)
+        margin = float(run.margins(own=True)[0][0])
         if margin > 0.01:
             modulus = alpha * Fraction(round(margin * 10**6), 10**6) * _PART
-            return Concavity(alpha, Fraction(int(modulus * 10**6), 10**6), index, run.steps)
-        if run.sweep() > 0.9995:
+            return Concavity(alpha, Fraction(int(modulus * 10**6), 10**6), index, run.steps[0])
+        if run.sweep()[0] > 0.9995:
             return None
     return None

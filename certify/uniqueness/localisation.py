@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from certify.uniqueness.cover import LEAST_GAIN, Node, OutOfTime, Stalled, find_cover, point_closes
+from certify.uniqueness.contraction import OutOfTime
+from certify.uniqueness.cover import LEAST_GAIN, Node, Stalled, find_cover, point_closes
 from certify.uniqueness.plan import Plan
 
 Progress = Callable[[str], None]
@@ -91,12 +92,9 @@ def _cover(plan: Plan, alpha: float, rtol: float, deadline: float | None, patien
     while True:
         alpha_star = round_up(alpha)
 
-        def report(nodes: list[Node], index: int, outcome: str, alpha_star: Fraction = alpha_star) -> None:
-            say(f"cover for alpha >= {float(alpha_star):.5g}: {len(nodes)} intervals, the one up to beta = "
-                f"{float(nodes[index].high):.4g} {outcome}")
-
         try:
-            return Localisation(alpha_star, find_cover(plan, 1 / alpha_star, deadline, report, patience))
+            return Localisation(alpha_star, find_cover(plan, 1 / alpha_star, least_gain=patience,
+                                                       deadline=deadline, progress=say))
         except Stalled as stalled:
             reached = float(stalled.reached)
             alpha = max(float(alpha_star) * (1 + rtol / 4), (1 + rtol / 4) / reached if reached > 0 else 2 * float(alpha_star))
