@@ -18,7 +18,7 @@ from certify.entropy.dynamics import Direction
 from certify.entropy.enclosure import ball, dot
 from certify.entropy.parameters import Parameter, read_parameters
 from certify.entropy.policy import Numbers, Policy
-from certify.entropy.steps import expected_gradient, sampled_gradient
+from certify.entropy.steps import check_sample, expected_gradient, sampled_gradient
 from certify.errors import InputError
 
 Rows = Sequence[Numbers]
@@ -53,16 +53,8 @@ def _reinforce_sample(policy: Policy, rows: Rows, values: Values) -> Direction:
     if values["action"] is None:
         raise InputError("parameters", "reinforce-sample needs the sampled action", "add --param action=0")
     state, action = values["state"], values["action"]
-    _check_sample(policy, state, [action])
+    check_sample(policy, state, [action])
     return sampled_gradient(policy, state, [action], [ball(rows[state][action]) - ball(values["baseline"])])
-
-
-def _check_sample(policy: Policy, state: int, actions: Sequence[int]) -> None:
-    if state >= len(policy):
-        raise InputError("parameter state", f"{state}", f"number states from 0 to {len(policy) - 1}")
-    if max(actions) >= policy[state].size:
-        raise InputError("sampled actions", f"{max(actions)} is not an action",
-                         f"number actions from 0 to {policy[state].size - 1}")
 
 
 def _natural(policy: Policy, rows: Rows, values: Values) -> Direction:
@@ -75,7 +67,7 @@ def _natural(policy: Policy, rows: Rows, values: Values) -> Direction:
 
 def _group_rewards(policy: Policy, rows: Rows, values: Values) -> list[Fraction]:
     state, group = values["state"], values["group"]
-    _check_sample(policy, state, group)
+    check_sample(policy, state, group)
     rewards = [rows[state][k] for k in group]
     if not all(r.exact for r in rewards):
         raise InputError("rewards", "enclosures in a sampled group", "give exact rewards")

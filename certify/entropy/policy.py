@@ -7,7 +7,6 @@ softmax policy's is.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -19,6 +18,7 @@ from flint import arb
 from certify.entropy.enclosure import RationalEnclosure, ball, dot
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
+from certify.games.textfile import parse_json, read_text
 
 Numbers = tuple[RationalEnclosure, ...]
 
@@ -193,29 +193,14 @@ def read_json_argument(text: str, where: str) -> Any:
     ['0.5', '1/4', '0.25']
     """
     stripped = text.strip()
-    if not stripped.startswith(("[", "{")) and not _is_inline_row(stripped):
-        path = Path(stripped)
-        try:
-            stripped = path.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "not a readable text"
-            raise InputError(where, f"{path.name!r} cannot be read ({reason})",
-                             "give a file, or an inline list like 1/2,1/4,1/4") from None
-        where = f"{where}, {path.name}"
-    if _is_inline_row(stripped):
-        return [part.strip() for part in stripped.split(",")]
-    try:
-        return json.loads(stripped, parse_float=str, parse_int=str, parse_constant=lambda name: _refuse(name, where))
-    except json.JSONDecodeError as error:
-        raise InputError(f"{where}, line {error.lineno}", f"not JSON ({error.msg})",
-                         "give a JSON list of numbers") from None
-    except RecursionError:
-        raise InputError(where, "nested too deeply", "give a JSON list of numbers") from None
+    if not stripped.startswith(("[", "{")):
+        if _is_inline_row(stripped):
+            return [part.strip() for part in stripped.split(",")]
+        stripped, where = read_text(Path(stripped)).strip(), f"{where}, {Path(stripped).name}"
+        if _is_inline_row(stripped):
+            return [part.strip() for part in stripped.split(",")]
+    return parse_json(stripped, where, keep_decimals=True)
 
 
 def _is_inline_row(text: str) -> bool:
     return "," in text and not text.startswith(("[", "{")) and not text.endswith(".json")
-
-
-def _refuse(name: str, where: str) -> Any:
-    raise InputError(where, f"{name} is not a number", "write finite numbers like 17/20")

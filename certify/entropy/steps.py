@@ -32,17 +32,20 @@ def expected_gradient(policy: Policy, advantages: Sequence[Balls], *, neutral: b
     return Direction(tuple(rows), neutral, average)
 
 
+def check_sample(policy: Policy, state: int, actions: Sequence[int]) -> None:
+    """`InputError` unless `state` is a state of `policy` and all `actions` are actions there."""
+    if not 0 <= state < len(policy):
+        raise InputError("parameter state", f"{state}", f"number states from 0 to {len(policy) - 1}")
+    last = policy[state].size - 1
+    if not all(0 <= k <= last for k in actions):
+        raise InputError("sampled actions", f"{max(actions)} is not an action", f"number actions from 0 to {last}")
+
+
 def sampled_gradient(policy: Policy, state: int, actions: Sequence[int], advantages: Sequence[arb]) -> Direction:
     """u = (1/G) Σ_i A_i (e_{k_i} − π) for the G sampled `actions` of one state; 0 in other states.
 
     Source: the score function of a softmax, ∂ log π(k)/∂θ = e_k − π.
     """
-    if not 0 <= state < len(policy):
-        raise InputError("state", f"{state}", f"number a state from 0 to {len(policy) - 1}")
-    n = policy[state].size
-    for k in actions:
-        if not 0 <= k < n:
-            raise InputError("sampled actions", f"{k} is not an action", f"number actions from 0 to {n - 1}")
     pi = policy[state].balls().pi
     total = sum(advantages, arb(0))
     direction = [-p * total for p in pi]

@@ -1,7 +1,9 @@
 """`certify entropy`: the interface's keys and exit codes, one line for bad input, every subcommand."""
 
 import json
+import shlex
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -122,6 +124,25 @@ def test_controllers_and_algorithms():
     assert data["counterexample"]["status"] == "refuted"
     assert "two-cycle" in run("controllers").output
     assert len(answer("algorithms")[1]) == 12
+
+
+def test_a_key_that_stands_twice_is_refused():
+    doubled = '{"probabilities": [".5", ".5"], "probabilities": [".1", ".9"]}'
+    result = run("--policy", doubled, "--advantages", "1,0", "--algorithm", "natural", "--step", "1")
+    assert isinstance(result.exception, InputError) and "twice" in str(result.exception)
+
+
+def commands_of_the_page():
+    page = Path(__file__).resolve().parents[2] / "docs" / "entropy.md"
+    lines = [line for line in page.read_text(encoding="utf-8").splitlines() if line.startswith("certify entropy ")]
+    return [shlex.split(line)[2:] for line in lines if ".json" not in line]
+
+
+@pytest.mark.parametrize("arguments", commands_of_the_page(), ids=" ".join)
+def test_commands_of_the_page_run(arguments, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run(*arguments)
+    assert result.exit_code == 0 and result.output, result.exception
 
 
 def test_clipping_commands():
