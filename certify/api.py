@@ -21,6 +21,7 @@ from certify.errors import InputError
 from certify.exact import parse_rational
 from certify.games import Game, game_sha256, load
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
+from certify.symmetry.evidence import evidence
 from certify.uniqueness import structural
 from certify.uniqueness.concavity import strong_concavity
 from certify.uniqueness.localisation import Localisation, localise
@@ -151,6 +152,7 @@ def threshold(game: Game | str, *, horizon: int | None = None, method: str = "au
     else:
         document = certificates.structural_certificate(game, choice, search)
         modulus, used = choice.modulus, f"structural ({choice.form})"
+    document["symmetry"] = evidence(game)
     return _verified(document, ThresholdResult(
         "proved", choice.alpha_star, None, used, document["game_sha256"], game.horizon,
         _parameters(game, tree), 0.0, modulus, {s.form: s.alpha_star for s in forms}, reason), began, progress)

@@ -133,9 +133,11 @@ class _ThresholdCheck:
         if sha256(data) != self.certificate["game_sha256"]:
             raise Failed("it is not the hash of the game", step="game_sha256")
         steps = 1 + (self._cover(game) if self.cover else self._structural(game, None))
+        fixed = ""
         if self.certificate.get("symmetry") is not None:
-            steps += self._symmetry(data)
-        return steps, claim + self._moduli()
+            added, fixed = self._symmetry(data)
+            steps += added
+        return steps, claim + fixed + self._moduli()
 
     def _moduli(self):
         return "".join(f"; at alpha = {alpha} strongly concave with modulus {modulus}"
@@ -179,7 +181,8 @@ class _ThresholdCheck:
         from certify.checker import symmetry
 
         try:
-            return symmetry.check_symmetry(data, self.certificate["symmetry"])["steps"]
+            found = symmetry.check_symmetry(data, self.certificate["symmetry"])
+            return found["steps"], f", and it is {symmetry.fixed_by(found)}"
         except symmetry.Malformed as error:
             raise Malformed("symmetry", str(error)) from None
         except symmetry.Rejected as error:

@@ -305,6 +305,12 @@ def claim_of(result):
     return text
 
 
+def fixed_by(result):
+    """What a unique stationary policy is, given a successful check: the end of a sentence."""
+    return f"fixed by this group of order {result['order']}, which is " + (
+        "the whole automorphism group" if result["complete"] else "a part of the automorphism group")
+
+
 def check_symmetry_certificate(certificate):
     """Check a certificate of kind "symmetry".
 
