@@ -15,6 +15,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from certify.bounds.arb_evaluate import arb_hessian, to_floats
 from certify.bounds.enclosure import Enclosure
@@ -68,10 +69,13 @@ class HessianForm:
         spread = float((high / scale).max()) - 1.0 + 4 * UNIT  # relative, the same for all entries
         both = np.multiply.outer(scale, scale)
         mid = self.mid * both
-        radius = self.radius * both
-        radius *= (1 + spread) ** 2 * (1 + 8 * UNIT)
-        radius += np.abs(mid) * ((2 * spread + spread * spread) * (1 + 8 * UNIT) + 8 * UNIT)
-        return Enclosure(*outward(mid, radius))
+        both *= self.radius
+        both *= (1 + spread) ** 2 * (1 + 8 * UNIT)
+        size = np.abs(mid)
+        size *= (2 * spread + spread * spread) * (1 + 8 * UNIT) + 8 * UNIT
+        both += size
+        lower, upper = np.subtract(mid, both, out=size), np.add(mid, both, out=both)
+        return Enclosure(np.nextafter(lower, -np.inf, out=lower), np.nextafter(upper, np.inf, out=upper))
 
     def quadratic(self, v: np.ndarray) -> Enclosure:
         """Enclosure of D^2J[v, v] for float64 v (N,), every row of which sums to exactly 0.
@@ -150,14 +154,17 @@ def _at_point(tables: Tables, at: PointValues, layout: Layout, alpha: float) -> 
         equal.append({(i, j): others_average(level, U, factors, i, j) for j in agents for i in range(j)})
     rho = through(tables, at.back.factors, at.reach)
     C = cross_sums(tables, layout, rho, at.reach, later, equal)
-    mean = np.add.reduceat(at.policy[:, None] * C, layout.row_start, axis=0)
+    row, ends = layout.row_of_entry, np.append(layout.row_start, layout.size)
+    mean = sparse.csr_array((at.policy, np.arange(layout.size), ends), shape=(len(ends) - 1, layout.size)) @ C
     both = np.add.reduceat(mean * at.policy, layout.row_start, axis=1)
-    mean, both = mean[layout.row_of_entry], both[layout.row_of_entry][:, layout.row_of_entry]
-    means = mean + mean.T
-    C += both
-    radius = (C + means) * (2 * at.relative + 16 * UNIT)
+    work = mean[row]  # the same few large arrays throughout: fresh ones cost more than the sums
+    means = work + work.T
+    C += np.take(both[row], row, axis=1, out=work, mode="clip")
+    radius = np.add(C, means, out=work)
+    radius *= 2 * at.relative + 16 * UNIT
+    C -= means
     diagonal = tables.entry_weight * tables.entry_discount * at.d[layout.row_of_entry] / at.policy
-    return C - means, radius, Enclosure(*outward(diagonal, diagonal * (at.relative + 8 * UNIT)))
+    return C, radius, Enclosure(*outward(diagonal, diagonal * (at.relative + 8 * UNIT)))
 
 
 def _own_log(tables: Tables, level: LevelTable, minus_log: np.ndarray, alpha: float, j: int) -> np.ndarray:

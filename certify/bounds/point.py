@@ -11,6 +11,7 @@ at most epsilon * (the coefficients' sum), a constant of the game.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -25,18 +26,22 @@ class PointValues:
     """What the recursions give at a point, all nonnegative, and how far off they may be.
 
     minus_log : (N,) max(0, -log p^).  reach : per depth (E,).  d : (rows,).
-    weighted : (2, N) d Q of the shifted rewards and of the entropies.
     relative : X/(1 - X).  epsilon : absolute error of a logarithm beyond its relative one.
     """
 
+    tables: Tables
     policy: np.ndarray
     minus_log: np.ndarray
     back: Backward
     reach: list[np.ndarray]
     d: np.ndarray
-    weighted: np.ndarray
     relative: float
     epsilon: float
+
+    @cached_property
+    def weighted(self) -> np.ndarray:
+        """(2, N) d Q of the shifted rewards and of the entropies."""
+        return weighted_values(self.tables, self.back, self.reach, len(self.policy))
 
 
 def point_values(tables: Tables, layout: Layout, point: Point) -> PointValues:
@@ -49,8 +54,7 @@ def point_values(tables: Tables, layout: Layout, point: Point) -> PointValues:
     back = backward(tables, p, row_entropy)
     reach = forward(tables, back.factors)
     d = class_reach(tables, reach, layout.number_of_rows)
-    weighted = weighted_values(tables, back, reach, layout.size)
-    return PointValues(p, minus_log, back, reach, d, weighted, relative, 1.02 * point.defect)
+    return PointValues(tables, p, minus_log, back, reach, d, relative, 1.02 * point.defect)
 
 
 def expected_values(tables: Tables, at: PointValues) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -114,4 +114,7 @@ def outward(mid: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray
     >>> bool(low[0] < 1.0 < high[0])
     True
     """
-    return np.nextafter(mid - radius, -np.inf), np.nextafter(mid + radius, np.inf)
+    lower, upper = mid - radius, mid + radius
+    if isinstance(lower, np.ndarray):  # in place: large matrices would pay for two more copies
+        return np.nextafter(lower, -np.inf, out=lower), np.nextafter(upper, np.inf, out=upper)
+    return np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)

@@ -27,11 +27,6 @@ DENSE_SPREAD = 50_000  # likewise for factors that are nearly empty: a sparse pr
 MAX_ENTRIES = 400_000_000  # of the Hessian itself
 
 
-def columns(layout: Layout, tables: Tables, t: int) -> np.ndarray:
-    """Layout indices of all entries at depth t, agent by agent."""
-    return np.concatenate([np.arange(part.start, part.stop) for part in tables.levels[t].entries])
-
-
 def check_size(layout: Layout) -> None:
     """Raises `InputError` before an (N, N) matrix would be too large."""
     if layout.size**2 > MAX_ENTRIES:
@@ -77,26 +72,29 @@ def cross_sums(tables: Tables, layout: Layout, rho: list[Any], reach: list[np.nd
 
     later : per depth, per agent j, F_j (E, A_j).  equal : per depth and pair i < j, (E, A_i, A_j).
     """
-    order = np.concatenate([columns(layout, tables, t) for t in range(len(tables.levels))])
-    C = np.zeros((layout.size, layout.size))  # by depth first: contiguous blocks
-    start = 0
+    C = np.zeros((layout.size, layout.size))
     for t, level in enumerate(tables.levels):
         offsets = np.concatenate(([0], np.cumsum([k * a for k, a in level.shapes])))
-        width = int(offsets[-1])
         discount = tables.entry_discount[level.entries[0].start]
         if t:
-            C[:start, start:start + width] = discount * _dense(rho[t] @ _spread(level, later[t], offsets))
+            block = discount * _dense(rho[t] @ _spread(level, later[t], offsets))
+            row = 0
+            for above in (entries for shallower in tables.levels[:t] for entries in shallower.entries):
+                stop = row + above.stop - above.start
+                for j, own in enumerate(level.entries):
+                    _put(C, above, own, block[row:stop, offsets[j]:offsets[j + 1]])
+                row = stop
         for (i, j), part in equal[t].items():
-            rows = level.action_row[i][:, :, None]
-            cols = level.action_row[j][:, None, :]
-            block = _matrix(rows, cols, (discount * reach[t])[:, None, None] * part,
-                            (int(offsets[i + 1] - offsets[i]), int(offsets[j + 1] - offsets[j])))
-            C[start + offsets[i]:start + offsets[i + 1], start + offsets[j]:start + offsets[j + 1]] = _dense(block)
-        start += width
-    back = np.empty_like(order)
-    back[order] = np.arange(len(order))
-    C = C[np.ix_(back, back)]
-    return C + C.T
+            shape = int(offsets[i + 1] - offsets[i]), int(offsets[j + 1] - offsets[j])
+            weights = (discount * reach[t])[:, None, None] * part
+            block = _matrix(level.action_row[i][:, :, None], level.action_row[j][:, None, :], weights, shape)
+            _put(C, level.entries[i], level.entries[j], _dense(block))
+    return C
+
+
+def _put(C: np.ndarray, rows: slice, cols: slice, block: np.ndarray) -> None:
+    C[rows, cols] = block
+    C[cols, rows] = block.T
 
 
 def _spread(level: LevelTable, F: list[np.ndarray], offsets: np.ndarray) -> Any:
