@@ -28,6 +28,8 @@ def definite_on_tangents(blocks, diagonal, low, high):
     (True, False)
     """
     size = len(diagonal)
+    if size == 0:
+        return True  # nobody has a choice
     if any(d <= 0 for d in diagonal):
         return False
     # twice the midpoint and twice the radius, so that both are integers
@@ -58,15 +60,14 @@ class _Guess:
             norm = sqrt(dot(part, part))
             self.normals.append((start, [x / norm for x in part]))
             start += count
-        largest = max((sum(map(abs, row)) for row in self.middle), default=0.0)
-        self.top = 1 + largest  # no eigenvalue is above
+        largest = max(sum(map(abs, row)) for row in self.middle)
+        self.top = 1.5 + largest  # above all eigenvalues
 
     def vectors(self):
         size = len(self.scale)
         y = [1.0] * size
         for _ in range(20):
-            image = [0.05 * x + dot(row, y) for x, row in zip(y, self.radius)]
-            y = [max(x / max(image), 1e-3) for x in image]
+            y = _normalised([0.05 * x + dot(row, y) for x, row in zip(y, self.radius)])
         direction = [1.0 + k % 7 / 10 - k % 2 for k in range(size)]
         for _ in range(_ATTEMPTS):
             penalty = [dot(row, y) / x for row, x in zip(self.radius, y)]
@@ -75,7 +76,7 @@ class _Guess:
                 largest = max(self.scale)
                 yield [max(1, int(x * s / largest * 2**40)) for x, s in zip(y, self.scale)]
             floor = 0.02 * max(map(abs, direction))
-            y = [sqrt(x * (abs(d) + floor)) for x, d in zip(y, direction)]
+            y = _normalised([sqrt(x * (abs(d) + floor)) for x, d in zip(y, direction)])
 
     def _softest(self, penalty, direction):
         """A tangent direction near the softest one of I - mid - diag(penalty), and its value there
@@ -98,6 +99,12 @@ class _Guess:
             for k, x in enumerate(normal):
                 vector[start + k] -= part * x
         return vector
+
+
+def _normalised(y):
+    """Positive entries, the largest 1."""
+    top = max(y) or 1.0
+    return [max(x / top, 1e-4) for x in y]
 
 
 def _float(x):
