@@ -12,7 +12,7 @@ import numpy as np
 from certify.errors import Undecided
 from certify.games.tree import Tree
 from certify.uniqueness.approx_policy import Policy, approx_stationary
-from certify.uniqueness.existence import StationaryProof, prove_stationary
+from certify.uniqueness.existence import StationaryProof, check_size, prove_stationary
 from certify.uniqueness.plan import Plan
 
 _SETTLED = 1e-6  # Newton's method goes on from here
@@ -36,11 +36,14 @@ def approx_runs(tree: Tree, alpha: Fraction, *, starts: int, seed: int) -> list[
 def proved_runs(tree: Tree, alpha: Fraction, *, starts: int = 24, seed: int = 0) -> list[StationaryProof]:
     """A proof for each limit that admits one, pairwise different policies.
 
+    Raises `InputError` for trees that are too large to prove anything on.
+
     >>> from certify.games import builtin
     >>> from certify.games.tree import unroll
     >>> len(proved_runs(unroll(builtin("lever:2"), cluster=False), Fraction(1, 4)))
     3
     """
+    check_size(tree)
     proofs: list[StationaryProof] = []
     for policy in approx_runs(tree, alpha, starts=starts, seed=seed):
         try:

@@ -22,6 +22,7 @@ from certify.symmetry.candidate import check_candidate
 from certify.symmetry.crossplay_report import pairs_json, pairs_text, study_json, study_text
 from certify.symmetry.crossplay_study import study, study_policies
 from certify.symmetry.group import symmetries as find_symmetries
+from certify.symmetry.histories import fixed_subspace, is_equivariant
 from certify.symmetry.maps import read_map
 from certify.symmetry.near import near_symmetries
 from certify.symmetry.pairs import disjoint_pairs
@@ -34,12 +35,15 @@ from certify.symmetry.report import (
     group_text,
     near_json,
     near_text,
+    policy_json,
+    policy_text,
 )
 
 _DONE, _REFUTED, _UNDECIDED = 0, 1, 3
+_CODES = {"proved": _DONE, "refuted": _REFUTED, "undecided": _UNDECIDED}
 
 
-def _load(name: str, horizon: int | None, discount: str | None, rows: str, certificate: bool) -> GameTables:
+def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs_horizon: bool) -> GameTables:
     """The game, parameters left as symbols.  Symmetries do not depend on the horizon, so a file
     needs none, unless a certificate is to restate it."""
     path = Path(name)
@@ -47,7 +51,7 @@ def _load(name: str, horizon: int | None, discount: str | None, rows: str, certi
         document = parse_json(read_text(path), name)
         if isinstance(document, dict) and document.get("parameters"):
             return load_parametric(path, horizon)
-    if path.suffix.lower() == ".dpomdp" and horizon is None and not certificate:
+    if path.suffix.lower() == ".dpomdp" and horizon is None and not needs_horizon:
         horizon = 1
     return load(name, horizon, discount, rows)
 
@@ -60,6 +64,7 @@ def _load(name: str, horizon: int | None, discount: str | None, rows: str, certi
               help="What to do with rows of probabilities that miss 1.")
 @click.option("--states", type=click.Choice(["reachable", "all"]), default="reachable", show_default=True)
 @click.option("--candidate", type=click.Path(), help="Check the one map in this MAP.json.")
+@click.option("--policy", type=click.Path(), help="Is the policy in this table (.json or .npz) equivariant?")
 @click.option("--near", is_flag=True, help="List maps that fail in few entries, with the entries.")
 @click.option("--max-entries", type=click.IntRange(1), default=4, show_default=True,
               help="Failing entries that a near-symmetry may have.")
@@ -69,15 +74,23 @@ def _load(name: str, horizon: int | None, discount: str | None, rows: str, certi
 @click.option("-o", "--output", type=click.Path(), help="Write the certificate here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, states: str,
-               candidate: str | None, near: bool, max_entries: int, max_nodes: int, timeout: float,
+               candidate: str | None, policy: str | None, near: bool, max_entries: int, max_nodes: int, timeout: float,
                accelerate: bool, output: str | None, as_json: bool) -> None:
     """The automorphism group of GAME: generators, order, orbits, completeness."""
-    loaded = _load(game, horizon, discount, rows, output is not None)
+    loaded = _load(game, horizon, discount, rows, output is not None or policy is not None)
     if candidate is not None:
         mapping = read_map(loaded, parse_json(read_text(Path(candidate)), candidate), candidate)
         verdict = check_candidate(loaded, mapping, states=states, timeout=timeout)
         click.echo(json.dumps(candidate_json(verdict)) if as_json else candidate_text(verdict))
-        sys.exit({"proved": _DONE, "refuted": _REFUTED, "undecided": _UNDECIDED}[verdict.status])
+        sys.exit(_CODES[verdict.status])
+    if policy is not None:
+        if isinstance(loaded, ParametricGame):
+            raise InputError(game, "a game with parameters", "give them values to test a policy")
+        tree = unroll(loaded, cluster=False)
+        generators = find_symmetries(tree.game, max_nodes=max_nodes).generators
+        found = is_equivariant(tree, generators, load_policy(tree, policy)), fixed_subspace(tree, generators)
+        click.echo(json.dumps(policy_json(*found)) if as_json else policy_text(*found))
+        sys.exit(_CODES[found[0].status])
     began = time.monotonic()
     try:
         if isinstance(loaded, ParametricGame):
@@ -133,7 +146,11 @@ def crossplay(game: str | None, alpha: str | None, horizon: int | None, discount
     loaded = load(game, horizon, discount, rows)
     if policies:
         tree = unroll(loaded, cluster=False)
-        result = study_policies(loaded, temperature, [load_policy(tree, path) for path in policies])
+        try:
+            result = study_policies(loaded, temperature, [load_policy(tree, path) for path in policies])
+        except Undecided as reason:
+            click.echo(json.dumps({"status": "undecided", "reason": str(reason)}) if as_json else f"undecided: {reason}")
+            sys.exit(_UNDECIDED)
     else:
         result = study(loaded, temperature, starts=starts, seed=seed,
                        threshold=lambda g: _alpha_star(g, time_limit))

@@ -141,5 +141,34 @@ def orbit_of_policy(proof: StationaryProof, group: SymmetryGroup, *, limit: int 
     return Orbit(boxes, group.order // len(found) if group.complete else None)
 
 
+def images_of_box(tree: Tree, box: PolicyBox, group: SymmetryGroup, *, limit: int = 24) -> list[PolicyBox]:
+    """The different boxes g·box, the given one first; `group` is that of the tree's game.
+
+    Raises `Undecided` where there are more than `limit`.
+
+    >>> from certify.games import builtin
+    >>> from certify.games.tree import unroll
+    >>> from certify.symmetry.group import symmetries
+    >>> tree = unroll(builtin("lever:2"), cluster=False)
+    >>> policy = [[np.array([[Fraction(1, 4), Fraction(3, 4)]], dtype=object)]] * 2
+    >>> len(images_of_box(tree, PolicyBox(policy, policy), symmetries(tree.game)))
+    2
+    """
+    layout = layout_of(tree)
+    permutations = [entry_permutation(tree, g) for g in group.generators]
+    found = [(tuple(layout.flat(box.lower)), tuple(layout.flat(box.upper)))]
+    seen = set(found)
+    for ends in found:  # grows while it is walked
+        for image in permutations:
+            back = np.argsort(image)
+            moved = tuple(tuple(end[k] for k in back) for end in ends)
+            if moved not in seen:
+                if len(found) >= limit:
+                    raise Undecided(f"the policy has more than {limit} images")
+                seen.add(moved)
+                found.append(moved)
+    return [PolicyBox(*(layout.nested(np.array(end, dtype=object)) for end in ends)) for ends in found]
+
+
 def _apart(lower: np.ndarray, upper: np.ndarray, other_lower: np.ndarray, other_upper: np.ndarray) -> bool:
     return bool(((upper < other_lower) | (other_upper < lower)).any())

@@ -16,9 +16,11 @@ from certify.errors import InputError, Undecided
 from certify.games.model import Game
 from certify.games.tree import unroll
 from certify.symmetry.approx_runs import proved_runs
-from certify.symmetry.crossplay import CrossPlay, Orbit, cross_play, orbit_of_policy
-from certify.symmetry.group import symmetries
+from certify.symmetry.crossplay import CrossPlay, Orbit, cross_play, images_of_box, orbit_of_policy
+from certify.symmetry.group import SymmetryGroup, symmetries
 from certify.uniqueness.existence import StationaryProof
+
+_LARGEST_TREE = 2_000_000  # numbers; float runs on more take minutes
 
 
 @dataclass(frozen=True)
@@ -45,12 +47,23 @@ class CrossPlayStudy:
 
 
 def study_policies(game: Game, alpha: Fraction, policies: Sequence[PolicyBox]) -> CrossPlayStudy:
-    """Certified self-play and cross-play of given policies (on the unclustered tree of `game`)."""
-    table = cross_play(unroll(game, cluster=False), alpha, policies)
+    """Certified self-play and cross-play of given policies (on the unclustered tree of `game`); of
+    a single one, with its images under the automorphism group.
+
+    Raises `Undecided` where a single policy has too many images.
+    """
+    tree = unroll(game, cluster=False)
+    group = None
+    if len(policies) == 1:
+        group = symmetries(tree.game)
+        policies = images_of_box(tree, policies[0], group)
+    table = cross_play(tree, alpha, policies)
+    order = None if group is None else group.order
     if len(policies) < 2:
-        return CrossPlayStudy("proved", "given", table, None, None, {})
+        zero = Enclosure(Fraction(0), Fraction(0))  # the policy is its own only image
+        return CrossPlayStudy("proved", "given", table, zero, "return", {"return": zero, "J": zero}, group_order=order)
     gaps = {of: table.gap(of) for of in ("return", "J")}
-    return CrossPlayStudy("proved", "given", table, gaps["return"], "return", gaps)
+    return CrossPlayStudy("proved", "given", table, gaps["return"], "return", gaps, group_order=order)
 
 
 def study(game: Game, alpha: Fraction, *, starts: int = 24, seed: int = 0,
@@ -64,7 +77,7 @@ def study(game: Game, alpha: Fraction, *, starts: int = 24, seed: int = 0,
     ('gap', 'return', True)
     """
     try:
-        tree = unroll(game, cluster=False)
+        tree = unroll(game, cluster=False, max_entries=_LARGEST_TREE)
         proofs = proved_runs(tree, alpha, starts=starts, seed=seed)
         group = symmetries(tree.game)
         best = _widest_orbit(proofs, group, alpha)
@@ -86,7 +99,7 @@ def study(game: Game, alpha: Fraction, *, starts: int = 24, seed: int = 0,
     return CrossPlayStudy("proved", "equal", table, zero, "return", {"return": zero, "J": zero}, alpha_star)
 
 
-def _widest_orbit(proofs: Sequence[StationaryProof], group, alpha: Fraction) -> CrossPlayStudy | None:
+def _widest_orbit(proofs: Sequence[StationaryProof], group: SymmetryGroup, alpha: Fraction) -> CrossPlayStudy | None:
     """The study of the proved policy whose images lose most return in cross-play."""
     best: CrossPlayStudy | None = None
     for proof in proofs:

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from certify.errors import InputError, Undecided
+from certify.games.load import load
 from certify.games.model import GameTables, restrict_to_reachable
 from certify.symmetry.compare import flat_tables, is_symmetry
 from certify.symmetry.maps import GameMap, identity_map
@@ -88,21 +89,23 @@ class SymmetryGroup:
                              "name a file in a folder that exists") from None
 
 
-def symmetries(game: GameTables, *, states: str = "reachable", max_nodes: int = 200_000,
+def symmetries(game: GameTables | str, *, states: str = "reachable", max_nodes: int = 200_000,
                accelerate: bool = False) -> SymmetryGroup:
-    """The automorphism group of `game`, on its reachable states or on `states="all"`.
+    """The automorphism group of `game` (or of the game of that name), on its reachable states or on
+    `states="all"`.
 
     `max_nodes` bounds the search; where it runs out the result says `complete=False`.  With
     `accelerate`, igraph (optional) proposes generators, which are re-checked exactly.
     Raises `InputError` for another value of `states`, or where igraph is missing.
 
-    >>> from certify.games import builtin
-    >>> group = symmetries(builtin("lever:10:9/10"))
+    >>> group = symmetries("lever:10:9/10")
     >>> group.order == 2 * math.factorial(9), group.complete, group.orbits["agents"]
     (True, True, ((0, 1),))
     """
     if states not in ("reachable", "all"):
         raise InputError("states", f"{states!r} is unknown", "use reachable or all")
+    if isinstance(game, str):
+        game = load(game)
     structure = Structure(restrict_to_reachable(game) if states == "reachable" else game)
     seeds = ()
     if accelerate:

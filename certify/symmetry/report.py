@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from certify.exact import rational_text
 from certify.symmetry.candidate import CandidateVerdict
 from certify.symmetry.compare import describe, sentence
 from certify.symmetry.group import SymmetryGroup
+from certify.symmetry.histories import EquivarianceVerdict, FixedSubspace
 from certify.symmetry.maps import map_to_names
 from certify.symmetry.near import NearReport
 
@@ -101,6 +103,25 @@ def candidate_text(verdict: CandidateVerdict) -> str:
     return text
 
 
+def policy_json(verdict: EquivarianceVerdict, space: FixedSubspace) -> dict[str, Any]:
+    """`certify symmetries --policy --json`: whether g·pi = pi, and how many parameters remain."""
+    values = None if verdict.values is None else [[rational_text(v) for v in ends] for ends in verdict.values]
+    return {"status": verdict.status, "equivariant": {"proved": True, "refuted": False}.get(verdict.status),
+            "generator": verdict.generator, "aoh": verdict.aoh, "action": verdict.action, "values": values,
+            "equivariant_parameters": space.parameters, "policy_parameters": space.all_parameters}
+
+
+def policy_text(verdict: EquivarianceVerdict, space: FixedSubspace) -> str:
+    """The same for people."""
+    lines = {"proved": "the policy is equivariant",
+             "undecided": "undecided: the enclosures of the policy overlap with those of its images"}.get(verdict.status)
+    if lines is None:
+        (low, high), (other_low, other_high) = verdict.values
+        lines = (f"not equivariant: {verdict.aoh} plays {verdict.action} with [{float(low):.6g}, {float(high):.6g}], its image "
+                 f"under generator {verdict.generator} with [{float(other_low):.6g}, {float(other_high):.6g}]")
+    return f"{lines}\nan equivariant policy has {space.parameters} free parameters of {space.all_parameters}"
+
+
 def near_json(group: SymmetryGroup, report: NearReport) -> dict[str, Any]:
     """`certify symmetries --near --json`: what is added under "near"."""
     return {
@@ -118,9 +139,9 @@ def near_text(group: SymmetryGroup, report: NearReport) -> str:
              + ("" if report.exhausted else " (the search limit ran out: there may be more)")]
     for number, near in enumerate(report.found, 1):
         lines.append(f"{number}. {_map_text(map_to_names(group.game, near.mapping))}")
-        rows = dict.fromkeys((d.table, d.key[0][:1], d.key[1], ()) if d.table != "emission" else
-                             (d.table, d.key[0], d.key[1], ()) for d in near.differences)
-        lines.append(f"   fails in {len(near.differences)} entries of {len(rows)} rows; as a symmetry it would "
-                     "need the second number at the first place (or the first at the second):")
+        rows = {(d.table, d.key[0][:1], d.key[1]) for d in near.differences}
+        lines.append(f"   fails in {len(near.differences)} entries of {len(rows)} rows:")
         lines += [f"   {sentence(group.game, d)}" for d in near.differences]
+    if report.found:
+        lines.append("each pair would have to hold one number; symmetry cannot say which of the two is the wrong one")
     return "\n".join(lines)

@@ -79,14 +79,20 @@ def prove_stationary(tree: Tree, alpha: Fraction | int, approx_policy: Any, *, p
     flat = layout.flat(approx_policy).astype(np.float64)
     if not (np.isfinite(flat).all() and flat.min() > 0):
         raise InputError("policy", "an entry that is not positive", "give every action a positive probability")
+    check_size(tree)
     ratios = _Ratios(layout, flat)
-    if ratios.size > _LARGEST:
-        raise InputError(tree.game.name, f"{ratios.size} log-ratios", f"a Krawczyk step is made for at most {_LARGEST}")
     with working_precision(precision):
         middle, inverse = _newton(tree, ratios, alpha, flint.arb_mat(ratios.size, 1, ratios.start(flat)))
         residual, _ = _stationarity(tree, ratios, alpha, middle)
         region, box = _krawczyk(tree, ratios, alpha, middle, inverse, residual)
         return _proof(tree, ratios, alpha, region, box)
+
+
+def check_size(tree: Tree) -> None:
+    """Raises `InputError` where a policy of `tree` has more log-ratios than a Krawczyk step takes."""
+    layout = layout_of(tree)
+    if (size := layout.size - layout.number_of_rows) > _LARGEST:
+        raise InputError(tree.game.name, f"{size} log-ratios", f"a Krawczyk step is made for at most {_LARGEST}")
 
 
 class _Ratios:

@@ -151,3 +151,28 @@ def test_crossplay_of_runs(capsys, tmp_path) -> None:
     result = json.loads(out)
     assert (code, result["pairs"], result["xp_mean"], result["sp_mean"]) == (0, 2, "25/8", "9")
     assert result["approx_xp_standard_error"] == pytest.approx(1.125)
+
+
+def test_equivariance_of_a_policy_file(capsys, tmp_path) -> None:
+    fair = write(tmp_path / "fair.json", {"agent1:": {"0": "1/4", "1": "1/4", "2": "1/2"},
+                                          "agent2:": {"0": "1/4", "1": "1/4", "2": "1/2"}})
+    code, out, _ = run(capsys, "symmetries", "lever:3:9/10", "--policy", fair, "--json")
+    result = json.loads(out)
+    assert code == 0 and result["equivariant"] is True
+    assert (result["equivariant_parameters"], result["policy_parameters"]) == (1, 4)
+    odd = write(tmp_path / "odd.json", {"agent1:": {"0": "1/2", "1": "1/4", "2": "1/4"},
+                                        "agent2:": {"0": "1/4", "1": "1/4", "2": "1/2"}})
+    code, out, _ = run(capsys, "symmetries", "lever:3:9/10", "--policy", odd, "--json")
+    assert code == 1 and json.loads(out)["aoh"] == "agent1:"
+    code, out, _ = run(capsys, "symmetries", "lever:3:9/10", "--policy", odd)
+    assert code == 1 and "not equivariant" in out
+
+
+def test_crossplay_of_one_policy_with_its_images(capsys, tmp_path) -> None:
+    lever = write(tmp_path / "lever.json", {"agent1:": {"0": 1}, "agent2:": {"0": 1}})
+    code, out, _ = run(capsys, "crossplay", "lever:3", "--alpha", "1", "--policy", lever, "--json")
+    result = json.loads(out)
+    assert code == 0 and len(result["sp"]) == 3 and result["group_order"] == 12
+    assert Fraction(result["gap"][0]) <= 1 <= Fraction(result["gap"][1])
+    code, out, _ = run(capsys, "crossplay", "lever:98", "--alpha", "1", "--policy", lever, "--json")
+    assert code == 3 and json.loads(out)["status"] == "undecided"
