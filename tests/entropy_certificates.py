@@ -1,4 +1,4 @@
-"""Makes the entropy certificates under `certificates/`: valid ones, and each attack by name.
+"""Makes the entropy certificates under `certificates/entropy/`: valid ones, and each attack by name.
 
 Run this file to write them anew; the tests read the files, and check that they are these.
 """
@@ -16,7 +16,7 @@ from certify.entropy.formats import FLOAT16
 from certify.entropy.policy import advantages_from_json, policy_from_json
 from certify.entropy.report import step_report
 
-FOLDER = Path(__file__).resolve().parent / "certificates"
+FOLDER = Path(__file__).resolve().parent / "certificates" / "entropy"
 RARE = ["1/100", "49/100", "1/2"]
 ORDERED = ["1/2", "3/10", "1/5"]
 

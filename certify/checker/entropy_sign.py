@@ -43,8 +43,9 @@ class Path:
         """(change, slope) at one η (an interval with equal ends up to rounding)."""
         change, slope = ZERO, ZERO
         for w, pi, centred, spread in self.parts:
-            q, mass, x, mean_v, mean_x = _tilt(pi, centred, spread, eta)
-            change = change + w * (log(mass) - mean_x)
+            q, log_mass, mean_v = _tilt(pi, spread, eta)
+            x = [y + eta * v for y, v in zip(centred, spread)]
+            change = change + w * (log_mass - total(p * y for p, y in zip(q, x)))
             slope = slope - w * total(p * (v - mean_v) * y for p, v, y in zip(q, spread, x))
         return change, slope
 
@@ -53,18 +54,22 @@ class Path:
         result = ZERO
         one = Interval.of(1)
         for w, pi, centred, spread in self.parts:
-            q, _, x, mean_v, mean_x = _tilt(pi, centred, spread, eta)
-            result = result - w * total(p * (v - mean_v).square() * (y - mean_x + one)
-                                        for p, v, y in zip(q, spread, x))
+            q, _, mean_v = _tilt(pi, spread, eta)
+            mean_x = total(p * y for p, y in zip(q, centred)) + eta * mean_v
+            result = result - w * total(p * (v - mean_v).square() * (y + eta * v - mean_x + one)
+                                        for p, v, y in zip(q, spread, centred))
         return result
 
 
-def _tilt(pi, centred, spread, eta):
-    weights = [p * exp(eta * v) for p, v in zip(pi, spread)]
+def _tilt(pi, spread, eta):
+    """π_η, log Σ π e^{ηv} and E_η v; the weights are scaled by e^{−ηc}, c the largest v, so that no
+    exponent is large (η >= 0)."""
+    top = max(v.hi for v in spread)
+    top = Interval(top, top)
+    weights = [p * exp(eta * (v - top)) for p, v in zip(pi, spread)]
     mass = total(weights)
     q = [w / mass for w in weights]
-    x = [y + eta * v for y, v in zip(centred, spread)]
-    return q, mass, x, total(p * v for p, v in zip(q, spread)), total(p * y for p, y in zip(q, x))
+    return q, log(mass) + eta * top, total(p * v for p, v in zip(q, spread))
 
 
 def check_sign(certificate):

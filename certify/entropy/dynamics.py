@@ -75,11 +75,14 @@ class EntropyPath:
     def __init__(self, policy: Policy, direction: Direction) -> None:
         self.policy, self.direction = policy, direction
         self._states = []
+        self._extremes = arb(0)
         for state, row in zip(policy, direction.rows, strict=True):
             balls = state.balls()
             mean = dot(balls.pi, row)
             spread = tuple(u - mean for u in row)
-            self._states.append((ball(state.weight), balls.pi, balls.centred, spread))
+            weight = ball(state.weight)
+            self._states.append((weight, balls.pi, balls.centred, spread))
+            self._extremes += weight * ((-balls.entropy).union(arb(state.size).log() - balls.entropy))
 
     @property
     def still(self) -> bool:
@@ -109,38 +112,47 @@ class EntropyPath:
             curvature += weight * _curvature(pi, centred, spread, interval)
         if centre == 0:
             change, slope = arb(0), self.first_order()
-        return LocalChange(centre, radius, change, slope, curvature)
+        return LocalChange(centre, radius, self.within_range(change), slope, curvature)
+
+    def within_range(self, change: arb) -> arb:
+        """`change`, or [−H, Σ_s d(s) log n_s − H] where the ball is wider than that, or not finite."""
+        narrower = change.is_finite() and change.rad() < self._extremes.rad()
+        return change if narrower or change.is_exact() else self._extremes
 
     def change_at(self, eta: Fraction) -> arb:
         """H(η) − H(0)."""
         if eta == 0:
             return arb(0)
         point = ball(eta)
-        return sum((w * _change_and_slope(pi, centred, spread, point)[0]
-                    for w, pi, centred, spread in self._states), arb(0))
+        return self.within_range(sum((w * _change_and_slope(pi, centred, spread, point)[0]
+                                      for w, pi, centred, spread in self._states), arb(0)))
 
     def probabilities_at(self, eta: Fraction) -> tuple[tuple[arb, ...], ...]:
         """π_η, one row per state."""
         return tuple(_tilted(pi, spread, ball(eta))[0] for _, pi, _, spread in self._states)
 
 
-def _tilted(pi: Sequence[arb], spread: Sequence[arb], eta: arb) -> tuple[tuple[arb, ...], arb]:
-    weights = [p * (eta * v).exp() for p, v in zip(pi, spread, strict=True)]
+def _tilted(pi: Sequence[arb], spread: Sequence[arb], eta: arb) -> tuple[tuple[arb, ...], arb, tuple[arb, ...]]:
+    """π_η, Σ π e^{η(v − c)} and v − c, with c the largest v: no exponent overflows."""
+    top = max(v.mid() for v in spread)
+    lowered = tuple(v - top for v in spread)
+    weights = [p * (eta * v).exp() for p, v in zip(pi, lowered, strict=True)]
     total = sum(weights, arb(0))
-    return tuple(w / total for w in weights), total
+    return tuple(w / total for w in weights), total, lowered
 
 
 def _change_and_slope(pi: Sequence[arb], centred: Sequence[arb], spread: Sequence[arb],
                       eta: arb) -> tuple[arb, arb]:
-    tilted, total = _tilted(pi, spread, eta)
-    log_ratio = [x + eta * v for x, v in zip(centred, spread, strict=True)]
-    mean_log, mean_spread = dot(tilted, log_ratio), dot(tilted, spread)
+    tilted, total, lowered = _tilted(pi, spread, eta)
+    # both lines of the module hold with any constant added to v
+    log_ratio = [x + eta * v for x, v in zip(centred, lowered, strict=True)]
+    mean_spread = dot(tilted, spread)
     slope = -dot((p * (v - mean_spread) for p, v in zip(tilted, spread, strict=True)), log_ratio)
-    return total.log() - mean_log, slope
+    return total.log() - dot(tilted, log_ratio), slope
 
 
 def _curvature(pi: Sequence[arb], centred: Sequence[arb], spread: Sequence[arb], eta: arb) -> arb:
-    tilted, _ = _tilted(pi, spread, eta)
+    tilted, _, _ = _tilted(pi, spread, eta)
     mean_spread = dot(tilted, spread)
     mean_log = dot(tilted, centred) + eta * mean_spread
     total = arb(0)

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 from certify.entropy.clipping import TokenSequence
@@ -101,6 +100,7 @@ def read_parameters(name: str, known: Mapping[str, Parameter], given: Mapping[st
                     policy: Policy) -> dict[str, Any]:
     """All parameters of the algorithm `name`, defaults filled in.
 
+    >>> from fractions import Fraction
     >>> read_parameters("ppo", {"eps": Parameter("nonnegative", Fraction(1, 5))}, {"eps": "0.1"}, ())
     {'eps': Fraction(1, 10)}
     """

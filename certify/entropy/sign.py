@@ -23,6 +23,7 @@ from certify.errors import InputError
 _EXCESS = Fraction(1, 50)        # aim: 2 % wider than the true range
 _FLOOR = Fraction(1, 10**13)     # ... or this much wider, absolutely
 _SMALLEST_PIECE = Fraction(1, 2**40)
+_SMALLEST_FIRST = Fraction(1, 2**200)  # the sign of small steps may hold for tiny ones only
 _PIECES = 4000                   # a subdivision larger than this is given up: undecided
 
 
@@ -101,7 +102,7 @@ def change_range(path: EntropyPath, lower: Fraction, upper: Fraction) -> Rationa
         if sign_of(local.slope_over()) is not None or (turns_at_zero and sign_of(local.curvature) is not None):
             settled += [enclosure(path.change_at(low)), enclosure(path.change_at(high))]
             continue
-        piece, value = enclosure(local.change_over()), enclosure(local.change)
+        piece, value = enclosure(path.within_range(local.change_over())), enclosure(local.change)
         known_low, known_high = min(known_low, value.upper), max(known_high, value.lower)
         slack = max(_EXCESS * (known_high - known_low) / 2, _FLOOR)
         inside = piece.lower >= known_low - slack and piece.upper <= known_high + slack
@@ -123,8 +124,8 @@ def certify_sign(path: EntropyPath, lower: Fraction, upper: Fraction) -> SignRes
     if upper <= 0:
         raise InputError("steps", f"the interval ends at {upper}", "give a step above 0")
     steps = RationalEnclosure(lower, upper)
-    sign = sign_of(path.change_at(upper))
-    if sign in (None, 0):
+    sign = sign_of(path.change_at(upper)) or (_initial_sign(path) if lower == 0 else None)
+    if sign is None:
         reason = ("the step is exactly 0, so the entropy does not change" if path.still else
                   "the change at the largest step is not separated from 0")
         return SignResult("undecided", "undecided", steps, (), reason=reason)
@@ -205,7 +206,7 @@ def _sweep(path: EntropyPath, lower: Fraction, upper: Fraction, sign: int,
             width *= 2
             continue
         width = (high - position) / 2
-        smallest = max(resolution * position, _SMALLEST_PIECE) if position else _SMALLEST_PIECE * upper
+        smallest = resolution * position if position else _SMALLEST_FIRST * min(upper, 1)
         if width < smallest:
             return pieces, position, _reversal(path, position, 2 * width, upper, sign)
     return pieces, (None if position >= upper else position), None

@@ -1,4 +1,4 @@
-"""Entropy certificates and their checker: every file under `certificates/` gets its verdict, the
+"""Entropy certificates and their checker: every file under `certificates/entropy/` gets its verdict, the
 files are what the generator makes, and no mutation of a valid file makes the checker crash."""
 
 import ast
