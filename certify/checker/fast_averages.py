@@ -11,7 +11,7 @@ import numpy as np
 from certify.checker.fast_box import BlockBox
 from certify.checker.fast_layout import Layout
 from certify.checker.fast_models import CHUNK_BYTES, Boxes, Model, most_terms, sparse_times
-from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, log, log_error, slop
+from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, log, log_error, last_max, slop
 from certify.checker.fast_support import sigma, slope_error, vertex_products
 
 
@@ -32,7 +32,7 @@ def centred_ball(x: Ball, axis: int) -> Ball:
     A = x.mid.shape[axis]
     size = np.abs(x.mid).max(axis, keepdims=True)
     if x.rad.ndim < x.mid.ndim:
-        size = size.max(-1)
+        size = last_max(size)
     rad = 2 * (x.rad.max(axis, keepdims=True) + slop(A) * size)
     return Ball(x.mid - x.mid.mean(axis, keepdims=True), np.broadcast_to(rad * GROW, x.rad.shape))
 
@@ -121,7 +121,7 @@ def _enclosed_rows(layout: Layout, model: Model, boxes: Boxes, t: int, table: np
         rad = ball.rad.reshape(len(ball.mid), flat[1], flat[2], -1).max(2)
         moved = np.matmul(q[pairs.owner[part] - rows.start][:, None], mid)
         moved = moved.reshape(*moved.shape[:3], flat[3], block.actions + 1)
-        largest = np.abs(mid.reshape(*mid.shape[:3], flat[3], -1)).max((2, 4))
+        largest = last_max(np.abs(mid.reshape(*mid.shape[:3], flat[3], -1))).max(2)
         up, down = sigma(moved, block, pairs.klass[part])
         total = pairs.total(rows)
         low, high = low + sparse_times(total, down), high + sparse_times(total, up)

@@ -14,7 +14,7 @@ import numpy as np
 
 from certify.checker.fast_box import BlockBox
 from certify.checker.fast_layout import Layout
-from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, slop
+from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, last_max, slop
 from certify.checker.fast_support import sigma, slope_error, vertex_products
 
 CHUNK_BYTES = 2**27  # of one temporary array
@@ -34,7 +34,7 @@ class Model(NamedTuple):
 def averaged(matrix, x: Ball, terms: int) -> Ball:
     """A nonnegative sparse matrix times numbers; the radius may lack the last axis."""
     whole = x.rad.ndim == x.mid.ndim
-    size = np.abs(x.mid) if whole else np.abs(x.mid).max(-1)
+    size = np.abs(x.mid) if whole else last_max(np.abs(x.mid))
     rad = sparse_times(matrix, x.rad + slop(terms) * size) * GROW + TINY
     return Ball(sparse_times(matrix, x.mid), rad)
 
@@ -116,7 +116,7 @@ def _product(centres: list[np.ndarray], rows: int) -> np.ndarray:
 def _weighted(weights: np.ndarray, x: Ball, terms: int) -> Ball:
     """Sum over the joint action of nonnegative weights (rows, joint actions) with sum about 1."""
     whole = x.rad.ndim == x.mid.ndim
-    size = np.abs(x.mid) if whole else np.abs(x.mid).max(-1)
+    size = np.abs(x.mid) if whole else last_max(np.abs(x.mid))
     mid = np.matmul(weights[:, None, :], x.mid.reshape(*x.mid.shape[:2], -1)).reshape(len(x.mid), *x.mid.shape[2:])
     rad = np.matmul(weights[:, None, :], (x.rad + slop(terms) * size).reshape(*size.shape[:2], -1))
     return Ball(mid, rad.reshape(len(x.mid), *size.shape[2:]) * GROW + TINY)
@@ -172,7 +172,7 @@ def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice)
         pairs = layout.pairs[t][j, u]
         part = slice(pairs.starts[rows.start], pairs.starts[rows.stop])
         mid, rad = slopes.mid[part], slopes.rad[part]
-        largest = np.abs(mid).max((1, 3))
+        largest = last_max(np.abs(mid)).max(1)
         moved = np.matmul(difference[pairs.owner[part] - rows.start], mid.reshape(*mid.shape[:2], -1))
         moved = moved.reshape(*moved.shape[:2], *mid.shape[2:])
         up, down = sigma(moved, boxes[u][j], pairs.klass[part])

@@ -43,6 +43,14 @@ def slop(terms: int) -> float:
     return (terms + 16) * UNIT
 
 
+def last_max(x: np.ndarray) -> np.ndarray:
+    """x.max(-1): numpy reduces short last axes slowly."""
+    found = x[..., 0]
+    for k in range(1, x.shape[-1]):
+        found = np.maximum(found, x[..., k])
+    return found
+
+
 def inflated(x: np.ndarray, terms: int) -> np.ndarray:
     """x + slop(terms) abs(x), and a little more where x is not 0.
 

@@ -16,7 +16,7 @@ from certify.checker.fast_box import BlockBox
 from certify.checker.fast_layout import Layout, Pairs
 from certify.checker.fast_lines import Key, Level, Lines
 from certify.checker.fast_models import Boxes, Model, most_terms, sparse_times
-from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, inflated, slop
+from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, inflated, last_max, slop
 from certify.checker.fast_support import fill, sigma_above, sigma_plus, slope_error, vertex_products
 
 
@@ -68,7 +68,7 @@ def differences(layout: Layout, agent: int, t: int, action: Model, value: Model 
     for key, ball in action.slopes.items():
         mid, radius = ball.mid[:, own], ball.rad[:, own]
         change = mid[:, a] - mid[:, b]
-        widened = (radius[:, a] + radius[:, b] + UNIT * np.abs(change).max(-1)) * GROW
+        widened = (radius[:, a] + radius[:, b] + UNIT * last_max(np.abs(change))) * GROW
         slopes[key] = Ball(change.transpose(0, 2, 1, 3, 4), widened.transpose(0, 2, 1, 3))
     return Differences(above.transpose(0, 2, 1, 3), slopes)
 
@@ -106,7 +106,7 @@ def _carried(level: Level, lines: Lines, value: np.ndarray, slopes: dict[Key, Ba
 
 def _widened(ball: Ball, terms: int) -> np.ndarray:
     """Radii that also pay for a sum of `terms` products with nonnegative weights; 0 for slopes that are exactly 0."""
-    size = np.abs(ball.mid).max(-1)
+    size = last_max(np.abs(ball.mid))
     return ball.rad + slop(terms) * size + TINY * (size + ball.rad > 0)
 
 
@@ -130,7 +130,7 @@ def _closed(layout: Layout, agent: int, level: Level, x: np.ndarray, slopes: dic
         moved, rad = _times(weights[pairs.owner], ball.mid), _widened(ball, terms)
         if share:  # abs(q - c) <= q + c
             above = sigma_above(moved, block, pairs.klass)
-            error = sparse_times(adding, slope_error(2 * np.abs(ball.mid).max(-1), rad, block))
+            error = sparse_times(adding, slope_error(2 * last_max(np.abs(ball.mid)), rad, block))
             x = x + error + _times(c[:, None], error) * GROW
             passed[key] = Ball(_times(c[pairs.owner][:, None], ball.mid)[:, 0],
                                _times(c[pairs.owner][:, None], rad)[:, 0] * GROW)

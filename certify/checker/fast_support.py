@@ -10,7 +10,7 @@ import numpy as np
 
 from certify.checker.envelope import Failed
 from certify.checker.fast_box import BlockBox
-from certify.checker.fast_numbers import EXP_ERROR, LARGEST_EXPONENT, UNIT, exp, log, log_error, slop
+from certify.checker.fast_numbers import EXP_ERROR, LARGEST_EXPONENT, UNIT, exp, last_max, log, log_error, slop
 
 
 MOST_PRODUCTS = 2**24  # vertices times actions, of all agents at one joint class
@@ -44,13 +44,13 @@ def slope_error(largest: np.ndarray, rad: np.ndarray, block: BlockBox) -> np.nda
 def sigma(slopes: np.ndarray, block: BlockBox, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(sigma(g, e), -sigma(-g, -e)) in floats, to be widened by `slope_error`; slopes (rows, .., actions + 1)."""
     h, divergence, e = _at_vertices(slopes, block, classes)
-    return ((h + np.maximum(-e, 0) * divergence).max(-1), (h - np.maximum(e, 0) * divergence).min(-1))
+    return last_max(h + np.maximum(-e, 0) * divergence), -last_max(np.maximum(e, 0) * divergence - h)
 
 
 def sigma_above(slopes: np.ndarray, block: BlockBox, classes: np.ndarray) -> np.ndarray:
     """sigma(g, e) alone."""
     h, divergence, e = _at_vertices(slopes, block, classes)
-    return (h + np.maximum(-e, 0) * divergence).max(-1)
+    return last_max(h + np.maximum(-e, 0) * divergence)
 
 
 def _at_vertices(slopes: np.ndarray, block: BlockBox, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -71,19 +71,19 @@ def sigma_plus(slopes: np.ndarray, rad: np.ndarray, block: BlockBox, classes: np
     (4 + 2 EXP_ERROR / UNIT + A) UNIT; its logarithm is taken of an upper bound.
     """
     A = block.actions
-    largest = np.abs(slopes).max(-1)
+    largest = last_max(np.abs(slopes))
     bound = sigma_above(slopes, block, classes) + slope_error(largest, rad, block)
     e = (slopes[..., -1] - rad) * (1 - UNIT)
     positive = e > 0
     if positive.any():
         g = slopes[..., :-1]
         centre = block.centre[classes].reshape(len(slopes), *(1,) * (slopes.ndim - 2), A)
-        top = g.max(-1)
+        top = last_max(g)
         safe = np.where(positive, e, 1.0)
         z = np.clip((g - top[..., None]) / safe[..., None], -LARGEST_EXPONENT, 0.0)
-        total = (centre * exp(z)).sum(-1) + ((A + 8) * UNIT + 2 * EXP_ERROR)
+        total = np.einsum("...a,...a->...", centre, exp(z)) + ((A + 8) * UNIT + 2 * EXP_ERROR)
         logarithm = log(total)
-        free = (safe * (logarithm + log_error(logarithm)) + top - (g * centre).sum(-1)
+        free = (safe * (logarithm + log_error(logarithm)) + top - np.einsum("...a,...a->...", g, centre)
                 + 2 * rad + slop(A) * (3 * largest + safe * (np.abs(logarithm) + 1)))
         bound = np.where(positive, np.minimum(bound, free), bound)
     return bound
