@@ -1,4 +1,4 @@
-"""Makes the symmetry certificates under `certificates/`: valid ones, attacked ones, malformed ones.
+"""Makes the symmetry certificates under `certificates/symmetry/`: valid ones, attacked ones, malformed ones.
 
 Run as a script to write the files again; each invalid file is named after its attack.
 """
@@ -19,7 +19,7 @@ from certify.games.model import Game
 from certify.games.oneshot import one_shot
 from certify.symmetry import certificate, symmetries
 
-FOLDER = Path(__file__).resolve().parent / "certificates"
+FOLDER = Path(__file__).resolve().parent / "certificates" / "symmetry"
 
 
 def two_cycles() -> Game:
@@ -179,14 +179,14 @@ def everything() -> dict[str, dict[str, dict]]:
     for name, breakage in breakages().items():
         malformed[name] = make("dectiger")
         breakage(malformed[name])
-    return {folder: {f"symmetry_{name}": document for name, document in files.items()}
+    return {folder: dict(files)
             for folder, files in (("valid", valid), ("invalid", invalid), ("malformed", malformed))}
 
 
 def main() -> None:
     for folder, files in everything().items():
         (FOLDER / folder).mkdir(parents=True, exist_ok=True)
-        for old in (FOLDER / folder).glob("symmetry_*.json"):
+        for old in (FOLDER / folder).glob("*.json"):
             old.unlink()
         for stem, document in files.items():
             (FOLDER / folder / f"{stem}.json").write_text(json.dumps(document, separators=(",", ":")) + "\n", encoding="utf-8")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from fractions import Fraction
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
+from certify.api import threshold
+from certify.cli.output import DONE, REFUTED, UNDECIDED, Progress, print_json
 from certify.errors import InputError, Undecided
 from certify.exact import parse_rational
 from certify.games.load import load
@@ -38,9 +40,6 @@ from certify.symmetry.report import (
     policy_json,
     policy_text,
 )
-
-_DONE, _REFUTED, _UNDECIDED = 0, 1, 3
-_CODES = {"proved": _DONE, "refuted": _REFUTED, "undecided": _UNDECIDED}
 
 
 def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs_horizon: bool) -> GameTables:
@@ -81,16 +80,14 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
     if candidate is not None:
         mapping = read_map(loaded, parse_json(read_text(Path(candidate)), candidate), candidate)
         verdict = check_candidate(loaded, mapping, states=states, timeout=timeout)
-        click.echo(json.dumps(candidate_json(verdict)) if as_json else candidate_text(verdict))
-        sys.exit(_CODES[verdict.status])
+        _finish(as_json, candidate_json(verdict), candidate_text(verdict), verdict.status)
     if policy is not None:
         if isinstance(loaded, ParametricGame):
             raise InputError(game, "a game with parameters", "give them values to test a policy")
         tree = unroll(loaded, cluster=False)
         generators = find_symmetries(tree.game, max_nodes=max_nodes).generators
         found = is_equivariant(tree, generators, load_policy(tree, policy)), fixed_subspace(tree, generators)
-        click.echo(json.dumps(policy_json(*found)) if as_json else policy_text(*found))
-        sys.exit(_CODES[found[0].status])
+        _finish(as_json, policy_json(*found), policy_text(*found), found[0].status)
     began = time.monotonic()
     try:
         if isinstance(loaded, ParametricGame):
@@ -98,8 +95,7 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
         else:
             group = find_symmetries(loaded, states=states, max_nodes=max_nodes, accelerate=accelerate)
     except Undecided as reason:
-        click.echo(json.dumps({"status": "undecided", "reason": str(reason)}) if as_json else f"undecided: {reason}")
-        sys.exit(_UNDECIDED)
+        _finish_undecided(as_json, reason)
     document, text = group_json(group), group_text(group)
     if near:
         report = near_symmetries(group, max_entries=max_entries)
@@ -108,8 +104,7 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
         group.save(output)
         document["certificate"], text = output, f"{text}\ncertificate: {output}"
     document["seconds"] = round(time.monotonic() - began, 3)
-    click.echo(json.dumps(document) if as_json else f"{text}\n{document['seconds']} s")
-    sys.exit(_DONE if group.complete else _UNDECIDED)
+    _finish(as_json, document, f"{text}\n{document['seconds']} s", group.status)
 
 
 @click.command("crossplay")
@@ -126,7 +121,7 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
               help="Float runs that look for stationary policies.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the float runs.")
 @click.option("--time-limit", type=float, default=60.0, show_default=True,
-              help="Seconds that the proof of uniqueness may take.")
+              help="Seconds for the search, and again for the proof of uniqueness.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def crossplay(game: str | None, alpha: str | None, horizon: int | None, discount: str | None, rows: str,
               policies: tuple[str, ...], runs: str | None, starts: int, seed: int, time_limit: float,
@@ -136,8 +131,7 @@ def crossplay(game: str | None, alpha: str | None, horizon: int | None, discount
         matrix = _read_matrix(runs)
         estimate = disjoint_pairs(matrix)
         self_play = sum((matrix[k][k] for k in range(len(matrix))), Fraction(0)) / len(matrix)
-        click.echo(json.dumps(pairs_json(estimate, self_play)) if as_json else pairs_text(estimate, self_play))
-        sys.exit(_DONE)
+        _finish(as_json, pairs_json(estimate, self_play), pairs_text(estimate, self_play), "proved")
     if game is None or alpha is None:
         raise InputError("crossplay", "no game or no --alpha", "write: certify crossplay GAME --alpha A")
     temperature = parse_rational(alpha, "--alpha")
@@ -149,19 +143,26 @@ def crossplay(game: str | None, alpha: str | None, horizon: int | None, discount
         try:
             result = study_policies(loaded, temperature, [load_policy(tree, path) for path in policies])
         except Undecided as reason:
-            click.echo(json.dumps({"status": "undecided", "reason": str(reason)}) if as_json else f"undecided: {reason}")
-            sys.exit(_UNDECIDED)
+            _finish_undecided(as_json, reason)
     else:
-        result = study(loaded, temperature, starts=starts, seed=seed,
-                       threshold=lambda g: _alpha_star(g, time_limit))
-    click.echo(json.dumps(study_json(result, temperature)) if as_json else study_text(result, temperature))
-    sys.exit(_DONE if result.status == "proved" else _UNDECIDED)
+        with Progress() as progress:
+            progress("looking for stationary policies")
+            result = study(loaded, temperature, starts=starts, seed=seed, time_limit=time_limit,
+                           threshold=lambda g: threshold(g, time_limit=time_limit, progress=progress).alpha_star)
+    _finish(as_json, study_json(result, temperature), study_text(result, temperature), result.status)
 
 
-def _alpha_star(game: Game, time_limit: float) -> Fraction | None:
-    from certify.api import threshold  # the command sits above the package's calls
+def _finish(as_json: bool, document: dict, text: str, status: str) -> NoReturn:
+    """Print the one result of a command and exit with its code."""
+    if as_json:
+        print_json(document)
+    else:
+        print(text)
+    sys.exit({"proved": DONE, "refuted": REFUTED, "undecided": UNDECIDED}[status])
 
-    return threshold(game, time_limit=time_limit).alpha_star
+
+def _finish_undecided(as_json: bool, reason: Undecided) -> NoReturn:
+    _finish(as_json, {"status": "undecided", "reason": str(reason)}, f"undecided: {reason}", "undecided")
 
 
 def _read_matrix(path: str) -> list[list[Fraction]]:

@@ -66,10 +66,10 @@ def study_policies(game: Game, alpha: Fraction, policies: Sequence[PolicyBox]) -
     return CrossPlayStudy("proved", "given", table, gaps["return"], "return", gaps, group_order=order)
 
 
-def study(game: Game, alpha: Fraction, *, starts: int = 24, seed: int = 0,
+def study(game: Game, alpha: Fraction, *, starts: int = 24, seed: int = 0, time_limit: float = 60.0,
           threshold: Callable[[Game], Fraction | None] = lambda game: None) -> CrossPlayStudy:
     """Look for stationary policies that are incompatible; where there seems to be one policy only,
-    ask `threshold` for a certified alpha_star.
+    ask `threshold` for a certified alpha_star.  `time_limit` bounds the search, in seconds.
 
     >>> from certify.games import builtin
     >>> result = study(builtin("lever:2"), Fraction(1, 4))
@@ -78,7 +78,7 @@ def study(game: Game, alpha: Fraction, *, starts: int = 24, seed: int = 0,
     """
     try:
         tree = unroll(game, cluster=False, max_entries=_LARGEST_TREE)
-        proofs = proved_runs(tree, alpha, starts=starts, seed=seed)
+        proofs = proved_runs(tree, alpha, starts=starts, seed=seed, time_limit=time_limit)
         group = symmetries(tree.game)
         best = _widest_orbit(proofs, group, alpha)
         if best is not None:

@@ -83,7 +83,7 @@ def prove_stationary(tree: Tree, alpha: Fraction | int, approx_policy: Any, *, p
     ratios = _Ratios(layout, flat)
     with working_precision(precision):
         middle, inverse = _newton(tree, ratios, alpha, flint.arb_mat(ratios.size, 1, ratios.start(flat)))
-        residual, _ = _stationarity(tree, ratios, alpha, middle)
+        residual = _stationarity(tree, ratios, alpha, middle, slopes=False)[0]
         region, box = _krawczyk(tree, ratios, alpha, middle, inverse, residual)
         return _proof(tree, ratios, alpha, region, box)
 
@@ -116,8 +116,8 @@ class _Ratios:
         logs = [flint.arb(float(p)).log() for p in flat]
         return [logs[k] - logs[self.reference_of(k)] for k in self.entry]
 
-    def policy(self, z: flint.arb_mat) -> tuple[np.ndarray, np.ndarray]:
-        """Jets of pi and -log pi, (N,) each, over the balls `z` (size, 1)."""
+    def policy(self, z: flint.arb_mat, slopes: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Jets of pi and -log pi, (N,) each, over the balls `z` (size, 1); constants without `slopes`."""
         pi, minus_log = (np.empty(self.layout.size, dtype=object) for _ in range(2))
         zero = flint.arb(0)
         for row in self.rows:
@@ -125,6 +125,9 @@ class _Ratios:
             inverse = {k: sum(((value[b] - value[k]).exp() for b in row if b != k), flint.arb(1)) for k in row}
             p = {k: 1 / inverse[k] for k in row}
             for k in row:
+                if not slopes:
+                    minus_log[k], pi[k] = Jet(inverse[k].log()), Jet(p[k])
+                    continue
                 slope = flint.arb_mat(1, self.size)
                 for b in row:
                     if b in self.coordinate:
@@ -138,10 +141,11 @@ def _constant(value: Fraction) -> Jet:
     return Jet(to_arb(value))
 
 
-def _stationarity(tree: Tree, ratios: _Ratios, alpha: Fraction, z: flint.arb_mat) -> tuple[flint.arb_mat, flint.arb_mat]:
-    """G (size, 1) and DG (size, size), enclosed over the balls `z`."""
+def _stationarity(tree: Tree, ratios: _Ratios, alpha: Fraction, z: flint.arb_mat,
+                  slopes: bool = True) -> tuple[flint.arb_mat, flint.arb_mat]:
+    """G (size, 1) and DG (size, size), enclosed over the balls `z`; without `slopes` DG is not made."""
     layout = ratios.layout
-    pi, minus_log = ratios.policy(z)
+    pi, minus_log = ratios.policy(z, slopes)
     entropy = layout.row_sums(pi * minus_log)
     run = ObjectRecursion(tree, pi, minus_log, entropy, _constant)
     temperature = _constant(alpha)
@@ -152,6 +156,8 @@ def _stationarity(tree: Tree, ratios: _Ratios, alpha: Fraction, z: flint.arb_mat
         kappa = to_arb(alpha * layout.weight[k])
         difference = q[k] - q[ratios.reference_of(k)]
         value[c, 0] = z[c, 0] - difference.value / kappa
+        if not slopes:
+            continue
         for b in range(ratios.size):
             derivative = flint.arb(0) if difference.slope is None else difference.slope[0, b]
             slope[c, b] = (1 if b == c else 0) - derivative / kappa
@@ -159,25 +165,31 @@ def _stationarity(tree: Tree, ratios: _Ratios, alpha: Fraction, z: flint.arb_mat
 
 
 def _newton(tree: Tree, ratios: _Ratios, alpha: Fraction, z: flint.arb_mat) -> tuple[flint.arb_mat, flint.arb_mat]:
-    """Midpoints near a zero of G, and an approximate inverse of DG there (neither is trusted)."""
+    """Midpoints near a zero of G, and an approximate inverse of DG there (neither is trusted).
+
+    DG is the dear part: it is kept while steps shrink well.
+    """
     size = ratios.size
-    best = np.inf
+    inverse, last = None, np.inf
     for _ in range(_NEWTON_STEPS):
         z = _midpoints(z)
-        value, slope = _stationarity(tree, ratios, alpha, z)
-        try:
-            inverse = _midpoints(_midpoints(slope).inv())
-        except ZeroDivisionError:
-            raise Undecided("the Jacobian is singular at the approximate policy") from None
+        value, slope = _stationarity(tree, ratios, alpha, z, slopes=inverse is None)
+        if inverse is None:
+            try:
+                inverse = _midpoints(_midpoints(slope).inv())
+            except ZeroDivisionError:
+                raise Undecided("the Jacobian is singular at the approximate policy") from None
         step = inverse * value
         length = max((float(abs(step[k, 0].mid())) for k in range(size)), default=0.0)
         if not np.isfinite(length) or length > 50:
             raise Undecided("Newton's method leaves the neighbourhood of the approximate policy")
-        if length < 2.0 ** (-flint.ctx.prec // 2):
-            return z, inverse
-        best = min(best, length)
         z = z - step
-    raise Undecided(f"Newton's method does not settle: its shortest step was {best:.2g}")
+        if length < 2.0 ** (-flint.ctx.prec // 2):
+            return _midpoints(z), inverse
+        if length > last / 100:
+            inverse = None
+        last = length
+    raise Undecided(f"Newton's method does not settle: its last step was {last:.2g}")
 
 
 def _midpoints(matrix: flint.arb_mat) -> flint.arb_mat:

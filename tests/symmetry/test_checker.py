@@ -19,7 +19,7 @@ from certify.games import builtin
 from certify.games.canonical import game_to_json
 from certify.symmetry import certificate, evidence, symmetries
 
-FILES = {folder: sorted((FOLDER / folder).glob("symmetry_*.json")) for folder in ("valid", "invalid", "malformed")}
+FILES = {folder: sorted((FOLDER / folder).glob("*.json")) for folder in ("valid", "invalid", "malformed")}
 
 
 def read(path: Path) -> dict:
@@ -46,7 +46,7 @@ def test_attacked_files_are_rejected_with_the_step(path: Path) -> None:
     ("game_hash_stale", "game_sha256"), ("weights_changed", "generator 1"), ("base_cut", "completeness"),
     ("states_counted_as_actions", "order"), ("base_states_first", "base"), ("claim_text", "claim")])
 def test_the_step_that_fails_is_the_one_attacked(stem: str, step: str) -> None:
-    assert check_symmetry_certificate(read(FOLDER / "invalid" / f"symmetry_{stem}.json"))["failed_step"]["step"] == step
+    assert check_symmetry_certificate(read(FOLDER / "invalid" / f"{stem}.json"))["failed_step"]["step"] == step
 
 
 @pytest.mark.parametrize("path", FILES["malformed"], ids=lambda p: p.stem)
@@ -111,7 +111,7 @@ def mutations(rng: random.Random, value: object):
 @pytest.mark.parametrize("seed", range(4))
 def test_mutations_never_crash_and_never_prove_something_else(seed: int) -> None:
     rng = random.Random(seed)
-    valid = read(FOLDER / "valid" / "symmetry_dectiger.json")
+    valid = read(FOLDER / "valid" / "dectiger.json")
     truth = valid["claim"]["text"]
     for _ in range(150):
         document = mutations(rng, valid)
@@ -133,6 +133,6 @@ def test_the_checker_imports_the_standard_library_only() -> None:
 
 def test_a_blind_checker_would_accept_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Falsification: without the exhausted search a missing generator goes unnoticed."""
-    attacked = read(FOLDER / "invalid" / "symmetry_generator_missing.json")
+    attacked = read(FOLDER / "invalid" / "generator_missing.json")
     monkeypatch.setattr(checker.Points, "automorphism_between", lambda *_: False)
     assert check_symmetry_certificate(attacked)["valid"]
