@@ -23,7 +23,7 @@ from fractions import Fraction
 import numpy as np
 
 from certify.entropy.algorithms import direction
-from certify.entropy.balls import Balls, upper_sum
+from certify.entropy.balls import TINY, Balls, upper_sum
 from certify.entropy.dynamics import EntropyPath
 from certify.entropy.enclosure import RationalEnclosure, sign_of, working_precision
 from certify.entropy.policy import Policy, StatePolicy
@@ -111,7 +111,7 @@ def _signs_by_pieces(weights: np.ndarray, log_weights: Balls, advantages: np.nda
         width = step / pieces
         radius = width / 2 * _UP
         centres = (2 * np.arange(pieces)[:, None, None] + 1) * (width / 2)
-        tilt = Balls(spread.mid * centres, spread.rad * centres * _UP + np.abs(spread.mid) * centres * 2.0**-52)
+        tilt = spread * Balls.exact(centres)
         tilted = pi * exp(tilt)
         mass = tilted.sum()
         moved, log_ratio = tilted / mass, log_pi + tilt
@@ -148,7 +148,7 @@ def _slope_over(pi: Balls, log_pi: Balls, spread: Balls, radius: float) -> Balls
     curvature = (rho * (upper_sum(p * x * v * v) + radius * upper_sum(p * v * v * v) + e * variance)
                  + 2 * radius * rho * rho * variance
                  * (upper_sum(p * x * v) + radius * variance + e * upper_sum(p * v))
-                 + rho * variance) * _UP
+                 + rho * variance) * _UP + TINY
     return Balls(slope.mid, (slope.rad + radius * curvature) * _UP)
 
 
