@@ -123,17 +123,17 @@ def others_bound(level: LevelTable, U: tuple[np.ndarray, np.ndarray], factors,
 
 
 def others_weight(tables: Tables, agent: int, factors: list[list[np.ndarray]]) -> list[np.ndarray]:
-    """Per depth (E,): chance and the others' policies along one own history of the agent's class.
+    """Per depth (E,): chance and the others' policies, summed over the own histories of a class.
 
-    The posterior of the others given a class is this, normalised, free of the agent's own policy;
-    in a clustered tree every member history of a class has the same one (theory, section 4).
+    The posterior of the others given a class is this, normalised, free of the agent's own policy:
+    every member history of a class has the same one (theory, section 4), so their sum has it too.
     """
     weight = [tables.initial]
     for t, level in enumerate(tables.levels[:-1]):
         rest = product_without(factors[t], (agent,))
         shape = (level.size, *level.counts)
         joint = np.ones((level.size, 1)) if rest is None else np.broadcast_to(rest, shape).reshape(level.size, -1)
-        flow = (weight[t][:, None] * joint)[:, :, None] * level.probability * level.own_path[agent]
+        flow = (weight[t][:, None] * joint)[:, :, None] * level.probability
         weight.append(np.bincount(level.flat_successor, flow.ravel(), minlength=tables.levels[t + 1].size))
     return weight
 
@@ -170,17 +170,19 @@ def q_bounds(tables: Tables, layout: Layout, at: BoxValues) -> tuple[np.ndarray,
             mean = others_bound(level, tuple(u[VALUE] for u in at.U[t]), [f[t] for f in at.factors], (i,))
             m = (weights[0][t] * (1 - at.relative), weights[1][t] * (1 + at.relative))
             entries = level.entries[i]
-            high[entries] = _largest_mean(mean[1], m, level.joint[i], level.classes[i]).ravel()
-            low[entries] = -_largest_mean(-mean[0], m, level.joint[i], level.classes[i]).ravel()
+            high[entries] = largest_mean(mean[1], m, level.joint[i], level.classes[i]).ravel()
+            low[entries] = -largest_mean(-mean[0], m, level.joint[i], level.classes[i]).ravel()
     return low, high
 
 
-def _largest_mean(c: np.ndarray, m: tuple[np.ndarray, np.ndarray], group: np.ndarray, groups: int) -> np.ndarray:
+def largest_mean(c: np.ndarray, m: tuple[np.ndarray, np.ndarray], group: np.ndarray, groups: int,
+                  steps: int = 12) -> np.ndarray:
     """(groups, A) upper bounds of sum_e m_e c_e / sum_e m_e over each group, m within its ends.
 
     A number z is one as soon as sum_e (m^up (c_e - z)^+ - m^low (z - c_e)^+) <= 0.  Newton's
-    iteration proposes z (untrusted); z is kept where the test holds with the rounding error, at
-    most 1.02 (G + 4) u sum_e m^up |c_e - z|, G the group's size, else the group's largest c.
+    iteration (`steps` of it) proposes z (untrusted); z is kept where the test holds with the
+    rounding error, at most 1.02 (G + 4) u times the sum of the terms' absolute values, G the
+    group's size, else the group's largest c.
     """
     low, high = m[0][:, None], m[1][:, None]
     index = group[:, None] * c.shape[1] + np.arange(c.shape[1])
@@ -192,7 +194,7 @@ def _largest_mean(c: np.ndarray, m: tuple[np.ndarray, np.ndarray], group: np.nda
     np.maximum.at(largest, group, c)
     middle = np.broadcast_to((low + high) / 2, c.shape)
     z = gathered(middle * c) / np.maximum(gathered(middle), 1e-300)
-    for _ in range(12):
+    for _ in range(steps):
         difference = c - z[group]
         weight = np.where(difference > 0, high, low)
         step = gathered(weight * difference) / np.maximum(gathered(weight), 1e-300)
@@ -202,8 +204,8 @@ def _largest_mean(c: np.ndarray, m: tuple[np.ndarray, np.ndarray], group: np.nda
     size = int(np.bincount(group).max()) + 4
     z = z + 4 * size * UNIT * np.abs(c).max()
     difference = c - z[group]
-    total = gathered(np.where(difference > 0, high, low) * difference)
-    error = 1.03 * size * UNIT * gathered(high * np.abs(difference)) + 1e-300
+    weighted = np.where(difference > 0, high, low) * difference
+    total, error = gathered(weighted), 1.03 * size * UNIT * gathered(np.abs(weighted)) + 1e-300
     return np.where(total + error <= 0, np.minimum(z, largest), largest)
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 import numpy as np
 
 from certify.bounds.policy import layout_of
-from certify.games.tree import Level, Tree
+from certify.games.tree import Tree
 
 LARGEST = 2.0**300
 SMALLEST_EXPONENT = -450  # products of at most two copies of everything stay normal
@@ -26,8 +26,6 @@ class LevelTable:
     ----------
     reward : (E, JA) float64, r - shift rounded to nearest.  plain_reward : r, likewise.
     probability : (E, JA, S), likewise.
-    own_path : per agent (E, JA, S) bool, whether a step stays on the one history of its own that
-        stands for the successor's class (`Level.predecessor`); empty at the last depth.
     joint : per agent (E,) int, its class.  row : (E, n) int, its row in the layout.
     vanished : whether a number here is too small for float64.
     action_row : per agent, (E, A_i) int, class * A_i + action; `action_rows` twice that, for the
@@ -59,7 +57,6 @@ class LevelTable:
         self.action_rows = [np.concatenate([row.ravel(), row.ravel() + k * a])
                             for row, (k, a) in zip(self.action_row, self.shapes)]
         self.origin = [self.joint[i][:, None] * self.counts[i] + level.joint_actions[:, i] for i in range(n)]
-        self.own_path = [_own_path(tree, t, i) for i in range(n)] if t + 1 < tree.horizon else []
         self.most_in_class = max(int(np.bincount(j).max()) for j in self.joint)
         positive = self.probability[self.probability > 0]
         self.least_probability = float(positive.min()) if positive.size else 1.0
@@ -70,13 +67,6 @@ class LevelTable:
 def _vanishes(exact: np.ndarray, rounded: np.ndarray) -> bool:
     """Whether a number that is not 0 is too small for a relative error (never in sane games)."""
     return bool(np.any((exact != 0) & (np.abs(rounded) < 2.0**-1000)))
-
-
-def _own_path(tree: Tree, t: int, agent: int) -> np.ndarray:
-    level, following = tree.levels[t], tree.levels[t + 1]
-    before = following.predecessor[agent][following.joint[:, agent]]  # (E', 2) class and action above
-    here = np.stack(np.broadcast_arrays(level.joint[:, agent][:, None], level.joint_actions[:, agent][None, :]), axis=2)
-    return (before[level.successor] == here[:, :, None, :]).all(axis=3)
 
 
 class Tables:

@@ -244,3 +244,14 @@ def test_rewards_out_of_range_are_left_to_arb(scale, arithmetic):
     assert result.arithmetic == arithmetic
     inside, box = random_box(tree, rng, Fraction(1, 10))
     assert exact_is_inside(evaluate(tree, box, alpha), exact_evaluate(tree, inside[1], alpha))
+
+
+def test_rows_off_by_a_unit_move_logarithms_near_zero():
+    """Rewards 0 and a probability near 1: the gradient is all logarithm, and the row's rounding shows."""
+    game = random_game(np.random.default_rng(0), agents=1, horizon=1, actions=2, states=1)
+    tree = unroll(replace(game, reward={}))
+    rng, alpha = np.random.default_rng(5), Fraction(3)
+    for _ in range(200):
+        small = 10.0 ** rng.uniform(-12, -6)
+        policy = [[np.array([[1.0 - small, small * (1 + 1e-9 * rng.normal())]])]]
+        assert exact_is_inside(evaluate(tree, policy, alpha), exact_evaluate(tree, policy, alpha))

@@ -216,3 +216,22 @@ def test_refusals(monkeypatch):
     monkeypatch.setattr(second_order, "MAX_ENTRIES", 3)
     with pytest.raises(InputError, match="policy entries"):
         hessian(tree, tree.uniform(), 1)
+
+
+def test_boxes_wide_at_the_first_step_only_move_the_reach():
+    """The later tables are points, so cross terms at depth 1 vary through the reach alone."""
+    rng = np.random.default_rng(3)
+    for _ in range(12):
+        tree = unroll(random_game(rng, agents=2, horizon=2), cluster=False)
+        layout, alpha = layout_of(tree), Fraction(2)
+        centre = random_policy(tree, rng)
+        inside = [[[random, late] for random, (_, late) in zip((r[0] for r in random_policy(tree, rng)), centre)]
+                  for _ in range(3)]
+        ends = [[[choose.reduce([p[i][t] for p in inside]) for t in range(2)] for i in range(2)]
+                for choose in (np.minimum, np.maximum)]
+        wide = hessian(tree, PolicyBox(*ends), alpha)
+        v = random_direction(tree, rng) * (layout.depth == 1)
+        for policy in inside:
+            low, high = quadratic(exact_hessian(tree, policy, alpha), v, alpha)
+            bound = wide.quadratic(v)
+            assert bound.contains(low) and bound.contains(high)

@@ -1,5 +1,6 @@
 """Extremes over one block against exact knapsacks and sampled distributions."""
 
+import itertools
 from fractions import Fraction
 
 import flint
@@ -9,6 +10,7 @@ import pytest
 from certify.bounds import simplex
 from certify.bounds.arb_numbers import arb_ends, working_precision
 from certify.bounds.enclosure import Enclosure
+from certify.bounds.interval_values import largest_mean
 from certify.bounds.simplex import entropy_bounds, entropy_term, linear_lower, linear_upper
 from certify.errors import Undecided
 
@@ -109,3 +111,33 @@ def test_signs_are_proved_or_undecided():
     for lower, upper in ((-0.1, 0.1), (0.0, 0.1), (float("nan"), 1.0)):
         with pytest.raises(Undecided):
             Enclosure(lower, upper).sign()
+
+
+def exact_largest_mean(c, low, high) -> Fraction:
+    """The maximum of sum m c / sum m over the corners (a ratio of linear forms has it there)."""
+    c, low, high = ([Fraction(float(v)) for v in row] for row in (c, low, high))
+    best = max(c) if not any(low) else None
+    for corner in itertools.product(*zip(low, high)):
+        if sum(corner) > 0:
+            mean = sum(m * v for m, v in zip(corner, c)) / sum(corner)
+            best = mean if best is None else max(best, mean)
+    return best
+
+
+@pytest.mark.parametrize("steps", [12, 1, 0])
+def test_largest_means_are_bounds_however_far_the_iteration_got(steps):
+    rng = np.random.default_rng(4)
+    for _ in range(150):
+        size, groups = int(rng.integers(1, 9)), int(rng.integers(1, 3))
+        group = np.concatenate([np.arange(groups), rng.integers(0, groups, size)])
+        c = rng.normal(size=(len(group), 2))
+        low = rng.random(len(group)) * (rng.random(len(group)) < 0.7)
+        high = low + rng.random(len(group)) * 10.0 ** rng.integers(-6, 1) + 1e-12
+        found = largest_mean(c, (low, high), group, groups, steps)
+        for g in range(groups):
+            mine = group == g
+            for a in range(2):
+                exact = exact_largest_mean(c[mine, a], low[mine], high[mine])
+                assert exact <= Fraction(float(found[g, a]))
+                if steps == 12:
+                    assert found[g, a] <= exact + Fraction(1, 10**10)
