@@ -53,6 +53,8 @@ def check_certificate(certificate, engine="auto", progress=None):
         raise Malformed("certificate.kind", "not a string")
     if kind == "symmetry" or kind.startswith("entropy-"):
         return _check_elsewhere(certificate, kind)
+    if kind == "optimum":
+        return _check_optimum(certificate, engine, progress)
     if kind not in ("threshold", "structural-parameters"):
         raise Malformed("certificate.kind", f"{kind[:40]!r} is not a kind that this checker knows")
     return _ThresholdCheck(certificate, kind, engine, progress).verdict()
@@ -71,6 +73,25 @@ def _check_elsewhere(certificate, kind):
     except symmetry.Malformed as error:
         raise Malformed("certificate", str(error)) from None
     return Verdict(found["valid"], found["claim"] or kind, found["steps"], found["failed_step"], "stdlib")
+
+
+def _check_optimum(certificate, engine, progress):
+    """An optimum, whose threshold is checked by the engine asked for."""
+    from certify.checker.optimum import check_optimum
+
+    used = "stdlib"
+
+    def threshold(part):
+        nonlocal used
+        verdict = check_certificate(part, engine, progress)
+        used = verdict.engine
+        return verdict
+
+    try:
+        claim, steps = check_optimum(certificate, threshold, progress)
+    except Failed as failure:
+        return Verdict(False, "optimum", 0, failure.as_dict(), used)
+    return Verdict(True, claim, steps, None, used)
 
 
 class _ThresholdCheck:

@@ -27,6 +27,7 @@ class Process:
     reward[t][e][a]       E[R | e, a];  e indexes joint[t], a indexes joint_actions[t]
     following[t][e][a]    tuple of (index into joint[t + 1], probability); for t < horizon - 1
     predecessor[t][i][k]  (class, action) at depth t - 1 of the first child in class k; for t > 0
+    children[t][i]        (class at t - 1, action, observation) -> class; at depth 0 (0, 0, observation)
     """
 
     name: str
@@ -42,6 +43,7 @@ class Process:
     reward: tuple
     following: tuple
     predecessor: tuple
+    children: tuple
 
 
 def build_process(game, clustering=True):
@@ -50,7 +52,7 @@ def build_process(game, clustering=True):
     actions = tuple(tuple(len(sets[t]) for sets in game.actions) for t in range(game.horizon))
     numbered = tuple(tuple(itertools.product(*map(range, counts))) for counts in actions)
     layer = _first_layer(game)
-    classes, joint, reward, following, predecessor = [], [], [], [], [()]
+    classes, joint, reward, following, predecessor, children = [], [], [], [], [()], []
     for t in range(game.horizon):
         cluster = _merge(layer, n, clustering)
         weights = _class_weights(layer, cluster, n)
@@ -63,6 +65,7 @@ def build_process(game, clustering=True):
         else:
             following.append(_transitions(layer, cluster, index, len(joint[-1]), len(numbered[t - 1])))
             predecessor.append(tuple(tuple(_first_members(layer.children[i], cluster[i])) for i in range(n)))
+        children.append(tuple(dict(zip(layer.children[i], cluster[i])) for i in range(n)))
         classes.append(tuple(max(c) + 1 for c in cluster))
         joint.append(tuple(members))
         global_actions = game.joint_actions(t)
@@ -71,7 +74,7 @@ def build_process(game, clustering=True):
         if t + 1 < game.horizon:
             layer = _next_layer(game, global_actions, numbered[t], members, beliefs, weights)
     return Process(game.name, n, game.horizon, game.discount, game.weights, actions, numbered, tuple(classes),
-                   tuple(joint), tuple(start), tuple(reward), tuple(following), tuple(predecessor))
+                   tuple(joint), tuple(start), tuple(reward), tuple(following), tuple(predecessor), tuple(children))
 
 
 class _Layer:
