@@ -244,8 +244,10 @@ def _reach_of(branch: Branch, k: int) -> tuple[float, float]:
 
 
 def _log_beta(branch: Branch, k: int, s: float) -> float:
+    """log beta there; infinite where the corrector has left for another branch, as the direction tells."""
     y = _along(branch, k, s)
-    return np.inf if y is None else float(y[-1])
+    tangent = None if y is None else _tangent(branch.eq, y, branch.tangent[k])
+    return np.inf if tangent is None or tangent @ branch.tangent[k] < 0.7 else float(y[-1])
 
 
 def _bifurcation_height(branch: Branch, low: int, high: int) -> float:

@@ -174,9 +174,9 @@ class Contraction:
         return np.minimum(margin[:count], margin[count:]), None if direction is None else direction[count:]
 
 
-_GAIN = 0.05         # where splitting can help, a sweep that gains less than this has stalled
+_GAIN = 0.005         # where splitting can help, a sweep that gains less than this has stalled
 _TUBE = 8.0          # splitting beta helps once the box is at most this much wider than its path
-_TESTED = 0.3        # wider boxes are never definite: the test is not tried
+_TESTED = 0.6        # wider boxes are never definite: the test is not tried
 _MARGIN = 1e-6       # required of the float margin, so that rigorous arithmetic finds it too
 
 
@@ -184,7 +184,7 @@ def contract(plan: Plan, tasks: list[Task], *, least_gain: float, impatient: boo
              deadline: float | None = None) -> list[Outcome]:
     """Contract every box until it closes or stalls.
 
-    impatient : give up at gains below 5 % everywhere (a policy split follows), not only where the
+    impatient : give up at gains below 0.5 % everywhere (a policy split follows), not only where the
     box is about as narrow as the path inside.
     """
     run = Contraction(plan, tasks, least_gain=least_gain, deadline=deadline)

@@ -1,14 +1,15 @@
 """The search for a cover of [0, 1/alpha*] and the policy space (theory, section 7, Theorem D;
 docs/certificate-format.md, section 4.2): contract, and split beta or a policy where that stalls.
 
-The tree is built generation by generation in batches of fixed composition, so that it does not
+Boxes are taken from small to large beta, so that whatever is closed when the search stops is a
+cover of [0, reached]; they are taken in batches of fixed composition, so that the tree does not
 depend on how many processes work on it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -24,6 +25,7 @@ _TUBE = 8.0          # beta is split while the box is at most this much wider th
 _NARROW = 2.0**-10   # beta intervals narrower than this part of beta* are not split
 _THIN = 2.0**-12     # nor policies narrower than this
 _BATCH = 16          # boxes per task of an executor
+_ROUND = 4           # tasks per round
 _GRID = 2.0**-20     # where policies are split
 
 
@@ -41,11 +43,11 @@ class Node:
 
 
 class Stalled(Exception):
-    """No cover was found; every beta up to `reached` was covered before the search stalled."""
+    """The search ended early; every beta up to `reached` is covered by `nodes` (`restrict` them)."""
 
-    def __init__(self, reached: Fraction) -> None:
-        super().__init__(f"stalled above beta = {float(reached):.6g}")
-        self.reached = reached
+    def __init__(self, nodes: list[Node], reached: Fraction, why: str) -> None:
+        super().__init__(f"{why} at beta = {float(reached):.6g}")
+        self.nodes, self.reached, self.why = nodes, reached, why
 
 
 class Path:
@@ -77,39 +79,66 @@ def find_cover(plan: Plan, beta: Fraction, *, branch: bool = False, least_gain: 
                progress: Callable[[str], None] = lambda text: None) -> list[Node]:
     """Nodes of a cover of [0, beta].
 
-    branch : split policies too (branch and bound); otherwise only beta.  Raises `Stalled` where
-    boxes can neither be closed nor split, or `max_nodes` are not enough, `OutOfTime` at `deadline`.
+    branch : split policies too (branch and bound); otherwise only beta.  Raises `Stalled` where a
+    box can neither be closed nor split, `max_nodes` are not enough, or `deadline` has passed.
     """
     path = Path(plan)
     nodes = [Node(None, Fraction(0), beta)]
     boxes: dict[int, Box] = {0: whole_space(plan)}
-    generation = [0]
-    while generation:
-        tasks = [Task(float(nodes[k].low), float(nodes[k].high), boxes.pop(k),
-                      path.width(float(nodes[k].low), float(nodes[k].high))) for k in generation]
-        outcomes = _run(plan, tasks, branch, least_gain, deadline, executor)
-        following: list[int] = []
-        for k, task, outcome in zip(generation, tasks, outcomes):
+    while boxes:
+        # which boxes make a round depends on the tree alone: depth first in beta
+        chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[:_BATCH * _ROUND]
+        tasks = [Task(float(nodes[k].low), float(nodes[k].high), boxes[k],
+                      path.width(float(nodes[k].low), float(nodes[k].high))) for k in chosen]
+        try:
+            outcomes = list(_run(plan, tasks, branch, least_gain, deadline, executor))
+        except (OutOfTime, KeyboardInterrupt):
+            raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
+        for k, task, outcome in zip(chosen, tasks, outcomes):
             node = nodes[k]
-            node.steps = outcome.steps
-            if outcome.kind != "stalled":
+            split = None if outcome.kind != "stalled" else _choose_split(plan, node, task, outcome, beta, branch)
+            if outcome.kind == "stalled" and split is None:
+                raise Stalled(nodes, _reached(nodes, boxes), "stalled")
+            del boxes[k]
+            node.steps, node.split = outcome.steps, split
+            if split is None:
                 node.close = outcome.kind
                 if not branch:
                     node.box = outcome.box
                 continue
-            node.split = _choose_split(plan, node, task, outcome, beta, branch)
-            if node.split is None:
-                raise Stalled(_reached(nodes, generation, following))
             for low, high, box in _children(node, outcome.box):
                 nodes.append(Node(k, low, high))
                 boxes[len(nodes) - 1] = box
-                following.append(len(nodes) - 1)
-        open_boxes = len(following)
-        progress(f"cover of beta in [0, {float(beta):.4g}]: {len(nodes)} nodes, {open_boxes} open")
-        if len(nodes) > max_nodes:
-            raise Stalled(_reached(nodes, [], following))
-        generation = following
+        progress(f"cover of beta in [0, {float(beta):.4g}]: {len(nodes)} nodes, {len(boxes)} open"
+                 + (f", closed up to {float(_reached(nodes, boxes)):.4g}" if boxes else ""))
+        if boxes and len(nodes) > max_nodes:
+            raise Stalled(nodes, _reached(nodes, boxes), "too many boxes")
     return nodes
+
+
+def restrict(nodes: list[Node], reached: Fraction) -> list[Node]:
+    """The part of an unfinished tree that covers [0, reached], renumbered: what lies above goes,
+    intervals end at `reached`, and where only the lower half of a beta split is left, parent and
+    child become one node.
+    """
+    children: dict[int, list[int]] = {}
+    for k, node in enumerate(nodes):
+        if node.parent is not None and node.low < reached:
+            children.setdefault(node.parent, []).append(k)
+    result: list[Node] = []
+    pending: list[tuple[int | None, int]] = [(None, 0)]
+    while pending:
+        parent, k = pending.pop()
+        node, steps = nodes[k], list(nodes[k].steps)
+        while node.split is not None and "beta" in node.split and len(children[k]) == 1:
+            k = children[k][0]
+            node = nodes[k]
+            steps += node.steps
+        result.append(Node(parent, node.low, min(node.high, reached), steps, node.close, node.split, node.box))
+        index = len(result) - 1
+        if node.split is not None:
+            pending += [(index, child) for child in reversed(children[k])]
+    return result
 
 
 def _run(plan: Plan, tasks: list[Task], branch: bool, least_gain: float, deadline: float | None,
@@ -172,6 +201,6 @@ def _children(node: Node, box: Box) -> Iterator[tuple[Fraction, Fraction, Box]]:
         yield node.low, node.high, copy
 
 
-def _reached(nodes: list[Node], generation: list[int], following: list[int]) -> Fraction:
+def _reached(nodes: list[Node], still_open: Iterable[int]) -> Fraction:
     """The least beta of a node that is still open."""
-    return min(nodes[k].low for k in [*generation, *following] if nodes[k].close is None)
+    return min(nodes[k].low for k in still_open)

@@ -63,7 +63,7 @@ def localise(plan: Plan, start: Fraction, *, rtol: float = 0.01, time_limit: flo
             else:
                 low = trial
                 break
-        best = _cover(plan, high * 1.25, rtol, deadline, patience, say)
+        best = _cover(plan, high * 1.25, deadline, patience, say)
         if low is None:
             low = high
         spent = 0.0
@@ -80,21 +80,21 @@ def localise(plan: Plan, start: Fraction, *, rtol: float = 0.01, time_limit: flo
         # near the least temperature steps gain little and are many; where they are dear, keep off it
         alpha = high * (1 + (rtol / 20 if spent < _CHEAP else rtol))
         if best is None or alpha < float(best.alpha_star):
-            best = _cover(plan, alpha, rtol, deadline, patience, say)
+            best = _cover(plan, alpha, deadline, patience, say)
     except (OutOfTime, KeyboardInterrupt):
         say("stopped: keeping the best cover so far")
     return best
 
 
-def _cover(plan: Plan, alpha: float, rtol: float, deadline: float | None, patience: float, say: Progress) -> Localisation:
+def _cover(plan: Plan, alpha: float, deadline: float | None, patience: float, say: Progress) -> Localisation:
     """A cover for some temperature at or above `alpha`: uniqueness is not monotone, so the search
-    may stall at a larger temperature than the one it starts from, and goes on from there."""
+    may stall at a larger temperature than the one it starts from; what it covered then counts."""
+    alpha_star = round_up(alpha)
     while True:
-        alpha_star = round_up(alpha)
-
         try:
-            return Localisation(alpha_star, find_cover(plan, 1 / alpha_star, least_gain=patience,
-                                                       deadline=deadline, progress=say))
+            return Localisation(alpha_star, find_cover(plan, 1 / alpha_star, least_gain=patience, deadline=deadline, progress=say))
         except Stalled as stalled:
-            reached = float(stalled.reached)
-            alpha = max(float(alpha_star) * (1 + rtol / 4), (1 + rtol / 4) / reached if reached > 0 else 2 * float(alpha_star))
+            if stalled.why == "stopped":
+                raise OutOfTime from None
+            # what it covered is covered again, now with intervals that end there
+            alpha_star = 1 / stalled.reached if 0 < stalled.reached < 1 / alpha_star else 2 * alpha_star

@@ -1,0 +1,45 @@
+"""The exponential rate of the softmax flow at a stationary policy, in floats: the least eigenvalue of
+minus the Hessian of J in the logits, on directions whose rows sum to 0 (theory, sections 2 and 5).
+
+At a stationary policy Hess_theta = S D^2J S with S = diag(pi) - pi pi^T per row.  What is claimed from
+it is proved by a checker.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from scipy.linalg import block_diag, eigvalsh
+
+from certify.bounds.hessian import hessian
+from certify.bounds.policy import layout_of
+from certify.games.tree import Tree
+
+
+def approx_rate(tree: Tree, policy: Any, alpha: Fraction) -> float | None:
+    """The rate on an unclustered tree, at float tables near a stationary policy; None without directions.
+
+    >>> from certify.games import builtin
+    >>> from certify.games.tree import unroll
+    >>> tree = unroll(builtin("lever:2"), cluster=False)
+    >>> round(approx_rate(tree, tree.uniform(), Fraction(1)), 12)  # (alpha - 1/2)/2
+    0.25
+    """
+    form, layout = hessian(tree, policy, alpha, stationary=True), layout_of(tree)
+    flat = layout.flat(policy).astype(np.float64)
+    ends = [*layout.row_start.tolist(), layout.size]
+    rows = [flat[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    frame = block_diag(*(_frame(len(p)) for p in rows))
+    if not frame.shape[1]:
+        return None
+    softmax = block_diag(*(np.diag(p) - np.outer(p, p) for p in rows)) @ frame
+    diagonal = (form.diagonal.lower + form.diagonal.upper) / 2 * float(alpha)
+    minus_hessian = softmax.T @ (np.diag(diagonal) - form.mid) @ softmax
+    return float(eigvalsh((minus_hessian + minus_hessian.T) / 2, subset_by_index=[0, 0])[0])
+
+
+def _frame(count: int) -> np.ndarray:
+    """(count, count - 1): an orthonormal basis of the vectors that sum to 0."""
+    return np.linalg.svd(np.eye(count) - 1 / count)[0][:, :count - 1]
