@@ -20,11 +20,11 @@ from certify.entropy.clipping_bound import clipping_bound, ppo_overshoot
 from certify.entropy.controller_proofs import Proof, prove_adapo, prove_zeta, refute_two_cycle
 from certify.entropy.enclosure import RationalEnclosure, working_precision
 from certify.entropy.flow_command import flow_command
-from certify.entropy.formats import find_format
+from certify.entropy.formats import FloatFormat, find_format
 from certify.entropy.plots import plot_bias, plot_change
 from certify.entropy.policy import Policy, StatePolicy, advantages_from_json, numbers, policy_from_json, read_json_argument
 from certify.entropy.report import DEFAULT_ETA_LIMIT, StepReport, entropy_path, step_report
-from certify.entropy.rounded_update import rounded_update
+from certify.entropy.rounded_update import RoundedUpdate, rounded_update
 from certify.errors import InputError, Undecided
 from certify.exact import decimal_text, parse_rational, rational_text
 
@@ -225,13 +225,16 @@ def precision_command(format_name: str, eps_texts: tuple[str, ...], binades: str
         plot_bias(format_, exponents, counted, plot)
     lines = _table_lines(data, eps)
     if policy is not None:
-        bias = _bias(policy, _needed(advantages, "--advantages"), format_, eps[-1])
-        data = {**data, "update": bias}
-        lines.append(f"first-order entropy bias of the clipped update: {bias['sign']} {bias['bias']}")
+        found = _rounded(policy, _needed(advantages, "--advantages"), format_, eps[-1])
+        data = {**data, "update": {"exact": found.exact.texts(), "rounded": found.rounded.texts(),
+                                   "bias": found.bias.texts(), "sign": found.sign,
+                                   "factors": [f.texts() for f in found.factors]}}
+        lines.append(f"clipped update at ε={rational_text(eps[-1])}: first-order entropy change "
+                     f"{_decimal(found.exact)}, by rounding {found.sign} {_decimal(found.bias)}")
     _finish({"status": "proved", **data}, lines, as_json, 0)
 
 
-def _binades(text: str, format_: Any) -> range:
+def _binades(text: str, format_: FloatFormat) -> range:
     try:
         low, high = (int(part) for part in text.split(":"))
     except ValueError:
@@ -241,14 +244,10 @@ def _binades(text: str, format_: Any) -> range:
     return range(low, high + 1)
 
 
-def _bias(policy: str, advantages: str, format_: Any, eps: Fraction) -> dict:
-    states = _policy(policy)
-    if len(states) != 1:
-        raise InputError("policy", f"{len(states)} states", "give a policy of one state here")
-    found = rounded_update(states[0], advantages_from_json(read_json_argument(advantages, "advantages"), states)[0],
-                           format_, eps, eps)
-    return {"exact": found.exact.texts(), "rounded": found.rounded.texts(), "bias": found.bias.texts(),
-            "sign": found.sign, "factors": [f.texts() for f in found.factors]}
+def _rounded(policy: str, advantages: str, format_: FloatFormat, eps: Fraction) -> RoundedUpdate:
+    state = _single(policy)
+    rows = advantages_from_json(read_json_argument(advantages, "advantages"), (state,))
+    return rounded_update(state, rows[0], format_, eps, eps)
 
 
 def _table_lines(data: dict, eps: tuple[Fraction, ...]) -> list[str]:

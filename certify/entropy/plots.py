@@ -47,7 +47,7 @@ def change_band(path: EntropyPath, lower: Fraction, upper: Fraction, pieces: int
 
 
 @working_precision()
-def plot_change(path: EntropyPath, lower: Fraction, upper: Fraction, file: Path, title: str, pieces: int = 200) -> None:
+def plot_change(path: EntropyPath, lower: Fraction, upper: Fraction, file: Path, title: str, pieces: int = 60) -> None:
     """Draw H(η) − H(0) for η in [lower, upper]: the certified band and its values at the grid."""
     figure, axes = _figure()
     rows = change_band(path, lower, upper, pieces)
@@ -57,7 +57,7 @@ def plot_change(path: EntropyPath, lower: Fraction, upper: Fraction, file: Path,
     axes.fill_between(edges, bottom, top, alpha=0.35, linewidth=0, label="certified band")
     grid = [lower + k * (upper - lower) / pieces for k in range(pieces + 1)]
     axes.plot([float(g) for g in grid], [sum(float_ends(path.change_at(g))) / 2 for g in grid],
-              linewidth=1, label="H(η) − H(0) at the grid")
+              color="black", linewidth=0.8, label="H(η) − H(0) at the grid")
     axes.axhline(0, color="black", linewidth=0.6)
     axes.set_xlabel("step size η")
     axes.set_ylabel("entropy change (nats)")

@@ -124,15 +124,21 @@ def certify_sign(path: EntropyPath, lower: Fraction, upper: Fraction) -> SignRes
     if upper <= 0:
         raise InputError("steps", f"the interval ends at {upper}", "give a step above 0")
     steps = RationalEnclosure(lower, upper)
-    sign = sign_of(path.change_at(upper)) or (_initial_sign(path) if lower == 0 else None)
+    first = _initial_sign(path) if lower == 0 else None
+    sign = sign_of(path.change_at(upper)) or first
     if sign is None:
         reason = ("the step is exactly 0, so the entropy does not change" if path.still else
                   "the change at the largest step is not separated from 0")
         return SignResult("undecided", "undecided", steps, (), reason=reason)
-    pieces, stopped, witness = _sweep(path, lower, upper, sign)
-    if stopped is None:
-        return SignResult("proved", NAMES[sign], steps, tuple(pieces))
-    reason = f"the sign is not settled just above the step {stopped}"
+    if first in (None, sign):
+        pieces, stopped, witness = _sweep(path, lower, upper, sign)
+        if stopped is None:
+            return SignResult("proved", NAMES[sign], steps, tuple(pieces))
+        reason = f"the sign is not settled just above the step {stopped}"
+    else:  # small steps have the other sign
+        reason = "the sign changes within the steps"
+        halves = (upper / 2**k for k in range(1, 200))
+        witness = next((eta for eta in halves if first * path.change_at(eta) > 0), None)
     if witness is not None:
         reason = f"the entropy {NAMES[sign]} at {upper} and provably {NAMES[-sign]} at {witness}"
     return SignResult("undecided", "undecided", steps, (), witness, reason)
