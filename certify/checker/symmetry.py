@@ -15,7 +15,7 @@ import json
 import re
 from fractions import Fraction
 
-MAX_NODES = 100_000
+MAX_NODES = 10_000  # of all exhausted searches together
 
 
 class Malformed(ValueError):
@@ -209,7 +209,10 @@ def check_chain(points, base, generators, complete):
     order = state_only_order = 1
     budget = [MAX_NODES]
     for depth, point in enumerate(base):
-        fixing = [g for g in generators if all(g[p] == p for p in base[:depth])]
+        fixed = base[:depth]
+        if points.names[point][0] == "state":  # what moves states only fixes every other point
+            fixed = fixed + [p for p, name in enumerate(points.names) if name[0] != "state"]
+        fixing = [g for g in generators if all(g[p] == p for p in fixed)]
         orbit = orbit_of(point, fixing)
         if points.names[point][0] == "state":
             if complete and any(colours.count(colours[p]) > 1 for p, name in enumerate(points.names)

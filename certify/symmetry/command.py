@@ -40,6 +40,7 @@ from certify.symmetry.report import (
     policy_json,
     policy_text,
 )
+from certify.symmetry.smt_complete import residual_question
 
 
 def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs_horizon: bool) -> GameTables:
@@ -67,13 +68,14 @@ def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs
 @click.option("--near", is_flag=True, help="List maps that fail in few entries, with the entries.")
 @click.option("--max-entries", type=click.IntRange(1), default=4, show_default=True,
               help="Failing entries that a near-symmetry may have.")
+@click.option("--residual", is_flag=True, help="Completeness a second way: z3 looks for an automorphism outside (small games).")
 @click.option("--max-nodes", type=click.IntRange(1), default=200_000, show_default=True, help="Bounds the search.")
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds that z3 may take.")
 @click.option("--igraph", "accelerate", is_flag=True, help="Let igraph propose generators (re-checked exactly).")
 @click.option("-o", "--output", type=click.Path(), help="Write the certificate here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, states: str,
-               candidate: str | None, policy: str | None, near: bool, max_entries: int, max_nodes: int, timeout: float,
+               candidate: str | None, policy: str | None, near: bool, max_entries: int, residual: bool, max_nodes: int, timeout: float,
                accelerate: bool, output: str | None, as_json: bool) -> None:
     """The automorphism group of GAME: generators, order, orbits, completeness."""
     loaded = _load(game, horizon, discount, rows, output is not None or policy is not None)
@@ -100,6 +102,10 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
     if near:
         report = near_symmetries(group, max_entries=max_entries)
         document["near"], text = near_json(group, report), f"{text}\n{near_text(group, report)}"
+    if residual:
+        answer = residual_question(group, timeout=timeout)
+        document["residual"] = answer.status
+        text += f"\nz3 on automorphisms outside the group: {answer.status}" + (f" ({answer.reason})" if answer.reason else "")
     if output is not None:
         group.save(output)
         document["certificate"], text = output, f"{text}\ncertificate: {output}"

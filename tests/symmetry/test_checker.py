@@ -136,3 +136,16 @@ def test_a_blind_checker_would_accept_attacks(monkeypatch: pytest.MonkeyPatch) -
     attacked = read(FOLDER / "invalid" / "generator_missing.json")
     monkeypatch.setattr(checker.Points, "automorphism_between", lambda *_: False)
     assert check_symmetry_certificate(attacked)["valid"]
+
+
+def test_a_generator_that_moves_actions_is_not_counted_as_moving_states_only() -> None:
+    game = game_to_json(builtin("dectiger"))
+    proof = evidence(builtin("dectiger"))
+    flip = next(g for g in proof["generators"] if g["states"] == [1, 0])
+    part = {"generators": [flip], "base": [["state", 0]], "complete": False, "order": "1", "state_only_order": "2",
+            "orbits": {"agents": [[0], [1]], "states": [[0, 1]],
+                       "actions": [[[i, 0]] for i in range(2)] + [[[i, 1], [i, 2]] for i in range(2)],
+                       "observations": [[[i, 0], [i, 1]] for i in range(2)]}}
+    with pytest.raises(checker.Rejected, match="order"):
+        check_symmetry(game, part)
+    assert check_symmetry(game, part | {"state_only_order": "1"})["order"] == 1

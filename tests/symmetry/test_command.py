@@ -53,6 +53,15 @@ def test_candidates_proved_and_refuted(capsys, tmp_path) -> None:
     assert code == 1 and "not a symmetry: reward at" in out
 
 
+def test_parametric_lever_example(capsys, tmp_path) -> None:
+    game = str(Path(__file__).resolve().parents[2] / "examples" / "parametric-lever.json")
+    code, out, _ = run(capsys, "symmetries", game, "--json")
+    assert code == 0 and json.loads(out)["order"] == 725760
+    odd = write(tmp_path / "odd.json", {"actions": [[9, 1, 2, 3, 4, 5, 6, 7, 8, 0]] * 2})
+    code, out, _ = run(capsys, "symmetries", game, "--candidate", odd)
+    assert code == 1 and "at eps = " in out
+
+
 def test_parametric_file(capsys, tmp_path) -> None:
     payoff = [[1, 0, 0], [0, 1, 0], [0, 0, "1 - eps"]]
     game = write(tmp_path / "game.json", {"kind": "one-shot", "payoff": payoff,
@@ -125,7 +134,7 @@ def test_crossplay_gap(capsys) -> None:
 
 
 def test_crossplay_equal_above_the_threshold(capsys) -> None:
-    code, out, _ = run(capsys, "crossplay", "lever:2", "--alpha", "3/5", "--json")
+    code, out, _ = run(capsys, "crossplay", "lever:2", "--alpha", "3/5", "--time-limit", "5", "--json")
     result = json.loads(out)
     assert code == 0 and result["relation"] == "equal" and result["gap"] == ["0", "0"]
     assert Fraction(result["alpha_star"]) <= Fraction(3, 5)
@@ -176,3 +185,10 @@ def test_crossplay_of_one_policy_with_its_images(capsys, tmp_path) -> None:
     assert Fraction(result["gap"][0]) <= 1 <= Fraction(result["gap"][1])
     code, out, _ = run(capsys, "crossplay", "lever:98", "--alpha", "1", "--policy", lever, "--json")
     assert code == 3 and json.loads(out)["status"] == "undecided"
+
+
+def test_completeness_a_second_way(capsys) -> None:
+    code, out, _ = run(capsys, "symmetries", "matching-pennies", "--residual", "--json")
+    assert code == 0 and json.loads(out)["residual"] == "proved"
+    code, out, _ = run(capsys, "symmetries", "lever:10", "--residual")
+    assert code == 0 and "undecided" in out
