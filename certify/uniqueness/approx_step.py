@@ -329,9 +329,12 @@ class _Ascent:
             self.residue = self._shared_at_root(passed)
         return passed
 
+    def _start_weights(self) -> np.ndarray:
+        """(K, M): initial probability of each joint class at depth 0."""
+        return np.where(self.path[0].mask, self.plan.initial[self.path[0].rows], 0.0)
+
     def _shared_at_root(self, slopes: dict) -> np.ndarray | float:
-        start = np.where(self.path[0].mask, self.plan.initial[self.path[0].rows], 0.0)   # (K, M)
-        total = 0.0
+        start, total = self._start_weights(), 0.0
         for key, g in slopes.items():
             block, index = self.step.box[key[0]][key[1]], self._index(0, key)
             g = start[:, :, None, None, None] * g
@@ -370,7 +373,7 @@ class _Ascent:
                 best = (_ein("bkmqa,bkmpa->bkmpq", self.weights[u], inner) + self.extra[u]).max(-1)
             best = np.where(self.path[u].mask[None, :, :, None], best, 0.0)
             if u == 0:
-                start = np.where(self.path[0].mask, self.plan.initial[self.path[0].rows], 0.0)
+                start = self._start_weights()
                 if self.top_is_single:
                     start = (start > 0).astype(float)
                 total = (start[None, :, :, None] * best).sum(2)
@@ -384,7 +387,8 @@ class _Ascent:
         """(B, K, P): close to the smallest lambda with excess <= 0, from the safe side; inf where
         none was found.  `excess` is convex and decreasing in lambda."""
         if self.t == 0:
-            return self.excess(np.zeros(self.gain[:, :, 0, :, 0].shape))
+            total = self.excess(np.zeros(self.gain[:, :, 0, :, 0].shape))
+            return total if self.top_is_single else total / self._start_weights().sum(1)[None, :, None]
         low = np.full(self.gain[:, :, 0, :, 0].shape, -np.abs(self.gain).max() - 1.0)
         high = np.where(self.path[self.t].mask[None, :, :, None, None], self.gain, -np.inf).max((2, 4))
         if start is not None:
