@@ -189,7 +189,8 @@ def main() -> None:
         for old in (FOLDER / folder).glob("*.json"):
             old.unlink()
         for stem, document in files.items():
-            (FOLDER / folder / f"{stem}.json").write_text(json.dumps(document, separators=(",", ":")) + "\n", encoding="utf-8")
+            text = json.dumps(document, separators=(",", ":")) + "\n"
+            (FOLDER / folder / f"{stem}.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

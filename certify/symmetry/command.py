@@ -15,7 +15,7 @@ from certify.cli.output import DONE, REFUTED, UNDECIDED, Progress, print_json
 from certify.errors import InputError, Undecided
 from certify.exact import parse_rational
 from certify.games.load import load
-from certify.games.model import Game, GameTables
+from certify.games.model import GameTables
 from certify.games.native import load_parametric
 from certify.games.parametric import ParametricGame
 from certify.games.textfile import parse_json, read_text
@@ -68,7 +68,8 @@ def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs
 @click.option("--near", is_flag=True, help="List maps that fail in few entries, with the entries.")
 @click.option("--max-entries", type=click.IntRange(1), default=4, show_default=True,
               help="Failing entries that a near-symmetry may have.")
-@click.option("--residual", is_flag=True, help="Completeness a second way: z3 looks for an automorphism outside (small games).")
+@click.option("--residual", is_flag=True,
+              help="Completeness a second way: z3 looks for an automorphism outside (small games).")
 @click.option("--max-nodes", type=click.IntRange(1), default=200_000, show_default=True, help="Bounds the search.")
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds that z3 may take.")
 @click.option("--igraph", "accelerate", is_flag=True, help="Let igraph propose generators (re-checked exactly).")
@@ -105,7 +106,8 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
     if residual:
         answer = residual_question(group, timeout=timeout)
         document["residual"] = answer.status
-        text += f"\nz3 on automorphisms outside the group: {answer.status}" + (f" ({answer.reason})" if answer.reason else "")
+        text += f"\nz3 on automorphisms outside the group: {answer.status}"
+        text += f" ({answer.reason})" if answer.reason else ""
     if output is not None:
         group.save(output)
         document["certificate"], text = output, f"{text}\ncertificate: {output}"

@@ -55,8 +55,8 @@ def study_text(study: CrossPlayStudy, alpha: Fraction) -> str:
         lines.append(f"cross-play equals self-play: the stationary policy is unique for every alpha >= "
                      f"{study.alpha_star}, and {alpha} is one of them")
     elif study.relation == "gap" and study.orbit is not None:
-        lines.append(f"a stationary policy is proved to exist that {len(study.orbit.policies)} cosets of the group of order "
-                     f"{study.group_order} carry to {len(study.orbit.policies)} different policies")
+        lines.append(f"a stationary policy is proved to exist whose images under the group of order {study.group_order} "
+                     f"are {len(study.orbit.policies)} different stationary policies")
     elif study.relation == "gap":
         lines.append(f"{len(study.table.sp_reward)} different stationary policies are proved to exist")
     if study.table is not None:

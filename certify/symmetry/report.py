@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
-from certify.exact import rational_text
+from certify.exact import decimal_text, rational_text
 from certify.symmetry.candidate import CandidateVerdict
 from certify.symmetry.compare import describe, sentence
 from certify.symmetry.group import SymmetryGroup
@@ -117,9 +118,13 @@ def policy_text(verdict: EquivarianceVerdict, space: FixedSubspace) -> str:
              "undecided": "undecided: the enclosures of the policy overlap with those of its images"}.get(verdict.status)
     if lines is None:
         (low, high), (other_low, other_high) = verdict.values
-        lines = (f"not equivariant: {verdict.aoh} plays {verdict.action} with [{float(low):.6g}, {float(high):.6g}], its image "
-                 f"under generator {verdict.generator} with [{float(other_low):.6g}, {float(other_high):.6g}]")
+        lines = (f"not equivariant: {verdict.aoh} plays {verdict.action} with {_range(low, high)}, its image under "
+                 f"generator {verdict.generator} with {_range(other_low, other_high)}")
     return f"{lines}\nan equivariant policy has {space.parameters} free parameters of {space.all_parameters}"
+
+
+def _range(lower: Fraction, upper: Fraction) -> str:
+    return f"[{decimal_text(lower, 6, up=False)}, {decimal_text(upper, 6, up=True)}]"
 
 
 def near_json(group: SymmetryGroup, report: NearReport) -> dict[str, Any]:

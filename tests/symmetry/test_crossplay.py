@@ -15,6 +15,7 @@ from certify.games.tree import unroll
 from certify.symmetry import symmetries
 from certify.symmetry.approx_runs import proved_runs
 from certify.symmetry.crossplay import cross_play, orbit_of_policy
+from certify.symmetry.crossplay_report import study_json, study_text
 from certify.symmetry.crossplay_study import study, study_policies
 from certify.symmetry.pairs import disjoint_pairs
 
@@ -119,3 +120,20 @@ def test_disjoint_pairs_against_numpy() -> None:
     for bad in ([[Fraction(1)]], [[Fraction(1), Fraction(2)], [Fraction(3)]]):
         with pytest.raises(InputError, match="square matrix"):
             disjoint_pairs(bad)
+
+
+def test_where_policies_are_too_large_to_enclose_equality_may_still_be_proved() -> None:
+    result = study(builtin("lever:202"), Fraction(3), threshold=lambda game: Fraction(1))
+    assert (result.status, result.relation, result.table) == ("proved", "equal", None)
+    assert study_json(result, Fraction(3))["sp"] == [] and "equals self-play" in study_text(result, Fraction(3))
+    open_case = study(builtin("lever:202"), Fraction(3))
+    assert open_case.status == "undecided" and "log-ratios" in open_case.reason
+
+
+def test_reports_round_outward() -> None:
+    result = study(builtin("lever:2"), Fraction(1, 4))
+    shown = study_json(result, Fraction(1, 4))
+    for ends, exact in zip(shown["sp"], result.table.sp_reward, strict=True):
+        assert Fraction(ends[0]) <= exact.lower <= exact.upper <= Fraction(ends[1])
+    assert Fraction(shown["gap"][0]) <= result.gap.lower and Fraction(shown["gap"][1]) >= result.gap.upper
+    assert shown["stabiliser"] * len(shown["sp"]) == shown["group_order"] == 4

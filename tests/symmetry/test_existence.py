@@ -6,17 +6,20 @@ import math
 from dataclasses import replace
 from fractions import Fraction
 
+import flint
 import numpy as np
 import pytest
 from random_games import random_game
 
 from certify.bounds.arb_evaluate import arb_evaluate
+from certify.bounds.arb_numbers import working_precision
 from certify.bounds.policy import layout_of
 from certify.errors import InputError, Undecided
 from certify.games import builtin
 from certify.games.oneshot import one_shot
 from certify.games.tree import unroll
 from certify.symmetry.approx_runs import proved_runs
+from certify.uniqueness import existence
 from certify.uniqueness.existence import prove_stationary
 
 
@@ -66,6 +69,47 @@ def test_the_gradient_vanishes_in_the_box(seed: int) -> None:
     for proof in proofs:
         gradient = arb_evaluate(tree, proof.policy, proof.alpha, precision=192).gradient
         assert all(g.contains(0) and float(g.rad()) < 1e-30 for g in gradient)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_jets_agree_with_difference_quotients(seed: int) -> None:
+    """The Jacobian that the Krawczyk step uses, entry by entry."""
+    rng = np.random.default_rng(seed)
+    tree = unroll(random_game(rng, agents=2, horizon=2, actions=(2, 3), observations=2, weights=True, discount=True),
+                  cluster=False)
+    layout = layout_of(tree)
+    flat = layout.flat([[rng.dirichlet(np.ones(p.shape[1]) * 3, size=len(p)) for p in row] for row in tree.uniform()])
+    ratios = existence._Ratios(layout, flat)
+    with working_precision(200):
+        z = flint.arb_mat(ratios.size, 1, ratios.start(flat))
+        step = flint.arb(2) ** -60
+        _, slope = existence._stationarity(tree, ratios, Fraction(5, 4), z)
+        for b in range(0, ratios.size, 3):
+            shift = flint.arb_mat(ratios.size, 1, [step if k == b else 0 for k in range(ratios.size)])
+            up, down = (existence._stationarity(tree, ratios, Fraction(5, 4), z + sign * shift, slopes=False)[0]
+                        for sign in (1, -1))
+            for c in range(ratios.size):
+                quotient = (up[c, 0] - down[c, 0]) / (2 * step)
+                assert abs(float((quotient - slope[c, b]).mid())) < 1e-25
+
+
+def test_a_wrong_jacobian_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Falsification: with the Jacobian of another game the step does not contract."""
+    tree = unroll(builtin("lever:2"), cluster=False)
+    right = existence._stationarity
+
+    def wrong(*arguments, slopes=True):
+        value, slope = right(*arguments, slopes=slopes)
+        return value, slope * flint.arb(5)
+
+    inverse = []
+    newton = existence._newton
+    monkeypatch.setattr(existence, "_newton", lambda *a: inverse.append(newton(*a)) or inverse[0])
+    prove_stationary(tree, Fraction(1), tree.uniform())
+    monkeypatch.setattr(existence, "_newton", lambda *a: inverse[0])
+    monkeypatch.setattr(existence, "_stationarity", wrong)
+    with pytest.raises(Undecided, match="interior"):
+        prove_stationary(tree, Fraction(1), tree.uniform())
 
 
 def test_a_box_next_to_the_solution_is_not_it() -> None:
