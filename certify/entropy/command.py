@@ -40,7 +40,7 @@ _EPS = (Fraction(1, 10), Fraction(1, 5), Fraction(7, 25))
 @click.option("--step", metavar="ETA", help="One step size.")
 @click.option("--steps", metavar="LO:HI", help="Every step size in an interval.")
 @click.option("--eta-limit", default=str(DEFAULT_ETA_LIMIT), show_default=True, metavar="ETA",
-              help="Where the search for the largest step with the same sign ends.")
+              help="Where the search for the largest step with the same sign ends (at least the last step).")
 @click.option("--claim", type=click.Choice(["increases", "decreases"]), help="Prove or refute this sign.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the certificate of the sign.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the entropy change against the step size.")

@@ -15,6 +15,7 @@ from certify.entropy.dynamics import EntropyPath
 from certify.entropy.enclosure import RationalEnclosure, enclosure, working_precision
 from certify.entropy.policy import Numbers, Policy
 from certify.entropy.sign import PersistenceResult, SignResult, certify_sign, change_range, largest_step
+from certify.errors import InputError
 from certify.exact import rational_text
 
 DEFAULT_ETA_LIMIT = Fraction(64)
@@ -71,6 +72,8 @@ def step_report(policy: Policy, advantages: Sequence[Numbers], algorithm: str, p
                 lower: Fraction, upper: Fraction, eta_limit: Fraction = DEFAULT_ETA_LIMIT) -> StepReport:
     """All enclosures and signs of one algorithm's step for every η in [lower, upper].
 
+    η_max is searched up to `eta_limit`, or up to `upper` where that is larger.
+
     Raises `InputError` for anything that a user can mend (see `algorithms.direction`).
 
     >>> from certify.entropy.policy import policy_from_json
@@ -81,6 +84,8 @@ def step_report(policy: Policy, advantages: Sequence[Numbers], algorithm: str, p
     ('increases', Fraction(64, 1))
     """
     find_algorithm(algorithm)
+    if eta_limit <= 0:
+        raise InputError("eta limit", f"{eta_limit}", "give a limit above 0")
     path = entropy_path(policy, advantages, algorithm, parameters)
     return StepReport(
         policy, tuple(advantages), algorithm, dict(parameters), enclosure(path.entropy()),

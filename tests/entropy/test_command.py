@@ -65,6 +65,14 @@ def test_files_certificate_and_plot(tmp_path):
     assert plot.read_text().startswith("<?xml")
 
 
+def test_sequences_from_a_file(tmp_path):
+    (tmp_path / "s.json").write_text('[{"tokens": [[0, 0], [0, 1]]}, {"tokens": [[0, 2]]}]')
+    arguments = ("--policy", ".5,.3,.2", "--algorithm", "gspo", "--param", f"sequences={tmp_path / 's.json'}", "--step", "1")
+    code, data = answer(*arguments, "--advantages", "1,-1")
+    assert code == 0 and data["average"] == "the given sequences"
+    assert isinstance(run(*arguments, "--advantages", "1,0,0").exception, InputError)
+
+
 def test_human_output_rounds_to_the_safe_side():
     result = run(*RARE, "--steps", "0:1/100")
     assert "proved" in result.output and "dH/dη at 0    [0.000574175488252, 0.000574175488253]" in result.output
@@ -92,6 +100,7 @@ def test_human_output_rounds_to_the_safe_side():
     ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "-1"],
     ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "0"],
     ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--steps", "1"],
+    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "1", "--eta-limit", "-5"],
     ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--steps", "2:1"],
     ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo"],
     ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "1", "--steps", "0:1"],
