@@ -29,8 +29,22 @@ Betas = tuple[Fraction, ...]
 class FastEngine:
     """An engine of `certify.checker.cover`; boxes are tuples (per depth) of tuples (per agent) of `BlockBox`.
 
-    >>> FastEngine().begin  # doctest: +ELLIPSIS
-    <bound method FastEngine.begin of ...>
+    Two levers, every alpha >= 1: two steps from the whole policy space the form is definite.
+
+    >>> from certify.checker.game import read_game
+    >>> from certify.checker.process import build_process
+    >>> from certify.games.canonical import game_to_json
+    >>> from certify.games.load import load
+    >>> engine = FastEngine()
+    >>> engine.begin(build_process(read_game(game_to_json(load("lever:2")))))
+    >>> betas = (Fraction(0), Fraction(1))
+    >>> engine.definite(engine.initial_box(), betas)
+    (False, 'agent 0 at depth 0 has a lower bound 0: the form is not bounded')
+    >>> box = engine.initial_box()
+    >>> for step in (Step(0, 0, ((5, 5),)), Step(1, 0, ((3, 3),))):  # in quarters
+    ...     ok, why, box = engine.apply_step(box, step, betas, -2)
+    >>> ok, engine.definite(box, betas)
+    (True, (True, None))
     """
 
     name = "fast"
@@ -83,7 +97,8 @@ class FastEngine:
         bounds[:, a, b] = [[np.inf if m is None else _above(m * scale) for m in row] for row in step.log_ratio]
         return True, None, _replaced(box, t, i, box[t][i].intersected(*box_of_log_ratios(bounds)))
 
-    def definite(self, box: Boxes, betas: Betas, modulus: Fraction | None = None, own: bool = False) -> tuple[bool, str | None]:
+    def definite(self, box: Boxes, betas: Betas, modulus: Fraction | None = None,
+                 own: bool = False) -> tuple[bool, str | None]:
         """Whether the form of 4.5 is positive definite on the box at every beta (section 6: modulus, own)."""
         try:
             models = [self.action_model(t, box, betas) for t in range(self._layout.horizon)]
@@ -91,7 +106,8 @@ class FastEngine:
         except Failed as failed:
             return False, failed.why
 
-    def _first_failure(self, box: Boxes, agent: int, depth: int, betas: Betas, ratio: np.ndarray, claimed: np.ndarray) -> str | None:
+    def _first_failure(self, box: Boxes, agent: int, depth: int, betas: Betas, ratio: np.ndarray,
+                       claimed: np.ndarray) -> str | None:
         """None if F <= 0 for every claimed log ratio and beta, each by either form of the rule."""
         key = (agent, depth)
         found = self._differences(box, agent, depth, betas)
@@ -102,7 +118,7 @@ class FastEngine:
             if not open_.any():
                 self._sharing_first[key] = sharing
                 return None
-            if depth == self._layout.horizon - 1 or (depth == 0 and all(lines.single for lines in self._chunks(agent, depth))):
+            if depth == self._layout.horizon - 1 or (depth == 0 and all(x.single for x in self._chunks(agent, depth))):
                 break  # no slopes, or the top alone: the two forms are one
         k, pair, number = np.argwhere(open_)[0]
         a, b = (x[pair] for x in ordered_pairs(self._process.actions[depth][agent]))
@@ -114,7 +130,8 @@ class FastEngine:
         `sharing` chooses between the two forms of the rule (6)."""
         return self._bounds(self._differences(box, agent, depth, betas), box, (agent, depth), ratio, sharing)
 
-    def _bounds(self, found: Differences, box: Boxes, key: tuple[int, int], ratio: np.ndarray, sharing: bool) -> np.ndarray:
+    def _bounds(self, found: Differences, box: Boxes, key: tuple[int, int], ratio: np.ndarray,
+                sharing: bool) -> np.ndarray:
         result = np.empty((*ratio.shape, found.above.shape[3]))
         for lines in self._chunks(*key):
             result[lines.classes] = upper_bounds(self._layout, lines, found, box, ratio[lines.classes], sharing)
@@ -170,8 +187,9 @@ class FastEngine:
         d = self._layout.depths[depth]
         products = math.prod(_most_vertices(A) for j, A in enumerate(d.actions) if j != agent)
         ordered = d.actions[agent] * (d.actions[agent] - 1)
-        slopes = max((len(pairs) * (_most_vertices(self._layout.depths[u].actions[j]) + self._layout.depths[u].actions[j])
-                      for (j, u), pairs in self._layout.pairs[depth].items()), default=0)
+        later = {(j, u): self._layout.depths[u].actions[j] for j, u in self._layout.pairs[depth]}
+        slopes = max((len(pairs) * (_most_vertices(later[key]) + later[key])
+                      for key, pairs in self._layout.pairs[depth].items()), default=0)
         return 1 + 16 * slopes * products * ordered // CHUNK_BYTES
 
 

@@ -51,7 +51,8 @@ def log_policy(block: BlockBox, w: float) -> Interval:
     """w (log pi(a) less its mean over a), (classes, actions); lower bounds of the box positive."""
     low, high = log(block.lower), log(block.upper)
     found = centred_interval(Interval(low - log_error(low), high + log_error(high)), 1)
-    return Interval(w * found.low - 2 * UNIT * np.abs(w * found.low), w * found.high + 2 * UNIT * np.abs(w * found.high))
+    low, high = w * found.low, w * found.high
+    return Interval(low - 2 * UNIT * np.abs(low), high + 2 * UNIT * np.abs(high))
 
 
 def tails(layout: Layout, model: Model, boxes: Boxes, j: int, t: int) -> Interval:
@@ -90,17 +91,12 @@ def _enclosed(layout: Layout, model: Model, boxes: Boxes, t: int, kept: list[int
     return Interval(low, high)
 
 
-def _arranged(x: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """(rows, joint actions, ..) as (rows, a, a', rest, ..)."""
-    return x[:, table]
-
-
 def _enclosed_rows(layout: Layout, model: Model, boxes: Boxes, t: int, table: np.ndarray, kept: int, rows: slice,
                    rest: list[tuple[BlockBox, np.ndarray]]) -> Interval:
     axes = range(1, 1 + kept)
     count = rows.stop - rows.start
-    value = Ball(_arranged(model.centre.mid[rows], table), _arranged(model.centre.rad[rows], table))
-    remainder = Interval(_arranged(model.low[rows], table), _arranged(model.high[rows], table))
+    value = Ball(model.centre.mid[rows][:, table], model.centre.rad[rows][:, table])  # (rows, a, a', rest, beta)
+    remainder = Interval(model.low[rows][:, table], model.high[rows][:, table])
     for axis in axes:
         value, remainder = centred_ball(value, axis), centred_interval(remainder, axis)
     flat = (count, table.shape[0] * table.shape[1], table.shape[2], value.mid.shape[-1])
@@ -114,7 +110,7 @@ def _enclosed_rows(layout: Layout, model: Model, boxes: Boxes, t: int, table: np
     for (j, u), slopes in model.slopes.items():
         pairs, block = layout.pairs[t][j, u], boxes[u][j]
         part = slice(pairs.starts[rows.start], pairs.starts[rows.stop])
-        ball = Ball(_arranged(slopes.mid[part], table), _arranged(slopes.rad[part], table))
+        ball = Ball(slopes.mid[part][:, table], slopes.rad[part][:, table])
         for axis in axes:
             ball = centred_ball(ball, axis)
         mid = ball.mid.reshape(len(ball.mid), flat[1], flat[2], -1)

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from certify.checker.envelope import Failed
-from certify.checker.fast_numbers import EXP_ERROR, GROW, LARGEST_EXPONENT, UNIT, Ball, exp, log, log_error
+from certify.checker.fast_numbers import EXP_ERROR, GROW, LARGEST_EXPONENT, UNIT, Ball, exp, log, log_error, slop
 
 GRID = 2.0**52
 MOST_ACTIONS = 16  # of a block whose vertices are enumerated
@@ -97,7 +97,7 @@ class BlockBox:
 
     @cached_property
     def vertices(self) -> np.ndarray:
-        """The vertices of box and simplex, (classes, most vertices, actions), repeated where a class has fewer.
+        """The vertices of box and simplex, (classes, vertices, actions), repeated where a class has fewer.
 
         At a vertex all coordinates but one (`free`) are at an end; the free one closes the sum.
         """
@@ -105,7 +105,8 @@ class BlockBox:
         if A > MOST_ACTIONS:
             raise Failed(f"{A} actions: more vertices than the fast engine enumerates")
         found: list[np.ndarray] = []
-        at_upper = np.array(list(itertools.product((False, True), repeat=A - 1)), dtype=bool).reshape(2 ** (A - 1), A - 1)
+        at_upper = np.array(list(itertools.product((False, True), repeat=A - 1)), dtype=bool)
+        at_upper = at_upper.reshape(2 ** (A - 1), A - 1)
         for low, up in zip(self.lower, self.upper):
             candidates = []
             for free in range(A):
@@ -131,7 +132,7 @@ class BlockBox:
         v = self.vertices
         log_v = log(np.where(v > 0, v, 1.0))
         log_c = self.log_centre.mid[:, None]
-        error = log_error(log_v) + log_error(log_c) + (self.actions + 16) * UNIT * (np.abs(log_v) + np.abs(log_c))
+        error = log_error(log_v) + log_error(log_c) + slop(self.actions) * (np.abs(log_v) + np.abs(log_c))
         return np.maximum((v * (log_v - log_c)).sum(2) + (v * error).sum(2) * GROW, 0.0) + UNIT
 
     @cached_property

@@ -15,6 +15,7 @@ from certify.checker.fast_layout import Depth, Layout
 from certify.checker.fast_models import Boxes, Model, most_terms
 from certify.checker.fast_numbers import TINY, UNIT, slop
 from certify.checker.fast_positive import certainly_positive
+from certify.checker.fast_support import joint_product
 
 Block = tuple[int, int]  # agent, depth
 
@@ -40,9 +41,10 @@ def positive_definite(layout: Layout, models: list[Model], boxes: Boxes, betas: 
     for number, beta in enumerate(betas):
         low, high = np.zeros((size, size)), np.zeros((size, size))
         for (one, two), parts in entries.items():
-            at = np.s_[first[one]:first[one] + parts[number].low.shape[0], first[two]:first[two] + parts[number].low.shape[1]]
-            low[at], high[at] = parts[number]
-            low[at[::-1]], high[at[::-1]] = parts[number].low.T, parts[number].high.T
+            part, x, y = parts[number], first[one], first[two]
+            at = np.s_[x:x + part.low.shape[0], y:y + part.low.shape[1]]
+            low[at], high[at] = part
+            low[at[::-1]], high[at[::-1]] = part.low.T, part.high.T
         factor = float(1 - modulus * beta) - 2 * UNIT if modulus else 1.0
         last = np.concatenate([_last_actions(layout, i, t, first[i, t]) for i, t in blocks])
         if not certainly_positive(diagonal * factor * (1 - UNIT), low, high, last):
@@ -58,12 +60,8 @@ def _last_actions(layout: Layout, i: int, t: int, first: int) -> np.ndarray:
 
 def _ends(boxes: Boxes, t: int, d: Depth, upper: bool, leave_out: int | None = None) -> np.ndarray:
     """prod_j of the ends of pi_j(a_j | e), (joint classes, joint actions), agent `leave_out` left out."""
-    found = np.ones((d.joint_classes, 1))
-    for j, block in enumerate(boxes[t]):
-        end = (block.upper if upper else block.lower)[d.classes[:, j]]
-        end = np.ones_like(end) if j == leave_out else end
-        found = (found[:, :, None] * end[:, None, :]).reshape(d.joint_classes, -1)
-    return found
+    ends = [(block.upper if upper else block.lower)[d.classes[:, j]] for j, block in enumerate(boxes[t])]
+    return joint_product([np.ones_like(end) if j == leave_out else end for j, end in enumerate(ends)], d.joint_classes)
 
 
 def _outward(data: np.ndarray, terms: int, upper: bool) -> np.ndarray:
@@ -97,7 +95,8 @@ def _diagonal(layout: Layout, i: int, t: int, reach: np.ndarray, block: BlockBox
 
 
 def _couplings(layout: Layout, models: list[Model], boxes: Boxes, blocks: list[Block],
-               reach: tuple[list[np.ndarray], list[np.ndarray]], own: bool) -> dict[tuple[Block, Block], list[Interval]]:
+               reach: tuple[list[np.ndarray], list[np.ndarray]],
+               own: bool) -> dict[tuple[Block, Block], list[Interval]]:
     """Enclosures of the coefficients C between block lists, one dense matrix per beta."""
     found: dict[tuple[Block, Block], list[Interval]] = {}
     for j, later in blocks:
@@ -105,19 +104,19 @@ def _couplings(layout: Layout, models: list[Model], boxes: Boxes, blocks: list[B
             weights = _tail_matrices(layout, models[later], boxes, j, later)
             for i, t in blocks:
                 if t < later and (i != j or own):
-                    ends = [_arrivals(layout, boxes, i, t, later, reach[upper][t], upper) for upper in (False, True)]
+                    ends = [_arrivals(layout, boxes, i, t, later, reach[upper][t], upper)
+                            for upper in (False, True)]
                     found[(i, t), (j, later)] = [_integrated(*ends, *w) for w in weights]
         for i, t in blocks:
             if t == later and i < j:
-                found[(i, t), (j, later)] = _same_depth(layout, models[t], boxes, i, j, t, (reach[0][t], reach[1][t]))
+                found[(i, t), (j, t)] = _same_depth(layout, models[t], boxes, i, j, t, (reach[0][t], reach[1][t]))
     return found
 
 
 def _arrivals(layout: Layout, boxes: Boxes, i: int, t: int, later: int, reach: np.ndarray, upper: bool) -> csr_array:
     """Bounds of R_{x,a}(e'): rows joint classes at `later`, columns (x, a)."""
     d = layout.depths[t]
-    own = np.empty(d.joint_actions, dtype=np.int64)
-    own[d.own[i]] = np.arange(d.actions[i])[:, None]
+    own, _ = d.parts(i)
     data = reach[d.source] * d.discounted * _ends(boxes, t, d, upper, leave_out=i)[d.source, d.action]
     column = d.classes[d.source, i] * d.actions[i] + own[d.action]
     found = csr_array((data, (d.target, column)), shape=(
@@ -165,8 +164,8 @@ def _same_depth(layout: Layout, model: Model, boxes: Boxes, i: int, j: int, t: i
     d = layout.depths[t]
     bounds = same_depth(layout, model, boxes, i, j, t)
     A, B = d.actions[i], d.actions[j]
-    row = np.broadcast_to((d.classes[:, i] * A)[:, None, None] + np.arange(A)[None, :, None], (d.joint_classes, A, B))
-    column = np.broadcast_to((d.classes[:, j] * B)[:, None, None] + np.arange(B)[None, None, :], (d.joint_classes, A, B))
+    row, column = np.broadcast_arrays((d.classes[:, i] * A)[:, None, None] + np.arange(A)[None, :, None],
+                                      (d.classes[:, j] * B)[:, None, None] + np.arange(B)[None, None, :])
     shape = (d.class_counts[i] * A, d.class_counts[j] * B)
     found = []
     for number in range(bounds.low.shape[2]):

@@ -39,7 +39,6 @@ class Depth:
     """
 
     def __init__(self, process: Process, t: int) -> None:
-        self.t = t
         self.actions: tuple[int, ...] = tuple(process.actions[t])
         self.class_counts: tuple[int, ...] = tuple(process.classes[t])
         self.classes = np.array(process.joint[t], dtype=np.int64).reshape(-1, len(self.actions))
@@ -47,8 +46,7 @@ class Depth:
         joint = np.arange(len(process.joint_actions[t])).reshape(self.actions)
         # own[i][a, rest]: the joint action in which agent i does a and the others do `rest`
         self.own = [np.moveaxis(joint, i, 0).reshape(self.actions[i], -1) for i in range(len(self.actions))]
-        self.last = t == process.horizon - 1
-        if not self.last:
+        if t < process.horizon - 1:
             edges = [(e, a, to, _positive(p)) for e, rows in enumerate(process.following[t])
                      for a, row in enumerate(rows) for to, p in row]
             columns = list(zip(*edges))
@@ -64,6 +62,13 @@ class Depth:
     def joint_actions(self) -> int:
         return self.reward.shape[1]
 
+    def parts(self, agent: int) -> tuple[np.ndarray, np.ndarray]:
+        """For every joint action the agent's action and the number of the others' joint action."""
+        own, rest = (np.empty(self.joint_actions, dtype=np.int64) for _ in range(2))
+        own[self.own[agent]] = np.arange(self.own[agent].shape[0])[:, None]
+        rest[self.own[agent]] = np.arange(self.own[agent].shape[1])
+        return own, rest
+
 
 def starts_of(sorted_index: np.ndarray, count: int) -> np.ndarray:
     """Where each value 0 .. count - 1 begins in a sorted index array, with the end appended.
@@ -75,7 +80,11 @@ def starts_of(sorted_index: np.ndarray, count: int) -> np.ndarray:
 
 
 def expand(starts: np.ndarray, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """For a list of `items`, all (position in the list, member) with members starts[item] .. starts[item+1] - 1."""
+    """For a list of `items`, all (position in the list, member), members starts[item] .. starts[item+1] - 1.
+
+    >>> expand(np.array([0, 2, 2, 3]), np.array([2, 0]))
+    (array([0, 1, 1]), array([2, 0, 1]))
+    """
     counts = starts[items + 1] - starts[items]
     position = np.repeat(np.arange(len(items)), counts)
     first = np.repeat(starts[items] - np.concatenate([[0], np.cumsum(counts)[:-1]]), counts) if len(items) else counts
@@ -86,7 +95,7 @@ class Pairs:
     """The pairs (owner, class of agent j at depth u), sorted by owner and class, without repetition."""
 
     def __init__(self, owner: np.ndarray, klass: np.ndarray, owners: int) -> None:
-        self.owner, self.klass, self.owners = owner, klass, owners
+        self.owner, self.klass = owner, klass
         self.starts = starts_of(owner, owners)
 
     def __len__(self) -> int:
@@ -121,10 +130,9 @@ class Layout:
         self.agents, self.horizon = process.agents, process.horizon
         self.weights = tuple(_positive(w) for w in process.weights)
         self.start = np.array([_positive(p) for p in process.start])
-        self.discount = _positive(process.discount)
         self.depths = [Depth(process, t) for t in range(process.horizon)]
-        self.predecessor = [None] + [[np.array(list(line), dtype=np.int64).reshape(-1, 2) for line in process.predecessor[t]]
-                                     for t in range(1, process.horizon)]
+        self.predecessor = [[np.array(list(line), dtype=np.int64).reshape(-1, 2) for line in at_depth]
+                            for at_depth in process.predecessor]
         self.pairs: list[dict[tuple[int, int], Pairs]] = [{} for _ in self.depths]
         self.slopes: list[dict[tuple[int, int], csr_array]] = [{} for _ in self.depths]
         self.values: list[csr_array] = []

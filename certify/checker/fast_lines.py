@@ -109,11 +109,8 @@ def _connect(layout: Layout, agent: int, above: Level, below: Level, line: np.nd
     target_class = deeper.classes[d.target, agent]
     before_class = np.full((deeper.class_counts[agent], 2), -1)
     before_class[line] = before
-    own = np.empty(d.joint_actions, dtype=np.int64)
-    rest = np.empty(d.joint_actions, dtype=np.int64)
-    own[d.own[agent]] = np.arange(d.actions[agent])[:, None]
+    own, rest = d.parts(agent)
     others = d.own[agent].shape[1]
-    rest[d.own[agent]] = np.arange(others)[None]
     on_line = np.flatnonzero((d.classes[d.source, agent] == before_class[target_class, 0])
                              & (own[d.action] == before_class[target_class, 1]))
     on_line = on_line[np.argsort(target_class[on_line], kind="stable")]

@@ -15,7 +15,7 @@ import numpy as np
 from certify.checker.fast_box import BlockBox
 from certify.checker.fast_layout import Layout
 from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, last_max, slop
-from certify.checker.fast_support import sigma, slope_error, vertex_products
+from certify.checker.fast_support import joint_product, sigma, slope_error, vertex_products
 
 CHUNK_BYTES = 2**27  # of one temporary array
 Boxes = tuple[tuple[BlockBox, ...], ...]  # per depth and agent
@@ -87,15 +87,14 @@ def value_model(layout: Layout, t: int, action: Model, boxes: Boxes) -> Model:
     d, box = layout.depths[t], boxes[t]
     n, batch = layout.agents, action.centre.mid.shape[2]
     centres = [block.centre[d.classes[:, i]] for i, block in enumerate(box)]
-    product = _product(centres, d.joint_classes)
+    product = joint_product(centres, d.joint_classes)
     terms = d.joint_actions + 2 * n
     centre = _weighted(product, action.centre, terms)
     slopes = {key: _weighted(product[layout.pairs[t][key].owner], s, terms) for key, s in action.slopes.items()}
     value, rad, size = centre.mid, centre.rad, np.abs(centre.mid)
     for i, block in enumerate(box):
-        slopes[i, t] = _own_slopes(layout, t, i, action.centre, centres)
         entropy, w, k = block.entropy, layout.weights[i], d.classes[:, i]
-        slopes[i, t] = _with_entropy(slopes[i, t], block, k, w)
+        slopes[i, t] = _with_entropy(_own_means(layout, t, i, action.centre, centres), block, k, w)
         part = w * entropy.mid[k][:, None]
         value, size = value + part, size + np.abs(part)
         rad = rad + w * entropy.rad[k][:, None]
@@ -104,13 +103,6 @@ def value_model(layout: Layout, t: int, action: Model, boxes: Boxes) -> Model:
     for rows in _chunks(layout, t, box, batch):
         low[rows], high[rows] = _remainder(layout, t, action, boxes, rows)
     return Model(Ball(value, rad), slopes, low, high)
-
-
-def _product(centres: list[np.ndarray], rows: int) -> np.ndarray:
-    found = np.ones((rows, 1))
-    for c in centres:
-        found = (found[:, :, None] * c[:, None, :]).reshape(rows, -1)
-    return found
 
 
 def _weighted(weights: np.ndarray, x: Ball, terms: int) -> Ball:
@@ -122,10 +114,10 @@ def _weighted(weights: np.ndarray, x: Ball, terms: int) -> Ball:
     return Ball(mid, rad.reshape(len(x.mid), *size.shape[2:]) * GROW + TINY)
 
 
-def _own_slopes(layout: Layout, t: int, i: int, centre: Ball, centres: list[np.ndarray]) -> Ball:
+def _own_means(layout: Layout, t: int, i: int, centre: Ball, centres: list[np.ndarray]) -> Ball:
     """The mean of U over the others' centres, for every own action: (joint classes, beta, own action)."""
     d = layout.depths[t]
-    others = _product([c for j, c in enumerate(centres) if j != i], d.joint_classes)[:, None, None, :]
+    others = joint_product([c for j, c in enumerate(centres) if j != i], d.joint_classes)[:, None, None, :]
     mid, rad = centre.mid[:, d.own[i]], centre.rad[:, d.own[i]]  # (joint classes, own, rest, beta)
     rad = np.matmul(others, rad + slop(d.joint_actions + 2 * layout.agents) * np.abs(mid))[:, :, 0]
     return Ball(np.matmul(others, mid)[:, :, 0].transpose(0, 2, 1), rad.max(1) * GROW + TINY)

@@ -8,7 +8,7 @@ import numpy as np
 
 from certify.checker.fast_numbers import GROW, TINY, UNIT, slop
 
-ATTEMPTS = 12  # vectors y tried
+ATTEMPTS = 6  # vectors y tried
 
 
 def certainly_positive(diagonal: np.ndarray, low: np.ndarray, high: np.ndarray, last: np.ndarray) -> bool:
@@ -18,8 +18,12 @@ def certainly_positive(diagonal: np.ndarray, low: np.ndarray, high: np.ndarray, 
 
     With C in mid +- rad and any y > 0, rad is at most diag((rad y)_k / y_k) as a form.  y starts as the
     Perron vector of rad in the metric of D and then follows the directions in which the form is smallest.
+
+    >>> tangent = np.array([1, 1])  # one block of two actions
+    >>> certainly_positive(np.ones(2), np.zeros((2, 2)), np.zeros((2, 2)), tangent)
+    True
     """
-    if not (np.isfinite(diagonal).all() and (diagonal > 0).all() and np.isfinite(low).all() and np.isfinite(high).all()):
+    if not (all(np.isfinite(x).all() for x in (diagonal, low, high)) and (diagonal > 0).all()):
         return False
     mid = (low + high) / 2
     rad = np.maximum(high - mid, mid - low) * (1 + 2 * UNIT) + TINY * (high != low)

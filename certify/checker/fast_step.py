@@ -29,7 +29,11 @@ class Differences(NamedTuple):
 
 
 def ordered_pairs(actions: int) -> tuple[np.ndarray, np.ndarray]:
-    """The ordered pairs (a, b), a != b, a major."""
+    """The ordered pairs (a, b), a != b, a major.
+
+    >>> ordered_pairs(2)
+    (array([0, 1]), array([1, 0]))
+    """
     a, b = np.divmod(np.arange(actions * actions), actions)
     return a[a != b], b[a != b]
 
@@ -73,7 +77,8 @@ def differences(layout: Layout, agent: int, t: int, action: Model, value: Model 
     return Differences(above.transpose(0, 2, 1, 3), slopes)
 
 
-def upper_bounds(layout: Layout, lines: Lines, found: Differences, boxes: Boxes, ratio: np.ndarray, sharing: bool) -> np.ndarray:
+def upper_bounds(layout: Layout, lines: Lines, found: Differences, boxes: Boxes, ratio: np.ndarray,
+                 sharing: bool) -> np.ndarray:
     """Upper bounds of F, (classes, pairs of actions, beta): all nodes below a single top sharing, or all
     separate.  `ratio` (classes, pairs) is a lower bound of w_i M_ab."""
     level = lines.levels[-1]
@@ -83,7 +88,7 @@ def upper_bounds(layout: Layout, lines: Lines, found: Differences, boxes: Boxes,
     for u in range(lines.depth, -1, -1):
         level = lines.levels[u]
         if u < lines.depth:
-            x, slopes = _carried(level, lines, x, slopes, layout)
+            x, slopes = _carried(layout, lines.agent, level, x, slopes)
         share = sharing and not (u == 0 and lines.single)
         x, slopes = _closed(layout, lines.agent, level, x, slopes, boxes, share)
     if lines.single:
@@ -91,15 +96,17 @@ def upper_bounds(layout: Layout, lines: Lines, found: Differences, boxes: Boxes,
     return _rooted(lines, x, slopes, boxes)
 
 
-def _carried(level: Level, lines: Lines, value: np.ndarray, slopes: dict[Key, Ball], layout: Layout) -> tuple[np.ndarray, dict[Key, Ball]]:
+def _carried(layout: Layout, agent: int, level: Level, value: np.ndarray,
+             slopes: dict[Key, Ball]) -> tuple[np.ndarray, dict[Key, Ball]]:
     """X and slopes of the nodes of a level from the values of the nodes one deeper."""
-    rest = layout.depths[level.depth].own[lines.agent].shape[1]
+    rest = layout.depths[level.depth].own[agent].shape[1]
     x = sparse_times(level.up, inflated(value, most_terms(level.up)))
     carried = {}
     for key, ball in slopes.items():
         steps = level.up_slopes[key]
         rows = (len(level.pairs[key]), rest)
-        mid, rad = sparse_times(steps, ball.mid), sparse_times(steps, _widened(ball, most_terms(steps))) * GROW
+        mid = sparse_times(steps, ball.mid)
+        rad = sparse_times(steps, _widened(ball, most_terms(steps))) * GROW
         carried[key] = Ball(mid.reshape(*rows, *mid.shape[1:]), rad.reshape(*rows, *rad.shape[1:]))
     return x.reshape(len(level.joint_class), rest, *value.shape[1:]), carried
 
@@ -166,7 +173,8 @@ def _rooted(lines: Lines, value: np.ndarray, slopes: dict[Key, Ball], boxes: Box
         if key[0] == lines.agent:
             adding, klass, owners = root.own[key], root.own_pairs[key].klass, root.own_pairs[key].owner
         else:
-            adding, klass, owners = diags_array(root.chance[pairs.owner], format="csr"), pairs.klass, top.node_class[pairs.owner]
+            adding = diags_array(root.chance[pairs.owner], format="csr")
+            klass, owners = pairs.klass, top.node_class[pairs.owner]
         mid, rad = sparse_times(adding, ball.mid), sparse_times(adding, _widened(ball, most_terms(adding))) * GROW
         above = sigma_plus(mid, rad, block, klass)
         per_class = Pairs(owners, klass, len(lines.classes)).total(slice(0, len(lines.classes)))

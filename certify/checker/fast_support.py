@@ -24,12 +24,23 @@ def vertex_products(blocks: list[tuple[BlockBox, np.ndarray]], rows: int) -> tup
     """
     if math.prod(block.vertices.shape[1] * block.actions for block, _ in blocks) > MOST_PRODUCTS:
         raise Failed("more products of vertices than the fast engine enumerates")
-    q, c = np.ones((rows, 1, 1)), np.ones((rows, 1))
+    q = np.ones((rows, 1, 1))
     for block, classes in blocks:
-        v, centre = block.vertices[classes], block.centre[classes]
+        v = block.vertices[classes]
         q = (q[:, :, None, :, None] * v[:, None, :, None, :]).reshape(rows, q.shape[1] * v.shape[1], -1)
-        c = (c[:, :, None] * centre[:, None, :]).reshape(rows, -1)
-    return q, c
+    return q, joint_product([block.centre[classes] for block, classes in blocks], rows)
+
+
+def joint_product(factors: list[np.ndarray], rows: int) -> np.ndarray:
+    """prod_i factors[i][row, a_i] for every joint action, first agent most significant: (rows, joint actions).
+
+    >>> joint_product([np.array([[0.5, 0.5]]), np.array([[0.25, 0.75]])], 1)
+    array([[0.125, 0.375, 0.125, 0.375]])
+    """
+    found = np.ones((rows, 1))
+    for factor in factors:
+        found = (found[:, :, None] * factor[:, None, :]).reshape(rows, -1)
+    return found
 
 
 def slope_error(largest: np.ndarray, rad: np.ndarray, block: BlockBox) -> np.ndarray:

@@ -34,7 +34,7 @@ def engine_for(process: Process) -> FastEngine:
 
 def least_ratios(engine: FastEngine, box, agent: int, depth: int, betas: tuple[Fraction, ...], width: float = 60.0,
                  halvings: int = 34) -> np.ndarray:
-    """The smallest w_i M_ab in [-width, width] that the engine verifies, (classes, ordered pairs), by bisection."""
+    """The smallest w_i M_ab in [-width, width] that the engine verifies, (classes, ordered pairs)."""
     d = engine._layout.depths[depth]
     shape = (d.class_counts[agent], d.actions[agent] * (d.actions[agent] - 1))
     low, high = np.full(shape, -width), np.full(shape, width)
@@ -55,7 +55,8 @@ def random_policy(rng: np.random.Generator, process: Process, spread: float = 1.
 def box_around(policy: Policy, radius: float):
     """A grid box that holds the policy, at most `radius` to each side (the whole space for radius 1)."""
     return tuple(tuple(BlockBox(np.maximum(np.floor((pi - radius) * GRID) / GRID, 0),
-                                np.minimum(np.ceil((pi + radius) * GRID) / GRID, 1)) for pi in depth) for depth in policy)
+                                np.minimum(np.ceil((pi + radius) * GRID) / GRID, 1)) for pi in depth)
+                 for depth in policy)
 
 
 def sample(rng: np.random.Generator, box) -> Policy:
@@ -165,7 +166,8 @@ def objective(process: Process, policy: Policy, beta: float) -> float:
         for e, (b, classes) in enumerate(zip(process.start, process.joint[0])))
 
 
-def curvature(process: Process, policy: Policy, beta: float, modulus: float = 0.0, own: bool = False, step: float = 2e-4) -> np.ndarray:
+def curvature(process: Process, policy: Policy, beta: float, modulus: float = 0.0, own: bool = False,
+              step: float = 2e-4) -> np.ndarray:
     """-D^2 (beta J) on tangent vectors (each block's last action left out) by central differences.
 
     Without `own` the entries between different classes of one agent are dropped; `modulus` lowers the
@@ -198,7 +200,8 @@ def curvature(process: Process, policy: Policy, beta: float, modulus: float = 0.
             elif same_agent and (not own or x[0] == y[0]):
                 value = 0.0
             else:
-                value = -sum(s * r * moved((x, s * step), (y, r * step)) for s in (1, -1) for r in (1, -1)) / (4 * step * step)
+                corners = ((s, r, moved((x, s * step), (y, r * step))) for s in (1, -1) for r in (1, -1))
+                value = -sum(s * r * J for s, r, J in corners) / (4 * step * step)
             found[m, n] = found[n, m] = value
     root = np.sqrt(np.diag(found))
     return found / root[:, None] / root[None]

@@ -129,7 +129,8 @@ def test_box_of_log_ratios_holds_every_such_policy():
         pi = rng.dirichlet(np.full(actions, 0.4), size=2)
         pi = np.maximum(pi, 1e-12) / np.maximum(pi, 1e-12).sum(1, keepdims=True)
         ratio = np.log(pi[:, :, None] / pi[:, None, :])
-        bounds = np.where(rng.random(ratio.shape) < 0.2, np.inf, ratio + rng.choice([0.0, 0.3, 800.0]) * rng.random(ratio.shape) + 1e-12)
+        wider = ratio + rng.choice([0.0, 0.3, 800.0]) * rng.random(ratio.shape) + 1e-12
+        bounds = np.where(rng.random(ratio.shape) < 0.2, np.inf, wider)
         low, up = box_of_log_ratios(bounds)
         assert (low <= pi).all() and (pi <= up).all()
     exact = np.array([[[0, 1.0], [-1.0, 0]]])  # log pi(0) - log pi(1) = 1 on both sides

@@ -14,7 +14,13 @@ from certify.checker.stdlib import StdlibEngine
 from checker_fast.reference import box_around, curvature, engine_for, processes, random_policy, sample
 from checker_fast.test_steps import plain_box
 
-SMALL = [p for p in processes(31, 110) if 1 < sum(c * (a - 1) for row in zip(p.classes, p.actions) for c, a in zip(*row)) <= 7]
+
+
+def free_parameters(process) -> int:
+    return sum(c * (a - 1) for row in zip(process.classes, process.actions) for c, a in zip(*row))
+
+
+SMALL = [p for p in processes(31, 110) if 1 < free_parameters(p) <= 7]
 
 
 def interior(rng: np.random.Generator, process, radius: float):
@@ -44,7 +50,8 @@ def false_proofs(seed: int, enough: int = 10**9) -> tuple[int, int]:
     for process, beta, box, own in cases(seed):
         if engine_for(process).definite(box, (beta,), own=own)[0]:
             proved += 1
-            smallest = min(np.linalg.eigvalsh(curvature(process, sample(rng, box), float(beta), own=own))[0] for _ in range(3))
+            forms = (curvature(process, sample(rng, box), float(beta), own=own) for _ in range(3))
+            smallest = min(np.linalg.eigvalsh(form)[0] for form in forms)
             wrong += smallest < -1e-5
             if wrong >= enough:
                 break
@@ -65,8 +72,11 @@ def test_proved_forms_are_positive_at_sampled_policies():
 @pytest.mark.parametrize("name", ["_diagonal", "_couplings"])
 def test_the_same_samples_refute_a_broken_form(monkeypatch, name):
     true = getattr(fast_definite, name)
-    broken = {"_diagonal": lambda *a: 1.5 * true(*a),
-              "_couplings": lambda *a: {key: [type(x)(0.5 * x.low, 0.5 * x.high) for x in parts] for key, parts in true(*a).items()}}
+
+    def halved(*arguments):
+        return {key: [type(x)(0.5 * x.low, 0.5 * x.high) for x in parts] for key, parts in true(*arguments).items()}
+
+    broken = {"_diagonal": lambda *arguments: 1.5 * true(*arguments), "_couplings": halved}
     monkeypatch.setattr(fast_definite, name, broken[name])
     assert false_proofs(1, enough=1)[0] > 0
 

@@ -32,7 +32,8 @@ def misses(seed: int, count: int, samples: int = 12) -> tuple[int, float]:
                     base = model.centre.mid[:, :, number].copy()
                     for (j, u), slopes in model.slopes.items():
                         pairs, block = engine._layout.pairs[t][j, u], box[u][j]
-                        delta = np.concatenate([policy[u][j] - block.centre, eta(policy[u][j], block.centre)[:, None]], axis=1)
+                        pi, c = policy[u][j], block.centre
+                        delta = np.concatenate([pi - c, eta(pi, c)[:, None]], axis=1)
                         part = np.einsum("pas,ps->pa", slopes.mid[:, :, number], delta[pairs.klass])
                         np.add.at(base, pairs.owner, part)
                     above = base + model.high[:, :, number] - U[t]
@@ -48,10 +49,14 @@ def test_models_hold_at_sampled_policies():
     assert nearest < 1e-6
 
 
+def halfway(q: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices moved half of their way to the centre."""
+    return 0.5 * (q + c[:, None]), c
+
+
 @pytest.mark.parametrize("name, broken", [
     ("sigma", lambda true: lambda *a: tuple(0 * x for x in true(*a))),
-    ("vertex_products", lambda true: lambda blocks, rows: (0.5 * (true(blocks, rows)[0] + true(blocks, rows)[1][:, None]),
-                                                           true(blocks, rows)[1])),
+    ("vertex_products", lambda true: lambda blocks, rows: halfway(*true(blocks, rows))),
     ("_with_entropy", lambda true: lambda means, block, classes, w: true(means, block, classes, 0.5 * w)),
 ])
 def test_the_same_samples_leave_a_broken_model(monkeypatch, name, broken):
