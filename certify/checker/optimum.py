@@ -7,7 +7,7 @@ belong together; every enclosure, recomputed; the rate; ties by symmetry; the gr
 
 from fractions import Fraction
 
-from certify.checker.entropy_arithmetic import BITS, ZERO
+from certify.checker.entropy_arithmetic import BITS
 from certify.checker.envelope import Failed, Malformed, array, integer, rational, record, sha256
 from certify.checker.equivariance import orbits, read_generators
 from certify.checker.game import read_game
@@ -144,8 +144,7 @@ class _Check:
     def _values(self, policy, low, high):
         """J_alpha, return and entropy over the policies and temperatures."""
         reference = [0] * len(self.rows)
-        none = [[ZERO] * len(row) for row in policy[0]]
-        reward = Equations(self.process, reference, (policy[0], none), Fraction(1), slopes=False).value()
+        reward = Equations(self.process, reference, policy, Fraction(1), slopes=False, entropies=False).value()
         entropy = Equations(self.process, reference, policy, Fraction(0), slopes=False).value()
         bonus = [scaled(entropy, alpha) for alpha in (low, high)]
         return reward + bonus[0].hull(bonus[1]), reward, entropy

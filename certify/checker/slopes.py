@@ -5,7 +5,7 @@ A *row* is (agent, depth, class); derivatives are taken by log-ratios z_{x,c} of
 d pi(a)/d z_c = pi(a) ([a = c] - pi(c)).  A *jet* is a pair (Interval, {coordinate: Interval}).
 """
 
-from certify.checker.entropy_arithmetic import BITS, UNIT, ZERO, Interval, Unbounded, exp, log, total
+from certify.checker.entropy_arithmetic import BITS, ONE, UNIT, ZERO, Interval, Unbounded, exp, log, total
 
 
 def rows_of(process):
@@ -28,6 +28,42 @@ def middle_of(x):
     return Interval((x.lo + x.hi) >> 1, (x.lo + x.hi) >> 1)
 
 
+def mean_over(pi, values):
+    """Bounds of sum pi(a) values(a) over the probabilities in the intervals `pi` with sum 1: filled up in
+    the order of the values.
+
+    >>> half = Interval(ONE // 4, 3 * ONE // 4)
+    >>> found = mean_over([half, half], [ZERO, UNIT])
+    >>> found.lo == ONE // 4, found.hi == 3 * ONE // 4
+    (True, True)
+    """
+    ends = []
+    for sign, part in ((1, [v.lo for v in values]), (-1, [-v.hi for v in values])):
+        rest = ONE - sum(p.lo for p in pi)
+        least = sum(p.lo * v for p, v in zip(pi, part))
+        for v, a in sorted((v, a) for a, v in enumerate(part)):
+            if rest <= 0:
+                break
+            take = min(rest, pi[a].hi - pi[a].lo)
+            least += take * v
+            rest -= take
+        ends.append(sign * (least >> BITS))
+    return Interval(*ends)
+
+
+_LARGEST_TERM = exp(Interval(-ONE, -ONE))  # max of -p log p, at p = 1/e
+
+
+def entropy_of(pi, minus_log):
+    """-sum p log p over the intervals of a row; each term grows up to p = 1/e and falls from there."""
+    terms = []
+    for p, m in zip(pi, minus_log):
+        ends = (Interval(p.lo, p.lo) * Interval(m.hi, m.hi)).hull(Interval(p.hi, p.hi) * Interval(m.lo, m.lo))
+        outside = p.hi < _LARGEST_TERM.lo or p.lo > _LARGEST_TERM.hi
+        terms.append(ends if outside else ends.hull(_LARGEST_TERM))
+    return total(terms)
+
+
 def accumulate(target, slopes, factor):
     """target += factor * slopes, in place."""
     for coordinate, slope in slopes.items():
@@ -43,9 +79,10 @@ def scaled(x, rational):
 
 
 class Equations:
-    """G and DG at one beta over one box; `slopes` false leaves DG out (all zero)."""
+    """G and DG at one beta over one box; `slopes` false leaves DG out, `entropies` false (then without
+    slopes) the entropies: what is left is beta times the return."""
 
-    def __init__(self, process, reference, policy, beta, slopes=True):
+    def __init__(self, process, reference, policy, beta, slopes=True, entropies=True):
         self.process, self.reference, self.beta, self.slopes = process, reference, beta, slopes
         self.pi, self.minus_log = policy
         rows = rows_of(process)
@@ -53,7 +90,7 @@ class Equations:
         self.rows = rows
         self.coordinates = [(x, a) for x, row in enumerate(self.pi) for a in range(len(row)) if a != reference[x]]
         self.number = {name: c for c, name in enumerate(self.coordinates)}
-        self.entropy = [total(p * m for p, m in zip(*row)) for row in zip(self.pi, self.minus_log)]
+        self.entropy = [entropy_of(*row) if entropies else ZERO for row in zip(self.pi, self.minus_log)]
         self.u = [None] * process.horizon
         later = None
         for t in reversed(range(process.horizon)):
@@ -91,18 +128,23 @@ class Equations:
     def _v(self, t, e):
         members, table = self.members(t, e), self.u[t][e]
         shift = middle_of(table[0][0])
-        value, slopes = shift, {}
+        value, slopes = self._mean(members, [u for u, _ in table]), {}
         for i, (x, weight) in enumerate(zip(members, self.process.weights)):
-            gains = self._gains(t, members, [u - shift for u, _ in table], (i,), i)
-            if i == 0:
-                value = value + total(p * g for p, g in zip(self.pi[x], gains))
             value = value + scaled(self.entropy[x], weight)
             if self.slopes:
+                gains = self._gains(t, members, [u - shift for u, _ in table], (i,), i)
                 self._own_slopes(slopes, x, [g + scaled(m, weight) for g, m in zip(gains, self.minus_log[x])])
         for a, (_, inner) in zip(self.process.joint_actions[t], table):
             if inner:
                 accumulate(slopes, inner, self.others_weight(members, a, ()))
         return value, slopes
+
+    def _mean(self, members, values):
+        """The mean of `values` (per joint action of `members`) over their policies, member after member."""
+        for x in reversed(members):
+            count = len(self.pi[x])
+            values = [mean_over(self.pi[x], values[k:k + count]) for k in range(0, len(values), count)]
+        return values[0]
 
     def _gains(self, t, members, values, left_out, i):
         """Per action of agent i the mean of `values` (per joint action; None: left out) over all but `left_out`."""
@@ -200,19 +242,20 @@ class Equations:
         """Jet of the mean over the others' actions of U(e, (a, .)) - U(e, (r, .))."""
         process, members, table = self.process, self.members(t, e), self.u[t][e]
         where = {joint: number for number, joint in enumerate(process.joint_actions[t])}
-        value, slopes, differences = ZERO, {}, []
+        slopes, differences = {}, []
         for joint in process.joint_actions[t]:
             if joint[i] != a:
                 differences.append(None)
                 continue
             first, second = table[where[joint]], table[where[joint[:i] + (r,) + joint[i + 1:]]]
-            weight = self.others_weight(members, joint, (i,))
             differences.append(first[0] - second[0])
-            value = value + differences[-1] * weight
-            accumulate(slopes, first[1], weight)
-            accumulate(slopes, second[1], ZERO - weight)
+            if self.slopes:
+                weight = self.others_weight(members, joint, (i,))
+                accumulate(slopes, first[1], weight)
+                accumulate(slopes, second[1], ZERO - weight)
         if self.slopes:
             for j, y in enumerate(members):
                 if j != i:
                     self._own_slopes(slopes, y, self._gains(t, members, differences, (i, j), j))
-        return value, slopes
+        others = members[:i] + members[i + 1:]
+        return self._mean(others, [d for d in differences if d is not None]), slopes

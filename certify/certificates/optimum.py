@@ -1,0 +1,57 @@
+"""Optimum certificates as JSON objects (docs/certificate-format.md, section 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from certify.bounds.enclosure import Enclosure
+from certify.certificates.threshold import FORMAT, VERSION
+from certify.exact import rational_text
+from certify.games.canonical import game_to_json, sha256_of
+from certify.games.model import Game
+from certify.uniqueness.greedy import GreedyRow
+from certify.uniqueness.pieces import UNIT_BITS, Piece
+
+
+@dataclass(frozen=True, eq=False)
+class Enclosed:
+    """What is claimed for the temperatures [low, high] on one piece: enclosures with `Fraction` ends;
+    `policy` per row and action."""
+
+    piece: int
+    low: Fraction
+    high: Fraction
+    value: Enclosure
+    reward: Enclosure
+    entropy: Enclosure
+    policy: list[list[Enclosure]]
+
+
+def optimum_certificate(game: Game, threshold: dict[str, Any], pieces: Sequence[Piece], enclosed: Sequence[Enclosed], *,
+                        alpha: tuple[Fraction, Fraction], unique: bool, rate: Fraction | None = None,
+                        greedy: Sequence[GreedyRow] | None = None, greedy_return: Fraction | None = None,
+                        generators: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """The document; `threshold` is a threshold certificate of the same game, `generators` automorphisms as JSON."""
+    restated = game_to_json(game)
+    claim = {
+        "alpha": [rational_text(a) for a in alpha], "branch": "unique" if unique else "principal",
+        "pieces": [{"alpha": [rational_text(e.low), rational_text(e.high)], "piece": e.piece, "value": _ends(e.value),
+                    "return": _ends(e.reward), "entropy": _ends(e.entropy),
+                    "policy": [[_ends(p) for p in row] for row in e.policy]} for e in enclosed],
+        "rate": None if rate is None else rational_text(rate),
+        "greedy": None if greedy is None else {
+            "rows": [{"actions": list(row.actions), "tied": row.tied,
+                      "gap": None if row.gap is None else rational_text(row.gap)} for row in greedy],
+            "return": None if greedy_return is None else rational_text(greedy_return)},
+    }
+    proof = {"unit_bits": UNIT_BITS, "threshold": {key: threshold[key] for key in ("claim", "proof", "symmetry") if key in threshold},
+             "generators": list(generators), "pieces": [piece.data for piece in pieces]}
+    return {"format": FORMAT, "version": VERSION, "kind": "optimum", "game": restated, "game_sha256": sha256_of(restated),
+            "objective": "visitation", "claim": claim, "proof": proof}
+
+
+def _ends(value: Enclosure) -> list[str]:
+    return [rational_text(value.lower), rational_text(value.upper)]
