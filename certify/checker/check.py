@@ -53,6 +53,8 @@ def check_certificate(certificate, engine="auto", progress=None):
         raise Malformed("certificate.kind", "not a string")
     if kind == "symmetry" or kind.startswith("entropy-"):
         return _check_elsewhere(certificate, kind)
+    if kind == "multiplicity":
+        return _check_multiplicity(certificate)
     if kind == "optimum":
         return _check_optimum(certificate, engine, progress)
     if kind not in ("threshold", "structural-parameters"):
@@ -73,6 +75,17 @@ def _check_elsewhere(certificate, kind):
     except symmetry.Malformed as error:
         raise Malformed("certificate", str(error)) from None
     return Verdict(found["valid"], found["claim"] or kind, found["steps"], found["failed_step"], "stdlib")
+
+
+def _check_multiplicity(certificate):
+    """At least two stationary policies at one temperature."""
+    from certify.checker.multiplicity import check_multiplicity_certificate
+
+    try:
+        claim, steps = check_multiplicity_certificate(certificate)
+    except Failed as failure:
+        return Verdict(False, "multiplicity", 0, failure.as_dict(), "stdlib")
+    return Verdict(True, claim, steps, None, "stdlib")
 
 
 def _check_optimum(certificate, engine, progress):

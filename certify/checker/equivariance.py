@@ -34,7 +34,6 @@ def orbits(process, game, generators):
     rows = rows_of(process)
     names = [(x, a) for x, (i, t, _) in enumerate(rows) for a in range(process.actions[t][i])]
     number = {name: k for k, name in enumerate(names)}
-    row = {name: x for x, name in enumerate(rows)}
     leader = list(range(len(names)))
 
     def find(k):
@@ -44,17 +43,23 @@ def orbits(process, game, generators):
         return k
 
     for g in generators:
-        images = _class_images(process, game, g)
-        for x, (i, t, k) in enumerate(rows):
-            j = g["agents"][i]
-            y = row[j, t, images[t][i][k]]
-            for a in range(process.actions[t][i]):
-                b = _action_image(game, g, i, t, a)
-                leader[find(number[x, a])] = find(number[y, b])
+        for name, image in entry_images(process, game, g):
+            leader[find(number[name])] = find(number[image])
     found = [[0] * process.actions[t][i] for i, t, _ in rows]
     for k, (x, a) in enumerate(names):
         found[x][a] = find(k)
     return found
+
+
+def entry_images(process, game, g):
+    """((row, action), (row, action) of its image) for every entry of a policy of the process."""
+    rows = rows_of(process)
+    row = {name: x for x, name in enumerate(rows)}
+    images = _class_images(process, game, g)
+    for x, (i, t, k) in enumerate(rows):
+        y = row[g["agents"][i], t, images[t][i][k]]
+        for a in range(process.actions[t][i]):
+            yield (x, a), (y, _action_image(game, g, i, t, a))
 
 
 def _action_image(game, g, i, t, a):

@@ -41,6 +41,17 @@ def check_rate(process, policy, beta, rate):
 
     `process` is unclustered; `policy` = (pi, -log pi), intervals per row of it.
     """
+    middle, spread = tangent_form(process, policy, beta, rate)
+    for k, radius in enumerate(spread):
+        middle[k][k] -= radius
+    if not positive_definite(middle):
+        raise Failed(f"the eigenvalues of minus the Hessian are not shown to be at least {rate}", step="rate")
+
+
+def tangent_form(process, policy, beta, rate):
+    """(middle, spread) of minus beta times (the Hessian plus `rate`) at a stationary policy of `process`, on
+    logits whose rows sum to 0, the last of each row left out: |u^T form u - u^T middle u| <= sum spread u^2.
+    """
     pi = policy[0]
     if sum(map(len, pi)) > MAX_LOGITS:
         raise Failed(f"{sum(map(len, pi))} logits, more than the {MAX_LOGITS} of this checker", step="rate")
@@ -71,10 +82,7 @@ def check_rate(process, policy, beta, rate):
                 spread[k] += radius
                 if k != l:
                     spread[l] += radius
-    for k in range(size):
-        middle[k][k] -= spread[k]
-    if not positive_definite(middle):
-        raise Failed(f"the eigenvalues of minus the Hessian are not shown to be at least {rate}", step="rate")
+    return middle, spread
 
 
 def _tangent(block):

@@ -20,6 +20,8 @@ _FACTOR = 0.8  # between the levels of the first scan
 _ABOVE = (1.004, 1.02, 1.05, 1.1, 1.18, 1.3, 1.5, 1.8, 2.3, 3.0)
 _BELOW = (0.985, 0.95, 0.9, 0.82, 0.72, 0.6, 0.45)
 _ROUNDS = 4
+_GAIN = 1e-4  # relative, below which another round is not worth it
+_DEPTH = 0.42  # how far below the best limit branches are followed, to know them at the lower levels
 
 
 class ApproxSearch:
@@ -47,7 +49,7 @@ class ApproxSearch:
             for factor in (*_BELOW, *_ABOVE):
                 if factor * before < self.top and self._in_time():
                     self.level(factor * before, starts=64 << number, newton_starts=8 << number)
-            if self.best <= before * (1 + 1e-9) or not self._in_time():
+            if self.best <= before * (1 + _GAIN) or not self._in_time():
                 return
 
     def _in_time(self) -> bool:
@@ -84,6 +86,8 @@ class ApproxSearch:
 
     def follow(self, z: np.ndarray, alpha: float) -> None:
         """Add the branch of z and its limits."""
-        branch = follow(self.eq, z, alpha, top=1.05 * self.top, floor=0.8 * alpha)
+        branch = follow(self.eq, z, alpha, top=1.05 * self.top, floor=min(0.8 * alpha, _DEPTH * self.best))
         self.branches.append(branch)
-        self.limits = sorted([*self.limits, *limits(branch)], key=lambda limit: -limit.alpha)
+        proved_unique_above = self.top * (1 + 1e-9)
+        fresh = [limit for limit in limits(branch) if limit.alpha <= proved_unique_above]
+        self.limits = sorted([*self.limits, *fresh], key=lambda limit: -limit.alpha)

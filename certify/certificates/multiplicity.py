@@ -1,0 +1,117 @@
+"""Multiplicity as a JSON object: at this alpha training can end in at least two different policies
+(docs/certificate-format.md, section 7).
+
+Centres and approximate inverses are floats' work; the checker's Krawczyk step is the proof.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import islice, pairwise
+from typing import Any
+
+import numpy as np
+
+from certify.bounds.arb_numbers import arb_ends, to_arb, working_precision
+from certify.certificates.threshold import FORMAT, VERSION
+from certify.exact import rational_text
+from certify.games.canonical import game_to_json, sha256_of
+from certify.games.model import Game
+from certify.symmetry.evidence import map_to_json
+from certify.uniqueness.approx_equations import ApproxEquations
+from certify.uniqueness.existence import StationaryProof
+from certify.uniqueness.multiplicity import SADDLE, UNDECIDED, Multiplicity, Solution, Witness
+from certify.uniqueness.pieces import INVERSE_BITS, UNIT_BITS
+
+_RADIUS_BITS = 40  # boxes of radius 2^-40: far above rounding, far below the distance of two policies
+_DIRECTION_BITS = 40
+_PRECISION = 256
+
+CONSEQUENCES = (
+    "At alpha_multiple training can end in at least two different policies: the limit depends on the initialisation (Theorem A).",
+    "No temperature alpha_star <= alpha_multiple can have a unique stationary policy for every alpha >= alpha_star.",
+)
+
+
+def multiplicity_certificate(game: Game, result: Multiplicity, search: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A certificate of kind "multiplicity" for `game`.
+
+    >>> from certify.games import builtin
+    >>> from certify.games.tree import unroll
+    >>> from certify.uniqueness.multiplicity import find_multiplicity
+    >>> game = builtin("lever:2")
+    >>> certificate = multiplicity_certificate(game, find_multiplicity(unroll(game)))
+    >>> certificate["kind"], len(certificate["proof"]["witness"]["policies"])
+    ('multiplicity', 2)
+    """
+    restated = game_to_json(game)
+    two = result.alpha_two_maxima
+    certificate = {
+        "format": FORMAT, "version": VERSION, "kind": "multiplicity", "game": restated, "game_sha256": sha256_of(restated),
+        "objective": "visitation",
+        "claim": {"alpha_multiple": rational_text(result.alpha_multiple),
+                  "alpha_two_maxima": None if two is None else rational_text(two)},
+        "proof": multiplicity_evidence(result), "consequences": list(CONSEQUENCES)}
+    if search is not None:
+        certificate["search"] = search
+    return certificate
+
+
+def multiplicity_evidence(result: Multiplicity) -> dict[str, Any]:
+    """The `proof` object of a multiplicity certificate; a threshold certificate may embed the same."""
+    eq = ApproxEquations(result.tree)
+    two: Any = None
+    if result.two_maxima is not None:
+        two = "witness" if result.two_maxima is result.witness else _witness(eq, result.two_maxima)
+    return {"clustering": result.tree.clustered, "unit_bits": UNIT_BITS, "witness": _witness(eq, result.witness),
+            "two_maxima": two}
+
+
+def _witness(eq: ApproxEquations, witness: Witness) -> dict[str, Any]:
+    data: dict[str, Any] = {"alpha": rational_text(witness.alpha), "policies": [_policy(eq, s) for s in witness.solutions]}
+    if witness.symmetry is not None:
+        data["symmetry"] = map_to_json(witness.symmetry)
+    return data
+
+
+def _policy(eq: ApproxEquations, solution: Solution) -> dict[str, Any]:
+    """The box in log-ratios against the last action of each row, and its label with the data it needs."""
+    centre = _centre(eq, solution.proof)
+    slope = eq.linearised(np.array([math.ldexp(c, -UNIT_BITS) for c in centre]), 1 / float(solution.proof.alpha))[1]
+    lengths = [stop - start - 1 for start, stop in pairwise([*eq.layout.row_start.tolist(), eq.layout.size])]
+    data: dict[str, Any] = {
+        "reference": lengths, "centre": _by_row(centre, lengths),
+        "radius": _by_row([1 << UNIT_BITS - _RADIUS_BITS] * eq.size, lengths),
+        "inverse": [_rounded(row, INVERSE_BITS) for row in np.linalg.inv(slope)]}
+    if solution.kind != UNDECIDED:
+        data["kind"] = solution.kind
+    if solution.kind == SADDLE:
+        values, vectors = np.linalg.eig(slope)
+        data["direction"] = _rounded(_balanced(eq, vectors[:, values.real.argmin()].real), _DIRECTION_BITS)
+    return data
+
+
+def _balanced(eq: ApproxEquations, z: np.ndarray) -> np.ndarray:
+    """The direction z (N,) of log-ratios as logits that sum to 0 in every row, the last of each left out."""
+    counts = np.diff([*eq.layout.row_start, eq.layout.size])
+    mean = np.bincount(eq.row, z, minlength=eq.layout.number_of_rows) / counts
+    u = z - mean[eq.row]
+    return u / np.abs(u).max()
+
+
+def _centre(eq: ApproxEquations, proof: StationaryProof) -> list[int]:
+    """log pi(a|x) - log pi(last|x), near a multiple of 2^-UNIT_BITS."""
+    with working_precision(_PRECISION):
+        logs = [to_arb((lo + up) / 2).log() for lo, up in zip(proof.lower, proof.upper, strict=True)]
+        ends = [arb_ends(logs[k] - logs[last]) for k, last in zip(eq.entry, eq.last, strict=True)]
+    return [round((low + high) / 2 * 2**UNIT_BITS) for low, high in ends]
+
+
+def _by_row(values: list[int], lengths: list[int]) -> list[list[int]]:
+    rest = iter(values)
+    return [list(islice(rest, count)) for count in lengths]
+
+
+def _rounded(values: np.ndarray, bits: int) -> list[int]:
+    """Multiples of 2^-bits near floats."""
+    return [int(x) for x in np.rint(np.ldexp(values, bits))]
