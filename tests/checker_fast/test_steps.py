@@ -13,7 +13,8 @@ from certify.checker.cover import Step, pairs
 from certify.checker.fast_step import ordered_pairs
 from certify.checker.stdlib import StdlibEngine
 
-from checker_fast.reference import box_around, climbed, engine_for, least_ratios, own_values, processes, random_policy, sample
+from checker_fast.reference import (
+    box_around, climbed, engine_for, least_ratios, own_values, processes, random_policy, sample)
 
 PROCESSES = processes(11, 60)
 SPREADS, RADII = (0.05, 0.3, 1.0), (0.02, 0.2, 1.0)
