@@ -94,14 +94,23 @@ class Block:
         """A whole number K with KL(pi || c) <= K over the box: what one ulp of the coefficient of eta is worth."""
         return (max(kl for _, kl in self.deviations) >> BITS) + 1
 
+    @cached_property
+    def _short_deviations(self):
+        """Deviations without their last entry, which is minus the sum of the others."""
+        return [dv[:-1] for dv, _ in self.deviations]
+
     def sigma(self, slope):
         """Upper bound of g·delta + e eta over the box, slope = (g_1, .., g_A, e), rule (4)."""
-        e = slope[-1]
-        if e >= 0:
-            best = max([sum(map(mul, dv, slope)) for dv, _ in self.deviations])
-        else:
+        *g, last, e = slope
+        if e < 0:
             best = max([sum(map(mul, dv, slope)) - e * kl for dv, kl in self.deviations])
-        return ceil_shift(best, BITS)
+        elif self.actions == 3:  # the common case, written out for speed
+            p, q = g[0] - last, g[1] - last
+            best = max([p * x + q * y for x, y in self._short_deviations])
+        else:
+            g = [x - last for x in g]
+            best = max([sum(map(mul, dv, g)) for dv in self._short_deviations])
+        return -(-best >> BITS)
 
     def sigma_plus(self, slope):
         """The smaller of `sigma` and, for e > 0, e log sum_a c_a exp(g_a/e) - g·c (Donsker-Varadhan)."""

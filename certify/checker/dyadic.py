@@ -3,16 +3,17 @@
 `*_down` is at most and `*_up` at least the true value; sums and products of integers are exact, and
 `>>` and `//` round down.  An *ulp* is 2^-BITS.
 
-exp and log work at WORK = 112 bits and are off by less than 2^14 units there, i.e. less than
-2^-98, before they are rounded to a grid of 2^-80; the bounds are proved at each function.
+exp and log work at WORK = 92 bits and are off by less than 2^14 units there, i.e. less than 2^-78,
+before they are rounded to the grid of 2^-60; the bounds are proved at each function.
 """
 
 from functools import lru_cache
 
-BITS = 80
+BITS = 60
 ONE = 1 << BITS
-WORK = 112
+WORK = 92
 _EXTRA = WORK - BITS
+_SLACK = 1 << 14  # units of 2^-WORK
 _LOG_TERMS = 22
 _EXP_TERMS = 32
 LARGEST_EXPONENT = 1000  # exp is taken of numbers up to this size; larger ones saturate
@@ -81,7 +82,7 @@ def log_bounds(x):
         total += power // (2 * i + 1)
         power = power * square >> WORK
     value = 2 * total + (exponent - BITS) * _LOG2
-    return (value - (1 << 14)) >> _EXTRA, ceil_shift(value + (1 << 14), _EXTRA)
+    return (value - _SLACK) >> _EXTRA, ceil_shift(value + _SLACK, _EXTRA)
 
 
 def exp_bounds(x):
@@ -106,8 +107,8 @@ def exp_bounds(x):
         term = (term * r >> WORK) // i
     shift = _EXTRA - k
     if shift <= 0:
-        return (total - (1 << 14)) << -shift, (total + (1 << 14)) << -shift
-    return max(0, (total - (1 << 14)) >> shift), ceil_shift(total + (1 << 14), shift)
+        return (total - _SLACK) << -shift, (total + _SLACK) << -shift
+    return max(0, (total - _SLACK) >> shift), ceil_shift(total + _SLACK, shift)
 
 
 def log_down(x):

@@ -123,20 +123,11 @@ class StepCheck:
         found = []
         for _, (value, *moved) in vertex_products(blocks, [values, *columns]):
             slopes = [(block, [x - y >> shift for x, y in zip(moved[at], middle[at])]) for block, at in later]
-            total = ceil_shift(value, shift) + len(names)
-            found.append((total + sum([block.sigma(slope) for block, slope in slopes]), total, slopes))
-        found.sort(key=lambda entry: entry[0], reverse=True)
-        best = found[0][0]
-        if not sharing and (not top or best > 0):
-            best = None
-            for crude, total, slopes in found:  # sigma+ costs more than sigma, and is not larger
-                if best is not None and crude <= best:
-                    break
-                fine = total + sum([block.sigma_plus(slope) for block, slope in slopes])
-                best = fine if best is None else max(best, fine)
-        if not sharing:
-            return best, {}
-        return best + len(names), {y: [x >> shift for x in middle[at]] for y, at in names}
+            crude = ceil_shift(value, shift) + len(names) + sum([block.sigma(slope) for block, slope in slopes])
+            found.append((crude, slopes))
+        if sharing:
+            return max(crude for crude, _ in found) + len(names), {y: [x >> shift for x in middle[at]] for y, at in names}
+        return (_sign(found) if top else _largest(found)), {}
 
     def _root(self, line, outcomes):
         """The bound of F: sum b(m) value(m) and what the slopes that are left may add."""
@@ -149,6 +140,32 @@ class StepCheck:
         left += average_slopes(own, denominator).items()
         total = ceil_div(sum(w * value for w, (value, _) in zip(weights, outcomes)), denominator)
         return total + sum(1 + self.box.block(y).sigma_plus(slope) for y, slope in left)
+
+
+def _refined(crude, slopes):
+    """Bounds from `crude` on, with sigma+ in place of sigma for one block after the other."""
+    for block, slope in slopes:
+        crude += block.sigma_plus(slope) - block.sigma(slope)
+        yield crude
+
+
+def _sign(found):
+    """A bound <= 0 of the maximum if sigma+ gives one, else some bound > 0."""
+    for crude, slopes in found:
+        if crude > 0 and all(bound > 0 for bound in _refined(crude, slopes)):
+            return crude
+    return 0
+
+
+def _largest(found):
+    """The maximum with sigma+ for sigma; a vertex whose crude bound is below needs no second look."""
+    best = None
+    for crude, slopes in sorted(found, key=lambda entry: entry[0], reverse=True):
+        if best is not None and crude <= best:
+            break
+        *_, fine = _refined(crude, slopes)
+        best = fine if best is None else max(best, fine)
+    return best
 
 
 def _average(outcomes, row):

@@ -1,0 +1,125 @@
+"""The driver of covers with an engine that accepts everything: what it insists on by itself."""
+
+import copy
+import json
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from sampling import random_process  # noqa: E402
+
+from certify.checker import check_certificate  # noqa: E402
+from certify.checker.cover import check_concavity, check_cover, read_nodes  # noqa: E402
+from certify.checker.envelope import Failed  # noqa: E402
+
+VALID = Path(__file__).resolve().parent.parent / "certificates" / "valid"
+PROCESS = random_process(1)
+ALPHA = Fraction(1, 2)
+
+
+class Recorder:
+    """Accepts everything and keeps a diary; boxes are lists of what has been done to them."""
+
+    def __init__(self):
+        self.diary = []
+
+    def initial_box(self):
+        return ()
+
+    def apply_step(self, box, step, betas, unit):
+        self.diary.append(("step", box, betas))
+        return True, "", (*box, "step")
+
+    def is_empty(self, box):
+        return "emptied" in box
+
+    def split(self, box, block, action, at, upper):
+        return (*box, (block, action, at, upper))
+
+    def definite(self, box, betas, modulus=None, own=False):
+        self.diary.append(("definite", box, betas, modulus, own))
+        return True, ""
+
+
+STEP = {"agent": 0, "depth": 0, "log_ratio": [[1, 1]]}
+SPLIT = {"agent": 1, "depth": 1, "class": 0, "action": 1, "at": "1/3"}
+
+
+def tree():
+    return [
+        {"parent": None, "beta": ["0", "2"], "steps": [STEP], "split": {"beta": "1/2"}},
+        {"parent": 0, "beta": ["0", "1/2"], "steps": [], "close": "nondegenerate"},
+        {"parent": 0, "beta": ["1/2", "2"], "steps": [], "split": SPLIT},
+        {"parent": 2, "beta": ["1/2", "2"], "steps": [], "close": "nondegenerate"},
+        {"parent": 2, "beta": ["1/2", "2"], "steps": [STEP], "close": "nondegenerate"},
+    ]
+
+
+def run(nodes, engine=None, keep=()):
+    return check_cover(read_nodes({"nodes": nodes}, PROCESS), -4, ALPHA, engine or Recorder(), keep=keep)
+
+
+def test_boxes_and_betas_reach_the_engine():
+    engine = Recorder()
+    kept = run(tree(), engine, keep={1, 4})
+    lower, upper = (((1, 1, 0), 1, Fraction(1, 3), side) for side in (False, True))
+    ends = (Fraction(1, 2), Fraction(2))
+    assert engine.diary == [
+        ("step", (), (0, 2)), ("definite", ("step",), (0, Fraction(1, 2)), None, False),
+        ("definite", ("step", lower), ends, None, False),
+        ("step", ("step", upper), ends), ("definite", ("step", upper, "step"), ends, None, False)]
+    assert kept == {1: ("step",), 4: ("step", upper, "step")}
+
+
+@pytest.mark.parametrize("change", [
+    lambda n: n.pop(), lambda n: n.append(n[-1]), lambda n: n[1].update(beta=["0", "1/3"]),
+    lambda n: n[2].update(beta=["1/3", "2"]), lambda n: n[0].update(beta=["0", "1"]), lambda n: n[0].update(beta=["0", "3"]),
+    lambda n: n[3].update(beta=["1/2", "1"]), lambda n: n[3].update(parent=4), lambda n: n[3].update(parent=1),
+    lambda n: n[0].update(split={"beta": "0"}), lambda n: n[0].update(split={"beta": "5"}), lambda n: n.reverse()])
+def test_trees_that_do_not_cover(change):
+    nodes = copy.deepcopy(tree())
+    change(nodes)
+    with pytest.raises(Failed) as caught:
+        run(nodes)
+    assert "node" in caught.value.where
+
+
+def test_an_engine_that_says_no_is_heard():
+    class Refuses(Recorder):
+        def apply_step(self, box, step, betas, unit):
+            return (True, "", (*box, "step")) if box == () else (False, "no", box)
+
+    with pytest.raises(Failed) as caught:
+        run(tree(), Refuses())
+    assert caught.value.as_dict() == {"node": 4, "step": 0, "why": "no"}
+
+
+def test_moduli_are_bound_to_nodes_that_hold_every_stationary_policy():
+    nodes = read_nodes({"nodes": tree()}, PROCESS)
+    boxes = {k: () for k in range(5)}
+    engine = Recorder()
+    check_concavity([(Fraction(4), Fraction(1), 1, ())], nodes, -4, boxes, engine)
+    assert engine.diary == [("definite", (), (Fraction(1, 4),), Fraction(1), True)]
+    for alpha, modulus, node in [(Fraction(1), 1, 1), (Fraction(1), 1, 3), (Fraction(4), -1, 1), (Fraction(4), 5, 1), (Fraction(4), 1, 9)]:
+        with pytest.raises(Failed):
+            check_concavity([(alpha, Fraction(modulus), node, ())], nodes, -4, boxes, Recorder())
+
+
+def test_a_threshold_with_symmetry_evidence():
+    certificate = json.loads((VALID / "lever_rho.json").read_text())
+    plain = check_certificate(certificate)
+    swap = {"agents": [1, 0], "states": [0], "actions": [[0, 1], [0, 1]], "observations": [[0], [0]]}
+    flip = {"agents": [0, 1], "states": [0], "actions": [[1, 0], [1, 0]], "observations": [[0], [0]]}
+    certificate["symmetry"] = {
+        "order": "4", "state_only_order": "1", "complete": True, "base": [["agent", 0], ["action", 0, 0]],
+        "generators": [swap, flip],
+        "orbits": {"agents": [[0, 1]], "actions": [[[0, 0], [0, 1], [1, 0], [1, 1]]], "observations": [[[0, 0], [1, 0]]], "states": [[0]]}}
+    verdict = check_certificate(certificate)
+    assert verdict.valid and verdict.steps > plain.steps
+    certificate["symmetry"]["order"] = "8"
+    verdict = check_certificate(certificate)
+    assert not verdict.valid and verdict.failed_step["step"].startswith("symmetry")
