@@ -20,6 +20,8 @@ _HOME = {
     "InputError": "certify.errors", "Undecided": "certify.errors",
     "ThresholdResult": "certify.api", "check": "certify.api", "structural_threshold": "certify.api",
     "threshold": "certify.api",
+    "OptimumResult": "certify.optimum_api", "optimum": "certify.optimum_api",
+    "PolicyDistance": "certify.policy_api", "policy_distance": "certify.policy_api",
     "symmetries": "certify.symmetry",
 }
 __all__ = sorted(_HOME)

@@ -48,7 +48,9 @@ Policy = dict[str, dict[str, Enclosure]]
 
 _PRECISION = 320      # of the balls in which enclosures are computed
 _DIGITS = 80          # binary digits behind the leading one that enclosures keep
+_MOST_DIGITS = 160    # behind the point
 _RATE_LOGITS = 700    # of the whole table: for larger ones no rate is computed
+_ABOVE = Fraction(15, 16)    # of the threshold's beta: where the principal branch is begun
 _RATE_PART = 1 - 2.0**-18   # of the float rate that is claimed first
 
 
@@ -190,7 +192,7 @@ def _given_threshold(game: Game, given: Any) -> tuple[dict[str, Any], Fraction]:
         try:
             document = read_file(given)
         except ValueError as error:
-            raise InputError(where, str(error), "give a certificate that `certify threshold` wrote") from None
+            raise InputError(where, str(error).removeprefix(f"{where}: "), "give a certificate that `certify threshold` wrote") from None
     if not isinstance(document, dict) or document.get("kind") != "threshold":
         raise InputError(where, "not a threshold certificate", "give one that `certify threshold -o` wrote")
     if document.get("game_sha256") != game_sha256(game):
@@ -209,7 +211,10 @@ class _Search:
         self.tree, self.threshold, self.alpha_star = tree, threshold, alpha_star
         self.low, self.high, self.widest, self.deadline, self.progress = low, high, widest, deadline, progress
         self.unique, self.point = low >= alpha_star, low == high
-        self.process = build_process(read_game(game_to_json(tree.game)))
+        try:
+            self.process = build_process(read_game(game_to_json(tree.game)))
+        except Failed as large:
+            raise InputError(tree.game.name, str(large), "use a shorter horizon") from None
         self.path = Path(tree, self._prove)
         self.layout = layout_of(tree)
         self.histories = [histories(tree, i) for i in range(tree.number_of_agents)]
@@ -227,14 +232,14 @@ class _Search:
     def result(self) -> OptimumResult:
         kind = "unique" if self.unique else "principal branch"
         blank = OptimumResult("undecided", kind, Enclosure(self.low, self.high))
+        if self.path.eq.size > krawczyk.MAX_COORDINATES:
+            return replace(blank, reason=f"{self.path.eq.size} log-ratios, a Krawczyk step is made for at most {krawczyk.MAX_COORDINATES}")
         try:
             pieces, last = self._pieces()
         except Stopped as stopped:
             reached = 1 / stopped.reached
             return replace(blank, reached=reached, reason=f"{stopped.why}; followed down to alpha = {float(reached):.6g}, "
                            f"uniqueness is proved from {float(self.alpha_star):.6g} on")
-        except InputError as large:
-            return replace(blank, reason=str(large))
         if self.point:
             enclosed = [self._enclosed(len(pieces) - 1, pieces[-1])]
         else:
@@ -258,7 +263,8 @@ class _Search:
 
     def _pieces(self) -> tuple[list[Piece], np.ndarray]:
         """The pieces of the certificate, and the log-ratios of the policy at the smallest temperature in floats."""
-        first = 1 / self.high if self.unique else min(1 / self.high, 1 / self.alpha_star)
+        # a little above the threshold, where the policy may be degenerate
+        first = 1 / self.high if self.unique else min(1 / self.high, _ABOVE / self.alpha_star)
         goal = 1 / self.low
         z = self.path.start(first)
         if z is None:
@@ -382,7 +388,7 @@ def outward(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
     """
     size = max(abs(low), abs(high))
     lead = math.frexp(float(size))[1] if size and float(size) else 0
-    scale = Fraction(2) ** min(_DIGITS - lead, BITS - 16)
+    scale = Fraction(2) ** min(_DIGITS - lead, _MOST_DIGITS)
     return Fraction(math.floor(low * scale)) / scale, Fraction(math.ceil(high * scale)) / scale
 
 

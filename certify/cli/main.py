@@ -18,6 +18,8 @@ INTERRUPTED = 130
 _COMMANDS = {
     "threshold": ("certify.cli.threshold", "threshold"),
     "check": ("certify.cli.certificates", "check"),
+    "optimum": ("certify.cli.optimum", "optimum"),
+    "policy": ("certify.cli.optimum", "policy"),
     "show": ("certify.cli.certificates", "show"),
     "plot": ("certify.cli.plot", "plot"),
     "games": ("certify.cli.games", "games"),
