@@ -10,12 +10,13 @@ from typing import NoReturn
 
 import click
 
-from certify.api import threshold
+from certify.api import check, threshold
 from certify.cli.output import DONE, REFUTED, UNDECIDED, Progress, print_json
 from certify.errors import InputError, Undecided
 from certify.exact import parse_rational
+from certify.games.canonical import game_sha256
 from certify.games.load import load
-from certify.games.model import GameTables
+from certify.games.model import Game, GameTables
 from certify.games.native import load_parametric
 from certify.games.parametric import ParametricGame
 from certify.games.textfile import parse_json, read_text
@@ -125,6 +126,7 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
 @click.option("--policy", "policies", type=click.Path(), multiple=True,
               help="A policy table (.json or .npz); repeat it for cross-play of several.")
 @click.option("--runs", type=click.Path(), help="A JSON matrix of returns of your runs: estimate cross-play from it.")
+@click.option("--certificate", type=click.Path(), help="A threshold certificate to use; it is checked first.")
 @click.option("--starts", type=click.IntRange(1), default=24, show_default=True,
               help="Float runs that look for stationary policies.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the float runs.")
@@ -132,8 +134,8 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
               help="Seconds for the search, and again for the proof of uniqueness.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def crossplay(game: str | None, alpha: str | None, horizon: int | None, discount: str | None, rows: str,
-              policies: tuple[str, ...], runs: str | None, starts: int, seed: int, time_limit: float,
-              as_json: bool) -> None:
+              policies: tuple[str, ...], runs: str | None, certificate: str | None, starts: int, seed: int,
+              time_limit: float, as_json: bool) -> None:
     """Certified self-play and cross-play returns in GAME: equal above alpha*, a gap below."""
     if runs is not None:
         matrix = _read_matrix(runs)
@@ -153,11 +155,23 @@ def crossplay(game: str | None, alpha: str | None, horizon: int | None, discount
         except Undecided as reason:
             _finish_undecided(as_json, reason)
     else:
+        known = None if certificate is None else _alpha_star(certificate, loaded)
         with Progress() as progress:
             progress("looking for stationary policies")
-            result = study(loaded, temperature, starts=starts, seed=seed, time_limit=time_limit,
-                           threshold=lambda g: threshold(g, time_limit=time_limit, progress=progress).alpha_star)
+            result = study(loaded, temperature, starts=starts, seed=seed, time_limit=time_limit, threshold=lambda g: known or
+                           threshold(g, time_limit=time_limit, progress=progress).alpha_star)
     _finish(as_json, study_json(result, temperature), study_text(result, temperature), result.status)
+
+
+def _alpha_star(path: str, game: Game) -> Fraction:
+    """The threshold that a certificate about `game` proves."""
+    verdict = check(path)
+    document = parse_json(read_text(Path(path)), path)
+    if not verdict.valid or document.get("kind") != "threshold":
+        raise InputError(path, "not a valid threshold certificate", "make one by `certify threshold GAME -o CERT.json`")
+    if document["game_sha256"] != game_sha256(game):
+        raise InputError(path, "a certificate about another game", "give the one of this game, horizon and discount")
+    return parse_rational(document["claim"]["alpha_star"], path)
 
 
 def _finish(as_json: bool, document: dict, text: str, status: str) -> NoReturn:

@@ -80,7 +80,7 @@ def study(game: Game, alpha: Fraction, *, starts: int = 24, seed: int = 0, time_
         tree = unroll(game, cluster=False, max_entries=_LARGEST_TREE)
         proofs = proved_runs(tree, alpha, starts=starts, seed=seed, time_limit=time_limit)
         group = symmetries(tree.game)
-        best = _widest_orbit(proofs, group, alpha)
+        best = _best_orbit(proofs, group, alpha)
         if best is not None:
             return best
         if len(proofs) > 1:
@@ -99,8 +99,8 @@ def study(game: Game, alpha: Fraction, *, starts: int = 24, seed: int = 0, time_
     return CrossPlayStudy("proved", "equal", table, zero, "return", {"return": zero, "J": zero}, alpha_star)
 
 
-def _widest_orbit(proofs: Sequence[StationaryProof], group: SymmetryGroup, alpha: Fraction) -> CrossPlayStudy | None:
-    """The study of the proved policy whose images lose most return in cross-play."""
+def _best_orbit(proofs: Sequence[StationaryProof], group: SymmetryGroup, alpha: Fraction) -> CrossPlayStudy | None:
+    """The study of the proved policy of largest J among those that have several images."""
     best: CrossPlayStudy | None = None
     for proof in proofs:
         try:
@@ -109,7 +109,7 @@ def _widest_orbit(proofs: Sequence[StationaryProof], group: SymmetryGroup, alpha
             continue
         if len(orbit.policies) > 1:
             found = _gap_study([proof], orbit, group.order, alpha)
-            if best is None or found.gaps["return"].lower > best.gaps["return"].lower:
+            if best is None or found.table.sp_value[0].lower > best.table.sp_value[0].lower:
                 best = found
     return best
 

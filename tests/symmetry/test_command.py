@@ -192,3 +192,16 @@ def test_completeness_a_second_way(capsys) -> None:
     assert code == 0 and json.loads(out)["residual"] == "proved"
     code, out, _ = run(capsys, "symmetries", "lever:10", "--residual")
     assert code == 0 and "undecided" in out
+
+
+def test_crossplay_with_a_threshold_certificate(capsys, tmp_path) -> None:
+    certificate = str(tmp_path / "cert.json")
+    assert run(capsys, "threshold", "lever:3", "--method", "structural", "-o", certificate)[0] == 0
+    code, out, _ = run(capsys, "crossplay", "lever:3", "--alpha", "2", "--certificate", certificate, "--json")
+    assert code == 0 and json.loads(out)["relation"] == "equal"
+    code, out, err = run(capsys, "crossplay", "lever:4", "--alpha", "2", "--certificate", certificate)
+    assert (code, out) == (2, "") and "another game" in err
+    document = json.loads(Path(certificate).read_text())
+    document["claim"]["alpha_star"] = "1/100"
+    code, out, err = run(capsys, "crossplay", "lever:3", "--alpha", "2", "--certificate", write(tmp_path / "bad.json", document))
+    assert (code, out) == (2, "") and "not a valid threshold certificate" in err
