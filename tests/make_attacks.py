@@ -39,10 +39,10 @@ def structural(name, alpha_star, form, horizon=None, **more):
             "proof": {"type": "structural", "form": form, **more}}
 
 
-def parameters(alpha_star, form, vector, **change):
-    return {"format": "certify-certificate", "version": 1, "kind": "structural-parameters",
-            "parameters": {"agents": 2, "horizon": 2, "actions": 3, "return": ["0", "10"], "discount": "1", **change},
-            "objective": "visitation", "claim": {"alpha_star": alpha_star, "strong_concavity": []},
+def parameters(alpha_star, form, vector):
+    given = {"agents": 2, "horizon": 2, "actions": 3, "return": ["0", "10"], "discount": "1"}
+    return {"format": "certify-certificate", "version": 1, "kind": "structural-parameters", "parameters": given,
+            "parameters_sha256": sha256(given), "objective": "visitation", "claim": {"alpha_star": alpha_star, "strong_concavity": []},
             "proof": {"type": "structural", "form": form, "vector": vector}}
 
 
@@ -107,8 +107,8 @@ def valid():
 
 
 def rehash(certificate):
-    certificate["game_sha256"] = sha256(certificate["game"])
-    return certificate
+    subject = "game" if "game" in certificate else "parameters"
+    certificate[f"{subject}_sha256"] = sha256(certificate[subject])
 
 
 class Attacks:
@@ -287,7 +287,11 @@ def invalid_structural(attacks):
     add("vector_of_another_game", "dectiger_theorem_B", proof(vector=[["1", "1/4"], ["1", "1/4"]]))
     add("parameters_widened", "parameters_theorem_D_prime", claim("10"))
     add("parameters_longer_horizon", "parameters_theorem_D_prime", lambda c: (
-        c["parameters"].update(horizon=3), c["proof"].update(vector=[["1"] * 3] * 2)))
+        c["parameters"].update(horizon=3), c["proof"].update(vector=[["1"] * 3] * 2), rehash(c)))
+    add("parameters_wider_return", "parameters_theorem_D_prime",
+        lambda c: (c["parameters"].update({"return": ["0", "20"]}), rehash(c)))
+    add("parameters_wrong_hash", "parameters_theorem_D_prime",
+        lambda c: c["parameters"].update({"return": ["0", "20"]}), step="parameters_sha256")
 
 
 def malformed(attacks):

@@ -31,7 +31,7 @@ def _threshold(document: dict[str, Any]) -> list[str]:
              f"  {len(game['agents'])} agents, {len(game['states'])} reachable states, horizon {game['horizon']}, "
              f"discount {game['discount']}, entropy weights {', '.join(game['weights'])}",
              f"  game SHA-256 {document['game_sha256']}", ""]
-    lines += _claim(alpha, claim)
+    lines += _claim(alpha, claim, game["horizon"])
     lines += ["", "How it is proved"]
     lines += _structural(proof) if proof["type"] == "structural" else _cover(proof)
     if "symmetry" in document:
@@ -39,14 +39,16 @@ def _threshold(document: dict[str, Any]) -> list[str]:
     return lines + _assumptions()
 
 
-def _claim(alpha, claim: dict[str, Any]) -> list[str]:
+def _claim(alpha, claim: dict[str, Any], horizon: int) -> list[str]:
+    # theory, section 6: for several steps the structural bound counts the entropies of localised policies only
+    structural = "the whole policy space" if horizon == 1 else "the policies with log-ratios within the structural bound"
     lines = ["What is claimed",
              f"  For every temperature alpha >= {claim['alpha_star']} (at most {decimal_text(alpha, 6, up=True)}) the entropy-regularised",
              "  objective has exactly one stationary policy. Every trajectory of the softmax policy-gradient flow",
              "  converges to it, from every initialisation, and it is fixed by every symmetry of the objective."]
     for item in claim.get("strong_concavity", []):
         modulus = parse_rational(item["modulus"], "modulus")
-        region = "the whole policy space" if item["node"] is None else "the box that holds every stationary policy there"
+        region = structural if item["node"] is None else "the box that holds every stationary policy there"
         lines.append(f"  At alpha = {item['alpha']} it is strongly concave on {region}, modulus at least {decimal_text(modulus, 6, up=False)}.")
     return lines
 
@@ -71,7 +73,7 @@ def _parameters(document: dict[str, Any]) -> list[str]:
     alpha = parse_rational(claim["alpha_star"], "alpha_star")
     return [f"Structural certificate for every game with {p['agents']} agents, horizon {p['horizon']}, {p['actions']} actions each,",
             f"  return in [{p['return'][0]}, {p['return'][1]}], discount {p['discount']}, weights 1", "",
-            *_claim(alpha, claim), "", "How it is proved", *_structural(document["proof"]), *_assumptions()]
+            *_claim(alpha, claim, p["horizon"]), "", "How it is proved", *_structural(document["proof"]), *_assumptions()]
 
 
 def _other(document: dict[str, Any]) -> list[str]:

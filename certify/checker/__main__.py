@@ -1,5 +1,5 @@
 """`python -m certify.checker CERT.json [--json] [--engine auto|stdlib|fast]`: exit 0 valid, 1 invalid
-(which step, why), 2 malformed."""
+(which step, why), 2 malformed, 3 the engine asked for is not installed."""
 
 import argparse
 import json
@@ -24,6 +24,9 @@ def main(arguments=None):
         else:
             print(f"malformed: {error}", file=sys.stderr)
         return 2
+    except ImportError as error:
+        print(f"the fast engine needs numpy and python-flint ({error}); take --engine stdlib", file=sys.stderr)
+        return 3
     if options.json:
         print(json.dumps(verdict.as_dict()))
     elif verdict.valid:

@@ -113,8 +113,8 @@ class _ThresholdCheck:
     def __init__(self, certificate, kind, engine, progress):
         self.certificate, self.kind, self.progress = certificate, kind, progress
         self.engine_wanted, self.engine = engine, "stdlib"
-        self.subject = ("game", "game_sha256") if kind == "threshold" else ("parameters",)
-        record(certificate, "certificate", _ENVELOPE + self.subject, _OPTIONAL)
+        self.subject = "game" if kind == "threshold" else "parameters"
+        record(certificate, "certificate", (*_ENVELOPE, self.subject, f"{self.subject}_sha256"), _OPTIONAL)
         if certificate["objective"] != "visitation":
             raise Malformed("certificate.objective", 'not "visitation"')
         claim = record(certificate["claim"], "claim", ("alpha_star", "strong_concavity"))
@@ -150,32 +150,45 @@ class _ThresholdCheck:
             return Verdict(False, claim, 0, failure.as_dict(), self.engine)
         return Verdict(True, claim, steps, None, self.engine)
 
+    def _check_hash(self):
+        """That the certificate is about the game, or the parameters, that it names."""
+        stated = self.certificate[f"{self.subject}_sha256"]
+        if not isinstance(stated, str):
+            raise Malformed(f"certificate.{self.subject}_sha256", "not a string")
+        if sha256(self.certificate[self.subject]) != stated:
+            raise Failed(f"it is not the hash of the {self.subject}", step=f"{self.subject}_sha256")
+
     def _structural_parameters(self):
         shape = shape_of_parameters(self.certificate["parameters"])
-        steps = self._structural(None, shape)
-        data = self.certificate["parameters"]
-        return steps, (f"every game with {shape.agents} agents, horizon {shape.horizon}, {shape.actions[0][0]} actions and "
-                       f"return in [{data['return'][0]}, {data['return'][1]}] has, for every alpha >= {self.alpha_star}, "
-                       f"exactly one stationary policy")
+        self._check_hash()
+        steps = 1 + self._structural(None, shape)
+        low, high = self.certificate["parameters"]["return"]
+        return steps, (f"every game with {shape.agents} agents, horizon {shape.horizon}, {shape.actions[0][0]} actions, "
+                       f"return in [{low}, {high}], discount 1 and weights 1: for every alpha >= {self.alpha_star} "
+                       f"there is exactly one stationary policy{self._moduli(shape.horizon)}")
 
     def _threshold(self, claim):
         data = self.certificate["game"]
         game = read_game(data)
         claim = f"game {game.name}, horizon {game.horizon}: {claim}"
-        if not isinstance(self.certificate["game_sha256"], str):
-            raise Malformed("certificate.game_sha256", "not a string")
-        if sha256(data) != self.certificate["game_sha256"]:
-            raise Failed("it is not the hash of the game", step="game_sha256")
+        self._check_hash()
         steps = 1 + (self._cover(game) if self.cover else self._structural(game, None))
         fixed = ""
         if self.certificate.get("symmetry") is not None:
             added, fixed = self._symmetry(data)
             steps += added
-        return steps, claim + fixed + self._moduli()
+        return steps, claim + fixed + self._moduli(game.horizon)
 
-    def _moduli(self):
-        return "".join(f"; at alpha = {alpha} strongly concave with modulus {modulus}"
-                       for alpha, modulus, *_ in self.concavity)
+    def _moduli(self, horizon):
+        """Where J is strongly concave, and how much (format, section 6)."""
+        if self.cover:
+            regions = [f"in a box that holds every stationary policy (node {entry[2]})" for entry in self.concavity]
+        elif horizon == 1:
+            regions = ["on the whole policy space"] * len(self.concavity)
+        else:
+            regions = ["where log pi_i(a) - log pi_i(b) <= c_t/w_i, which holds every stationary policy"] * len(self.concavity)
+        return "".join(f"; at alpha = {alpha} strongly concave with modulus {modulus} {region}"
+                       for (alpha, modulus, *_), region in zip(self.concavity, regions))
 
     def _structural(self, game, shape):
         for number, (_, _, node, steps) in enumerate(self.concavity):
@@ -203,12 +216,14 @@ class _ThresholdCheck:
 
     def _choose_engine(self, process, nodes):
         wanted = self.engine_wanted
-        if wanted == "auto":
-            wanted = "fast" if cover.estimated_seconds(process, nodes) > AUTO_SECONDS else "stdlib"
-        if wanted == "stdlib":
+        if wanted == "stdlib" or (wanted == "auto" and cover.estimated_seconds(process, nodes) <= AUTO_SECONDS):
             return StdlibEngine()
-        from certify.checker.fast import FastEngine
-
+        try:
+            from certify.checker.fast import FastEngine
+        except ImportError:
+            if wanted == "auto":
+                return StdlibEngine()  # slower, and needs nothing
+            raise
         return FastEngine()
 
     def _symmetry(self, data):

@@ -11,7 +11,7 @@ from fractions import Fraction
 
 FORMAT, VERSION = "certify-certificate", 1
 
-MAX_BYTES = 256_000_000  # of a file
+MAX_BYTES = 100_000_000  # of a file
 MAX_DEPTH = 40  # of nested lists and objects
 MAX_DIGITS = 2_000  # of a numerator or a denominator
 MAX_INTEGER = 10**60  # absolute value of a JSON integer

@@ -7,6 +7,7 @@ distribution.  Anything else is `Malformed`.
 import itertools
 from dataclasses import dataclass
 from fractions import Fraction
+from math import prod
 
 from certify.checker.envelope import Malformed, array, integer, rational, record
 
@@ -14,6 +15,7 @@ _FIELDS = ("format", "version", "name", "agents", "weights", "horizon", "discoun
            "observations", "available", "start", "transition", "emission", "reward")
 MAX_HORIZON = 10_000
 MAX_JOINT_ACTIONS = 1_000_000
+MAX_PAIRS = 10_000_000  # of a reachable state and a joint action, all steps together
 
 
 @dataclass(frozen=True)
@@ -160,7 +162,13 @@ def _distribution(where, row):
 def reachable_states(game):
     """Per step the set of states that full-support play can reach (format, section 3)."""
     reached = [frozenset(s for s, _, _ in game.start)]
-    for t in range(game.horizon - 1):
+    pairs = 0
+    for t in range(game.horizon):
+        pairs += len(reached[t]) * prod(len(sets[t]) for sets in game.actions)
+        if pairs > MAX_PAIRS:
+            raise Malformed("game", f"more than {MAX_PAIRS} pairs of a state and a joint action")
+        if t + 1 == game.horizon:
+            break
         reached.append(frozenset(s2 for a in game.joint_actions(t) for s in reached[t]
                                  for s2, _ in game.transition.get((s, a), ())))
     return reached

@@ -12,7 +12,7 @@ from fractions import Fraction
 from certify.checker.envelope import Failed
 
 MAX_CHILDREN = 2_000_000  # joint children of one depth
-MAX_WEIGHTS = 20_000_000  # entries of all weights of one depth
+MAX_WEIGHTS = 4_000_000  # entries of all weights of one depth
 
 
 @dataclass(frozen=True)
@@ -131,6 +131,8 @@ def _next_layer(game, global_actions, numbered, members, beliefs, class_weights)
             outcomes[belief, a] = row
         return outcomes[belief, a]
 
+    if len(beliefs) * len(numbered) > MAX_CHILDREN:
+        raise Failed("the process has more joint histories at one depth than this checker reads", part="game")
     count = sum(len(step(belief, a)) for belief in beliefs for a in range(len(numbered)))
     if count > MAX_CHILDREN:
         raise Failed(f"the process has {count} joint histories at one depth, more than this checker reads", part="game")
@@ -171,8 +173,8 @@ def _child_weights(n, numbered, members, beliefs, class_weights, children, index
                         number = numbers.setdefault(after, len(numbers))
                         weights[i][child[i]].append((there, child[:i] + child[i + 1:], number, weight * p))
                         entries += 1
-        if entries > MAX_WEIGHTS:
-            raise Failed("the weights of the histories are more than this checker holds", part="game")
+                if entries > MAX_WEIGHTS:
+                    raise Failed("the weights of the histories are more than this checker holds", part="game")
     return weights
 
 

@@ -11,6 +11,7 @@ from certify.checker.dyadic import BITS, ONE, ceil_shift, log_up
 from certify.checker.envelope import Failed, Malformed, array, integer, rational, record
 from certify.checker.game import MAX_HORIZON, reachable_states
 
+MAX_ROWS = 2_000  # pairs of an agent and a step
 MAX_PAYOFFS = 2_000_000  # joint actions times states that one-step forms enumerate
 _LONGEST = 4_096  # bits of a denominator; the digits of c_t double at every step, longer ones are rounded up
 _GRID = 512
@@ -94,6 +95,8 @@ def row_sums(shape, beta, vector, cross_only):
     for _ in range(shape.horizon):
         gamma.append(gamma[-1] * shape.discount)
     sums = {}
+    if shape.agents * shape.horizon > MAX_ROWS:
+        raise Failed(f"more than {MAX_ROWS} pairs of an agent and a step", step="form")
     choices = [(i, t) for i in range(shape.agents) for t in range(shape.horizon) if shape.actions[i][t] > 1]
     for i, t in choices:
         total = Fraction(0)
