@@ -116,7 +116,7 @@ class _Check:
             where = f"claim.pieces[{k}]"
             record(data, where, ("alpha", "piece", "policy", *_ENCLOSURES))
             low, high = _pair(data["alpha"], f"{where}.alpha")
-            number = integer(data["piece"], f"{where}.piece", 0, max(len(self.pieces) - 1, 0))
+            number = integer(data["piece"], f"{where}.piece", 0, len(self.pieces) - 1)
             beta_low, beta_high, _, image = self.pieces[number]
             if not (0 < low <= high and beta_low * high <= 1 <= beta_high * low):
                 raise Failed("the temperatures are not those of the piece", step="enclosure", piece=k)
