@@ -49,6 +49,7 @@ Policy = dict[str, dict[str, Enclosure]]
 _PRECISION = 320      # of the balls in which enclosures are computed
 _DIGITS = 80          # binary digits behind the leading one that enclosures keep
 _MOST_DIGITS = 160    # behind the point
+_SLACK = Fraction(1, 2**190)
 _RATE_LOGITS = 700    # of the whole table: for larger ones no rate is computed
 _ABOVE = Fraction(15, 16)    # of the threshold's beta: where the principal branch is begun
 _RATE_PART = 1 - 2.0**-18   # of the float rate that is claimed first
@@ -380,7 +381,8 @@ class _Search:
 
 
 def outward(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
-    """Dyadic ends around [low, high] with about `_DIGITS` binary digits.
+    """Dyadic ends around [low, high] with about `_DIGITS` binary digits, a little apart from exact numbers:
+    a checker's arithmetic rounds those too.
 
     >>> low, high = outward(Fraction(1, 3), Fraction(1, 3))
     >>> low < Fraction(1, 3) < high, high - low < Fraction(1, 10**24)
@@ -389,7 +391,7 @@ def outward(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
     size = max(abs(low), abs(high))
     lead = math.frexp(float(size))[1] if size and float(size) else 0
     scale = Fraction(2) ** min(_DIGITS - lead, _MOST_DIGITS)
-    return Fraction(math.floor(low * scale)) / scale, Fraction(math.ceil(high * scale)) / scale
+    return Fraction(math.floor((low - _SLACK) * scale)) / scale, Fraction(math.ceil((high + _SLACK) * scale)) / scale
 
 
 def _policy(image: Image) -> list[list[tuple[Fraction, Fraction]]]:
@@ -402,7 +404,8 @@ def _policy(image: Image) -> list[list[tuple[Fraction, Fraction]]]:
                 others = [z for b, z in enumerate(row) if b != a]
                 least = 1 / sum((to_arb(z[1] - low).exp() for z in others), to_arb(Fraction(1)))
                 most = 1 / sum((to_arb(z[0] - high).exp() for z in others), to_arb(Fraction(1)))
-                found.append(outward(arb_ends(least)[0], min(Fraction(1), arb_ends(most)[1])))
+                ends = outward(arb_ends(least)[0], arb_ends(most)[1])
+                found.append((max(Fraction(0), ends[0]), min(Fraction(1), ends[1])) if others else (Fraction(1), Fraction(1)))
             rows.append(found)
     return rows
 

@@ -88,15 +88,16 @@ def optimum_json(result: OptimumResult, path: str | None) -> dict:
 
 
 def shown(value: Enclosure, digits: int = 12) -> str:
-    """An enclosure for a person, both ends rounded outwards: one number where they agree to 12 places.
+    """An enclosure for a person: one number where both ends are within 1e-12 of it, else both, rounded outwards.
 
     >>> shown(Enclosure(Fraction(1, 3), Fraction(1, 3))), shown(Enclosure(Fraction(0), Fraction(1)), 2)
-    ('0.333333333333 (to within 1e-12)', '[0.00, 1.00]')
+    ('0.333333333333 ± 1e-12', '[0.00, 1.00]')
     """
-    low, high = decimal_text(value.lower, digits, up=False), decimal_text(value.upper, digits, up=True)
-    if Fraction(high) - Fraction(low) <= Fraction(1, 10**digits):
-        return f"{low} (to within 1e-{digits})"
-    return f"[{low}, {high}]"
+    unit = Fraction(1, 10**digits)
+    near = round((value.lower + value.upper) / 2 / unit) * unit
+    if near - unit <= value.lower and value.upper <= near + unit:
+        return f"{decimal_text(near, digits, up=True)} ± 1e-{digits}"
+    return f"[{decimal_text(value.lower, digits, up=False)}, {decimal_text(value.upper, digits, up=True)}]"
 
 
 def _decimal(value: Fraction) -> str:
