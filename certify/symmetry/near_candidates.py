@@ -1,7 +1,7 @@
 """Candidate maps for near-symmetries: those whose table entries, counted, differ in few places.
 
-Every failing entry of a map changes the counts of at most two numbers, so a map with few failing
-entries is found among those whose profiles nearly agree (theory, section 8).
+Every failing entry of a map makes at most two rows differ, so a map with few failing entries is
+found among those whose profiles, the counts of kinds of rows, nearly agree (theory, section 8).
 """
 
 from __future__ import annotations
@@ -10,25 +10,26 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from certify.games.model import Game
-from certify.symmetry.compare import flat_tables
+from certify.games.model import GameTables
 from certify.symmetry.group import SymmetryGroup
 from certify.symmetry.maps import GameMap, Indices
 
-Candidate = tuple[Indices, tuple[Indices, ...], tuple[Indices, ...]]
+Candidate = tuple[Indices, tuple[Indices, ...], tuple[Indices, ...] | None]
 Point = tuple[str, int, int]  # "action" or "observation", agent, index
 
 
 class Candidates:
-    """Maps of agents, actions and observations that may fail in at most `max_entries` entries.
+    """Maps of agents, actions and observations that may fail in at most `max_entries` entries; of
+    agents and actions only (observations None) where `observations` is False.
 
     Iterate over it; afterwards `exhausted` says whether `max_nodes` sufficed to see them all.
     Images that generators fixing every earlier image exchange are tried once only, which is what
     keeps large groups from being listed element by element.
     """
 
-    def __init__(self, group: SymmetryGroup, max_entries: int, max_nodes: int) -> None:
-        self.game = group.game
+    def __init__(self, group: SymmetryGroup, max_entries: int, max_nodes: int, *, observations: bool = True) -> None:
+        self.game = game = group.game
+        self._members = {"action": game.actions} | ({"observation": game.observations} if observations else {})
         self.tolerance = 2 * max_entries
         self.nodes = max_nodes
         self.exhausted = True
@@ -42,9 +43,9 @@ class Candidates:
                    or len(game.observations[i]) != len(game.observations[j]) for i, j in enumerate(agents)):
                 continue
             for chosen in self._assignments(agents):
-                yield (agents, *(tuple(tuple(chosen[kind, i, k][2] for k in range(len(row)))
-                                       for i, row in enumerate(rows))
-                                 for kind, rows in (("action", game.actions), ("observation", game.observations))))
+                maps = {kind: tuple(tuple(chosen[kind, i, k][2] for k in range(len(row))) for i, row in enumerate(rows))
+                        for kind, rows in self._members.items()}
+                yield agents, maps["action"], maps.get("observation")
 
     def _distance(self, first: tuple, second: tuple) -> int:
         here, there = self._profiles.get(first), self._profiles.get(second)
@@ -54,8 +55,7 @@ class Candidates:
         return ((here - there) + (there - here)).total()
 
     def _assignments(self, agents: Indices) -> Iterator[dict[Point, Point]]:
-        game = self.game
-        members = {"action": game.actions, "observation": game.observations}
+        members = self._members
         sources: list[Point] = [(kind, i, k) for kind, rows in members.items()
                                 for i, row in enumerate(rows) for k in range(len(row))]
         images = {
@@ -112,17 +112,30 @@ class Candidates:
         return total
 
 
-def _profiles(game: Game) -> dict[tuple[Point, ...], Counter]:
-    """How often each action, observation, joint action and joint observation meets each number."""
+def _profiles(game: GameTables) -> dict[tuple[Point, ...], Counter]:
+    """How often each action, observation, joint action and joint observation meets each kind of row.
+
+    A row is (s, a) with its reward and the numbers of its transitions, or (a, s') with the numbers
+    of its emissions, or a start state with those of b0: an entry that fails makes two rows differ.
+    """
     profiles: dict[tuple[Point, ...], Counter] = defaultdict(Counter)
-    for table, entries in flat_tables(game).items():
-        for (_, action, observation), value in entries.items():
-            for kind, joint in (("action", action), ("observation", observation)):
-                points = tuple((kind, i, k) for i, k in enumerate(joint))
-                for point in points:
-                    profiles[point,][table, value] += 1
-                if len(points) > 1:
-                    profiles[points][table, value] += 1
+
+    def note(kind: str, joint: tuple[int, ...], row: tuple) -> None:
+        points = tuple((kind, i, k) for i, k in enumerate(joint))
+        for group in ((point,) for point in points):
+            profiles[group][row] += 1
+        if len(points) > 1:
+            profiles[points][row] += 1
+
+    for key in {*game.transition, *game.reward}:
+        row = ("outcome", game.reward.get(key, 0), tuple(sorted(p for _, p in game.transition.get(key, ()))))
+        note("action", key[1], row)
+    for (a, _), emitted in game.emission.items():
+        note("action", a, ("emission", tuple(sorted(p for _, p in emitted))))
+        for o, p in emitted:
+            note("observation", o, ("emission", p))
+    for _, o, p in game.start:
+        note("observation", o, ("start", p))
     return profiles
 
 

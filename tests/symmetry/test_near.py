@@ -52,6 +52,18 @@ def test_a_planted_slip_is_found(table: str) -> None:
                for near in found)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["Grid3x3corners", "Mars"])
+def test_a_planted_slip_is_found_in_larger_files(name: str) -> None:
+    whole = symmetries(shared_game(name))
+    game, g = whole.game, whole.generators[0]
+    key, row = next((k, r) for k, r in game.transition.items() if len(r) > 1 and r[0][1] != r[1][1]
+                    and (g.states[k[0]], g.joint_action(k[1])) != k)
+    swapped = ((row[0][0], row[1][1]), (row[1][0], row[0][1]), *row[2:])
+    broken = symmetries(replace(game, transition=dict(game.transition) | {key: swapped}))
+    assert any(near.mapping.key == g.key for near in near_symmetries(broken, time_limit=60.0).found)
+
+
 def test_what_is_listed_fails_exactly_where_it_says() -> None:
     group = symmetries(builtin("climbing"))
     report = near_symmetries(group)
