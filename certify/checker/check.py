@@ -163,14 +163,16 @@ class _ThresholdCheck:
         self._check_hash()
         steps = 1 + self._structural(None, shape)
         low, high = self.certificate["parameters"]["return"]
-        return steps, (f"every game with {shape.agents} agents, horizon {shape.horizon}, {shape.actions[0][0]} actions, "
+        return steps, (f"every game with {shape.agents} agents, horizon {shape.horizon}, "
+                       f"{shape.actions[0][0]} actions, "
                        f"return in [{low}, {high}], discount 1 and weights 1: for every alpha >= {self.alpha_star} "
                        f"there is exactly one stationary policy{self._moduli(shape.horizon)}")
 
     def _threshold(self, claim):
         data = self.certificate["game"]
         game = read_game(data)
-        claim = f"game {game.name}, horizon {game.horizon}: {claim}"
+        name = "".join(c if c.isprintable() else "?" for c in game.name[:80])  # a claim is one line
+        claim = f"game {name!r}, horizon {game.horizon}: {claim}"
         self._check_hash()
         steps = 1 + (self._cover(game) if self.cover else self._structural(game, None))
         fixed = ""
@@ -186,7 +188,8 @@ class _ThresholdCheck:
         elif horizon == 1:
             regions = ["on the whole policy space"] * len(self.concavity)
         else:
-            regions = ["where log pi_i(a) - log pi_i(b) <= c_t/w_i, which holds every stationary policy"] * len(self.concavity)
+            regions = ["where log pi_i(a) - log pi_i(b) <= c_t/w_i, which holds every stationary policy"]
+            regions *= len(self.concavity)
         return "".join(f"; at alpha = {alpha} strongly concave with modulus {modulus} {region}"
                        for (alpha, modulus, *_), region in zip(self.concavity, regions))
 

@@ -215,6 +215,8 @@ def check_concavity(entries, nodes, unit, boxes, engine, progress=None):
         if not 0 <= modulus <= alpha:
             raise Failed("the modulus is not in [0, alpha]", strong_concavity=number)
         box = run_steps(steps, unit, boxes[node], (beta,), engine, progress, strong_concavity=number)
+        if engine.is_empty(box):
+            raise Failed("the box is empty", strong_concavity=number)
         ok, why = engine.definite(box, (beta,), modulus=modulus, own=True)
         if not ok:
             raise Failed(why, strong_concavity=number)

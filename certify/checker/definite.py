@@ -230,7 +230,9 @@ def centred_interval(lows, highs, count, stride):
     for at in _axis(len(lows), count, stride):
         low_sum, high_sum = sum(lows[k] for k in at), sum(highs[k] for k in at)
         for k in at:
-            lows[k], highs[k] = (count - 1) * lows[k] - (high_sum - highs[k]), (count - 1) * highs[k] - (low_sum - lows[k])
+            low, high = lows[k], highs[k]
+            lows[k] = (count - 1) * low - (high_sum - high)
+            highs[k] = (count - 1) * high - (low_sum - low)
 
 
 def _axis(size, count, stride):

@@ -56,7 +56,8 @@ def read_game(data):
     if not agents or not states:
         raise Malformed("game", "no agents or no states")
     n = len(agents)
-    counts = [len(_names(names, f"game.actions[{i}]")) for i, names in enumerate(array(data["actions"], "game.actions", n))]
+    counts = [len(_names(names, f"game.actions[{i}]"))
+              for i, names in enumerate(array(data["actions"], "game.actions", n))]
     seen = [len(_names(names, f"game.observations[{i}]"))
             for i, names in enumerate(array(data["observations"], "game.observations", n))]
     horizon = integer(data["horizon"], "game.horizon", 1, MAX_HORIZON)
@@ -89,7 +90,8 @@ def read_game(data):
     if len({(s, o) for s, o, _ in start}) != len(start):
         raise Malformed("game.start", "one target twice")
     game = Game(
-        data["name"], n, len(states), horizon, discount, weights, _action_sets(data["available"], counts, horizon), start,
+        data["name"], n, len(states), horizon, discount, weights,
+        _action_sets(data["available"], counts, horizon), start,
         _table(data["transition"], "game.transition", state, action, state),
         _table(data["emission"], "game.emission", action, state, observation),
         _rewards(data["reward"], state, action))

@@ -60,11 +60,12 @@ class StdlibEngine:
 
     def _models_at(self, box, beta):
         known = self._models.pop(beta, None)
-        models = known if known is not None and known.box is box else Models(self.process, self.averages, box, beta, known)
-        self._models[beta] = models
+        if known is None or known.box is not box:
+            known = Models(self.process, self.averages, box, beta, known)
+        self._models[beta] = known
         if len(self._models) > _KEPT_MODELS:
             del self._models[next(iter(self._models))]
-        return models
+        return known
 
     def _line(self, agent, depth, k):
         if (agent, depth, k) not in self._lines:
@@ -80,8 +81,9 @@ class StdlibEngine:
             for k, row in enumerate(step.log_ratio):
                 line = self._line(step.agent, step.depth, k)
                 for (a, b), m in zip(todo, row):
-                    if m is not None and not self._holds(check, line, a, b, weight_bound(weight, m, unit)):
-                        raise Failed(f"class {k}: log pi({a}) - log pi({b}) <= {m} * 2^{unit} does not follow at beta = {beta}")
+                    if m is not None and not self._holds(check, line, a, b, weighted_bound(weight, m, unit)):
+                        raise Failed(f"class {k}: log pi({a}) - log pi({b}) <= {m} * 2^{unit} "
+                                     f"does not follow at beta = {beta}")
 
     def _holds(self, check, line, a, b, bound):
         """Tries the mode that held last at this depth first."""
@@ -94,7 +96,7 @@ class StdlibEngine:
         return False
 
 
-def weight_bound(weight, m, unit):
+def weighted_bound(weight, m, unit):
     """lambda = w_i m 2^unit in fixed point, rounded down."""
     shift = BITS + unit
     numerator = weight.numerator * m

@@ -12,6 +12,7 @@ from certify.checker.dyadic import BITS, ceil_div, ceil_shift
 from certify.checker.linear import contract_all, front, multilinear_max
 from certify.checker.models import average_slopes, common_denominator, slope_columns, vertex_products
 
+
 @dataclass(frozen=True)
 class Node:
     """A joint class that meets the line: its index, and per joint action of the others (with the
@@ -57,7 +58,8 @@ class Line:
 
     def _by_own_action(self, process, t):
         sizes = process.actions[t]
-        table = front(list(range(len(process.joint_actions[t]))), sizes, [i for i in range(len(sizes)) if i != self.agent])
+        others = [i for i in range(len(sizes)) if i != self.agent]
+        table = front(list(range(len(process.joint_actions[t]))), sizes, others)
         own = sizes[self.agent]
         return [table[j:j + own] for j in range(0, len(table), own)]
 
@@ -126,7 +128,8 @@ class StepCheck:
             crude = ceil_shift(value, shift) + len(names) + sum([block.sigma(slope) for block, slope in slopes])
             found.append((crude, slopes))
         if sharing:
-            return max(crude for crude, _ in found) + len(names), {y: [x >> shift for x in middle[at]] for y, at in names}
+            passed = {y: [x >> shift for x in middle[at]] for y, at in names}
+            return max(crude for crude, _ in found) + len(names), passed
         return (_sign(found) if top else _largest(found)), {}
 
     def _root(self, line, outcomes):

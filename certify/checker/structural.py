@@ -241,13 +241,14 @@ def check_structural(proof, alpha_star, concavity, game=None, shape=None):
             return one_step_sums(game, beta, vector)
         return row_sums(shape, beta, vector, form == "theorem-D-prime")
 
-    for key, total in sums(1 / alpha_star).items():
+    at_alpha_star = sums(1 / alpha_star)
+    for key, total in at_alpha_star.items():
         if total > 1 or (strict and total == 1):
-            raise Failed(f"the sum of {names[0]} {key[0]}, {names[1]} {key[1]} is not {'below' if strict else 'at most'} 1",
-                         step=f"{names[0]} {key[0]}, {names[1]} {key[1]}")
+            place = f"{names[0]} {key[0]}, {names[1]} {key[1]}"
+            raise Failed(f"the sum of {place} is not {'below' if strict else 'at most'} 1", step=place)
     for number, (alpha, modulus) in enumerate(concavity):
         if form == "theorem-D-prime":
             raise Failed("the form theorem-D-prime proves no modulus", strong_concavity=number)
         if not 0 <= modulus <= alpha * (1 - max(sums(1 / alpha).values(), default=Fraction(0))):
             raise Failed("the modulus is larger than the sums give, or negative", strong_concavity=number)
-    return len(sums(1 / alpha_star)) + len(concavity)
+    return len(at_alpha_star) + len(concavity)

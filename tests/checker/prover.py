@@ -9,7 +9,7 @@ from certify.checker.cover import Step, pairs
 from certify.checker.envelope import sha256
 from certify.checker.game import read_game
 from certify.checker.process import build_process
-from certify.checker.stdlib import StdlibEngine, weight_bound
+from certify.checker.stdlib import StdlibEngine, weighted_bound
 from certify.checker.step import StepCheck
 
 UNIT = -12
@@ -26,9 +26,9 @@ class Prover:
     def best_bound(self, box, betas, agent, depth, k, a, b):
         """The smallest m for which the bound m 2^UNIT is verified at all betas."""
         def holds(m):
-            bound = weight_bound(self.process.weights[agent], m, UNIT)
-            return all(self.engine._holds(StepCheck(self.process, self.engine.averages, self.engine._models_at(box, beta)),
-                                          self.engine._line(agent, depth, k), a, b, bound) for beta in betas)
+            bound = weighted_bound(self.process.weights[agent], m, UNIT)
+            checks = [StepCheck(self.process, self.engine.averages, self.engine._models_at(box, beta)) for beta in betas]
+            return all(self.engine._holds(check, self.engine._line(agent, depth, k), a, b, bound) for check in checks)
 
         high = 1
         while not holds(high):
