@@ -118,17 +118,19 @@ def reach(process, policy):
     return found
 
 
-def action_values(process, policy, beta, agent, depth, k):
-    """Q(k, .) of formula (1): values given the class, by reach probabilities of the whole process."""
-    U, _ = values(process, policy, beta)
-    weights = reach(process, policy)[depth]
+def action_values(process, policy, beta, agent, depth, k, known=None):
+    """Q(k, .) of formula (1): values given the class, by reach probabilities of the whole process.
+
+    `known` = (values(..)[0], reach(..)) saves computing them again.
+    """
+    U, weights = known or (values(process, policy, beta)[0], reach(process, policy))
     found = np.zeros(process.actions[depth][agent])
     mass = 0.0
     for e, classes in enumerate(process.joint[depth]):
         if classes[agent] != k:
             continue
-        mass += weights[e]
+        mass += weights[depth][e]
         for number, a in enumerate(process.joint_actions[depth]):
             others = np.prod([policy[depth][i][c][a[i]] for i, c in enumerate(classes) if i != agent])
-            found[a[agent]] += weights[e] * others * U[depth][e][number]
+            found[a[agent]] += weights[depth][e] * others * U[depth][e][number]
     return found / mass

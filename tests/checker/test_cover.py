@@ -77,7 +77,8 @@ def test_boxes_and_betas_reach_the_engine():
 
 @pytest.mark.parametrize("change", [
     lambda n: n.pop(), lambda n: n.append(n[-1]), lambda n: n[1].update(beta=["0", "1/3"]),
-    lambda n: n[2].update(beta=["1/3", "2"]), lambda n: n[0].update(beta=["0", "1"]), lambda n: n[0].update(beta=["0", "3"]),
+    lambda n: n[2].update(beta=["1/3", "2"]),
+    lambda n: n[0].update(beta=["0", "1"]), lambda n: n[0].update(beta=["0", "3"]),
     lambda n: n[3].update(beta=["1/2", "1"]), lambda n: n[3].update(parent=4), lambda n: n[3].update(parent=1),
     lambda n: n[0].update(split={"beta": "0"}), lambda n: n[0].update(split={"beta": "5"}), lambda n: n.reverse()])
 def test_trees_that_do_not_cover(change):
@@ -104,9 +105,9 @@ def test_moduli_are_bound_to_nodes_that_hold_every_stationary_policy():
     engine = Recorder()
     check_concavity([(Fraction(4), Fraction(1), 1, ())], nodes, -4, boxes, engine)
     assert engine.diary == [("definite", (), (Fraction(1, 4),), Fraction(1), True)]
-    for alpha, modulus, node in [(Fraction(1), 1, 1), (Fraction(1), 1, 3), (Fraction(4), -1, 1), (Fraction(4), 5, 1), (Fraction(4), 1, 9)]:
+    for alpha, modulus, node in [(1, 1, 1), (1, 1, 3), (4, -1, 1), (4, 5, 1), (4, 1, 9)]:
         with pytest.raises(Failed):
-            check_concavity([(alpha, Fraction(modulus), node, ())], nodes, -4, boxes, Recorder())
+            check_concavity([(Fraction(alpha), Fraction(modulus), node, ())], nodes, -4, boxes, Recorder())
 
 
 def test_a_threshold_with_symmetry_evidence():
@@ -117,7 +118,8 @@ def test_a_threshold_with_symmetry_evidence():
     certificate["symmetry"] = {
         "order": "4", "state_only_order": "1", "complete": True, "base": [["agent", 0], ["action", 0, 0]],
         "generators": [swap, flip],
-        "orbits": {"agents": [[0, 1]], "actions": [[[0, 0], [0, 1], [1, 0], [1, 1]]], "observations": [[[0, 0], [1, 0]]], "states": [[0]]}}
+        "orbits": {"agents": [[0, 1]], "actions": [[[0, 0], [0, 1], [1, 0], [1, 1]]],
+                   "observations": [[[0, 0], [1, 0]]], "states": [[0]]}}
     verdict = check_certificate(certificate)
     assert verdict.valid and verdict.steps > plain.steps
     certificate["symmetry"]["order"] = "8"

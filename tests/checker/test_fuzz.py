@@ -39,12 +39,14 @@ def mutate(obj, rng):
         elif kind == 2 and isinstance(parent, list):
             parent.insert(path[-1], copy.deepcopy(rng.choice(parent)))
         else:
-            parent[path[-1]] = copy.deepcopy(rng.choice([parent[k] for k in (parent if isinstance(parent, dict) else range(len(parent)))]))
+            siblings = list(parent.values()) if isinstance(parent, dict) else parent
+            parent[path[-1]] = copy.deepcopy(rng.choice(siblings))
     return obj
 
 
-@pytest.mark.parametrize("name", ["climbing_cover", "climbing_split_by_policy", "lever_rho_strict", "match_three_agents",
-                                  "parameters_theorem_D_prime", "lewis_initial_observations", "lewis_rho"])
+@pytest.mark.parametrize("name", [
+    "climbing_cover", "climbing_split_by_policy", "lever_rho_strict", "match_three_agents", "parameters_theorem_D_prime",
+    "lewis_initial_observations", "lewis_rho"])
 def test_mutations(name):
     original = json.loads((VALID / f"{name}.json").read_text())
     alpha_star = Fraction(original["claim"]["alpha_star"])

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from sampling import action_values, random_game  # noqa: E402
+from sampling import action_values, random_game, reach, values  # noqa: E402
 
 from certify.checker.game import read_game  # noqa: E402
 from certify.checker.process import build_process  # noqa: E402
@@ -32,7 +32,8 @@ def test_class_counts(name, horizon, clustering, classes):
     assert process_of(name, horizon, clustering).classes == classes
 
 
-@pytest.mark.parametrize("name, horizon", [("dectiger", 3), ("recycling", 3), ("lewis:2", None), ("tiny-hanabi:E", None)])
+@pytest.mark.parametrize("name, horizon", [
+    ("dectiger", 3), ("recycling", 3), ("lewis:2", None), ("tiny-hanabi:E", None)])
 @pytest.mark.parametrize("clustering", [True, False])
 def test_probabilities_are_distributions(name, horizon, clustering):
     process = process_of(name, horizon, clustering)
@@ -74,8 +75,8 @@ def test_clustering_merges_what_is_proportional_and_nothing_else():
     clustered, full = build_process(read_game(game)), build_process(read_game(game), False)
     assert full.classes[1] == (4, 4)
     assert clustered.classes[1][0] < 4
-    for classes in (random_game(12),):
-        assert build_process(read_game(classes)).classes == build_process(read_game(classes), False).classes
+    unrelated = read_game(random_game(12))
+    assert build_process(unrelated).classes == build_process(unrelated, False).classes
 
 
 def test_values_agree_with_the_unclustered_process():
@@ -88,11 +89,13 @@ def test_values_agree_with_the_unclustered_process():
     # classes of the full process's histories, by walking both processes along children (k, a, o)
     where = walk(game, clustered, full)
     spread = [[[policy[t][i][where[t][i][k]] for k in range(full.classes[t][i])] for i in (0, 1)] for t in range(3)]
+    merged, apart = ((values(process, played, beta)[0], reach(process, played))
+                     for process, played in ((clustered, policy), (full, spread)))
     for t in range(3):
         for i in (0, 1):
             for k in range(full.classes[t][i]):
-                expected = action_values(clustered, policy, beta, i, t, where[t][i][k])
-                found = action_values(full, spread, beta, i, t, k)
+                expected = action_values(clustered, policy, beta, i, t, where[t][i][k], merged)
+                found = action_values(full, spread, beta, i, t, k, apart)
                 assert found - found.mean() == pytest.approx(expected - expected.mean(), abs=1e-9)
 
 

@@ -16,6 +16,10 @@ from certify.games import builtin
 from certify.games.canonical import game_to_json
 
 
+ONE_STEP = {"format": "certify-game", "version": 1, "horizon": 1, "discount": "1", "available": None,
+            "transition": [], "emission": []}
+
+
 def game(name, horizon=None, discount=None):
     return read_game(game_to_json(builtin(name, horizon, discount)))
 
@@ -28,7 +32,8 @@ def test_two_levers_at_exactly_one_half():
         with pytest.raises(Failed):
             check_structural(proof, Fraction(1, 2) - Fraction(1, 10**30), [], lever)
     with pytest.raises(Failed):  # holds at stationary policies only, so equality does not do
-        check_structural({"type": "structural", "form": "theorem-D-prime", "vector": [["1"], ["1"]]}, Fraction(1, 2), [], lever)
+        proof = {"type": "structural", "form": "theorem-D-prime", "vector": [["1"], ["1"]]}
+        check_structural(proof, Fraction(1, 2), [], lever)
 
 
 def test_dectiger_widths():
@@ -71,9 +76,8 @@ def test_row_sums_are_those_of_the_matrix():
 def test_interactions_of_a_bayesian_team_game():
     """E_ij by brute force over a, a', b, b' and the others' actions."""
     tables = {
-        **{"format": "certify-game", "version": 1, "name": "team", "agents": ["x", "y", "z"], "weights": ["1", "2", "1/2"],
-           "horizon": 1, "discount": "1", "states": ["s", "t", "u"], "actions": [["a", "b"]] * 3,
-           "observations": [["p", "q"]] * 3, "available": None, "transition": [], "emission": []},
+        **ONE_STEP, "name": "team", "agents": ["x", "y", "z"], "weights": ["1", "2", "1/2"],
+        "states": ["s", "t", "u"], "actions": [["a", "b"]] * 3, "observations": [["p", "q"]] * 3,
         "start": [[0, [0, 0, 1], "1/6"], [1, [0, 0, 1], "1/3"], [2, [1, 0, 0], "1/2"]],
         "reward": [[s, list(a), str(7 * s * a[0] - 3 * a[1] * a[2] + 5 * a[0] * a[1] * (s + 1) - 2 * a[2] * s * a[0])]
                    for s in range(3) for a in itertools.product(range(2), repeat=3)]}
@@ -109,9 +113,9 @@ def test_spectral_form_against_singular_values():
     for _ in range(20):
         rows, columns = rng.integers(1, 5, 2)
         payoff = rng.integers(-9, 10, (rows, columns))
-        tables = {"format": "certify-game", "version": 1, "name": "matrix", "agents": ["x", "y"], "weights": ["2", "1/3"],
-                  "horizon": 1, "discount": "1", "states": ["s"], "actions": [[str(k) for k in range(rows)], [str(k) for k in range(columns)]],
-                  "observations": [[], []], "available": None, "start": [[0, [], "1"]], "transition": [], "emission": [],
+        tables = {**ONE_STEP, "name": "matrix", "agents": ["x", "y"], "weights": ["2", "1/3"], "states": ["s"],
+                  "actions": [[str(k) for k in range(count)] for count in (rows, columns)],
+                  "observations": [[], []], "start": [[0, [], "1"]],
                   "reward": [[0, [a, b], str(payoff[a, b])] for a in range(rows) for b in range(columns)]}
         centred = payoff - payoff.mean(0) - payoff.mean(1)[:, None] + payoff.mean()
         level = np.linalg.norm(centred, 2) / (2 * math.sqrt(2 / 3))

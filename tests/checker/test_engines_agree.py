@@ -1,0 +1,32 @@
+"""Both engines accept the same certificates of random games, and refuse them after the same change."""
+
+import copy
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from prover import Prover  # noqa: E402
+from sampling import random_game  # noqa: E402
+
+from certify.checker import check_certificate  # noqa: E402
+
+
+@pytest.mark.parametrize("sizes, alpha_star", [
+    (dict(seed=1, observations=1), 20), (dict(seed=2, horizon=1, initial=True), 8), (dict(seed=4, horizon=1, actions=3), 12),
+    (dict(seed=3, agents=3, horizon=1), 20), (dict(seed=5, agents=1), 5), (dict(seed=6, horizon=3, observations=1, states=3), 40)],
+    ids=lambda value: f"seed{value['seed']}" if isinstance(value, dict) else "")
+def test_random_games(sizes, alpha_star):
+    prover = Prover(random_game(**sizes))
+    certificate = prover.certificate(Fraction(alpha_star), prover.cover(Fraction(alpha_star), sweeps=3))
+    verdicts = [check_certificate(certificate, engine) for engine in ("stdlib", "fast")]
+    assert [v.valid for v in verdicts] == [True, True]
+    assert verdicts[0].claim == verdicts[1].claim and verdicts[0].steps == verdicts[1].steps
+    changed = copy.deepcopy(certificate)
+    row = changed["proof"]["nodes"][0]["steps"][0]["log_ratio"][0]
+    row[0] -= max(2, abs(row[0]) // 20)  # the prover's bounds are the smallest that hold
+    places = [check_certificate(changed, engine).failed_step for engine in ("stdlib", "fast")]
+    assert [(p["node"], p["step"]) for p in places] == [(0, 0), (0, 0)]
