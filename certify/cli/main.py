@@ -24,7 +24,7 @@ _COMMANDS = {
     "plot": ("certify.cli.plot", "plot"),
     "games": ("certify.cli.games", "games"),
     "symmetries": ("certify.symmetry.command", "symmetries"),
-    "crossplay": ("certify.symmetry.command", "crossplay"),
+    "crossplay": ("certify.symmetry.crossplay_command", "crossplay"),
     "entropy": ("certify.entropy.command", "entropy"),
 }
 

@@ -1,47 +1,26 @@
-"""The commands `certify symmetries` and `certify crossplay` (interface; theory, section 8)."""
+"""The command `certify symmetries` (interface; theory, section 8).
+
+z3, sympy and what needs them are imported where they are used: the common case starts fast.
+"""
 
 from __future__ import annotations
 
 import sys
 import time
-from fractions import Fraction
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from certify.api import check, threshold
-from certify.cli.output import DONE, REFUTED, UNDECIDED, Progress, print_json
+from certify.cli.output import DONE, REFUTED, UNDECIDED, print_json
 from certify.errors import InputError, Undecided
-from certify.exact import parse_rational
-from certify.games.canonical import game_sha256
 from certify.games.load import load
 from certify.games.model import Game, GameTables
-from certify.games.native import load_parametric
-from certify.games.parametric import ParametricGame
 from certify.games.textfile import parse_json, read_text
-from certify.games.tree import unroll
-from certify.symmetry.candidate import check_candidate
-from certify.symmetry.crossplay_report import pairs_json, pairs_text, study_json, study_text
-from certify.symmetry.crossplay_study import study, study_policies
+from certify.symmetry.group import SymmetryGroup
 from certify.symmetry.group import symmetries as find_symmetries
-from certify.symmetry.histories import fixed_subspace, is_equivariant
 from certify.symmetry.maps import read_map
-from certify.symmetry.near import near_symmetries
-from certify.symmetry.pairs import disjoint_pairs
-from certify.symmetry.parametric import parametric_symmetries
-from certify.symmetry.policy_table import load_policy
-from certify.symmetry.report import (
-    candidate_json,
-    candidate_text,
-    group_json,
-    group_text,
-    near_json,
-    near_text,
-    policy_json,
-    policy_text,
-)
-from certify.symmetry.smt_complete import residual_question
+from certify.symmetry.report import group_json, group_text
 
 
 def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs_horizon: bool) -> GameTables:
@@ -51,6 +30,8 @@ def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs
     if path.suffix.lower() == ".json" and path.is_file():
         document = parse_json(read_text(path), name)
         if isinstance(document, dict) and document.get("parameters"):
+            from certify.games.native import load_parametric
+
             return load_parametric(path, horizon)
     if path.suffix.lower() == ".dpomdp" and horizon is None and not needs_horizon:
         horizon = 1
@@ -82,29 +63,24 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
     """The automorphism group of GAME: generators, order, orbits, completeness."""
     loaded = _load(game, horizon, discount, rows, output is not None or policy is not None)
     if candidate is not None:
-        mapping = read_map(loaded, parse_json(read_text(Path(candidate)), candidate), candidate)
-        verdict = check_candidate(loaded, mapping, states=states, timeout=timeout)
-        _finish(as_json, candidate_json(verdict), candidate_text(verdict), verdict.status)
+        _check_candidate(loaded, candidate, states, timeout, as_json)
     if policy is not None:
-        if isinstance(loaded, ParametricGame):
-            raise InputError(game, "a game with parameters", "give them values to test a policy")
-        tree = unroll(loaded, cluster=False)
-        generators = find_symmetries(tree.game, max_nodes=max_nodes).generators
-        found = is_equivariant(tree, generators, load_policy(tree, policy)), fixed_subspace(tree, generators)
-        _finish(as_json, policy_json(*found), policy_text(*found), found[0].status)
+        _check_policy(loaded, policy, max_nodes, as_json)
     began = time.monotonic()
     try:
-        if isinstance(loaded, ParametricGame):
-            group = parametric_symmetries(loaded, states=states, timeout=timeout)
-        else:
-            group = find_symmetries(loaded, states=states, max_nodes=max_nodes, accelerate=accelerate)
+        group = _group(loaded, states, timeout, max_nodes, accelerate)
     except Undecided as reason:
-        _finish_undecided(as_json, reason)
+        finish_undecided(as_json, reason)
     document, text = group_json(group), group_text(group)
     if near:
+        from certify.symmetry.near import near_symmetries
+        from certify.symmetry.near_report import near_json, near_text
+
         report = near_symmetries(group, max_entries=max_entries)
         document["near"], text = near_json(group, report), f"{text}\n{near_text(group, report)}"
     if residual:
+        from certify.symmetry.smt_complete import residual_question
+
         answer = residual_question(group, timeout=timeout)
         document["residual"] = answer.status
         text += f"\nz3 on automorphisms outside the group: {answer.status}"
@@ -113,68 +89,41 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
         group.save(output)
         document["certificate"], text = output, f"{text}\ncertificate: {output}"
     document["seconds"] = round(time.monotonic() - began, 3)
-    _finish(as_json, document, f"{text}\n{document['seconds']} s", group.status)
+    finish(as_json, document, f"{text}\n{document['seconds']} s", group.status)
 
 
-@click.command("crossplay")
-@click.argument("game", required=False)
-@click.option("--alpha", help="Temperature; exact, like 13/2.")
-@click.option("--horizon", type=int, help="Number of steps.")
-@click.option("--discount", help="Overrides the game's own discount.")
-@click.option("--rows", type=click.Choice(["exact", "renormalise"]), default="exact", show_default=True,
-              help="What to do with rows of probabilities that miss 1.")
-@click.option("--policy", "policies", type=click.Path(), multiple=True,
-              help="A policy table (.json or .npz); repeat it for cross-play of several.")
-@click.option("--runs", type=click.Path(), help="A JSON matrix of returns of your runs: estimate cross-play from it.")
-@click.option("--certificate", type=click.Path(), help="A threshold certificate to use; it is checked first.")
-@click.option("--starts", type=click.IntRange(1), default=24, show_default=True,
-              help="Float runs that look for stationary policies.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the float runs.")
-@click.option("--time-limit", type=float, default=60.0, show_default=True,
-              help="Seconds for the search, and again for the proof of uniqueness.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def crossplay(game: str | None, alpha: str | None, horizon: int | None, discount: str | None, rows: str,
-              policies: tuple[str, ...], runs: str | None, certificate: str | None, starts: int, seed: int,
-              time_limit: float, as_json: bool) -> None:
-    """Certified self-play and cross-play returns in GAME: equal above alpha*, a gap below."""
-    if runs is not None:
-        matrix = _read_matrix(runs)
-        estimate = disjoint_pairs(matrix)
-        self_play = sum((matrix[k][k] for k in range(len(matrix))), Fraction(0)) / len(matrix)
-        _finish(as_json, pairs_json(estimate, self_play), pairs_text(estimate, self_play), "proved")
-    if game is None or alpha is None:
-        raise InputError("crossplay", "no game or no --alpha", "write: certify crossplay GAME --alpha A")
-    temperature = parse_rational(alpha, "--alpha")
-    if temperature <= 0:
-        raise InputError("--alpha", f"a temperature of {temperature}", "use a positive number")
-    loaded = load(game, horizon, discount, rows)
-    if policies:
-        tree = unroll(loaded, cluster=False)
-        try:
-            result = study_policies(loaded, temperature, [load_policy(tree, path) for path in policies])
-        except Undecided as reason:
-            _finish_undecided(as_json, reason)
-    else:
-        known = None if certificate is None else _alpha_star(certificate, loaded)
-        with Progress() as progress:
-            progress("looking for stationary policies")
-            result = study(loaded, temperature, starts=starts, seed=seed, time_limit=time_limit, threshold=lambda g: known or
-                           threshold(g, time_limit=time_limit, progress=progress).alpha_star)
-    _finish(as_json, study_json(result, temperature), study_text(result, temperature), result.status)
+def _group(game: GameTables, states: str, timeout: float, max_nodes: int, accelerate: bool) -> SymmetryGroup:
+    if isinstance(game, Game):
+        return find_symmetries(game, states=states, max_nodes=max_nodes, accelerate=accelerate)
+    from certify.symmetry.parametric import parametric_symmetries
+
+    return parametric_symmetries(game, states=states, timeout=timeout)
 
 
-def _alpha_star(path: str, game: Game) -> Fraction:
-    """The threshold that a certificate about `game` proves."""
-    verdict = check(path)
-    document = parse_json(read_text(Path(path)), path)
-    if not verdict.valid or document.get("kind") != "threshold":
-        raise InputError(path, "not a valid threshold certificate", "make one by `certify threshold GAME -o CERT.json`")
-    if document["game_sha256"] != game_sha256(game):
-        raise InputError(path, "a certificate about another game", "give the one of this game, horizon and discount")
-    return parse_rational(document["claim"]["alpha_star"], path)
+def _check_candidate(game: GameTables, path: str, states: str, timeout: float, as_json: bool) -> NoReturn:
+    from certify.symmetry.candidate import check_candidate
+    from certify.symmetry.candidate_report import candidate_json, candidate_text
+
+    mapping = read_map(game, parse_json(read_text(Path(path)), path), path)
+    verdict = check_candidate(game, mapping, states=states, timeout=timeout)
+    finish(as_json, candidate_json(verdict), candidate_text(verdict), verdict.status)
 
 
-def _finish(as_json: bool, document: dict, text: str, status: str) -> NoReturn:
+def _check_policy(game: GameTables, path: str, max_nodes: int, as_json: bool) -> NoReturn:
+    from certify.games.tree import unroll
+    from certify.symmetry.histories import fixed_subspace, is_equivariant
+    from certify.symmetry.policy_report import policy_json, policy_text
+    from certify.symmetry.policy_table import load_policy
+
+    if not isinstance(game, Game):
+        raise InputError(game.name, "a game with parameters", "give them values to test a policy")
+    tree = unroll(game, cluster=False)
+    generators = find_symmetries(tree.game, max_nodes=max_nodes).generators
+    verdict, space = is_equivariant(tree, generators, load_policy(tree, path)), fixed_subspace(tree, generators)
+    finish(as_json, policy_json(verdict, space), policy_text(verdict, space), verdict.status)
+
+
+def finish(as_json: bool, document: dict, text: str, status: str) -> NoReturn:
     """Print the one result of a command and exit with its code."""
     if as_json:
         print_json(document)
@@ -183,13 +132,5 @@ def _finish(as_json: bool, document: dict, text: str, status: str) -> NoReturn:
     sys.exit({"proved": DONE, "refuted": REFUTED, "undecided": UNDECIDED}[status])
 
 
-def _finish_undecided(as_json: bool, reason: Undecided) -> NoReturn:
-    _finish(as_json, {"status": "undecided", "reason": str(reason)}, f"undecided: {reason}", "undecided")
-
-
-def _read_matrix(path: str) -> list[list[Fraction]]:
-    document = parse_json(read_text(Path(path)), path, keep_decimals=True)
-    if not isinstance(document, list) or not all(isinstance(row, list) for row in document):
-        raise InputError(path, "not a list of rows", "write [[r00, r01, ...], [r10, r11, ...], ...]")
-    return [[parse_rational(v, f"{path}, row {j}, column {k}") for k, v in enumerate(row)]
-            for j, row in enumerate(document)]
+def finish_undecided(as_json: bool, reason: Undecided) -> NoReturn:
+    finish(as_json, {"status": "undecided", "reason": str(reason)}, f"undecided: {reason}", "undecided")

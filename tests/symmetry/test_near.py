@@ -12,7 +12,7 @@ from certify.games import builtin
 from certify.symmetry import differences, symmetries
 from certify.symmetry.compare import describe
 from certify.symmetry.near import near_symmetries
-from certify.symmetry.report import near_json, near_text
+from certify.symmetry.near_report import near_json, near_text
 
 
 def test_the_slip_in_box_pushing() -> None:

@@ -1,0 +1,89 @@
+"""The command `certify crossplay` (interface; theory, section 8)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import click
+
+from certify.api import check, threshold
+from certify.cli.output import Progress
+from certify.errors import InputError, Undecided
+from certify.exact import parse_rational
+from certify.games.canonical import game_sha256
+from certify.games.load import load
+from certify.games.model import Game
+from certify.games.textfile import parse_json, read_text
+from certify.games.tree import unroll
+from certify.symmetry.command import finish, finish_undecided
+from certify.symmetry.crossplay_report import pairs_json, pairs_text, study_json, study_text
+from certify.symmetry.crossplay_study import study, study_policies
+from certify.symmetry.pairs import disjoint_pairs
+from certify.symmetry.policy_table import load_policy
+
+
+@click.command("crossplay")
+@click.argument("game", required=False)
+@click.option("--alpha", help="Temperature; exact, like 13/2.")
+@click.option("--horizon", type=int, help="Number of steps.")
+@click.option("--discount", help="Overrides the game's own discount.")
+@click.option("--rows", type=click.Choice(["exact", "renormalise"]), default="exact", show_default=True,
+              help="What to do with rows of probabilities that miss 1.")
+@click.option("--policy", "policies", type=click.Path(), multiple=True,
+              help="A policy table (.json or .npz); repeat it for cross-play of several.")
+@click.option("--runs", type=click.Path(), help="A JSON matrix of returns of your runs: estimate cross-play from it.")
+@click.option("--certificate", type=click.Path(), help="A threshold certificate to use; it is checked first.")
+@click.option("--starts", type=click.IntRange(1), default=24, show_default=True,
+              help="Float runs that look for stationary policies.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the float runs.")
+@click.option("--time-limit", type=float, default=60.0, show_default=True,
+              help="Seconds for the search, and again for the proof of uniqueness.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def crossplay(game: str | None, alpha: str | None, horizon: int | None, discount: str | None, rows: str,
+              policies: tuple[str, ...], runs: str | None, certificate: str | None, starts: int, seed: int,
+              time_limit: float, as_json: bool) -> None:
+    """Certified self-play and cross-play returns in GAME: equal above alpha*, a gap below."""
+    if runs is not None:
+        matrix = _read_matrix(runs)
+        estimate = disjoint_pairs(matrix)
+        self_play = sum((matrix[k][k] for k in range(len(matrix))), Fraction(0)) / len(matrix)
+        finish(as_json, pairs_json(estimate, self_play), pairs_text(estimate, self_play), "proved")
+    if game is None or alpha is None:
+        raise InputError("crossplay", "no game or no --alpha", "write: certify crossplay GAME --alpha A")
+    temperature = parse_rational(alpha, "--alpha")
+    if temperature <= 0:
+        raise InputError("--alpha", f"a temperature of {temperature}", "use a positive number")
+    loaded = load(game, horizon, discount, rows)
+    if policies:
+        tree = unroll(loaded, cluster=False)
+        try:
+            result = study_policies(loaded, temperature, [load_policy(tree, path) for path in policies])
+        except Undecided as reason:
+            finish_undecided(as_json, reason)
+    else:
+        known = None if certificate is None else _alpha_star(certificate, loaded)
+        with Progress() as progress:
+            progress("looking for stationary policies")
+            result = study(loaded, temperature, starts=starts, seed=seed, time_limit=time_limit, threshold=lambda g: known or
+                           threshold(g, time_limit=time_limit, progress=progress).alpha_star)
+    finish(as_json, study_json(result, temperature), study_text(result, temperature), result.status)
+
+
+def _alpha_star(path: str, game: Game) -> Fraction:
+    """The threshold that a certificate about `game` proves."""
+    verdict = check(path)
+    document = parse_json(read_text(Path(path)), path)
+    if not verdict.valid or document.get("kind") != "threshold":
+        raise InputError(path, "not a valid threshold certificate", "make one by `certify threshold GAME -o CERT.json`")
+    if document["game_sha256"] != game_sha256(game):
+        raise InputError(path, "a certificate about another game", "give the one of this game, horizon and discount")
+    return parse_rational(document["claim"]["alpha_star"], path)
+
+
+def _read_matrix(path: str) -> list[list[Fraction]]:
+    document = parse_json(read_text(Path(path)), path, keep_decimals=True)
+    if not isinstance(document, list) or not all(isinstance(row, list) for row in document):
+        raise InputError(path, "not a list of rows", "write [[r00, r01, ...], [r10, r11, ...], ...]")
+    return [[parse_rational(v, f"{path}, row {j}, column {k}") for k, v in enumerate(row)]
+            for j, row in enumerate(document)]
