@@ -214,11 +214,16 @@ class Limit:
         return sides
 
 
-def limits(branch: Branch) -> list[Limit]:
-    """Folds with a largest alpha, and the upper ends of stretches of saddles, highest first."""
+def limits(branch: Branch, least: float = 0.0) -> list[Limit]:
+    """Folds with a largest alpha, and the upper ends of stretches of saddles, highest first.
+
+    What clearly lies below `least` is left out.
+    """
     alpha, result = branch.alpha, []
     folds = [k for k in range(1, len(alpha) - 1) if alpha[k] >= alpha[k - 1] and alpha[k] > alpha[k + 1]]
     for k in folds:
+        if max(alpha[k - 1:k + 2]) * 1.05 < least:
+            continue
         best = minimize_scalar(lambda s, k=k: _log_beta(branch, k, s), bounds=_reach_of(branch, k), method="bounded",
                                options={"xatol": 1e-6})
         if best.fun <= branch.y[k, -1]:
@@ -227,7 +232,7 @@ def limits(branch: Branch) -> list[Limit]:
             result.append(Limit(float(alpha[k]), "fold", branch, k))
     for k in range(len(alpha) - 1):
         low, high = (k, k + 1) if alpha[k] < alpha[k + 1] else (k + 1, k)
-        if branch.margin[low] < 0 < branch.margin[high] and k not in folds and k + 1 not in folds:
+        if branch.margin[low] < 0 < branch.margin[high] and alpha[high] >= least and not {k, k + 1} & set(folds):
             result.append(Limit(_bifurcation_height(branch, low, high), "bifurcation", branch, low))
     return sorted(result, key=lambda limit: -limit.alpha)
 
@@ -262,7 +267,7 @@ def _bifurcation_height(branch: Branch, low: int, high: int) -> float:
 
     if not margin(ends[0]) < 0 < margin(ends[1]):
         return ends[0]
-    return float(brentq(margin, *ends, xtol=1e-12 * ends[1]))
+    return float(brentq(margin, *ends, xtol=1e-9 * ends[1], rtol=1e-9))
 
 
 def crossings(branch: Branch, alpha: float) -> list[np.ndarray]:

@@ -14,6 +14,7 @@ from certify.bounds.policy import layout_of
 from certify.games.tree import Tree
 
 _STEP = 1e-30  # of the complex step: derivatives without cancellation
+_LARGEST_DENSE = 4096  # entries
 
 
 class ApproxEquations:
@@ -40,18 +41,17 @@ class ApproxEquations:
         self._link = [self._transition(t) for t in range(tree.horizon - 1)]
         self._gather = {(i, t): self._classes(i, t) for i, t in layout.blocks}
 
-    def _transition(self, t: int) -> csr_array:
+    def _transition(self, t: int) -> csr_array | np.ndarray:
         """(E JA, E') chance of each successor."""
         level = self.tree.levels[t]
         rows = np.repeat(np.arange(level.reward.size), level.successor.shape[2])
         shape = (level.reward.size, len(self.tree.levels[t + 1].joint))
-        return csr_array((level.approx_probability.ravel(), (rows, level.successor.ravel())), shape=shape)
+        return _matrix(level.approx_probability.ravel(), rows, level.successor.ravel(), shape)
 
-    def _classes(self, i: int, t: int) -> csr_array:
+    def _classes(self, i: int, t: int) -> csr_array | np.ndarray:
         """(K_i, E) which joint classes contain a class."""
         joint = self.tree.levels[t].joint[:, i]
-        return csr_array((np.ones(len(joint)), (joint, np.arange(len(joint)))),
-                         shape=(self.tree.levels[t].classes[i], len(joint)))
+        return _matrix(np.ones(len(joint)), joint, np.arange(len(joint)), (self.tree.levels[t].classes[i], len(joint)))
 
     def policy(self, z: np.ndarray) -> np.ndarray:
         """(entries, B) probabilities."""
@@ -164,6 +164,12 @@ class ApproxEquations:
                 reward = reward + w * entropy[self.layout.rows[i, t]][level.joint[:, i]]
             total += self.gamma**t * (reach[t] * reward).sum(axis=0)
         return total
+
+
+def _matrix(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> csr_array | np.ndarray:
+    """Entries added up; dense where that is quicker to multiply with."""
+    matrix = csr_array((values, (rows, columns)), shape=shape)
+    return matrix.toarray() if shape[0] * shape[1] <= _LARGEST_DENSE else matrix
 
 
 def _product(factors: list[np.ndarray], left_out: tuple[int, ...]) -> np.ndarray | None:

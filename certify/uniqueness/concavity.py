@@ -11,6 +11,8 @@ from certify.uniqueness.contraction import Contraction, Task
 from certify.uniqueness.cover import LEAST_GAIN, Node
 from certify.uniqueness.plan import Plan
 
+_LEAST = 0.01              # part of alpha below which no modulus is claimed
+_WORTH = 0.02              # another sweep must raise the modulus by so much to be kept
 _PART = Fraction(49, 50)   # of the float margin: what is claimed leaves room for rounding
 
 
@@ -37,11 +39,14 @@ def strong_concavity(plan: Plan, nodes: list[Node], alpha: Fraction, sweeps: int
     if nodes[index].box is None:
         return None
     run = Contraction(plan, [Task(float(beta), float(beta), nodes[index].box)], least_gain=LEAST_GAIN)
+    best: Concavity | None = None
     for _ in range(sweeps):
         margin = float(run.margins(own=True)[0][0])
-        if margin > 0.01:
+        if margin > _LEAST and (best is None or float(best.modulus) < (1 - _WORTH) * float(alpha) * margin * float(_PART)):
             modulus = alpha * Fraction(round(margin * 10**6), 10**6) * _PART
-            return Concavity(alpha, Fraction(int(modulus * 10**6), 10**6), index, run.steps[0])
-        if run.sweep()[0] > 0.9995:
-            return None
-    return None
+            best = Concavity(alpha, Fraction(int(modulus * 10**6), 10**6), index, list(run.steps[0]))
+        elif best is not None:
+            break
+        if run.sweep()[0] > 1 - LEAST_GAIN:
+            break
+    return best

@@ -108,23 +108,26 @@ class Path:
         if joint is not None:
             pieces.append(joint)
         frame, reached, step, growth = _Frame(self, z, low), low, None, 1.5
-        while reached < high:
-            if deadline is not None and time.monotonic() > deadline:
-                raise Stopped(reached, "out of time", pieces)
-            if step is None:
-                speed = float(np.abs(frame.motion).max(initial=0.0))
-                step = min(float(high - low), _FIRST_MOTION / max(speed, 1e-12))
-            elif step < _LEAST_STEP * float(high):
-                raise Stopped(reached, "the boxes shrink: the branch comes near a degenerate policy", pieces)
-            end = min(high, _after(reached, step))
-            found = self._between(reached, end, frame, joint, linked, widest)
-            if found is None:
-                step, growth = float(end - reached) * 0.6, 1.1
-                continue
-            piece, joint, frame = found
-            pieces += [piece] if joint is None else [piece, joint]
-            step, reached = float(end - reached) * growth, end
-            progress(f"followed to alpha = {float(1 / reached):.6g} ({len(pieces)} pieces)")
+        try:
+            while reached < high:
+                if deadline is not None and time.monotonic() > deadline:
+                    raise Stopped(reached, "out of time", pieces)
+                if step is None:
+                    speed = float(np.abs(frame.motion).max(initial=0.0))
+                    step = min(float(high - low), _FIRST_MOTION / max(speed, 1e-12))
+                elif step < _LEAST_STEP * float(high):
+                    raise Stopped(reached, "the boxes shrink: the branch comes near a degenerate policy", pieces)
+                end = min(high, _after(reached, step))
+                found = self._between(reached, end, frame, joint, linked, widest)
+                if found is None:
+                    step, growth = float(end - reached) * 0.6, 1.1
+                    continue
+                piece, joint, frame = found
+                pieces += [piece] if joint is None else [piece, joint]
+                step, reached = float(end - reached) * growth, end
+                progress(f"followed to alpha = {float(1 / reached):.6g} ({len(pieces)} pieces)")
+        except KeyboardInterrupt:
+            raise Stopped(reached, "interrupted", pieces) from None
         return pieces
 
     def _between(self, low: Fraction, high: Fraction, frame: _Frame, joint: Piece | None, linked: bool,

@@ -173,7 +173,7 @@ def general(shape: Shape, form: str) -> Structural:
     """
     keys = shape.keys()
     strict = form == "theorem-D-prime"
-    if not keys or (strict and len({i for i, _ in keys}) == 1):
+    if not keys or not any(shape.widths) or (strict and len({i for i, _ in keys}) == 1):
         return _for_every_temperature(form, shape)
 
     def proposal(alpha: float) -> tuple[float, np.ndarray]:
@@ -219,6 +219,8 @@ def _candidates(value: float) -> Iterator[Fraction]:
 def _perron(matrix: np.ndarray) -> tuple[float, np.ndarray]:
     """Collatz-Wielandt bound and a positive vector by power iteration (a float proposal)."""
     y = np.ones(len(matrix))
+    if not matrix.any():
+        return 0.0, y
     for _ in range(200):
         z = matrix @ y + 1e-3 * matrix.max() * y
         y = np.maximum(z / z.max(), 1e-6)
