@@ -84,7 +84,8 @@ class OptimumResult:
     status : "proved" (the checker accepted the certificate) or "undecided" (`reason` says why).
     kind : "unique", or "principal branch" (the branch of stationary policies that continues the
     unique one from large temperatures without degenerating: others may exist).
-    alpha : the temperatures; lower = upper for one.  value : J_alpha.  return_ : the expected return.
+    alpha : the temperatures; lower = upper for one; of a path that could not be followed to its end
+    (`reason`), those that were reached.  value : J_alpha.  return_ : the expected return.
     entropy : the weighted entropy.  policy : per infoset and action; over an interval of
     temperatures all of these hold for the whole interval, and `pieces` are sharper.
     rate : a lower bound on the exponential rate of the softmax flow near the policy.
@@ -235,12 +236,17 @@ class _Search:
         blank = OptimumResult("undecided", kind, Enclosure(self.low, self.high))
         if self.path.eq.size > krawczyk.MAX_COORDINATES:
             return replace(blank, reason=f"{self.path.eq.size} log-ratios, a Krawczyk step is made for at most {krawczyk.MAX_COORDINATES}")
+        shortened = ""
         try:
             pieces, last = self._pieces()
         except Stopped as stopped:
             reached = 1 / stopped.reached
-            return replace(blank, reached=reached, reason=f"{stopped.why}; followed down to alpha = {float(reached):.6g}, "
-                           f"uniqueness is proved from {float(self.alpha_star):.6g} on")
+            why = (f"{stopped.why}; followed down to alpha = {float(reached):.6g}, "
+                   f"uniqueness is proved from {float(self.alpha_star):.6g} on")
+            if self.point or reached >= self.high:
+                return replace(blank, reached=reached, reason=why)
+            pieces, last, shortened, self.low = stopped.pieces, None, why, reached  # what is proved of the path
+            blank = replace(blank, alpha=Enclosure(self.low, self.high))
         if self.point:
             enclosed = [self._enclosed(len(pieces) - 1, pieces[-1])]
         else:
@@ -252,7 +258,7 @@ class _Search:
                     "generators": [map_to_json(g) for g in generators]}
         rate = self._approx_rate(last) if self.point else None
         for part in (_RATE_PART, 0.5, None):
-            claimed = None if rate is None or part is None or rate <= 0 else Fraction(float(f"{rate * part:.12g}"))
+            claimed = None if rate is None or part is None or rate <= 0 else Fraction(f"{rate * part:.9g}")
             document = optimum_certificate(self.tree.game, self.threshold, pieces, enclosed, rate=claimed, **proposal)
             self.progress("checking the certificate")
             verdict = checker.check_certificate(json.loads(json.dumps(document)), progress=self.progress)
@@ -260,7 +266,7 @@ class _Search:
                 break
         if not verdict.valid:
             return replace(blank, engine=verdict.engine, reason=f"the checker does not confirm the search: {verdict.failed_step}")
-        return self._proved(blank, enclosed, rows, orbit, exact, claimed, verdict.engine, document)
+        return self._proved(replace(blank, reason=shortened), enclosed, rows, orbit, exact, claimed, verdict.engine, document)
 
     def _pieces(self) -> tuple[list[Piece], np.ndarray]:
         """The pieces of the certificate, and the log-ratios of the policy at the smallest temperature in floats."""
@@ -277,8 +283,11 @@ class _Search:
             if pieces:
                 z = self._floats(pieces[-1])
             if not self.point:
-                tail = self._chain(1 / self.high, goal, z, self.widest)
-                return pieces + (tail[1:] if pieces else tail), z
+                try:
+                    tail = self._chain(1 / self.high, goal, z, self.widest)
+                except Stopped as stopped:
+                    raise Stopped(stopped.reached, stopped.why, pieces + stopped.pieces) from None
+                return pieces + tail, z
             return [*pieces[:-1], self._narrow(goal, z)], z
         return self._chain(first, goal, z, self.widest), z
 
@@ -335,7 +344,7 @@ class _Search:
     def _proved(self, blank: OptimumResult, enclosed: list[Enclosed], rows: list[GreedyRow] | None, orbit: Any,
                 exact: Fraction | None, rate: Fraction | None, engine: str, document: dict[str, Any]) -> OptimumResult:
         pieces = tuple(PathPiece(Enclosure(e.low, e.high), e.value, e.reward, e.entropy, self._by_name(e.policy)) for e in enclosed)
-        reason = ""
+        reason = blank.reason
         if self.point and rate is None:
             reason = (f"no rate: {self.tree.policy_parameters} logits, the limit is {_RATE_LOGITS}"
                       if self.tree.policy_parameters > _RATE_LOGITS else "no positive rate is proved")

@@ -16,6 +16,10 @@ from certify.uniqueness.greedy import GreedyRow
 from certify.uniqueness.pieces import UNIT_BITS, Piece
 
 
+# of the threshold inside: what the certificate around it states, and what no checker reads
+_LEFT_OUT = ("format", "version", "kind", "game", "game_sha256", "objective", "consequences", "search")
+
+
 @dataclass(frozen=True, eq=False)
 class Enclosed:
     """What is claimed for the temperatures [low, high] on one piece: enclosures with `Fraction` ends;
@@ -47,7 +51,7 @@ def optimum_certificate(game: Game, threshold: dict[str, Any], pieces: Sequence[
                       "gap": None if row.gap is None else rational_text(row.gap)} for row in greedy],
             "return": None if greedy_return is None else rational_text(greedy_return)},
     }
-    proof = {"unit_bits": UNIT_BITS, "threshold": {key: threshold[key] for key in ("claim", "proof", "symmetry") if key in threshold},
+    proof = {"unit_bits": UNIT_BITS, "threshold": {key: part for key, part in threshold.items() if key not in _LEFT_OUT},
              "generators": list(generators), "pieces": [piece.data for piece in pieces]}
     return {"format": FORMAT, "version": VERSION, "kind": "optimum", "game": restated, "game_sha256": sha256_of(restated),
             "objective": "visitation", "claim": claim, "proof": proof}

@@ -17,6 +17,7 @@ from certify.checker.rate import check_rate, rows_in
 from certify.checker.slopes import Equations, policy_over, rows_of, scaled
 
 _FIELDS = ("format", "version", "kind", "game", "game_sha256", "objective", "claim", "proof")
+_SHARED = ("format", "version", "game", "game_sha256", "objective")  # with the threshold inside
 _CLAIM = ("alpha", "branch", "pieces", "rate", "greedy")
 _PROOF = ("unit_bits", "threshold", "pieces", "generators")
 _ENCLOSURES = ("value", "return", "entropy")
@@ -62,9 +63,10 @@ class _Check:
 
     def _threshold(self):
         """alpha* of the embedded threshold, once that is verified."""
-        part = record(self.proof["threshold"], "proof.threshold", ("claim", "proof"), ("symmetry",))
-        whole = {key: self.certificate[key] for key in ("format", "version", "game", "game_sha256", "objective")}
-        verdict = self.check_threshold({**whole, "kind": "threshold", **part})
+        part = self.proof["threshold"]
+        if not isinstance(part, dict) or any(key in part for key in (*_SHARED, "kind")):
+            raise Malformed("proof.threshold", f"not the rest of a threshold certificate, without {', '.join(_SHARED)}, kind")
+        verdict = self.check_threshold({**{key: self.certificate[key] for key in _SHARED}, "kind": "threshold", **part})
         if not verdict.valid:
             raise Failed(f"the threshold does not verify: {verdict.failed_step}", step="threshold")
         self.steps += verdict.steps

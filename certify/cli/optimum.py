@@ -126,6 +126,8 @@ def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
     elif point:
         print(f"  {result.reason}")
     if not point:
+        if result.reason:
+            print(f"  {result.reason}")
         print(f"  a tube of {len(result.pieces)} pieces; the numbers above and below hold on the whole interval")
     _print_policy(result)
     if result.greedy_return is not None:

@@ -74,8 +74,13 @@ class Path:
 
     def start(self, beta: Fraction) -> np.ndarray | None:
         """(N,) log-ratios of a stationary policy at beta in floats, reached from the uniform one."""
+        if self.eq.size == 0:  # nobody has a choice
+            return np.zeros(0)
         settled = approx_settle(self.eq, np.zeros((self.eq.size, 1)), float(beta))
-        return approx_newton(self.eq, settled[:, 0], float(beta)) if settled.shape[1] else None
+        return self._newton(settled[:, 0], beta) if settled.shape[1] else None
+
+    def _newton(self, z: np.ndarray, beta: Fraction) -> np.ndarray | None:
+        return approx_newton(self.eq, z, float(beta)) if self.eq.size else z
 
     def point(self, beta: Fraction, z: np.ndarray, *, refine: bool = True) -> Piece | None:
         """A narrow piece at one beta around the floats z; refined once more if asked for."""
@@ -134,7 +139,7 @@ class Path:
                  widest: float) -> tuple[Piece, Piece | None, _Frame] | None:
         """The piece over [low, high] that holds `joint`, the joint at its end and the frame there."""
         middle = (low + high) / 2
-        z = approx_newton(self.eq, frame.z + frame.tangent * float(middle - low), float(middle))
+        z = self._newton(frame.z + frame.tangent * float(middle - low), middle)
         if z is None:
             return None
         here = _Frame(self, z, middle)
@@ -143,7 +148,7 @@ class Path:
         piece = self._proved(low, high, here, here.centre, [Fraction(float(r)) for r in radius])
         if piece is None or _widest(piece.image) > widest or (joint is not None and not piece.holds(joint.image)):
             return None
-        z = approx_newton(self.eq, here.z + here.tangent * float(high - middle), float(high))
+        z = self._newton(here.z + here.tangent * float(high - middle), high)
         if z is None:
             return None
         after = self.point(high, z, refine=False) if linked else None

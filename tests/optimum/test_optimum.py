@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from random_games import random_games
 
 import certify
 from certify import checker, optimum_api
@@ -19,6 +20,8 @@ from certify.games import builtin
 from certify.games.histories import histories
 from certify.games.oneshot import one_shot
 from certify.games.tree import unroll
+from certify.uniqueness.approx_branches import approx_settle
+from certify.uniqueness.approx_equations import ApproxEquations
 from certify.uniqueness.approx_policy import approx_stationary
 from certify.uniqueness.existence import prove_stationary
 from certify.uniqueness.plan import Plan
@@ -133,6 +136,35 @@ def test_the_branch_of_levers_ends_where_the_uniform_policy_degenerates() -> Non
         below.save("nowhere.json")
 
 
+def test_a_path_ends_where_the_branch_degenerates() -> None:
+    game = builtin("lever:3")
+    result = certify.optimum(game, (Fraction(3, 10), Fraction(2, 5)), threshold=structural(game))
+    assert (result.status, result.kind) == ("proved", "principal branch") and "degenerate" in result.reason
+    assert 0 < result.alpha.lower - Fraction(1, 3) < Fraction(1, 1000) and result.alpha.upper == Fraction(2, 5)
+    assert checker.check_certificate(json.loads(json.dumps(result.document))).valid
+
+
+def test_a_path_may_cross_the_threshold_and_lie_below_it() -> None:
+    game = builtin("climbing")  # structural: from 39/2 on
+    for alpha in ("19:20", "17:18"):
+        result = certify.optimum(game, alpha, threshold=structural(game))
+        assert (result.status, result.kind) == ("proved", "principal branch") and not result.reason
+
+
+def test_what_is_proved_before_an_interruption_is_kept(monkeypatch) -> None:
+    calls = itertools.count()
+    prove = optimum_api._Search._prove
+
+    def interrupted(self, piece):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return prove(self, piece)
+
+    monkeypatch.setattr(optimum_api._Search, "_prove", interrupted)
+    result = certify.optimum("lever:3:1/2", "1/2:3/4")
+    assert result.status == "proved" and "interrupted" in result.reason and result.alpha.lower > Fraction(1, 2)
+
+
 def test_the_checker_has_the_last_word(monkeypatch) -> None:
     wrong = optimum_api._policy
     monkeypatch.setattr(optimum_api, "_policy", lambda image: [[(lo, lo) for lo, _ in row] for row in wrong(image)])
@@ -222,3 +254,35 @@ def test_greedy_return_is_that_of_enumeration() -> None:
     result = certify.optimum(one_shot("table", ["012", "012"], payoff), 20)
     best = [int(result.greedy[f"agent{k}:"][0]) for k in (1, 2)]
     assert result.greedy_return == payoff[tuple(best)]
+
+
+def test_a_game_without_choices() -> None:
+    game = one_shot("mute", ["a", "b"], {(0, 0): 3})
+    for alpha in ("1", "1:2"):
+        result = certify.optimum(game, alpha)
+        assert result.status == "proved" and result.return_.lower <= 3 <= result.return_.upper
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_random_games_and_runs_from_random_starts(number: int) -> None:
+    """Falsification: no float run at a proved optimum ends elsewhere."""
+    game = random_games(11, 8)[number]
+    given = structural(game)
+    result = certify.optimum(game, max(Fraction(1), given.alpha_star * Fraction(11, 10)), threshold=given)
+    assert (result.status, result.kind) == ("proved", "unique"), result.reason
+    eq = ApproxEquations(unroll(game, cluster=False))
+    if eq.size == 0:
+        return  # nobody has a choice: the proof was all
+    starts = np.random.default_rng(number).normal(scale=4, size=(eq.size, 12))
+    ends = eq.policy(approx_settle(eq, starts, float(1 / result.alpha.lower)))
+    wanted = np.array([float(p.lower) for row in result.policy.values() for p in row.values()])
+    assert ends.shape[1] > 0 and np.abs(ends - wanted[:, None]).max() < 1e-4
+
+
+@pytest.mark.slow
+def test_dectiger_at_45_with_a_threshold_passed_in(tmp_path) -> None:
+    game = builtin("dectiger", 2)
+    given = threshold(game, method="localisation", rtol=1).save(tmp_path / "threshold.json")
+    result = certify.optimum(game, 45, threshold=given)
+    assert (result.status, result.kind) == ("proved", "unique")
+    assert result.radius < TIGHT and result.rate > Fraction(9, 10) and result.greedy_return == -4
