@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from certify.bounds.arb_numbers import arb_ends, to_arb, working_precision
-from certify.certificates.threshold import FORMAT, VERSION
+from certify.certificates.version import FORMAT, VERSION
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
