@@ -6,28 +6,37 @@ certificate: nothing is ever reported as proved on the word of the code that fou
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from certify import checker
 from certify.certificates import threshold as certificates
-from certify.errors import InputError
+from certify.errors import InputError, Undecided
 from certify.exact import parse_rational
 from certify.games import Game, game_sha256, load
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.symmetry.evidence import evidence
+from certify.symmetry.evidence import evidence
 from certify.uniqueness import structural
 from certify.uniqueness.concavity import strong_concavity
 from certify.uniqueness.localisation import Localisation, localise
+from certify.uniqueness.multiplicity import Multiplicity, find_multiplicity, reward_range
 from certify.uniqueness.plan import Plan
+from certify.uniqueness.search import alpha_floor, sharpen
 
 METHODS = ("auto", "structural", "localisation", "search")
+DEFAULT_SECONDS = 300.0
+_COARSE = Fraction(1, 10)        # the resolution of localisation where branch and bound follows
+_SYMMETRY_ENTRIES = 20_000       # transitions up to which a certificate carries the symmetry group
 Progress = Callable[[str], None]
 
 
@@ -42,6 +51,7 @@ class ThresholdResult:
     status : "proved" (the checker accepted the certificate) or "undecided" (`reason` says why).
     alpha_star : uniqueness is proved for every alpha >= alpha_star.  alpha_multiple : at least two
     stationary policies are proved to exist there (None: none was proved).  ratio : their quotient.
+    alpha_two_maxima : two strict local maxima are proved to exist there.
     modulus : a certified lower bound on alpha - lambda_max(M) at alpha_star, on the region named in
     the certificate.  forms : alpha_star of every structural form that was tried.
     """
@@ -60,6 +70,7 @@ class ThresholdResult:
     engine: str = ""
     document: dict[str, Any] | None = field(default=None, repr=False)
     certificate: str | None = None
+    alpha_two_maxima: Fraction | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -87,18 +98,23 @@ def save_document(document: dict[str, Any] | None, path: str | os.PathLike[str])
 
 
 def threshold(game: Game | str, *, horizon: int | None = None, method: str = "auto", rtol: Fraction | float | str = Fraction(1, 100),
-              time_limit: float | None = None, modulus_at: list[Fraction | str] | None = None,
-              max_entries: int = DEFAULT_MAX_ENTRIES, progress: Progress = _quiet) -> ThresholdResult:
-    """A certified temperature above which the stationary policy is unique.
+              time_limit: float | None = None, modulus_at: list[Fraction | str] | None = None, workers: int = 1,
+              alpha_min: Fraction | str | None = None, max_entries: int = DEFAULT_MAX_ENTRIES, executor: Executor | None = None,
+              progress: Progress = _quiet) -> ThresholdResult:
+    """A certified temperature above which the stationary policy is unique, and a bracket around it.
 
     Parameters
     ----------
     game : a `Game`, a path or the name of a built-in (then with `horizon`).
-    method : "structural" (theory, section 6), "localisation" (sections 4, 5, 7) or "auto": the
-        first, then the second where the tree fits into `max_entries` numbers; the smaller wins.
-    rtol : the resolution in alpha to which localisation searches.
-    time_limit : seconds; None means 300 for "auto" and no limit otherwise.
+    method : "structural" (theory, section 6); "localisation" (sections 4, 5, 7); "search" (branch
+        and bound, section 7, between localisation and the largest temperature at which several
+        stationary policies are proved); "auto": the cheapest first, then sharper until the bracket
+        is within `rtol` or `time_limit` has passed; the best wins.
+    rtol : for localisation the resolution in alpha, for a bracket its ratio minus 1.
+    time_limit : seconds; None means 300 for "auto" and "search", no limit otherwise.
     modulus_at : further temperatures >= alpha_star at which to certify strong concavity.
+    workers, executor : processes for branch and bound, or any `concurrent.futures` executor.
+    alpha_min : nothing is searched below (default: payoff range / 1000).
 
     Raises `InputError` for bad input.
 
@@ -110,52 +126,17 @@ def threshold(game: Game | str, *, horizon: int | None = None, method: str = "au
         game = load(game, horizon=horizon)
     if method not in METHODS:
         raise InputError("--method", f"{method!r}", f"choose from {', '.join(METHODS)}")
-    if method == "search":
-        raise InputError("--method", "search is not available yet", "use auto, structural or localisation")
     tolerance = parse_rational(str(rtol), "--rtol")
     if not 0 < tolerance <= 10:
         raise InputError("--rtol", f"{rtol}", "use a number in (0, 10]")
-    if time_limit is None and method == "auto":
-        time_limit = 300.0
-    began = time.monotonic()
-    forms = structural.structural_thresholds(game)
-    progress(f"structural: alpha* = {float(forms[0].alpha_star):.6g} ({forms[0].form})")
-    choice: structural.Structural | Localisation = forms[0]
-    tree = plan = None
-    reason = ""
-    if method != "structural":
-        try:
-            tree = unroll(game, max_entries=max_entries)
-            plan = Plan(tree)
-            left = None if time_limit is None else max(1.0, time_limit - (time.monotonic() - began))
-            found = localise(plan, forms[0].alpha_star, rtol=float(tolerance), time_limit=left, progress=progress)
-            if found is None:
-                reason = "localisation proved nothing within its limits"
-            elif method == "localisation" or found.alpha_star < forms[0].alpha_star:
-                choice = found
-        except InputError as error:
-            if method == "localisation":
-                raise
-            reason = str(error)
-    if method == "localisation" and choice is forms[0]:
-        return ThresholdResult("undecided", None, None, method, game_sha256(game), game.horizon,
-                               tree.policy_parameters if tree else None, time.monotonic() - began, reason=reason)
-    search = {"tool": "certify", "method": method, "rtol": str(tolerance)}
-    if isinstance(choice, Localisation):
-        wanted = [choice.alpha_star] + [parse_rational(str(a), "--modulus-at") for a in modulus_at or []]
-        if min(wanted) < choice.alpha_star:
-            raise InputError("--modulus-at", f"{min(wanted)} is below alpha* = {choice.alpha_star}", "ask at temperatures above it")
-        concavity = [c for a in dict.fromkeys(wanted) if (c := strong_concavity(plan, choice.nodes, a)) is not None]
-        document = certificates.cover_certificate(game, choice.nodes, concavity, search=search)
-        modulus = next((c.modulus for c in concavity if c.alpha == choice.alpha_star), None)
-        used = "localisation"
-    else:
-        document = certificates.structural_certificate(game, choice, search)
-        modulus, used = choice.modulus, f"structural ({choice.form})"
-    document["symmetry"] = evidence(game)
-    return _verified(document, ThresholdResult(
-        "proved", choice.alpha_star, None, used, document["game_sha256"], game.horizon,
-        _parameters(game, tree), 0.0, modulus, {s.form: s.alpha_star for s in forms}, reason), began, progress)
+    least = None if alpha_min is None else parse_rational(str(alpha_min), "--alpha-min")
+    if least is not None and least <= 0:
+        raise InputError("--alpha-min", f"{alpha_min}", "use a positive temperature")
+    wanted = [parse_rational(str(a), "--modulus-at") for a in modulus_at or []]
+    if time_limit is None and method in ("auto", "search"):
+        time_limit = DEFAULT_SECONDS
+    with _executor(workers, executor) as pool:
+        return _Thresholds(game, method, tolerance, time_limit, wanted, least, max_entries, pool, progress).result()
 
 
 def structural_threshold(text: str, progress: Progress = _quiet) -> ThresholdResult:
@@ -173,6 +154,127 @@ def structural_threshold(text: str, progress: Progress = _quiet) -> ThresholdRes
         forms[0].modulus, {s.form: s.alpha_star for s in forms}), began, progress)
 
 
+@contextlib.contextmanager
+def _executor(workers: int, executor: Executor | None) -> Iterator[Executor | None]:
+    if executor is not None or workers == 1:
+        yield executor
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        yield pool
+
+
+class _Thresholds:
+    """One call of `threshold`: the ladder of methods and what each has proved."""
+
+    def __init__(self, game: Game, method: str, rtol: Fraction, time_limit: float | None, modulus_at: list[Fraction],
+                 alpha_min: Fraction | None, max_entries: int, executor: Executor | None, progress: Progress) -> None:
+        self.game, self.method, self.rtol, self.modulus_at = game, method, rtol, modulus_at
+        self.alpha_min, self.max_entries, self.executor, self.progress = alpha_min, max_entries, executor, progress
+        self.began = time.monotonic()
+        self.deadline = math.inf if time_limit is None else self.began + time_limit
+        self.search = {"tool": "certify", "method": method, "rtol": str(rtol)}
+        self.reason = ""
+        self.multiplicity: Multiplicity | None = None
+        self.tree: Tree | None = None
+
+    def result(self) -> ThresholdResult:
+        forms = structural.structural_thresholds(self.game)
+        self.forms = {s.form: s.alpha_star for s in forms}
+        self.progress(f"structural: alpha* = {float(forms[0].alpha_star):.6g} ({forms[0].form})")
+        proposals: list[structural.Structural | Localisation] = [] if self.method == "localisation" else [forms[0]]
+        if self.method != "structural":
+            try:
+                proposals += self._climb_down(forms[0].alpha_star)
+            except InputError as error:
+                if self.method == "localisation":
+                    raise
+                self.reason = str(error)
+        # the sharpest that the checker accepts; what it refuses is only a search that went wrong
+        failed = None
+        for choice in sorted(proposals, key=lambda c: c.alpha_star):
+            self.progress("checking the certificate")
+            verdict, document, modulus = self._certify(choice)
+            if verdict.valid:
+                return self._proved(choice, document, modulus, verdict.engine)
+            failed = verdict.failed_step
+        self.reason = f"the checker does not confirm the search: {failed}" if failed else self.reason or "nothing was proved within the limits"
+        return self._outcome("undecided", None, None, None, self.method, "")
+
+    def _climb_down(self, start: Fraction) -> list[Localisation]:
+        """What localisation and branch and bound propose, in the order in which they were found."""
+        self.tree = unroll(self.game, max_entries=self.max_entries)
+        plan = Plan(self.tree)
+        sharp = self.method in ("auto", "search")
+        if sharp:
+            self._from_below()
+            if self._close_enough(start):
+                return []
+        rtol = max(self.rtol, _COARSE) if sharp else self.rtol
+        limit = None if math.isinf(self.deadline) else max(1.0, (self.deadline - time.monotonic()) * (0.4 if sharp else 1.0))
+        found = localise(plan, start, rtol=float(rtol), time_limit=limit, progress=self.progress)
+        proposals = [] if found is None else [found]
+        if found is None:
+            self.reason = "localisation proved nothing within its limits"
+        best = min([start] + [p.alpha_star for p in proposals])
+        if sharp and not self._close_enough(best):
+            multiple = None if self.multiplicity is None else self.multiplicity.alpha_multiple
+            floor, known = alpha_floor(multiple, self._least())
+            proposals += sharpen(plan, float(best), floor, rtol=float(self.rtol), known=known, executor=self.executor,
+                                 deadline=None if math.isinf(self.deadline) else self.deadline, progress=self.progress)
+        return proposals
+
+    def _from_below(self) -> None:
+        limit = 60.0 if math.isinf(self.deadline) else max(1.0, 0.2 * (self.deadline - time.monotonic()))
+        try:
+            self.multiplicity = find_multiplicity(self.tree, rtol=min(self.rtol / 20, Fraction(1, 2000)), time_limit=limit,
+                                                  alpha_min=self._least(), progress=self.progress)
+        except (InputError, Undecided) as error:
+            self.reason = f"no multiplicity proved: {error}"
+
+    def _least(self) -> Fraction:
+        return self.alpha_min or reward_range(self.tree) / 1000 or Fraction(1, 1000)
+
+    def _close_enough(self, alpha: Fraction) -> bool:
+        if self.multiplicity is None:
+            return alpha <= self._least()
+        return alpha <= self.multiplicity.alpha_multiple * (1 + self.rtol)
+
+    def _certify(self, choice: structural.Structural | Localisation):
+        if isinstance(choice, Localisation):
+            alphas = [choice.alpha_star, *self.modulus_at]
+            if min(alphas) < choice.alpha_star:
+                raise InputError("--modulus-at", f"{min(alphas)} is below alpha* = {choice.alpha_star}", "ask at temperatures above it")
+            plan = Plan(self.tree)
+            concavity = [c for a in dict.fromkeys(alphas) if (c := strong_concavity(plan, choice.nodes, a)) is not None]
+            document = certificates.cover_certificate(self.game, choice.nodes, concavity, search=self.search)
+            modulus = next((c.modulus for c in concavity if c.alpha == choice.alpha_star), None)
+        else:
+            document, modulus = certificates.structural_certificate(self.game, choice, self.search), choice.modulus
+        below = self.multiplicity if self.multiplicity is not None and self.multiplicity.alpha_multiple < choice.alpha_star else None
+        document = certificates.with_evidence(document, below, self._symmetry())
+        return checker.check_certificate(json.loads(json.dumps(document))), document, modulus
+
+    def _symmetry(self) -> dict[str, Any] | None:
+        """Evidence for the automorphism group, of games small enough for it to be a side dish."""
+        entries = sum(len(row) for row in self.game.transition.values())
+        return evidence(self.game) if entries <= _SYMMETRY_ENTRIES else None
+
+    def _proved(self, choice, document, modulus, engine: str) -> ThresholdResult:
+        if isinstance(choice, Localisation):
+            branched = any(node.split is not None and "agent" in node.split for node in choice.nodes)
+            used = "search" if branched else "localisation"
+        else:
+            used = f"structural ({choice.form})"
+        return self._outcome("proved", choice.alpha_star, document, modulus, used, engine)
+
+    def _outcome(self, status: str, alpha: Fraction | None, document, modulus, used: str, engine: str) -> ThresholdResult:
+        claim = {} if document is None else document["claim"]
+        lower = {key: Fraction(claim[key]) if claim.get(key) else None for key in ("alpha_multiple", "alpha_two_maxima")}
+        return ThresholdResult(status, alpha, lower["alpha_multiple"], used, game_sha256(self.game), self.game.horizon,
+                               _parameters(self.game, self.tree), time.monotonic() - self.began, modulus, self.forms,
+                               self.reason, engine, document, alpha_two_maxima=lower["alpha_two_maxima"])
+
+
 def _verified(document: dict[str, Any], result: ThresholdResult, began: float, progress: Progress) -> ThresholdResult:
     """`result`, if the independent checker accepts `document`; undecided otherwise."""
     progress("checking the certificate")
@@ -181,7 +283,7 @@ def _verified(document: dict[str, Any], result: ThresholdResult, began: float, p
     if not verdict.valid:
         changes |= {"status": "undecided", "alpha_star": None, "modulus": None, "document": None,
                     "reason": f"the checker does not confirm the search: {verdict.failed_step}"}
-    return ThresholdResult(**{**result.__dict__, **changes})
+    return replace(result, **changes)
 
 
 def _parameters(game: Game, tree: Tree | None, limit: int = 200_000) -> int | None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
+from certify.certificates.multiplicity import multiplicity_evidence
+from certify.certificates.version import FORMAT, VERSION
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
 from certify.uniqueness.concavity import Concavity
 from certify.uniqueness.contraction import UNIT
 from certify.uniqueness.cover import Node
+from certify.uniqueness.multiplicity import Multiplicity
 from certify.uniqueness.structural import Structural
-
-FORMAT, VERSION = "certify-certificate", 1
 
 CONSEQUENCES = (
     "For every temperature alpha >= alpha_star the game has exactly one stationary policy.",
@@ -40,13 +42,31 @@ def structural_proof(result: Structural) -> dict[str, Any]:
     return proof
 
 
+def with_evidence(certificate: dict[str, Any], multiplicity: Multiplicity | None, symmetry: dict[str, Any] | None) -> dict[str, Any]:
+    """The certificate with evidence for the lower end of the bracket and for the symmetry group."""
+    result = dict(certificate)
+    if multiplicity is not None:
+        two = multiplicity.alpha_two_maxima
+        result["claim"] = {**certificate["claim"], "alpha_multiple": rational_text(multiplicity.alpha_multiple),
+                           "alpha_two_maxima": None if two is None else rational_text(two)}
+        result["multiplicity"] = multiplicity_evidence(multiplicity)
+    if symmetry is not None:
+        result["symmetry"] = symmetry
+    return result
+
+
 def structural_claim(result: Structural) -> dict[str, Any]:
-    """The `claim` object: with a modulus where the form holds on the whole policy space, strictly."""
+    """The `claim` object: with a modulus where the form gives one (docs/certificate-format.md, section 6)."""
     concavity = []
     if result.modulus is not None and result.modulus > 0:
-        modulus = rational_text(result.modulus)
+        modulus = rational_text(_short(result.modulus))
         concavity.append({"alpha": rational_text(result.alpha_star), "modulus": modulus, "node": None, "steps": []})
     return {"alpha_star": rational_text(result.alpha_star), "strong_concavity": concavity}
+
+
+def _short(modulus: Fraction) -> Fraction:
+    """Rounded down, so that a checker that rounds widths up confirms it."""
+    return Fraction(int(modulus * (10**12 - 1)), 10**12)
 
 
 def structural_certificate(game: Game, result: Structural, search: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from certify.checker.structural import FORMS, check_structural, shape_of_paramet
 ENGINES = ("auto", "stdlib", "fast")
 AUTO_SECONDS = 60  # of estimated work, beyond which "auto" takes the fast engine
 _ENVELOPE = ("format", "version", "kind", "objective", "claim", "proof")
-_OPTIONAL = ("consequences", "symmetry", "search")
+_OPTIONAL = ("consequences", "search")
+_OPTIONAL_FOR_GAMES = ("symmetry", "multiplicity")
 
 
 @dataclass(frozen=True)
@@ -114,10 +115,13 @@ class _ThresholdCheck:
         self.certificate, self.kind, self.progress = certificate, kind, progress
         self.engine_wanted, self.engine = engine, "stdlib"
         self.subject = "game" if kind == "threshold" else "parameters"
-        record(certificate, "certificate", (*_ENVELOPE, self.subject, f"{self.subject}_sha256"), _OPTIONAL)
+        about_game = kind == "threshold"
+        record(certificate, "certificate", (*_ENVELOPE, self.subject, f"{self.subject}_sha256"),
+               _OPTIONAL + (_OPTIONAL_FOR_GAMES if about_game else ()))
         if certificate["objective"] != "visitation":
             raise Malformed("certificate.objective", 'not "visitation"')
-        claim = record(certificate["claim"], "claim", ("alpha_star", "strong_concavity"))
+        claim = record(certificate["claim"], "claim", ("alpha_star", "strong_concavity"),
+                       ("alpha_multiple", "alpha_two_maxima") if about_game else ())
         self.alpha_star = rational(claim["alpha_star"], "claim.alpha_star")
         self.concavity = [self._read_concavity(entry, f"claim.strong_concavity[{k}]")
                           for k, entry in enumerate(array(claim["strong_concavity"], "claim.strong_concavity"))]
@@ -179,7 +183,9 @@ class _ThresholdCheck:
         if self.certificate.get("symmetry") is not None:
             added, fixed = self._symmetry(data)
             steps += added
-        return steps, claim + fixed + self._moduli(game.horizon)
+        added, below = self._multiplicity(data, game)
+        steps += added
+        return steps, claim + fixed + self._moduli(game.horizon) + below
 
     def _moduli(self, horizon):
         """Where J is strongly concave, and how much (format, section 6)."""
@@ -228,6 +234,25 @@ class _ThresholdCheck:
                 return StdlibEngine()  # slower, and needs nothing
             raise
         return FastEngine()
+
+    def _multiplicity(self, data, game):
+        """The lower end of the bracket: evidence (format, section 7) and the two claims about it."""
+        stated = {key: self.certificate["claim"].get(key) for key in ("alpha_multiple", "alpha_two_maxima")}
+        stated = {key: None if value is None else rational(value, f"claim.{key}") for key, value in stated.items()}
+        evidence = self.certificate.get("multiplicity")
+        if evidence is None:
+            if any(value is not None for value in stated.values()):
+                raise Failed("a claim of multiplicity without evidence", step="claim.alpha_multiple")
+            return 0, ""
+        from certify.checker.multiplicity import check_multiplicity
+
+        found = check_multiplicity(data, evidence, game=game, where="multiplicity")
+        for key, proved in (("alpha_multiple", found.alpha), ("alpha_two_maxima", found.two_maxima)):
+            if stated[key] != proved:
+                raise Failed(f"the evidence is about {proved}", step=f"claim.{key}")
+        if found.alpha >= self.alpha_star:
+            raise Failed("it contradicts the claim of uniqueness", step="claim.alpha_multiple")
+        return found.steps, f"; at alpha = {found.alpha} there are several"
 
     def _symmetry(self, data):
         from certify.checker import symmetry

@@ -60,7 +60,8 @@ class Structural:
 
     @property
     def modulus(self) -> Fraction | None:
-        """Certified lower bound on alpha - lambda_max(M) over the whole policy space at alpha_star."""
+        """Certified lower bound on alpha - lambda_max(M) at alpha_star: on the whole policy space for one step,
+        where log pi_i(a) - log pi_i(b) <= c_t / w_i (which holds every stationary policy) for more."""
         if self.form not in ("theorem-B", "one-step-rho") or self.largest_sum is None:
             return None
         return self.alpha_star * (1 - self.largest_sum)
@@ -92,12 +93,13 @@ def _backed_up(game: Game, s: int, a: JointAction, values: dict[int, Fraction]) 
     return game.reward.get((s, a), Fraction(0)) + game.discount * future
 
 
-def bare_shape(agents: int, horizon: int, actions: int, low: Fraction, high: Fraction, discount: Fraction) -> Shape:
-    """A shape from bare parameters: the return of the whole game lies in [low, high].
+def bare_shape(agents: int, horizon: int, actions: int, low: Fraction, high: Fraction) -> Shape:
+    """A shape from bare parameters: the undiscounted return of the whole game lies in [low, high].
 
-    Given any history the return still lies there, so D_t = high - low at every step.
+    Given any history the return still lies there, so D_t = high - low at every step (with a
+    discount the width of what is left, counted from step t, could be larger by gamma^-t).
     """
-    return Shape((high - low,) * horizon, ((actions,) * horizon,) * agents, (Fraction(1),) * agents, discount)
+    return Shape((high - low,) * horizon, ((actions,) * horizon,) * agents, (Fraction(1),) * agents, Fraction(1))
 
 
 def _log_above(count: int) -> Fraction:
@@ -168,7 +170,7 @@ def largest_sum(shape: Shape, form: str, alpha: Fraction, vector: dict[tuple[int
 def general(shape: Shape, form: str) -> Structural:
     """The least temperature found at which `theorem-B` or `theorem-D-prime` holds.
 
-    >>> general(bare_shape(2, 1, 2, Fraction(0), Fraction(1), Fraction(1)), "theorem-B").alpha_star
+    >>> general(bare_shape(2, 1, 2, Fraction(0), Fraction(1)), "theorem-B").alpha_star
     Fraction(1, 2)
     """
     keys = shape.keys()
@@ -367,14 +369,14 @@ def structural_thresholds(game: Game) -> list[Structural]:
 
 
 def parse_parameters(text: str) -> tuple[Shape, dict]:
-    """`n=2,h=80,actions=20,return=0:25[,discount=1]` -> shape and the parameters as a certificate names them."""
+    """`n=2,h=80,actions=20,return=0:25` -> shape and the parameters as a certificate names them."""
     from certify.exact import parse_rational, rational_text
 
     given: dict[str, str] = {}
     for item in text.split(","):
         key, equals, value = item.partition("=")
-        if not equals or key.strip() not in ("n", "h", "actions", "return", "discount") or key.strip() in given:
-            raise InputError("--structural", f"{item!r}", "write n=2,h=80,actions=20,return=0:25 (each once; discount=1 is optional)")
+        if not equals or key.strip() not in ("n", "h", "actions", "return") or key.strip() in given:
+            raise InputError("--structural", f"{item!r}", "write n=2,h=80,actions=20,return=0:25 (each once)")
         given[key.strip()] = value.strip()
     for key in ("n", "h", "actions", "return"):
         if key not in given:
@@ -389,11 +391,8 @@ def parse_parameters(text: str) -> tuple[Shape, dict]:
     if not colon:
         raise InputError("--structural", f"return={given['return']}", "write return=LOW:HIGH")
     low, high = parse_rational(low, "--structural, return"), parse_rational(high, "--structural, return")
-    discount = parse_rational(given.get("discount", "1"), "--structural, discount")
     if high <= low:
         raise InputError("--structural", f"return={given['return']}", "LOW must be less than HIGH")
-    if not 0 < discount <= 1:
-        raise InputError("--structural", f"discount={discount}", "use a number in (0, 1]")
     parameters = {"agents": sizes["n"], "horizon": sizes["h"], "actions": sizes["actions"],
-                  "return": [rational_text(low), rational_text(high)], "discount": rational_text(discount)}
-    return bare_shape(sizes["n"], sizes["h"], sizes["actions"], low, high, discount), parameters
+                  "return": [rational_text(low), rational_text(high)], "discount": "1"}
+    return bare_shape(sizes["n"], sizes["h"], sizes["actions"], low, high), parameters

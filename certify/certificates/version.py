@@ -1,0 +1,3 @@
+"""The name and version of the certificate format (docs/certificate-format.md)."""
+
+FORMAT, VERSION = "certify-certificate", 1
