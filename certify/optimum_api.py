@@ -7,24 +7,20 @@ As everywhere, what is proposed here becomes a result only once the independent 
 from __future__ import annotations
 
 import json
-import math
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path as FilePath
 from typing import Any
 
 import numpy as np
 
 from certify import checker
-from certify.api import ThresholdResult, save_document, threshold as find_threshold
-from certify.bounds.arb_evaluate import arb_evaluate
-from certify.bounds.arb_numbers import arb_ends, to_arb, working_precision
+from certify.api import ThresholdResult, threshold as find_threshold
 from certify.bounds.enclosure import Enclosure
-from certify.bounds.policy import PolicyBox, layout_of
-from certify.certificates.optimum import Enclosed, optimum_certificate
+from certify.bounds.policy import layout_of
+from certify.certificates.optimum import optimum_certificate
 from certify.checker import krawczyk
 from certify.checker.entropy_arithmetic import BITS
 from certify.checker.envelope import Failed, read_file
@@ -34,97 +30,22 @@ from certify.errors import InputError, Undecided
 from certify.exact import parse_rational
 from certify.games import Game, game_sha256, load
 from certify.games.canonical import game_to_json
-from certify.games.histories import History, histories
+from certify.games.histories import histories
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
+from certify.optimum_result import Naming, OptimumResult
 from certify.symmetry.evidence import map_to_json
 from certify.symmetry.group import symmetries
 from certify.symmetry.histories import fixed_subspace
 from certify.uniqueness.approx_rate import approx_rate
-from certify.uniqueness.greedy import GreedyRow, greedy_return, greedy_rows
+from certify.uniqueness.enclosed import Enclosed, enclose
+from certify.uniqueness.greedy import greedy_return, greedy_rows
 from certify.uniqueness.pieces import UNIT_BITS, Image, Path, Piece, Stopped
 
 Progress = Callable[[str], None]
-Policy = dict[str, dict[str, Enclosure]]
 
-_PRECISION = 320      # of the balls in which enclosures are computed
-_DIGITS = 80          # binary digits behind the leading one that enclosures keep
-_MOST_DIGITS = 160    # behind the point
-_SLACK = Fraction(1, 2**190)
 _RATE_LOGITS = 700    # of the whole table: for larger ones no rate is computed
 _ABOVE = Fraction(15, 16)    # of the threshold's beta: where the principal branch is begun
 _RATE_PART = 1 - 2.0**-18   # of the float rate that is claimed first
-
-
-@dataclass(frozen=True)
-class PathPiece:
-    """Enclosures that hold for every temperature in `alpha`."""
-
-    alpha: Enclosure
-    value: Enclosure
-    return_: Enclosure
-    entropy: Enclosure
-    policy: Policy = field(repr=False)
-
-
-@dataclass(frozen=True)
-class Tie:
-    """Actions of equal probability at `infoset`: `proved` by the `orbit` of (infoset, action) that
-    symmetries exchange, or undecided (then `orbit` is empty)."""
-
-    infoset: str
-    actions: tuple[str, ...]
-    proved: bool
-    orbit: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class OptimumResult:
-    """What `optimum` found; enclosures have `Fraction` ends.
-
-    status : "proved" (the checker accepted the certificate) or "undecided" (`reason` says why).
-    kind : "unique", or "principal branch" (the branch of stationary policies that continues the
-    unique one from large temperatures without degenerating: others may exist).
-    alpha : the temperatures; lower = upper for one; of a path that could not be followed to its end
-    (`reason`), those that were reached.  value : J_alpha.  return_ : the expected return.
-    entropy : the weighted entropy.  policy : per infoset and action; over an interval of
-    temperatures all of these hold for the whole interval, and `pieces` are sharper.
-    rate : a lower bound on the exponential rate of the softmax flow near the policy.
-    greedy : per infoset the actions tied for the maximum; greedy_gap : by how much every other action
-    is less probable; ties; greedy_return : exact, tied actions played equally often.
-    reached : the smallest temperature to which the branch was followed.
-    """
-
-    status: str
-    kind: str
-    alpha: Enclosure
-    value: Enclosure | None = None
-    return_: Enclosure | None = None
-    entropy: Enclosure | None = None
-    policy: Policy = field(default_factory=dict, repr=False)
-    rate: Fraction | None = None
-    greedy: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
-    greedy_gap: dict[str, Fraction | None] = field(default_factory=dict, repr=False)
-    greedy_return: Fraction | None = None
-    ties: tuple[Tie, ...] = ()
-    pieces: tuple[PathPiece, ...] = field(default=(), repr=False)
-    alpha_star: Fraction | None = None
-    reached: Fraction | None = None
-    game_sha256: str = ""
-    horizon: int = 0
-    seconds: float = 0.0
-    engine: str = ""
-    reason: str = ""
-    document: dict[str, Any] | None = field(default=None, repr=False)
-
-    @property
-    def radius(self) -> Fraction | None:
-        """The largest half-width of a probability's enclosure."""
-        widths = [p.upper - p.lower for row in self.policy.values() for p in row.values()]
-        return max(widths) / 2 if widths else None
-
-    def save(self, path: str | os.PathLike[str]) -> FilePath:
-        """Write the certificate as JSON; raises `InputError` where there is none or it cannot be written."""
-        return save_document(self.document, path)
 
 
 def optimum(game: Game | str, alpha: Fraction | int | str | tuple, *, horizon: int | None = None,
@@ -219,7 +140,7 @@ class _Search:
             raise InputError(tree.game.name, str(large), "use a shorter horizon") from None
         self.path = Path(tree, self._prove)
         self.layout = layout_of(tree)
-        self.histories = [histories(tree, i) for i in range(tree.number_of_agents)]
+        self.naming = Naming(tree)
 
     def _prove(self, piece: dict[str, Any]) -> Image | None:
         """The checker's image of a proposed piece, None where it does not verify."""
@@ -236,21 +157,30 @@ class _Search:
         blank = OptimumResult("undecided", kind, Enclosure(self.low, self.high))
         if self.path.eq.size > krawczyk.MAX_COORDINATES:
             return replace(blank, reason=f"{self.path.eq.size} log-ratios, a Krawczyk step is made for at most {krawczyk.MAX_COORDINATES}")
-        shortened = ""
+        last = None
         try:
             pieces, last = self._pieces()
         except Stopped as stopped:
             reached = 1 / stopped.reached
-            why = (f"{stopped.why}; followed down to alpha = {float(reached):.6g}, "
-                   f"uniqueness is proved from {float(self.alpha_star):.6g} on")
+            why = stopped.why if not stopped.pieces else (
+                f"{stopped.why}; followed down to alpha = {float(reached):.6g}, uniqueness is proved from {float(self.alpha_star):.6g} on")
+            blank = replace(blank, reached=reached, reason=why)
             if self.point or reached >= self.high:
-                return replace(blank, reached=reached, reason=why)
-            pieces, last, shortened, self.low = stopped.pieces, None, why, reached  # what is proved of the path
+                return blank
+            pieces, self.low = stopped.pieces, reached  # what is proved of the path
             blank = replace(blank, alpha=Enclosure(self.low, self.high))
+        try:
+            return self._certified(blank, pieces, last)
+        except Undecided as why:
+            return replace(blank, reason=str(why))
+
+    def _certified(self, blank: OptimumResult, pieces: list[Piece], last: np.ndarray | None) -> OptimumResult:
+        """The result that the checker accepts; `last` is the policy at the smallest temperature in floats."""
         if self.point:
-            enclosed = [self._enclosed(len(pieces) - 1, pieces[-1])]
+            enclosed = [enclose(self.tree, len(pieces) - 1, pieces[-1], self.low, self.high)]
         else:
-            enclosed = [self._enclosed(k, p) for k, p in enumerate(pieces) if p.low < p.high and p.high > 1 / self.high][::-1]
+            enclosed = [enclose(self.tree, k, p, self.low, self.high) for k, p in enumerate(pieces)
+                        if p.low < p.high and p.high > 1 / self.high][::-1]
         generators, orbit = self._symmetries(enclosed[0]) if self.point else ((), None)
         rows = greedy_rows(_ends(enclosed[0]), orbit) if self.point else None
         exact = greedy_return(self.tree, rows) if rows else None
@@ -266,7 +196,13 @@ class _Search:
                 break
         if not verdict.valid:
             return replace(blank, engine=verdict.engine, reason=f"the checker does not confirm the search: {verdict.failed_step}")
-        return self._proved(replace(blank, reason=shortened), enclosed, rows, orbit, exact, claimed, verdict.engine, document)
+        reason = blank.reason
+        if self.point and claimed is None:
+            reason = (f"no rate: {self.tree.policy_parameters} logits, the limit is {_RATE_LOGITS}"
+                      if self.tree.policy_parameters > _RATE_LOGITS else "no positive rate is proved")
+        proved = self.naming.enclosed(replace(blank, status="proved", rate=claimed, engine=verdict.engine, document=document,
+                                              reached=self.low, reason=reason), enclosed)
+        return proved if rows is None else self.naming.greedy(proved, rows, orbit, exact)
 
     def _pieces(self) -> tuple[list[Piece], np.ndarray]:
         """The pieces of the certificate, and the log-ratios of the policy at the smallest temperature in floats."""
@@ -275,11 +211,11 @@ class _Search:
         goal = 1 / self.low
         z = self.path.start(first)
         if z is None:
-            raise Stopped(first, "no stationary policy was found in floats", [])
+            raise Stopped(first, "no stationary policy was found in floats: it may be degenerate, or too near the boundary", [])
         if first == goal:
             return [self._narrow(goal, z)], z
         if self.point or not self.unique:
-            pieces = self._chain(first, min(goal, 1 / self.high), z, math.inf) if first < 1 / self.high else []
+            pieces = self._chain(first, min(goal, 1 / self.high), z, float("inf")) if first < 1 / self.high else []
             if pieces:
                 z = self._floats(pieces[-1])
             if not self.point:
@@ -297,28 +233,13 @@ class _Search:
     def _narrow(self, beta: Fraction, z: np.ndarray) -> Piece:
         piece = self.path.point(beta, z)
         if piece is None:
-            raise Stopped(beta, "no narrow box around the policy is proved", [])
+            raise Stopped(beta, "no narrow box around the policy is proved: it may be degenerate", [])
         return piece
 
     def _floats(self, piece: Piece) -> np.ndarray:
         """The middle of a piece as log-ratios against the last action."""
         flat = [float((low + high) / 2) - float(sum(row[-1])) / 2 for row in piece.image for low, high in row]
         return np.array(flat)[self.path.eq.entry]
-
-    def _enclosed(self, number: int, piece: Piece) -> Enclosed:
-        """Enclosures over one piece, rounded outwards to short dyadics."""
-        policy = _policy(piece.image)
-        ends = [np.array([p[k] for row in policy for p in row], dtype=object) for k in range(2)]
-        high = self.high if piece.low == 0 else min(self.high, 1 / piece.low)
-        low = max(self.low, 1 / piece.high)
-        box = PolicyBox(*(self.layout.nested(end) for end in ends))
-        found = arb_evaluate(self.tree, box, low, precision=_PRECISION)
-        reward, entropy = arb_ends(found.reward), arb_ends(found.entropy)
-        if reward is None or entropy is None:
-            raise Undecided("an evaluation is not finite: the policy is too close to the boundary")
-        value = (reward[0] + low * entropy[0], reward[1] + high * entropy[1])
-        return Enclosed(number, low, high, *(Enclosure(*outward(*pair)) for pair in (value, reward, entropy)),
-                        [[Enclosure(*p) for p in row] for row in policy])
 
     def _symmetries(self, enclosed: Enclosed) -> tuple[tuple, list[list[int]] | None]:
         """Generators and the orbits of entries, where they could explain a tie."""
@@ -336,92 +257,11 @@ class _Search:
         policy = self.path.eq.nested(z)
         raw = unroll(self.tree.game, cluster=False)
         table = raw.uniform()
-        for i, rows in enumerate(self.histories):
+        for i, rows in enumerate(self.naming.histories):
             for mine, other in zip(histories(raw, i), rows, strict=True):
                 table[i][mine.depth][mine.class_index] = policy[i][other.depth][other.class_index]
         return approx_rate(raw, table, self.low)
 
-    def _proved(self, blank: OptimumResult, enclosed: list[Enclosed], rows: list[GreedyRow] | None, orbit: Any,
-                exact: Fraction | None, rate: Fraction | None, engine: str, document: dict[str, Any]) -> OptimumResult:
-        pieces = tuple(PathPiece(Enclosure(e.low, e.high), e.value, e.reward, e.entropy, self._by_name(e.policy)) for e in enclosed)
-        reason = blank.reason
-        if self.point and rate is None:
-            reason = (f"no rate: {self.tree.policy_parameters} logits, the limit is {_RATE_LOGITS}"
-                      if self.tree.policy_parameters > _RATE_LOGITS else "no positive rate is proved")
-        result = replace(
-            blank, status="proved", value=_hull([p.value for p in pieces]), return_=_hull([p.return_ for p in pieces]),
-            entropy=_hull([p.entropy for p in pieces]), rate=rate, engine=engine, document=document, reached=self.low,
-            pieces=pieces, reason=reason, greedy_return=exact,
-            policy={key: {a: _hull([p.policy[key][a] for p in pieces]) for a in row} for key, row in pieces[0].policy.items()})
-        if rows is None:
-            return result
-        best = self._by_name([[a in row.actions for a in range(len(policy))] for row, policy in zip(rows, enclosed[0].policy)])
-        gaps = {key: rows[x].gap for _, key, x in self._infosets()}
-        return replace(result, greedy={key: tuple(a for a, kept in row.items() if kept) for key, row in best.items()},
-                       greedy_gap=gaps, ties=self._ties(rows, orbit))
-
-    def _infosets(self) -> list[tuple[History, str, int]]:
-        """(history, key, row of the clustered tree) of every AOH, agent by agent."""
-        return [(x, x.key, self.layout.rows[i, x.depth].start + x.class_index) for i, listed in enumerate(self.histories) for x in listed]
-
-    def _names(self, history: History) -> list[str]:
-        i = history.aoh.agent
-        return [self.tree.game.actions[i][a] for a in self.tree.game.actions_at(i, history.depth)]
-
-    def _by_name(self, table: list[list[Any]]) -> dict[str, dict[str, Any]]:
-        """Rows of the clustered tree as {infoset: {action: entry}} over all AOHs."""
-        return {key: dict(zip(self._names(history), table[x], strict=True)) for history, key, x in self._infosets()}
-
-    def _ties(self, rows: list[GreedyRow], orbit: list[list[int]] | None) -> tuple[Tie, ...]:
-        """Rows with several greedy actions, once per class, under the key of its first AOH."""
-        found, seen = [], set()
-        named = {x: (key, self._names(history)) for history, key, x in reversed(self._infosets())}
-        for _, key, x in self._infosets():
-            row = rows[x]
-            if len(row.actions) > 1 and x not in seen:
-                seen.add(x)
-                names = named[x][1]
-                members = ()
-                if row.tied:
-                    number = orbit[x][row.actions[0]]
-                    members = tuple((named[y][0], named[y][1][a]) for y in sorted(named) for a, k in enumerate(orbit[y]) if k == number)
-                found.append(Tie(key, tuple(names[a] for a in row.actions), row.tied, members))
-        return tuple(found)
-
-
-def outward(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
-    """Dyadic ends around [low, high] with about `_DIGITS` binary digits, a little apart from exact numbers:
-    a checker's arithmetic rounds those too.
-
-    >>> low, high = outward(Fraction(1, 3), Fraction(1, 3))
-    >>> low < Fraction(1, 3) < high, high - low < Fraction(1, 10**24)
-    (True, True)
-    """
-    size = max(abs(low), abs(high))
-    lead = math.frexp(float(size))[1] if size and float(size) else 0
-    scale = Fraction(2) ** min(_DIGITS - lead, _MOST_DIGITS)
-    return Fraction(math.floor((low - _SLACK) * scale)) / scale, Fraction(math.ceil((high + _SLACK) * scale)) / scale
-
-
-def _policy(image: Image) -> list[list[tuple[Fraction, Fraction]]]:
-    """Ends of pi(a) = 1 / sum_b exp(z_b - z_a) over log-ratios, rounded outwards."""
-    rows = []
-    with working_precision(_PRECISION):
-        for row in image:
-            found = []
-            for a, (low, high) in enumerate(row):
-                others = [z for b, z in enumerate(row) if b != a]
-                least = 1 / sum((to_arb(z[1] - low).exp() for z in others), to_arb(Fraction(1)))
-                most = 1 / sum((to_arb(z[0] - high).exp() for z in others), to_arb(Fraction(1)))
-                ends = outward(arb_ends(least)[0], arb_ends(most)[1])
-                found.append((max(Fraction(0), ends[0]), min(Fraction(1), ends[1])) if others else (Fraction(1), Fraction(1)))
-            rows.append(found)
-    return rows
-
 
 def _ends(enclosed: Enclosed) -> list[list[tuple[Fraction, Fraction]]]:
     return [[(p.lower, p.upper) for p in row] for row in enclosed.policy]
-
-
-def _hull(parts: list[Enclosure]) -> Enclosure:
-    return Enclosure(min(p.lower for p in parts), max(p.upper for p in parts))

@@ -3,35 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from certify.bounds.enclosure import Enclosure
-from certify.certificates.threshold import FORMAT, VERSION
+from certify.certificates.version import FORMAT, VERSION
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
+from certify.uniqueness.enclosed import Enclosed
 from certify.uniqueness.greedy import GreedyRow
 from certify.uniqueness.pieces import UNIT_BITS, Piece
 
 
 # of the threshold inside: what the certificate around it states, and what no checker reads
 _LEFT_OUT = ("format", "version", "kind", "game", "game_sha256", "objective", "consequences", "search")
-
-
-@dataclass(frozen=True, eq=False)
-class Enclosed:
-    """What is claimed for the temperatures [low, high] on one piece: enclosures with `Fraction` ends;
-    `policy` per row and action."""
-
-    piece: int
-    low: Fraction
-    high: Fraction
-    value: Enclosure
-    reward: Enclosure
-    entropy: Enclosure
-    policy: list[list[Enclosure]]
 
 
 def optimum_certificate(game: Game, threshold: dict[str, Any], pieces: Sequence[Piece], enclosed: Sequence[Enclosed], *,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from certify.checker.entropy_arithmetic import BITS, Interval, Unbounded
-from certify.checker.envelope import Failed, Malformed, array, integer, record
+from certify.checker.envelope import Failed, array, integer, record
 from certify.checker.slopes import Equations, policy_over, rows_of
 
 INVERSE_BITS = 48  # entries of an approximate inverse are multiples of 2^-48

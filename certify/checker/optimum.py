@@ -13,7 +13,7 @@ from certify.checker.equivariance import orbits, read_generators
 from certify.checker.game import read_game
 from certify.checker.krawczyk import lies_within, read_box, read_unit, verify_krawczyk
 from certify.checker.process import build_process
-from certify.checker.rate import check_rate, rows_in
+from certify.checker.rate import check_rate, check_size, rows_in
 from certify.checker.slopes import Equations, policy_over, rows_of, scaled
 
 _FIELDS = ("format", "version", "kind", "game", "game_sha256", "objective", "claim", "proof")
@@ -130,7 +130,7 @@ class _Check:
             for name, found in zip(_ENCLOSURES, self._values(policy, low, high)):
                 if not found.within(*_pair(data[name], f"{where}.{name}")):
                     raise Failed(f"the {name} is not shown to lie in its enclosure", step="enclosure", piece=k)
-            self.policy, self.beta = policy, beta_low
+            self.policy = policy
             self.steps += 1
         if not self.claim["pieces"] or reached < self.high:
             raise Failed(f"no enclosure beyond {reached}", step="enclosure")
@@ -202,6 +202,7 @@ class _Check:
         rate = rational(self.claim["rate"], "claim.rate")
         if rate <= 0:
             raise Failed("not positive", step="rate")
+        check_size(self.process)
         process = build_process(self.game, clustering=False)
         rows = rows_in(process, self.process)
         check_rate(process, tuple([part[x] for x in rows] for part in self.policy), 1 / self.low, rate)

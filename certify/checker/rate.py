@@ -20,6 +20,22 @@ MAX_LOGITS = 700
 _KEPT_BITS = 100  # behind the point, of the matrix that is shown to be positive definite
 
 
+def check_size(merged):
+    """`Failed` where the whole table of the game behind the clustered process `merged` has too many logits."""
+    count, members = 0, []
+    for t in range(merged.horizon):
+        layer = []
+        for i in range(merged.agents):
+            row = [0] * merged.classes[t][i]
+            for (before, _, _), k in merged.children[t][i].items():
+                row[k] += members[i][before] if t else 1
+            count += sum(row) * merged.actions[t][i]
+            layer.append(row)
+        members = layer
+    if count > MAX_LOGITS:
+        raise Failed(f"{count} logits, more than the {MAX_LOGITS} of this checker", step="rate")
+
+
 def rows_in(process, merged):
     """Per row of `process` (every AOH a class of its own) the row of the clustered process `merged`."""
     number = {name: x for x, name in enumerate(rows_of(merged))}

@@ -119,3 +119,11 @@ def test_a_box_far_from_any_stationary_policy_is_not_proved() -> None:
     piece["centre"][0] = [m + (1 << 127) for m in piece["centre"][0]]
     assert check_certificate(document).failed_step["step"] == "piece"
     assert krawczyk.MAX_COORDINATES > 100
+
+
+def test_a_table_too_large_for_a_rate_is_refused_before_it_is_built(monkeypatch) -> None:
+    monkeypatch.setattr(rate, "MAX_LOGITS", 41)  # the whole table of dectiger, two steps, has 42
+    failed = check_certificate(read(FOLDER / "valid" / "two_steps.json")).failed_step
+    assert failed["step"] == "rate" and failed["why"].startswith("42 logits")
+    monkeypatch.setattr(rate, "MAX_LOGITS", 42)
+    assert check_certificate(read(FOLDER / "valid" / "two_steps.json")).valid

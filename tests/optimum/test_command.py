@@ -57,12 +57,20 @@ def test_a_path_as_json(capsys) -> None:
     assert exact(found["pieces"][0]["value"])[0] >= exact(found["value"])[0]
 
 
-def test_undecided_is_3(capsys) -> None:
-    code, out, _ = run(capsys, "optimum", "lever:2", "--alpha", "2/5", "--json")
+@pytest.fixture
+def structural(capsys, tmp_path) -> str:
+    """The structural threshold of two levers, exactly 1/2."""
+    path = str(tmp_path / "threshold.json")
+    assert run(capsys, "threshold", "lever:2", "--method", "structural", "-o", path)[0] == 0
+    return path
+
+
+def test_undecided_is_3(capsys, structural) -> None:
+    code, out, _ = run(capsys, "optimum", "lever:2", "--alpha", "2/5", "--threshold", structural, "--json")
     assert code == 3 and json.loads(out)["status"] == "undecided" and "degenerate" in json.loads(out)["reason"]
 
 
-def test_a_policy_file(capsys, tmp_path) -> None:
+def test_a_policy_file(capsys, tmp_path, structural) -> None:
     table = tmp_path / "policy.json"
     table.write_text('{"agent1:": {"0": 0.5, "1": 0.5}, "agent2:": {"0": 0.7, "1": 0.3}}')
     code, out, _ = run(capsys, "policy", "lever:2", "--alpha", "1", str(table), "--json")
@@ -70,7 +78,8 @@ def test_a_policy_file(capsys, tmp_path) -> None:
     assert code == 0 and found["norm"] == "max |π − π*|" and abs(Fraction(found["distance"]) - Fraction(1, 5)) < Fraction(1, 10**12)
     assert exact(found["return_gap"])[0] <= 0
     assert "is at most 0.2000000000" in run(capsys, "policy", "lever:2", "--alpha", "1", str(table))[1]
-    assert run(capsys, "policy", "lever:2", "--alpha", "2/5", str(table))[0] == 3
+    assert run(capsys, "policy", "lever:2", "--alpha", "2/5", "--threshold", structural, str(table))[0] == 3
+    assert run(capsys, "policy", "lever:2", "--alpha", "1/2", "--threshold", structural, str(table))[0] == 3  # degenerate there
 
 
 @pytest.mark.parametrize("arguments", [

@@ -8,7 +8,7 @@ import importlib
 import pytest
 
 MODULES = ["certify.checker.slopes", "certify.cli.optimum", "certify.optimum_api", "certify.policy_api",
-           "certify.uniqueness.approx_rate", "certify.uniqueness.greedy"]
+           "certify.uniqueness.approx_rate", "certify.uniqueness.enclosed", "certify.uniqueness.greedy"]
 
 
 @pytest.mark.parametrize("name", MODULES)

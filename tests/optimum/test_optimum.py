@@ -20,9 +20,11 @@ from certify.games import builtin
 from certify.games.histories import histories
 from certify.games.oneshot import one_shot
 from certify.games.tree import unroll
+from certify.uniqueness import enclosed
 from certify.uniqueness.approx_branches import approx_settle
 from certify.uniqueness.approx_equations import ApproxEquations
 from certify.uniqueness.approx_policy import approx_stationary
+
 from certify.uniqueness.existence import prove_stationary
 from certify.uniqueness.plan import Plan
 
@@ -166,8 +168,8 @@ def test_what_is_proved_before_an_interruption_is_kept(monkeypatch) -> None:
 
 
 def test_the_checker_has_the_last_word(monkeypatch) -> None:
-    wrong = optimum_api._policy
-    monkeypatch.setattr(optimum_api, "_policy", lambda image: [[(lo, lo) for lo, _ in row] for row in wrong(image)])
+    wrong = enclosed.policy_ends
+    monkeypatch.setattr(enclosed, "policy_ends", lambda image: [[(lo, lo) for lo, _ in row] for row in wrong(image)])
     result = certify.optimum("dectiger", 340, horizon=2)
     assert result.status == "undecided" and "does not confirm" in result.reason and not result.policy
 
