@@ -23,9 +23,9 @@ _COMMANDS = {
     "show": ("certify.cli.certificates", "show"),
     "plot": ("certify.cli.plot", "plot"),
     "games": ("certify.cli.games", "games"),
-    "symmetries": ("certify.symmetry.command", "symmetries"),
-    "crossplay": ("certify.symmetry.crossplay_command", "crossplay"),
-    "entropy": ("certify.entropy.command", "entropy"),
+    "symmetries": ("certify.cli.symmetries", "symmetries"),
+    "crossplay": ("certify.cli.crossplay", "crossplay"),
+    "entropy": ("certify.cli.entropy", "entropy"),
 }
 
 

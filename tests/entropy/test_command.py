@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from certify.checker.entropy import check_entropy
-from certify.entropy.command import entropy
+from certify.cli.entropy import entropy
 from certify.errors import InputError
 
 RARE = ["--policy", "1/100,49/100,1/2", "--advantages", "1,0,0", "--algorithm", "reinforce"]

@@ -11,7 +11,7 @@ from scipy.integrate import solve_ivp
 
 from certify.bounds.evaluate import evaluate
 from certify.bounds.policy import PolicyBox, layout_of
-from certify.entropy.command import entropy
+from certify.cli.entropy import entropy
 from certify.entropy.enclosure import working_precision
 from certify.entropy.flow import flow_piece, flow_report, history_tree, step_paths
 from certify.entropy.sign import certify_sign

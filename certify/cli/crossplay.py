@@ -16,7 +16,7 @@ from certify.games.load import load
 from certify.games.model import Game
 from certify.games.textfile import parse_json, read_text
 from certify.games.tree import unroll
-from certify.symmetry.command import finish, finish_undecided
+from certify.cli.symmetries import finish, finish_undecided
 from certify.symmetry.crossplay_report import pairs_json, pairs_text, study_json, study_text
 from certify.symmetry.crossplay_study import study, study_policies
 from certify.symmetry.pairs import disjoint_pairs

@@ -19,7 +19,7 @@ from certify.entropy.certificate import table_certificate
 from certify.entropy.clipping_bound import clipping_bound, ppo_overshoot
 from certify.entropy.controller_proofs import Proof, prove_adapo, prove_zeta, refute_two_cycle
 from certify.entropy.enclosure import RationalEnclosure, working_precision
-from certify.entropy.flow_command import flow_command
+from certify.cli.entropy_flow import flow_command
 from certify.entropy.formats import FloatFormat, find_format
 from certify.entropy.plots import plot_bias, plot_change
 from certify.entropy.policy import Policy, StatePolicy, advantages_from_json, numbers, policy_from_json, read_json_argument
