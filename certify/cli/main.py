@@ -26,6 +26,7 @@ _COMMANDS = {
     "symmetries": ("certify.cli.symmetries", "symmetries"),
     "crossplay": ("certify.cli.crossplay", "crossplay"),
     "entropy": ("certify.cli.entropy", "entropy"),
+    "claims": ("certify.cli.claims", "claims"),
 }
 
 

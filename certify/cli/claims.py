@@ -1,0 +1,67 @@
+"""The command `certify claims`: runs the proofs of the papers' claims and of our own (interface)."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import click
+
+from certify.claims.report import explanation, line, markdown, result_json
+from certify.claims.runner import find_proofs, run_proofs, select
+from certify.cli.output import DONE, REFUTED, UNDECIDED, Progress, print_json
+from certify.errors import InputError
+
+
+@click.command()
+@click.argument("ids", metavar="[ID ...]", nargs=-1)
+@click.option("--quick", is_flag=True, help="Fewer games and wider brackets: under a minute.")
+@click.option("--strict", is_flag=True, help="Exit 3 if any claim stays undecided.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Write all proofs with their figures as one Markdown file.")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Write the evidence here (default: a new temporary folder, named below the table).")
+@click.option("--proofs", "folder", type=click.Path(path_type=Path), help="The folder of proofs (default: the checkout's own).")
+@click.option("--update", is_flag=True, help="Write the figures of this run into the written proofs themselves.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
+def claims(ids, quick, strict, report, keep, folder, update, workers, as_json) -> int:
+    """Run the proofs of all claims, or of the claims ID: claim, verdict, evidence, seconds.
+
+    One ID explains that claim.  Exit 1 where a certificate does not check or a claim is refuted against expectation.
+    """
+    proofs = select(find_proofs(folder), ids)
+    try:
+        out = Path(tempfile.mkdtemp(prefix="certify-claims-")) if keep is None else keep
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(str(keep), f"cannot be made ({error.strerror})", "name a folder that can be written") from None
+    results = []
+    with Progress() as progress:
+        progress(f"running claim {proofs[0].claim.id}")
+        for k, result in enumerate(run_proofs(proofs, out, quick=quick, workers=workers)):
+            results.append(result)
+            if not as_json and len(ids) != 1:
+                print(line(result), flush=True)
+            if k + 1 < len(proofs):
+                progress(f"running claim {proofs[k + 1].claim.id}")
+    if as_json:
+        print_json([result_json(result) for result in results])
+    elif len(ids) == 1:
+        print("\n\n".join(explanation(result) for result in results))
+    else:
+        print(f"evidence in {out}")
+    if report is not None:
+        _write(report, markdown(results, quick=quick))
+    if update:
+        for proof, result in zip(proofs, results, strict=True):
+            if not result.failure:
+                _write(proof.text, result.text)
+    if any(result.failure for result in results):
+        return REFUTED
+    return UNDECIDED if strict and not all(result.decided for result in results) else DONE
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(str(path), f"cannot be written ({error.strerror})", "name a file in a folder that exists") from None
