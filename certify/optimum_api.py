@@ -21,6 +21,7 @@ from certify.api import ThresholdResult, threshold as find_threshold
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.policy import layout_of
 from certify.certificates.optimum import optimum_certificate
+from certify.certificates.threshold import cover_certificate
 from certify.checker import krawczyk
 from certify.checker.entropy_arithmetic import BITS
 from certify.checker.envelope import Failed, read_file
@@ -37,14 +38,17 @@ from certify.symmetry.evidence import map_to_json
 from certify.symmetry.group import symmetries
 from certify.symmetry.histories import fixed_subspace
 from certify.uniqueness.approx_rate import approx_rate
+from certify.uniqueness.cover import Stalled, find_cover
 from certify.uniqueness.enclosed import Enclosed, enclose
 from certify.uniqueness.greedy import greedy_return, greedy_rows
 from certify.uniqueness.pieces import UNIT_BITS, Image, Path, Piece, Stopped
+from certify.uniqueness.plan import Plan
 
 Progress = Callable[[str], None]
 
 _RATE_LOGITS = 700    # of the whole table: for larger ones no rate is computed
 _ABOVE = Fraction(15, 16)    # of the threshold's beta: where the principal branch is begun
+_BELOW = Fraction(9, 10)     # of the temperature asked for: no threshold below it is looked for
 _RATE_PART = 1 - 2.0**-18   # of the float rate that is claimed first
 
 
@@ -74,7 +78,7 @@ def optimum(game: Game | str, alpha: Fraction | int | str | tuple, *, horizon: i
     if not 0 < widest <= 1:
         raise InputError("width", f"{width}", "use a number in (0, 1]")
     tree = unroll(game, max_entries=max_entries)
-    document, alpha_star = _threshold(game, low, threshold, time_limit / 2, max_entries, progress)
+    document, alpha_star = _threshold(game, tree, low, threshold, time_limit / 2, max_entries, progress)
     search = _Search(tree, document, alpha_star, low, high, float(widest), began + time_limit, progress)
     return replace(search.result(), alpha_star=alpha_star, game_sha256=game_sha256(game), horizon=game.horizon,
                    seconds=time.monotonic() - began)
@@ -91,15 +95,21 @@ def read_temperatures(alpha: Any) -> tuple[Fraction, Fraction]:
     return numbers[0], numbers[-1]
 
 
-def _threshold(game: Game, alpha: Fraction, given: Any, time_limit: float, max_entries: int,
+def _threshold(game: Game, tree: Tree, alpha: Fraction, given: Any, time_limit: float, max_entries: int,
                progress: Progress) -> tuple[dict[str, Any], Fraction]:
-    """A threshold certificate of `game` and its alpha_star; the cheapest that reaches `alpha`, if any does."""
+    """A threshold certificate of `game` and its alpha_star: the one given, or the cheapest that reaches `alpha`, if any does."""
     if given is not None:
         return _given_threshold(game, given)
     found = find_threshold(game, method="structural", progress=progress)
-    if found.status == "proved" and found.alpha_star > alpha:
-        sharper = find_threshold(game, rtol=Fraction(1, 20), time_limit=time_limit, max_entries=max_entries, progress=progress)
-        if sharper.status == "proved" and sharper.alpha_star < found.alpha_star:
+    if found.status != "proved" or found.alpha_star > alpha:
+        progress(f"covering every temperature from {float(alpha):.6g} on")
+        try:
+            nodes = find_cover(Plan(tree), 1 / alpha, deadline=time.monotonic() + time_limit / 2, progress=progress)
+            return cover_certificate(game, nodes, []), alpha
+        except Stalled:
+            sharper = find_threshold(game, rtol=Fraction(1, 20), time_limit=time_limit / 2, alpha_min=alpha * _BELOW,
+                                     max_entries=max_entries, progress=progress)
+        if sharper.status == "proved" and (found.status != "proved" or sharper.alpha_star < found.alpha_star):
             found = sharper
     if found.status != "proved":
         raise InputError(game.name, f"no threshold was proved ({found.reason})", "give one by --threshold")
