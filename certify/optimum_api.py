@@ -46,6 +46,7 @@ from certify.uniqueness.plan import Plan
 
 Progress = Callable[[str], None]
 
+_HOTTEST = Fraction(10**100)   # searches run in floats
 _RATE_LOGITS = 700    # of the whole table: for larger ones no rate is computed
 _ABOVE = Fraction(15, 16)    # of the threshold's beta: where the principal branch is begun
 _BELOW = Fraction(9, 10)     # of the temperature asked for: no threshold below it is looked for
@@ -78,6 +79,11 @@ def optimum(game: Game | str, alpha: Fraction | int | str | tuple, *, horizon: i
     if not 0 < widest <= 1:
         raise InputError("width", f"{width}", "use a number in (0, 1]")
     tree = unroll(game, max_entries=max_entries)
+    size = layout_of(tree).size - layout_of(tree).number_of_rows
+    if size > krawczyk.MAX_COORDINATES:
+        return OptimumResult("undecided", None, Enclosure(low, high), game_sha256=game_sha256(game), horizon=game.horizon,
+                             seconds=time.monotonic() - began, reason=f"{size} log-ratios after clustering, a Krawczyk step is "
+                             f"made for at most {krawczyk.MAX_COORDINATES}")
     document, alpha_star = _threshold(game, tree, low, threshold, time_limit / 2, max_entries, progress)
     search = _Search(tree, document, alpha_star, low, high, float(widest), began + time_limit, progress)
     return replace(search.result(), alpha_star=alpha_star, game_sha256=game_sha256(game), horizon=game.horizon,
@@ -92,6 +98,8 @@ def read_temperatures(alpha: Any) -> tuple[Fraction, Fraction]:
     numbers = [parse_rational(part, "alpha") for part in parts]
     if not 0 < numbers[0] <= numbers[-1]:
         raise InputError("alpha", f"{alpha}", "use positive temperatures, the smaller one first")
+    if numbers[0] < 1 / _HOTTEST or numbers[-1] > _HOTTEST:
+        raise InputError("alpha", f"{alpha} is out of range", "use temperatures between 1e-100 and 1e100")
     return numbers[0], numbers[-1]
 
 
@@ -165,8 +173,6 @@ class _Search:
     def result(self) -> OptimumResult:
         kind = "unique" if self.unique else "principal branch"
         blank = OptimumResult("undecided", kind, Enclosure(self.low, self.high))
-        if self.path.eq.size > krawczyk.MAX_COORDINATES:
-            return replace(blank, reason=f"{self.path.eq.size} log-ratios, a Krawczyk step is made for at most {krawczyk.MAX_COORDINATES}")
         last = None
         try:
             pieces, last = self._pieces()

@@ -48,7 +48,7 @@ class OptimumResult:
 
     status : "proved" (the checker accepted the certificate) or "undecided" (`reason` says why).
     kind : "unique", or "principal branch" (the branch of stationary policies that continues the
-    unique one from large temperatures without degenerating: others may exist).
+    unique one from large temperatures without degenerating: others may exist); None: not looked for.
     alpha : the temperatures; lower = upper for one; of a path that could not be followed to its end
     (`reason`), those that were reached.  value : J_alpha.  return_ : the expected return.
     entropy : the weighted entropy.  policy : per infoset and action; over an interval of
@@ -60,7 +60,7 @@ class OptimumResult:
     """
 
     status: str
-    kind: str
+    kind: str | None
     alpha: Enclosure
     value: Enclosure | None = None
     return_: Enclosure | None = None

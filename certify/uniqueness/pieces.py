@@ -120,7 +120,7 @@ class Path:
                 if step is None:
                     speed = float(np.abs(frame.motion).max(initial=0.0))
                     step = min(float(high - low), _FIRST_MOTION / max(speed, 1e-12))
-                elif step < _LEAST_STEP * float(high):
+                elif step < _LEAST_STEP * float(reached or high):
                     raise Stopped(reached, "the boxes shrink: the branch comes near a degenerate policy", pieces)
                 end = min(high, _after(reached, step))
                 found = self._between(reached, end, frame, joint, linked, widest)

@@ -189,7 +189,7 @@ def test_thresholds_are_compared_with_the_game(tmp_path) -> None:
     assert below.status == "undecided" and "threshold" in below.reason
 
 
-@pytest.mark.parametrize("alpha", [0, "-1", "1:1/2", "1:2:3", "x", 0.5, None])
+@pytest.mark.parametrize("alpha", [0, "-1", "1:1/2", "1:2:3", "x", 0.5, None, "1e-390", "1e390"])
 def test_bad_temperatures(alpha) -> None:
     with pytest.raises(InputError):
         certify.optimum("lever:3", alpha)
@@ -256,6 +256,16 @@ def test_greedy_return_is_that_of_enumeration() -> None:
     result = certify.optimum(one_shot("table", ["012", "012"], payoff), 20)
     best = [int(result.greedy[f"agent{k}:"][0]) for k in (1, 2)]
     assert result.greedy_return == payoff[tuple(best)]
+
+
+def test_a_game_beyond_the_size_of_a_krawczyk_step_is_undecided() -> None:
+    result = certify.optimum("lever:302", 1)
+    assert (result.status, result.kind) == ("undecided", None) and "602 log-ratios" in result.reason
+
+
+def test_a_path_over_many_orders_of_magnitude() -> None:
+    result = certify.optimum("lever:3:1/2", ("1", "1e9"), width="1/4")
+    assert result.status == "proved" and not result.reason and result.alpha.upper == 10**9
 
 
 def test_a_game_without_choices() -> None:
