@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from certify.certificates.reading_multiplicity import describe_multiplicity
 from certify.certificates.reading_optimum import describe_optimum
 from certify.errors import InputError
 from certify.exact import decimal_text, parse_rational
@@ -95,4 +96,5 @@ def _assumptions() -> list[str]:
             "", "Nothing on this page has been verified; run `certify check`."]
 
 
-_WRITERS = {"threshold": _threshold, "structural-parameters": _parameters, "optimum": describe_optimum}
+_WRITERS = {"threshold": _threshold, "structural-parameters": _parameters, "optimum": describe_optimum,
+            "multiplicity": describe_multiplicity}

@@ -131,8 +131,11 @@ class Branch:
 def follow(eq: ApproxEquations, z: np.ndarray, alpha: float, *, top: float, floor: float, steps: int = 250) -> Branch:
     """The branch of z (N,), first towards larger alpha, until alpha leaves [floor, top] or `steps` are made."""
     y = np.append(z, -np.log(alpha))
-    tangent = _tangent(eq, y, np.append(np.zeros(eq.size), -1.0))
-    rows, tangents, margins = [y], [tangent], [approx_margin(eq, z, 1 / alpha)]
+    start = _tangent(eq, y, np.append(np.zeros(eq.size), -1.0))
+    if start is None:
+        return Branch(eq, y[None], np.zeros((1, eq.size + 1)), np.zeros(1))
+    tangent, margin = start
+    rows, tangents, margins = [y], [tangent], [margin]
     length = 0.05
     while len(rows) < steps and floor <= np.exp(-y[-1]) <= top:
         longest = min(0.08 / max(abs(tangent[-1]), 1e-3), 0.4 / max(np.abs(tangent[:-1]).max(), 1e-9))
@@ -141,13 +144,13 @@ def follow(eq: ApproxEquations, z: np.ndarray, alpha: float, *, top: float, floo
             break
         corrected = _correct(eq, y + length * tangent, tangent)
         following = None if corrected is None else _tangent(eq, corrected, tangent)
-        if following is None or following @ tangent < 0.9:
+        if following is None or following[0] @ tangent < 0.9:
             length /= 2
             continue
-        y, tangent = corrected, following
+        y, (tangent, margin) = corrected, following
         rows.append(y)
         tangents.append(tangent)
-        margins.append(approx_margin(eq, y[:-1], np.exp(y[-1])))
+        margins.append(margin)
         length *= 1.6
     return Branch(eq, np.array(rows), np.array(tangents), np.array(margins))
 
@@ -159,11 +162,13 @@ def _bordered(eq: ApproxEquations, y: np.ndarray, border: np.ndarray) -> tuple[n
     return value, np.vstack([np.column_stack([slope, beta * by_beta]), border])
 
 
-def _tangent(eq: ApproxEquations, y: np.ndarray, before: np.ndarray) -> np.ndarray | None:
-    """The unit tangent at y whose product with `before` is positive."""
+def _tangent(eq: ApproxEquations, y: np.ndarray, before: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """The unit tangent at y whose product with `before` is positive, and the least eigenvalue of DG."""
     _, matrix = _bordered(eq, y, before)
     tangent = _solve(matrix, np.append(np.zeros(eq.size), 1.0))
-    return None if tangent is None else tangent / np.linalg.norm(tangent)
+    if tangent is None:
+        return None
+    return tangent / np.linalg.norm(tangent), float(np.linalg.eigvals(matrix[:-1, :-1]).real.min())
 
 
 def _correct(eq: ApproxEquations, guess: np.ndarray, normal: np.ndarray, rounds: int = 7) -> np.ndarray | None:
@@ -251,8 +256,8 @@ def _reach_of(branch: Branch, k: int) -> tuple[float, float]:
 def _log_beta(branch: Branch, k: int, s: float) -> float:
     """log beta there; infinite where the corrector has left for another branch, as the direction tells."""
     y = _along(branch, k, s)
-    tangent = None if y is None else _tangent(branch.eq, y, branch.tangent[k])
-    return np.inf if tangent is None or tangent @ branch.tangent[k] < 0.7 else float(y[-1])
+    found = None if y is None else _tangent(branch.eq, y, branch.tangent[k])
+    return np.inf if found is None or found[0] @ branch.tangent[k] < 0.7 else float(y[-1])
 
 
 def _bifurcation_height(branch: Branch, low: int, high: int) -> float:

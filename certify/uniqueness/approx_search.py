@@ -20,6 +20,7 @@ _FACTOR = 0.8  # between the levels of the first scan
 _ABOVE = (1.004, 1.02, 1.05, 1.1, 1.18, 1.3, 1.5, 1.8, 2.3, 3.0)
 _BELOW = (0.985, 0.95, 0.9, 0.82, 0.72, 0.6, 0.45)
 _ROUNDS = 4
+_HEIGHT = 4  # how far above the best limit branches are followed; the levels above look further
 _USEFUL = 0.9  # of the best limit: how high one must be to be kept as a substitute
 _GAIN = 1e-4  # relative, below which another round is not worth it
 _DEPTH = 0.42  # how far below the best limit branches are followed, to know them at the lower levels
@@ -87,7 +88,8 @@ class ApproxSearch:
 
     def follow(self, z: np.ndarray, alpha: float) -> None:
         """Add the branch of z and its limits."""
-        branch = follow(self.eq, z, alpha, top=1.05 * self.top, floor=min(0.8 * alpha, _DEPTH * self.best))
+        top = min(1.05 * self.top, _HEIGHT * max(alpha, self.best))
+        branch = follow(self.eq, z, alpha, top=top, floor=min(0.8 * alpha, _DEPTH * self.best))
         self.branches.append(branch)
         proved_unique_above = self.top * (1 + 1e-9)
         fresh = [limit for limit in limits(branch, _USEFUL * self.best) if limit.alpha <= proved_unique_above]

@@ -26,7 +26,7 @@ from certify.uniqueness.jets import Jet
 _NEWTON_STEPS = 30
 _INFLATIONS = 4
 _COMPARISON_BITS = 400
-_LARGEST = 400  # log-ratios; the dense Jacobian in jets grows with the square
+LARGEST = 400  # log-ratios; the dense Jacobian in jets grows with the square
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +91,8 @@ def prove_stationary(tree: Tree, alpha: Fraction | int, approx_policy: Any, *, p
 def check_size(tree: Tree) -> None:
     """Raises `InputError` where a policy of `tree` has more log-ratios than a Krawczyk step takes."""
     layout = layout_of(tree)
-    if (size := layout.size - layout.number_of_rows) > _LARGEST:
-        raise InputError(tree.game.name, f"{size} log-ratios", f"a Krawczyk step is made for at most {_LARGEST}")
+    if (size := layout.size - layout.number_of_rows) > LARGEST:
+        raise InputError(tree.game.name, f"{size} log-ratios", f"a Krawczyk step is made for at most {LARGEST}")
 
 
 class _Ratios:

@@ -28,7 +28,7 @@ from certify.uniqueness.approx_branches import (
     Branch, Found, Limit, approx_margin, approx_policies, approx_uphill, crossings, follow, limits)
 from certify.uniqueness.approx_equations import ApproxEquations
 from certify.uniqueness.approx_search import ApproxSearch
-from certify.uniqueness.existence import StationaryProof, prove_stationary
+from certify.uniqueness.existence import LARGEST, StationaryProof, prove_stationary
 from certify.uniqueness.structural import structural_thresholds
 
 MAXIMUM, SADDLE, UNDECIDED = "maximum", "saddle", "undecided"
@@ -119,7 +119,9 @@ def find_multiplicity(tree: Tree, *, rtol: Fraction | float = DEFAULT_RTOL, time
     eq = ApproxEquations(tree)
     top = structural_thresholds(tree.game)[0].alpha_star
     floor = reward_range(tree) / 1000 if alpha_min is None else alpha_min
-    if eq.size == 0 or top <= 0:
+    if eq.size > LARGEST:
+        progress(f"from below: {eq.size} log-ratios, proofs are made for at most {LARGEST}")
+    if not 0 < eq.size <= LARGEST or top <= 0:
         return None
     search = ApproxSearch(eq, float(top), max(float(floor), 1e-300), deadline=deadline, seed=_SEED, progress=progress)
     search.run()
@@ -296,7 +298,7 @@ def _two_maxima(proofs: _Proofs, search: ApproxSearch, witness: Witness, progres
         if not stable or len(stable) == 1 and proofs.other_image(stable[0]) is None:
             continue
         progress(f"from below: {len(stable)} kinds of local maxima at {alpha:.6g}")
-        result = _best_pair(proofs, [_upwards(eq, z, alpha, search.top) for z in stable])
+        result = _best_pair(proofs, [_upwards(eq, z, alpha, 1.05 * float(witness.alpha)) for z in stable])
         if result is not None:
             return result
     return None

@@ -14,6 +14,7 @@ from multiplicity_certificates import FOLDER, INVALID, MALFORMED, VALID, documen
 from random_games import random_game
 
 from certify.certificates.multiplicity import multiplicity_certificate
+from certify.certificates.reading import describe
 from certify.checker import Malformed, check_certificate, check_file
 from certify.checker.game import read_game
 from certify.checker.multiplicity import check_multiplicity
@@ -114,3 +115,12 @@ def test_random_damage_never_crashes_and_never_proves_more() -> None:
             accepted += 1
             assert verdict.claim.split(";")[0].split("(")[0] == claim.split(";")[0].split("(")[0]
     assert accepted < 100
+
+
+@pytest.mark.parametrize("path", files("valid"), ids=lambda p: p.stem)
+def test_shown_to_people(path: Path) -> None:
+    certificate = read(path.stem)
+    page = describe(certificate, str(path))
+    assert certificate["claim"]["alpha_multiple"] in page and "saddle" in page and "run `certify check`" in page
+    assert ("Theorem A" in page) == (path.stem == "saddle_alone")
+    assert ("a symmetry of the game maps" in page) == ("symmetry" in json.dumps(certificate["proof"]))
