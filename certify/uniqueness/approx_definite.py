@@ -88,13 +88,21 @@ class Hessian:
             index = plan.below(j, t, u)[:, None, None, :]
             upper = upper + support(step.box[j][u], index, moved, entropic=False).sum(-1)
             lower = lower - support(step.box[j][u], index, -moved, entropic=False).sum(-1)
-        block, k, w = step.box[agent][t], plan.levels[t].joint[:, agent], plan.weights[agent]
+        block = step.box[agent][t]
         with np.errstate(divide="ignore"):
             log_low, log_high = np.log(block.lower), np.log(block.upper)
+        with np.errstate(invalid="ignore"):     # a lower end of 0 leaves the form unusable, as nan
+            return self._with_logs(agent, t, lower.min(-1), upper.max(-1), log_low, log_high)
+
+    def _with_logs(self, agent: int, t: int, lower: np.ndarray, upper: np.ndarray, log_low: np.ndarray,
+                   log_high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds less w (log pi(a) - mean_b log pi(b)), log pi between the logarithms of its ends."""
+        k, w, count = self.plan.levels[t].joint[:, agent], self.plan.weights[agent], lower.shape[-1]
+        share = (count - 1) / count
         others_low = (log_low.sum(-1, keepdims=True) - log_low) / count
         others_high = (log_high.sum(-1, keepdims=True) - log_high) / count
-        return (lower.min(-1) + w * (others_low - share * log_high)[:, k],
-                upper.max(-1) + w * (others_high - share * log_low)[:, k])
+        return (lower + w * (others_low - share * log_high)[:, k],
+                upper + w * (others_high - share * log_low)[:, k])
 
     def form(self, *, own: bool) -> Form:
         """The enclosure; `own` keeps the blocks between AOHs of one agent (Theorem B)."""
@@ -144,8 +152,9 @@ class Hessian:
         below, above = self._advantage_of(j, u)
         down, up = starts["lower"], starts["upper"]                   # (B, X, E')
         level = self.plan.levels[u]
-        smallest = np.minimum(down[..., None] * below[:, None], up[..., None] * below[:, None])
-        largest = np.maximum(down[..., None] * above[:, None], up[..., None] * above[:, None])
+        with np.errstate(invalid="ignore"):
+            smallest = np.minimum(down[..., None] * below[:, None], up[..., None] * below[:, None])
+            largest = np.maximum(down[..., None] * above[:, None], up[..., None] * above[:, None])
         self._add(low, first, second, _gather(np.moveaxis(smallest, 3, 2), level.joint[:, j], level.classes[j]))
         self._add(high, first, second, _gather(np.moveaxis(largest, 3, 2), level.joint[:, j], level.classes[j]))
 

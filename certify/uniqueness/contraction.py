@@ -71,6 +71,7 @@ class Task:
     high: float
     box: Box
     tube: float = 0.0     # total width of the known path of stationary policies over the interval
+    patient: bool = True  # whether to go on while sweeps gain little (policies have not been split)
 
 
 @dataclass
@@ -180,17 +181,16 @@ _TESTED = 0.6        # wider boxes are never definite: the test is not tried
 _MARGIN = 1e-6       # required of the float margin, so that rigorous arithmetic finds it too
 
 
-def contract(plan: Plan, tasks: list[Task], *, least_gain: float, impatient: bool = False, sweeps: int = 400,
+def contract(plan: Plan, tasks: list[Task], *, least_gain: float, sweeps: int = 400,
              deadline: float | None = None) -> list[Outcome]:
-    """Contract every box until it closes or stalls.
-
-    impatient : give up at gains below 0.5 % everywhere (a policy split follows), not only where the
-    box is about as narrow as the path inside.
-    """
+    """Contract every box until it closes or stalls: sweeps gain less than `least_gain`, or less
+    than 0.5 % where a split helps (the box is about as narrow as the path inside, or policies have
+    been split already)."""
     run = Contraction(plan, tasks, least_gain=least_gain, deadline=deadline)
     outcomes: list[Outcome | None] = [None] * len(tasks)
     alive = np.arange(len(tasks))
     tubes = np.array([task.tube for task in tasks])
+    hasty = np.array([not task.patient for task in tasks])
     for _ in range(sweeps):
         left = run.sweep()
         empty = run.empty()
@@ -198,7 +198,7 @@ def contract(plan: Plan, tasks: list[Task], *, least_gain: float, impatient: boo
         closed = np.zeros(len(alive), bool)
         if tested.any():
             closed[tested] = _sub(run, tested).margins()[0] > _MARGIN
-        patience = np.where(impatient | (run.widths() < _TUBE * tubes), _GAIN, least_gain)
+        patience = np.where(hasty | (run.widths() < _TUBE * tubes), _GAIN, least_gain)
         stalled = ~empty & ~closed & (left > 1 - patience)
         soft = _sub(run, stalled).margins(soft=True)[1] if stalled.any() else None
         order = np.cumsum(stalled) - 1
@@ -209,7 +209,7 @@ def contract(plan: Plan, tasks: list[Task], *, least_gain: float, impatient: boo
         if not len(rest):
             break
         run.keep(rest)
-        alive, tubes = alive[rest], tubes[rest]
+        alive, tubes, hasty = alive[rest], tubes[rest], hasty[rest]
     for row, index in enumerate(alive):
         if outcomes[index] is None:
             outcomes[index] = Outcome("stalled", run.steps[row], run.single(row), None)

@@ -85,13 +85,14 @@ def find_cover(plan: Plan, beta: Fraction, *, branch: bool = False, least_gain: 
     path = Path(plan)
     nodes = [Node(None, Fraction(0), beta)]
     boxes: dict[int, Box] = {0: whole_space(plan)}
+    branched: set[int] = set()       # nodes below a policy split
     while boxes:
         # which boxes make a round depends on the tree alone: depth first in beta
         chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[:_BATCH * _ROUND]
         tasks = [Task(float(nodes[k].low), float(nodes[k].high), boxes[k],
-                      path.width(float(nodes[k].low), float(nodes[k].high))) for k in chosen]
+                      path.width(float(nodes[k].low), float(nodes[k].high)), k not in branched) for k in chosen]
         try:
-            outcomes = list(_run(plan, tasks, branch, least_gain, deadline, executor))
+            outcomes = list(_run(plan, tasks, least_gain, deadline, executor))
         except (OutOfTime, KeyboardInterrupt):
             raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
         for k, task, outcome in zip(chosen, tasks, outcomes):
@@ -109,6 +110,8 @@ def find_cover(plan: Plan, beta: Fraction, *, branch: bool = False, least_gain: 
             for low, high, box in _children(node, outcome.box):
                 nodes.append(Node(k, low, high))
                 boxes[len(nodes) - 1] = box
+                if k in branched or "agent" in split:
+                    branched.add(len(nodes) - 1)
         progress(f"cover of beta in [0, {float(beta):.4g}]: {len(nodes)} nodes, {len(boxes)} open"
                  + (f", closed up to {float(_reached(nodes, boxes)):.4g}" if boxes else ""))
         if boxes and len(nodes) > max_nodes:
@@ -141,20 +144,20 @@ def restrict(nodes: list[Node], reached: Fraction) -> list[Node]:
     return result
 
 
-def _run(plan: Plan, tasks: list[Task], branch: bool, least_gain: float, deadline: float | None,
+def _run(plan: Plan, tasks: list[Task], least_gain: float, deadline: float | None,
          executor: Executor | None) -> Iterator[Outcome]:
     batches = [tasks[k:k + _BATCH] for k in range(0, len(tasks), _BATCH)]
-    jobs = [(plan, batch, least_gain, branch, deadline) for batch in batches]
+    jobs = [(plan, batch, least_gain, deadline) for batch in batches]
     results = map(_contract_batch, jobs) if executor is None else executor.map(_contract_batch, jobs)
     for outcomes in results:
         yield from outcomes
 
 
 def _contract_batch(job: tuple) -> list[Outcome]:
-    plan, batch, least_gain, branch, deadline = job
+    plan, batch, least_gain, deadline = job
     if deadline is not None and time.monotonic() > deadline:
         raise OutOfTime
-    return contract(plan, batch, least_gain=least_gain, impatient=branch, deadline=deadline)
+    return contract(plan, batch, least_gain=least_gain, deadline=deadline)
 
 
 def _choose_split(plan: Plan, node: Node, task: Task, outcome: Outcome, beta: Fraction, branch: bool) -> dict | None:
