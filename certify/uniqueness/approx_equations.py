@@ -14,7 +14,7 @@ from certify.bounds.policy import layout_of
 from certify.games.tree import Tree
 
 _STEP = 1e-30  # of the complex step: derivatives without cancellation
-_LARGEST_DENSE = 4096  # entries
+_LARGEST_DENSE = 64  # entries; larger products wake BLAS's threads, which wait for each other on a busy machine
 
 
 class ApproxEquations:
