@@ -22,6 +22,7 @@ from certify.uniqueness.plan import Plan
 
 LEAST_GAIN = 0.0005  # of the widths per sweep, below which the patient contraction gives up
 _TUBE = 8.0          # beta is split while the box is at most this much wider than the path inside
+_LONG = 2.0**-4      # policies are split only over intervals shorter than this part of their beta
 _NARROW = 2.0**-10   # beta intervals narrower than this part of beta* are not split
 _THIN = 2.0**-12     # nor policies narrower than this
 _BATCH = 16          # boxes per task of an executor
@@ -163,7 +164,8 @@ def _contract_batch(job: tuple) -> list[Outcome]:
 def _choose_split(plan: Plan, node: Node, task: Task, outcome: Outcome, beta: Fraction, branch: bool) -> dict | None:
     width = sum(float((upper - lower).sum()) for row in outcome.box for lower, upper in row)
     wide = node.high - node.low >= beta * Fraction(_NARROW)
-    if wide and (not branch or width < _TUBE * task.tube):
+    long = node.high - node.low > node.high * Fraction(_LONG)
+    if wide and (not branch or long or width < _TUBE * task.tube):
         return {"beta": (node.low + node.high) / 2}
     if not branch:
         return None
