@@ -10,7 +10,7 @@ from certify.errors import InputError
 from certify.exact import decimal_text, rational_text
 
 _MARK = re.compile(r"<!--=(?P<name>[\w-]+)-->.*?<!--/-->", re.DOTALL)
-_LONGEST_EXACT = 13
+_LONGEST_EXACT = 7
 
 
 def marks(text: str) -> list[str]:
