@@ -206,7 +206,11 @@ class _Thresholds:
         plan = Plan(self.tree)
         sharp = self.method in ("auto", "search")
         if sharp:
-            self._from_below()
+            try:
+                self._from_below()
+            except KeyboardInterrupt:      # keep what is proved: here the structural threshold
+                self.reason = "interrupted"
+                return []
             if self._close_enough(start):
                 return []
         rtol = max(self.rtol, _COARSE) if sharp else self.rtol

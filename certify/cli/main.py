@@ -9,8 +9,11 @@ from collections.abc import Sequence
 
 import click
 
-from certify.cli.output import BAD_INPUT
-from certify.errors import InputError
+# Small matrices by the thousand: threads of BLAS only wait for each other.  `--workers` adds processes.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+from certify.cli.output import BAD_INPUT  # noqa: E402
+from certify.errors import InputError  # noqa: E402
 
 INTERRUPTED = 130
 
