@@ -41,7 +41,7 @@ def run(out: Path, quick: bool) -> Outcome:
     three = closed_loop(ZetaController(Fraction(3), Fraction(4)), Fraction(3), Fraction(3))
     two = closed_loop(ZetaController(Fraction(1), Fraction(8)), Fraction(0), Fraction(3))
     figures = {
-        "proofs": table(("invariant", "statement", "z3"), [(p.name, p.statement, p.status) for p in proofs]),
+        "proofs": table(("invariant", "statement", "z3"), [(p.name, p.statement.replace("|", "\\|"), p.status) for p in proofs]),
         "saturation": table(("ζ_min", "ζ_max", "bound", "steps needed from ζ_max"), saturation),
         "two": ", ".join(map(rational_text, two.states)), "three": ", ".join(map(rational_text, three.states)),
         "without": f"{counterexample.status}, by " + ", ".join(f"{k} = {v}" for k, v in sorted(counterexample.witness.items())
