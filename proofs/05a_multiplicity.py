@@ -9,17 +9,17 @@ from fractions import Fraction
 from pathlib import Path
 
 from certify.api import save_document
+from certify.certificates.crossplay import crossplay_certificate
 from certify.certificates.multiplicity import multiplicity_certificate
 from certify.claims import CERTIFIED, Claim, Outcome
 from certify.claims.suite import file_name, suite
 from certify.claims.text import between, number, table
 from certify.errors import Undecided
-from certify.games import Game
 from certify.games.tree import unroll
+from certify.symmetry.approx_runs import proved_runs
 from certify.symmetry.crossplay import CrossPlay, cross_play
-from certify.symmetry.crossplay_study import study
-from certify.uniqueness.existence import prove_stationary
-from certify.uniqueness.multiplicity import Multiplicity, find_multiplicity
+from certify.uniqueness.existence import StationaryProof
+from certify.uniqueness.multiplicity import find_multiplicity
 
 CLAIM = Claim(
     id="5a", source="arXiv 2511.22581, abstract", expected=CERTIFIED,
@@ -38,30 +38,35 @@ def run(out: Path, quick: bool) -> Outcome:
             missing.append(game.name)
             continue
         evidence.append(save_document(multiplicity_certificate(game, found), out / f"{file_name(game)}.cert.json"))
+        alpha = found.alpha_multiple * _BELOW
+        pair = best_pair(proved_runs(unroll(game, cluster=False), alpha, starts=12, time_limit=_SECONDS))
+        if pair is None:
+            missing.append(f"{game.name} (cross-play)")
+            continue
+        evidence.append(save_document(crossplay_certificate(game, pair), out / f"{file_name(game)}-crossplay.cert.json"))
+        plays = cross_play(pair[0].tree, alpha, [proof.policy for proof in pair])
         rows.append((game.name, number(found.alpha_multiple, up=False),
                      "—" if found.alpha_two_maxima is None else number(found.alpha_two_maxima, up=False),
-                     *_gaps(game, found)))
+                     number(alpha, up=False), *(_told(plays, of) for of in ("J", "return"))))
     if not rows:
         raise Undecided("no game of the suite was proved to have several stationary policies")
-    figures = {"gaps": table(("game", "several at α", "two strict maxima at α", "cross-play at α", "SP − XP of J", "SP − XP of the return",
-                              "lost in every role"), rows),
+    figures = {"gaps": table(("game", "several at α", "two strict maxima at α", "cross-play at α", "SP − XP of J", "SP − XP of the return"), rows),
                "missing": ", ".join(missing) or "none"}
     return Outcome(CERTIFIED, figures, tuple(evidence))
 
 
-def _gaps(game: Game, found: Multiplicity) -> tuple[str, ...]:
-    """Certified gaps at a lower temperature, where they are large enough to read."""
-    alpha = found.alpha_multiple * _BELOW
-    result = study(game, alpha, starts=12, time_limit=_SECONDS)
-    if result.relation != "gap":
-        return number(alpha, up=False), f"undecided: {result.reason}", "", ""
-    lost = result.gaps["return"].lower > 0
-    return (number(alpha, up=False), between(result.gaps["J"].lower, result.gaps["J"].upper),
-            between(result.gaps["return"].lower, result.gaps["return"].upper) + ("" if lost else " (sign undecided)"),
-            "yes" if loses_in_every_role(result.table) else "not proved")
+def best_pair(proofs: list[StationaryProof]) -> tuple[StationaryProof, StationaryProof] | None:
+    """The two policies with the largest J among those proved, None where there are fewer."""
+    if len(proofs) < 2:
+        return None
+    values = cross_play(proofs[0].tree, proofs[0].alpha, [proof.policy for proof in proofs]).sp_value
+    order = sorted(range(len(proofs)), key=lambda k: values[k].lower, reverse=True)
+    return proofs[order[0]], proofs[order[1]]
 
 
-def loses_in_every_role(table: CrossPlay) -> bool:
-    """Whether the return certainly falls in every ordered pair of policies and every role."""
-    runs = range(len(table.sp_reward))
-    return all(role[j][k].upper < table.sp_reward[k].lower for role in table.xp_reward for j in runs for k in runs if j != k)
+def _told(plays: CrossPlay, of: str) -> str:
+    """The mean gap over pairs and roles, and whether every single role loses."""
+    gap = plays.gap(of)
+    own, mixed = (plays.sp_value, plays.xp_value) if of == "J" else (plays.sp_reward, plays.xp_reward)
+    lost = all(role[j][1 - j].upper < own[1 - j].lower for role in mixed for j in range(2))
+    return between(gap.lower, gap.upper) + (" in every role" if lost else " on average" if gap.lower > 0 else " sign undecided" if gap.upper > 0 else " gained")

@@ -75,20 +75,28 @@ def _witness(eq: ApproxEquations, witness: Witness) -> dict[str, Any]:
 
 
 def _policy(eq: ApproxEquations, solution: Solution) -> dict[str, Any]:
-    """The box in log-ratios against the last action of each row, and its label with the data it needs."""
-    centre = _centre(eq, solution.proof)
-    slope = eq.linearised(np.array([math.ldexp(c, -UNIT_BITS) for c in centre]), 1 / float(solution.proof.alpha))[1]
-    lengths = [stop - start - 1 for start, stop in pairwise([*eq.layout.row_start.tolist(), eq.layout.size])]
-    data: dict[str, Any] = {
-        "reference": lengths, "centre": _by_row(centre, lengths),
-        "radius": _by_row([1 << UNIT_BITS - _RADIUS_BITS] * eq.size, lengths),
-        "inverse": [_rounded(row, INVERSE_BITS) for row in np.linalg.inv(slope)]}
+    """The box of a policy, and its label with the data it needs."""
+    data = policy_box(eq, solution.proof)
     if solution.kind != UNDECIDED:
         data["kind"] = solution.kind
     if solution.kind == SADDLE:
-        values, vectors = np.linalg.eig(slope)
+        values, vectors = np.linalg.eig(_slope(eq, _centre(eq, solution.proof), solution.proof))
         data["direction"] = _rounded(_balanced(eq, vectors[:, values.real.argmin()].real), _DIRECTION_BITS)
     return data
+
+
+def policy_box(eq: ApproxEquations, proof: StationaryProof) -> dict[str, Any]:
+    """The box in log-ratios against the last action of each row, with an approximate inverse (format, section 7.1)."""
+    centre = _centre(eq, proof)
+    lengths = [stop - start - 1 for start, stop in pairwise([*eq.layout.row_start.tolist(), eq.layout.size])]
+    return {"reference": lengths, "centre": _by_row(centre, lengths),
+            "radius": _by_row([1 << UNIT_BITS - _RADIUS_BITS] * eq.size, lengths),
+            "inverse": [_rounded(row, INVERSE_BITS) for row in np.linalg.inv(_slope(eq, centre, proof))]}
+
+
+def _slope(eq: ApproxEquations, centre: list[int], proof: StationaryProof) -> np.ndarray:
+    """The float Jacobian of the equations at the centre."""
+    return eq.linearised(np.array([math.ldexp(c, -UNIT_BITS) for c in centre]), 1 / float(proof.alpha))[1]
 
 
 def _balanced(eq: ApproxEquations, z: np.ndarray) -> np.ndarray:

@@ -56,6 +56,8 @@ def check_certificate(certificate, engine="auto", progress=None):
         return _check_elsewhere(certificate, kind)
     if kind == "multiplicity":
         return _check_multiplicity(certificate)
+    if kind == "crossplay":
+        return _check_crossplay(certificate)
     if kind == "optimum":
         return _check_optimum(certificate, engine, progress)
     if kind not in ("threshold", "structural-parameters"):
@@ -86,6 +88,17 @@ def _check_multiplicity(certificate):
         claim, steps = check_multiplicity_certificate(certificate)
     except Failed as failure:
         return Verdict(False, "multiplicity", 0, failure.as_dict(), "stdlib")
+    return Verdict(True, claim, steps, None, "stdlib")
+
+
+def _check_crossplay(certificate):
+    """Teams whose agents come from different stationary policies."""
+    from certify.checker.crossplay import check_crossplay
+
+    try:
+        claim, steps = check_crossplay(certificate)
+    except Failed as failure:
+        return Verdict(False, "crossplay", 0, failure.as_dict(), "stdlib")
     return Verdict(True, claim, steps, None, "stdlib")
 
 
