@@ -39,7 +39,7 @@ def run(out: Path, quick: bool) -> Outcome:
     for name, horizon in _GAMES[:2] if quick else _GAMES:
         game = certify.load(name, horizon=horizon)
         for alpha in _ALPHAS:
-            study = _Trajectories(game, alpha)
+            study = Trajectories(game, alpha)
             for seed in range(_STARTS):
                 study.follow(seed, _STEPS // (5 if quick else 1))
             rows.append({"game": name, "alpha": str(alpha), "bound": study.bound, "largest_logit": study.largest,
@@ -54,7 +54,7 @@ def run(out: Path, quick: bool) -> Outcome:
     return Outcome(PROVED, figures, (path,))
 
 
-class _Trajectories:
+class Trajectories:
     """Float trajectories in one game at one temperature, with the proof's two inequalities enclosed at each point."""
 
     def __init__(self, game: Game, alpha: Fraction) -> None:

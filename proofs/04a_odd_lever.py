@@ -34,7 +34,7 @@ def run(out: Path, quick: bool) -> Outcome:
     for multiple in _ABOVE:
         alpha = multiple * found.alpha_star
         at = certify.optimum(game, alpha, threshold=found)
-        odd, other = (None, None) if at.status != "proved" else _enclosures(at.policy)
+        odd, other = (None, None) if at.status != "proved" else enclosures(at.policy)
         if odd is None or not odd.upper < other.lower:
             raise Undecided(f"the odd lever is not shown to be the least probable at {alpha} {at.reason}")
         evidence.append(at.save(out / f"at-{multiple}-thresholds.cert.json"))
@@ -45,7 +45,7 @@ def run(out: Path, quick: bool) -> Outcome:
     return Outcome(PROVED, figures, tuple(evidence))
 
 
-def _enclosures(policy: Policy) -> tuple[Enclosure, Enclosure]:
+def enclosures(policy: Policy) -> tuple[Enclosure, Enclosure]:
     """The enclosures of the odd lever and of another one, both agents' hulls."""
     rows = list(policy.values())
     odd = [row[str(_LEVERS - 1)] for row in rows]
