@@ -30,6 +30,7 @@ _COMMANDS = {
     "crossplay": ("certify.cli.crossplay", "crossplay"),
     "entropy": ("certify.cli.entropy", "entropy"),
     "claims": ("certify.cli.claims", "claims"),
+    "sign": ("certify.cli.sign", "sign"),
 }
 
 
