@@ -46,13 +46,11 @@ def run(out: Path, quick: bool) -> Outcome:
 
 def closed_form(n: int) -> tuple[Fraction, Fraction]:
     """An enclosure of alpha_n = (m - 1) / (2 m log m), m = n - 1: there the policy that plays one lever with
-    probability 1/2 and each other with 1/(2 m) is stationary; for n = 2 the limit 1/2.
+    probability 1/2 and each other with 1/(2 m) is stationary (n >= 3).
 
     >>> low, high = closed_form(3)
     >>> Fraction(1, 3) < low < high < Fraction(361, 1000)
     True
     """
-    if n == 2:
-        return Fraction(1, 2), Fraction(1, 2)
     with working_precision(128):
         return arb_ends(arb(n - 2) / (2 * (n - 1) * arb(n - 1).log()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from certify.certificates.reading_crossplay import describe_crossplay
 from certify.certificates.reading_multiplicity import describe_multiplicity
 from certify.certificates.reading_optimum import describe_optimum
 from certify.errors import InputError
@@ -97,4 +98,4 @@ def _assumptions() -> list[str]:
 
 
 _WRITERS = {"threshold": _threshold, "structural-parameters": _parameters, "optimum": describe_optimum,
-            "multiplicity": describe_multiplicity}
+            "multiplicity": describe_multiplicity, "crossplay": describe_crossplay}

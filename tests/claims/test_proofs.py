@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import certify
+from certify.certificates.reading import describe
 from certify.checker import check_certificate
 from certify.claims.runner import find_proofs, run_proof
 from certify.claims.text import marks
@@ -106,6 +107,8 @@ def rising(tmp_path_factory: pytest.TempPathFactory) -> dict:
 def test_crossplay_certificate_says_what_happens(rising: dict) -> None:
     verdict = check_certificate(rising)
     assert verdict.valid and "J falls in 4; return falls in 2, rises in 2" in verdict.claim
+    page = describe(rising, "rising")
+    assert "agents from runs 1, 1 (self-play): return in [6.6449" in page and "agents from runs 1, 2: return in [7.1434" in page
 
 
 @pytest.mark.parametrize("attack", ["team", "return", "centre", "alpha", "game", "twice"])
