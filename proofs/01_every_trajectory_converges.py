@@ -49,8 +49,8 @@ def run(out: Path, quick: bool) -> Outcome:
     path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     shown = [(r["game"], r["alpha"], f"{r['largest_logit']:.3f}", f"{r['bound']:.3f}", str(r["points"]), str(r["rows_below"]))
              for r in rows]
-    figures = {"points": str(points), "extreme": f"{_EXTREME:g}",
-               "trajectories": table(("game", "α", "largest logit met", "bound", "points", "probabilities that the proof drives up"), shown)}
+    header = ("game", "α", "largest logit met", "bound", "points", "probabilities that the proof drives up")
+    figures = {"points": str(points), "extreme": f"{_EXTREME:g}", "trajectories": table(header, shown)}
     return Outcome(PROVED, figures, (path,))
 
 

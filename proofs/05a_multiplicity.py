@@ -50,9 +50,8 @@ def run(out: Path, quick: bool) -> Outcome:
                      number(alpha, up=False), *(_told(plays, of) for of in ("J", "return"))))
     if not rows:
         raise Undecided("no game of the suite was proved to have several stationary policies")
-    figures = {"gaps": table(("game", "several at α", "two strict maxima at α", "cross-play at α", "SP − XP of J", "SP − XP of the return"), rows),
-               "missing": ", ".join(missing) or "none"}
-    return Outcome(CERTIFIED, figures, tuple(evidence))
+    header = ("game", "several at α", "two strict maxima at α", "cross-play at α", "SP − XP of J", "SP − XP of the return")
+    return Outcome(CERTIFIED, {"gaps": table(header, rows), "missing": ", ".join(missing) or "none"}, tuple(evidence))
 
 
 def best_pair(proofs: list[StationaryProof]) -> tuple[StationaryProof, StationaryProof] | None:
@@ -69,4 +68,5 @@ def _told(plays: CrossPlay, of: str) -> str:
     gap = plays.gap(of)
     own, mixed = (plays.sp_value, plays.xp_value) if of == "J" else (plays.sp_reward, plays.xp_reward)
     lost = all(role[j][1 - j].upper < own[1 - j].lower for role in mixed for j in range(2))
-    return between(gap.lower, gap.upper) + (" in every role" if lost else " on average" if gap.lower > 0 else " sign undecided" if gap.upper > 0 else " gained")
+    how = "in every role" if lost else "on average" if gap.lower > 0 else "gained" if gap.upper < 0 else "sign undecided"
+    return f"{between(gap.lower, gap.upper)} {how}"
