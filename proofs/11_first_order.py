@@ -16,8 +16,8 @@ from certify.errors import Undecided
 
 CLAIM = Claim(
     id="11", source="arXiv 2603.11682, its first-order theorem as read (theory, section 10)",
-    statement="The first-order entropy change of a step is −Cov_π(log π, u): −Cov(log π, πA) for expected REINFORCE, "
-              "−E[πAL]-like forms for its variants; its sign is not forced by the advantages.")
+    statement="The first-order entropy change of a step u is −Cov_π(log π, u), with closed forms for REINFORCE, the natural gradient "
+              "and one sampled action; its sign is not forced by the advantages.")
 
 POLICY = ("7/10", "1/5", "9/100", "1/100")
 UPDATES = [

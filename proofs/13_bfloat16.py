@@ -23,6 +23,11 @@ BINADES = (5, 4, 3, 2)   # log-probabilities in [-2^(k+1), -2^k)
 DENSITIES = (Fraction(0), Fraction(1, 4), Fraction(1, 2), Fraction(1))
 
 
+def probability(low: Fraction, high: Fraction) -> str:
+    """An enclosure, or 0 where it is exactly that."""
+    return "0" if low == high == 0 else between(low, high, 5)
+
+
 def run(out: Path, quick: bool) -> Outcome:
     document = table_certificate(BFLOAT16, EPS, BINADES, BINADES[:1] if quick else BINADES[:2])
     rows = []
@@ -30,7 +35,7 @@ def run(out: Path, quick: bool) -> Outcome:
         one = RationalEnclosure(*map(Fraction, binade["one_side"]))
         if one.lower <= 1:
             raise Undecided("the mean factor is not separated from 1")
-        crossing = ["/".join(between(*map(Fraction, side), 5) for side in pair) for pair in binade["crossing"]]
+        crossing = [" / ".join(probability(*map(Fraction, side)) for side in pair) for pair in binade["crossing"]]
         k = binade["exponent"]
         rows.append((f"[−{2 ** (k + 1)}, −{2 ** k})", binade["spacing"], between(one.lower, one.upper, 7),
                      between(*map(Fraction, binade["both_sides"]), 7), *crossing))

@@ -36,7 +36,7 @@ def run(out: Path, quick: bool) -> Outcome:
     rows, evidence = [], []
     for k, (policy, advantages) in enumerate(INSTANCES):
         star = beta_star(policy, advantages)
-        middle = ((star.lower + star.upper) / 2).limit_denominator(10**6)
+        middle = ((star.lower + star.upper) / 2).limit_denominator(1000)
         settings = [("below β*", rational_text(middle - NEAR), "decreases"), ("β*", "neutral", None), ("above β*", rational_text(middle + NEAR), "increases")]
         for label, beta, expected in settings:
             report = Update(policy, advantages, "repo", {"beta": beta}).report(Fraction(1, 1000))
