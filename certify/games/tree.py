@@ -22,6 +22,8 @@ from certify.games.model import Game, JointAction, JointObservation, restrict_to
 
 Belief = tuple[tuple[int, Fraction], ...]
 DEFAULT_MAX_ENTRIES = 30_000_000
+_WORK = 20     # entries allowed per exact multiplication of a belief update, which takes that much longer
+_ROW = 60      # ... and per joint child, which takes that much more time and memory than a number
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,8 +124,8 @@ class Tree:
 class _Beliefs:
     """Distinct beliefs, numbered; what happens after each joint action, computed once and exactly."""
 
-    def __init__(self, game: Game) -> None:
-        self.game = game
+    def __init__(self, game: Game, limit: int = DEFAULT_MAX_ENTRIES) -> None:
+        self.game, self.limit, self.work = game, limit, 0
         self.number: dict[Belief, int] = {}
         self.beliefs: list[Belief] = []
         self._after: dict[tuple[int, JointAction], list[tuple[JointObservation, Fraction, int]]] = {}
@@ -150,6 +152,11 @@ class _Beliefs:
             for s, p in self.beliefs[belief]:
                 for s2, q in self.game.transition[s, a]:
                     nxt[s2] = nxt.get(s2, 0) + p * q
+            self.work += len(self.beliefs[belief]) * len(nxt) + sum(len(self.game.emission[a, s2]) for s2 in nxt)
+            if self.work > self.limit // _WORK:
+                raise InputError(f"{self.game.name} at horizon {self.game.horizon}",
+                                 f"more than {self.limit // _WORK:,} exact multiplications for its {len(self.beliefs):,} beliefs so far",
+                                 "use a shorter horizon, --method structural, or raise --max-entries")
             weights: dict[JointObservation, dict[int, Fraction]] = {}
             for s2, p in nxt.items():
                 for o, q in self.game.emission[a, s2]:
@@ -205,7 +212,7 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
         needed = max(c * math.prod(len(game.actions_at(i, t)) for i in range(game.number_of_agents))
                      for t, c in enumerate(counts))
         _refuse_if_large(game, len(counts) - 1, needed, max_entries, "joint histories times joint actions")
-    beliefs = _Beliefs(game)
+    beliefs = _Beliefs(game, max_entries)
     frontier = _first_frontier(game, beliefs)
     levels: list[Level] = []
     initial, initial_child = None, None
@@ -287,7 +294,7 @@ def _expand(game: Game, t: int, level: Level, belief_of: list[int], beliefs: _Be
             for o, p, b2 in beliefs.after(b, a):
                 rows.append(_Row(e, k, tuple((joint[e][i] * counts[i] + local[k][i]) * widths[i] + o[i]
                                              for i in range(n)), p, b2))
-        _refuse_if_large(game, t + 1, len(rows), limit, "joint classes with their actions and observations")
+        _refuse_if_large(game, t + 1, len(rows) * _ROW, limit, "numbers for its joint classes, actions and observations")
     return _Frontier(rows, [sorted({row.codes[i] for row in rows}) for i in range(n)], widths)
 
 
