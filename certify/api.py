@@ -25,7 +25,6 @@ from certify.exact import parse_rational
 from certify.games import Game, game_sha256, load
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.symmetry.evidence import evidence
-from certify.symmetry.evidence import evidence
 from certify.uniqueness import structural
 from certify.uniqueness.concavity import strong_concavity
 from certify.uniqueness.localisation import Localisation, localise

@@ -109,10 +109,12 @@ class Hessian:
         plan, batch = self.plan, len(self.step.beta)
         low, high = np.zeros((batch, self.total, self.total)), np.zeros((batch, self.total, self.total))
         for i, t, k, a in self.sizes:
-            starts = {end: self._start(i, t, end) for end in ("lower", "upper")}
             for j in range(plan.agents):
                 if j > i:
                     self._same_time(low, high, i, j, t)
+            if t + 1 == plan.horizon:
+                continue
+            starts = {end: self._start(i, t, end) for end in ("lower", "upper")}
             for u in range(t + 1, plan.horizon):
                 starts = {end: self._forward(u - 1, x) for end, x in starts.items()}
                 for j in range(plan.agents):
