@@ -34,7 +34,8 @@ from certify.uniqueness.search import alpha_floor, sharpen
 
 METHODS = ("auto", "structural", "localisation", "search")
 DEFAULT_SECONDS = 300.0
-_COARSE = Fraction(1, 10)        # the resolution of localisation where branch and bound follows
+_COARSE = Fraction(1, 10)        # the resolution of localisation where branch and bound follows ...
+_SMALL = 500                     # ... in trees of at most so many rewards
 _SYMMETRY_ENTRIES = 20_000       # transitions up to which a certificate carries the symmetry group
 Progress = Callable[[str], None]
 
@@ -212,7 +213,9 @@ class _Thresholds:
                 return []
             if self._close_enough(start):
                 return []
-        rtol = max(self.rtol, _COARSE) if sharp else self.rtol
+        # where branch and bound has a chance, localisation only gives it a start
+        small = sum(level.reward.size for level in self.tree.levels) <= _SMALL
+        rtol = max(self.rtol, _COARSE) if sharp and small else self.rtol
         limit = None if math.isinf(self.deadline) else max(1.0, (self.deadline - time.monotonic()) * (0.4 if sharp else 1.0))
         found = localise(plan, start, rtol=float(rtol), time_limit=limit, progress=self.progress)
         proposals = [] if found is None else [found]
