@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +204,6 @@ class _Thresholds:
     def _climb_down(self, start: Fraction) -> list[Localisation]:
         """What localisation and branch and bound propose, in the order in which they were found."""
         self.tree = unroll(self.game, max_entries=self.max_entries)
-        plan = Plan(self.tree)
         sharp = self.method in ("auto", "search")
         if sharp:
             try:
@@ -217,7 +217,7 @@ class _Thresholds:
         small = sum(level.reward.size for level in self.tree.levels) <= _SMALL
         rtol = max(self.rtol, _COARSE) if sharp and small else self.rtol
         limit = None if math.isinf(self.deadline) else max(1.0, (self.deadline - time.monotonic()) * (0.4 if sharp else 1.0))
-        found = localise(plan, start, rtol=float(rtol), time_limit=limit, progress=self.progress)
+        found = localise(self._plan, start, rtol=float(rtol), time_limit=limit, progress=self.progress)
         proposals = [] if found is None else [found]
         if found is None:
             self.reason = "localisation proved nothing within its limits"
@@ -225,7 +225,7 @@ class _Thresholds:
         if sharp and not self._close_enough(best):
             multiple = None if self.multiplicity is None else self.multiplicity.alpha_multiple
             floor, known = alpha_floor(multiple, self._least())
-            proposals += sharpen(plan, float(best), floor, rtol=float(self.rtol), known=known, executor=self.executor,
+            proposals += sharpen(self._plan, float(best), floor, rtol=float(self.rtol), known=known, executor=self.executor,
                                  deadline=None if math.isinf(self.deadline) else self.deadline, progress=self.progress)
         return proposals
 
@@ -250,16 +250,20 @@ class _Thresholds:
             alphas = [choice.alpha_star, *self.modulus_at]
             if min(alphas) < choice.alpha_star:
                 raise InputError("--modulus-at", f"{min(alphas)} is below alpha* = {choice.alpha_star}", "ask at temperatures above it")
-            plan = Plan(self.tree)
-            concavity = [c for a in dict.fromkeys(alphas) if (c := strong_concavity(plan, choice.nodes, a)) is not None]
+            concavity = [c for a in dict.fromkeys(alphas) if (c := strong_concavity(self._plan, choice.nodes, a)) is not None]
             document = certificates.cover_certificate(self.game, choice.nodes, concavity, search=self.search)
             modulus = next((c.modulus for c in concavity if c.alpha == choice.alpha_star), None)
         else:
             document, modulus = certificates.structural_certificate(self.game, choice, self.search), choice.modulus
         below = self.multiplicity if self.multiplicity is not None and self.multiplicity.alpha_multiple < choice.alpha_star else None
-        document = certificates.with_evidence(document, below, self._symmetry())
+        document = certificates.with_evidence(document, below, self._symmetry)
         return checker.check_certificate(json.loads(json.dumps(document))), document, modulus
 
+    @cached_property
+    def _plan(self) -> Plan:
+        return Plan(self.tree)
+
+    @cached_property
     def _symmetry(self) -> dict[str, Any] | None:
         """Evidence for the automorphism group, of games small enough for it to be a side dish."""
         entries = sum(len(row) for row in self.game.transition.values())

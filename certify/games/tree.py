@@ -57,11 +57,6 @@ class Level:
     members: tuple[np.ndarray, ...]
 
     @cached_property
-    def lookup(self) -> dict[tuple[int, ...], int]:
-        """Joint class -> its row."""
-        return {tuple(row): e for e, row in enumerate(self.joint.tolist())}
-
-    @cached_property
     def joint_actions(self) -> np.ndarray:
         """(JA, n) local action indices of every joint action."""
         return np.array(list(np.ndindex(*self.action_counts)), dtype=np.int64).reshape(-1, len(self.action_counts))

@@ -42,6 +42,7 @@ class Hessian:
             self.offset[i, t] = total
             total += k * a
         self.total = total
+        self._advantages: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
         self._reach()
 
     def _policies(self, t: int, agents: list[int], end: str) -> np.ndarray:
@@ -161,8 +162,6 @@ class Hessian:
         self._add(high, first, second, _gather(np.moveaxis(largest, 3, 2), level.joint[:, j], level.classes[j]))
 
     def _advantage_of(self, j: int, u: int) -> tuple[np.ndarray, np.ndarray]:
-        if not hasattr(self, "_advantages"):
-            self._advantages = {}
         if (j, u) not in self._advantages:
             self._advantages[j, u] = self._advantage(j, u)
         return self._advantages[j, u]
@@ -222,12 +221,10 @@ def _middle(q: np.ndarray, x: np.ndarray) -> np.ndarray:
 def _twice_centred(own: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Largest value (own = upper, other = lower ends) of r - mean_a r - mean_b r + mean_ab r."""
     a, b = own.shape[2:4]
-    def part(x, y, z):  # noqa: E306
-        return x + y + z
     row_other, column_other = other.sum(2, keepdims=True) - other, other.sum(3, keepdims=True) - other
     rest = own.sum((2, 3), keepdims=True) - own.sum(2, keepdims=True) - own.sum(3, keepdims=True) + own
-    return part((1 - 1 / a) * (1 - 1 / b) * own, -(1 - 1 / b) / a * row_other - (1 - 1 / a) / b * column_other,
-                rest / (a * b))
+    return ((1 - 1 / a) * (1 - 1 / b) * own - (1 - 1 / b) / a * row_other - (1 - 1 / a) / b * column_other
+            + rest / (a * b))
 
 
 def _gather(values: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
