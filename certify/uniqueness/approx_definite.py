@@ -260,7 +260,7 @@ def approx_margin(form: Form, soft: bool = False) -> tuple[np.ndarray, np.ndarra
     matrix = tangent @ matrix @ tangent
     if soft:
         values, vectors = np.linalg.eigh(matrix)
-        direction = np.abs(vectors[:, :, -1]) * scale
+        direction = (np.abs(vectors[:, :, -1]) + 0.02) / scale
     else:
         values, direction = np.linalg.eigvalsh(matrix), None
     return np.where(usable, 1 - values[:, -1], -np.inf), direction

@@ -18,6 +18,8 @@ from certify.errors import InputError
 from certify.uniqueness.plan import Plan, ordered_pairs
 
 _TINY = 1e-300
+_LARGEST = 2.0**24       # beyond this a bound on a difference of values says nothing
+_ROUNDING = 1e-12        # of a bound, per unit of weight: what a step's slack makes up for
 _FEW = 4                 # up to so many actions all vertices are faster than sorting
 MAX_VERTEX_ACTIONS = 7   # beyond this the vertices of a policy's box are too many to list
 
@@ -48,13 +50,16 @@ def vertices(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     return _distinct(points) if count > 3 else points
 
 
-def greedy_maximum(lower: np.ndarray, upper: np.ndarray, value: np.ndarray) -> np.ndarray:
-    """max over box and simplex of value . pi, by filling up in the order of the values; (..., A) -> (...)."""
+def greedy_maximum(lower: np.ndarray, upper: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """max over box and simplex of value . pi, by filling up in the order of the values: (..., A) ->
+    the maximum (...) and where it is attained (..., A)."""
     order = np.argsort(-value, axis=-1)
-    lower, upper, value = (np.take_along_axis(np.broadcast_to(x, value.shape), order, -1) for x in (lower, upper, value))
+    lower, upper = (np.take_along_axis(np.broadcast_to(x, value.shape), order, -1) for x in (lower, upper))
     room = upper - lower
     take = np.clip((1 - lower.sum(-1, keepdims=True)) - (np.cumsum(room, -1) - room), 0, room)
-    return ((lower + take) * value).sum(-1)
+    point = np.empty(value.shape)
+    np.put_along_axis(point, order, lower + take, -1)
+    return (point * value).sum(-1), point
 
 
 def _distinct(points: np.ndarray) -> np.ndarray:
@@ -363,57 +368,65 @@ class _Ascent:
             result = result + step.chance[..., s][None, ..., None, None, None] * picked
         return np.moveaxis(result, 4, 3)
 
-    def excess(self, bound: np.ndarray) -> np.ndarray:
-        """The supremum above at lambda = bound, (B, K, P)."""
-        inner = self.gain - bound[:, :, None, :, None]
+    def excess(self, bound: np.ndarray, *, with_mass: bool = True) -> tuple[np.ndarray, np.ndarray | None]:
+        """The supremum above at lambda = bound, and the weight sum_m N(m) of a policy that attains
+        it (minus a subgradient in lambda), both (B, K, P)."""
+        inner, mass = self.gain - bound[:, :, None, :, None], None
         for u in range(self.t, -1, -1):
             if isinstance(self.weights[u], tuple):
-                best = greedy_maximum(*self.weights[u], inner)
+                best, q = greedy_maximum(*self.weights[u], inner)
+                if mass is not None:
+                    mass = (q * mass).sum(-1)
             else:
-                best = (_ein("bkmqa,bkmpa->bkmpq", self.weights[u], inner) + self.extra[u]).max(-1)
-            best = np.where(self.path[u].mask[None, :, :, None], best, 0.0)
+                values = _ein("bkmqa,bkmpa->bkmpq", self.weights[u], inner) + self.extra[u]
+                at = values.argmax(-1)[..., None]
+                best = np.take_along_axis(values, at, -1)[..., 0]
+                if mass is not None:
+                    mass = np.take_along_axis(_ein("bkmqa,bkmpa->bkmpq", self.weights[u], mass), at, -1)[..., 0]
+            here = self.path[u].mask[None, :, :, None]
+            best = np.where(here, best, 0.0)
+            if with_mass:
+                mass = np.broadcast_to(here, best.shape).astype(float) if mass is None else np.where(here, mass, 0.0)
             if u == 0:
                 start = self._start_weights()
                 if self.top_is_single:
                     start = (start > 0).astype(float)
                 total = (start[None, :, :, None] * best).sum(2)
-                return total if self.top_is_single else total + self.residue
+                if with_mass:
+                    mass = (start[None, :, :, None] * mass).sum(2)
+                return (total if self.top_is_single else total + self.residue), mass
             step = self.path[u - 1]
             k = np.arange(len(step.rows))[:, None, None, None]
-            inner = np.moveaxis((step.chance[None, ..., None] * best[:, k, step.target]).sum(4), 4, 3)
+            chance = step.chance[None, ..., None]
+            inner = np.moveaxis((chance * best[:, k, step.target]).sum(4), 4, 3)
+            if with_mass:
+                mass = np.moveaxis((chance * mass[:, k, step.target]).sum(4), 4, 3)
         raise AssertionError("unreachable")
 
-    def smallest(self, start: np.ndarray | None, rounds: int = 4) -> np.ndarray:
-        """(B, K, P): close to the smallest lambda with excess <= 0, from the safe side; inf where
-        none was found.  `excess` is convex and decreasing in lambda."""
+    def smallest(self, start: np.ndarray | None, rounds: int = 12) -> np.ndarray:
+        """(B, K, P): the smallest lambda with excess <= 0, up to rounding; inf where none was found.
+
+        `excess` is convex and decreasing in lambda, so Newton steps climb to its zero from the left
+        (Dinkelbach); it is the largest of finitely many affine functions, so a few of them do.
+        """
+        shape = self.gain[:, :, 0, :, 0].shape
         if self.t == 0:
-            total = self.excess(np.zeros(self.gain[:, :, 0, :, 0].shape))
+            total, _ = self.excess(np.zeros(shape), with_mass=False)
             return total if self.top_is_single else total / self._start_weights().sum(1)[None, :, None]
-        low = np.full(self.gain[:, :, 0, :, 0].shape, -np.abs(self.gain).max() - 1.0)
-        high = np.where(self.path[self.t].mask[None, :, :, None, None], self.gain, -np.inf).max((2, 4))
-        if start is not None:
-            high = np.minimum(high, start)
-        value = self.excess(high)
-        for widen in (1.0, 4.0, 16.0, 64.0):
-            if (value <= 0).all():
-                break
-            high = np.where(value > 0, high + widen, high)
-            value = self.excess(high)
-        failed = value > 1e-12
-        low_value = self.excess(low)
+        here = self.path[self.t].mask[None, :, :, None, None]
+        top = np.where(here, self.gain, -np.inf).max((2, 4))
+        least = np.where(here, self.gain, np.inf).min((2, 4)) - 1.0
+        at = top if start is None else np.where(np.isfinite(start), np.minimum(start, top), top)
+        value, mass = self.excess(at)
+        settled = np.abs(at) * 1e-13 + 1e-13
         for _ in range(rounds):
             with np.errstate(all="ignore"):
-                chord = high - value * (high - low) / np.where(value != low_value, value - low_value, np.inf)
-            middle = np.clip(np.where(np.isfinite(chord), chord, high), low, high)
-            at = self.excess(middle)
-            with np.errstate(all="ignore"):  # a secant through two points right of the root lands left of it
-                left = middle - at * (high - middle) / np.where(value != at, value - at, np.inf)
-            take = at <= 0
-            high, value = np.where(take, middle, high), np.where(take, at, value)
-            left = np.clip(np.where(np.isfinite(left), left, low), low, high)
-            left_value = self.excess(left)
-            good = left_value > 0
-            low, low_value = np.where(good, left, low), np.where(good, left_value, low_value)
-            better = ~good & (left < high)
-            high, value = np.where(better, left, high), np.where(better, left_value, value)
-        return np.where(failed, np.inf, high)
+                after = at + value / mass
+            # a weight of zero: the supremum does not depend on lambda there
+            after = np.where(np.isfinite(after), np.clip(after, least, _LARGEST), np.where(value > 0, _LARGEST, at))
+            moved = np.abs(after - at) > settled
+            at = after
+            value, mass = self.excess(at)
+            if not moved.any() or not (value > _ROUNDING * mass).any():
+                break
+        return np.where(value <= _ROUNDING * np.maximum(mass, _TINY), at, np.inf)

@@ -183,7 +183,7 @@ def _policy_split(plan: Plan, outcome: Outcome) -> dict | None:
         width = upper - lower
         soft = 1.0 if outcome.soft is None else outcome.soft[start:start + width.size].reshape(width.shape)
         start += width.size
-        score = np.where(width > _THIN, width * (soft + 0.02), 0.0)
+        score = np.where(width > _THIN, width * soft, 0.0)
         k, a = np.unravel_index(score.argmax(), score.shape)
         if score[k, a] > best:
             middle = round((lower[k, a] + upper[k, a]) / 2 / _GRID)

@@ -125,4 +125,4 @@ def test_vertices_and_greedy_maximum_agree():
         value = rng.normal(size=(1, 6, count))
         points = vertices(lower, upper)
         assert np.allclose(points.sum(-1), 1) and (points >= lower[..., None, :] - 1e-12).all()
-        assert np.allclose((points * value[..., None, :]).sum(-1).max(-1), greedy_maximum(lower, upper, value))
+        assert np.allclose((points * value[..., None, :]).sum(-1).max(-1), greedy_maximum(lower, upper, value)[0])
