@@ -16,8 +16,10 @@ from certify.checker.fast_box import BlockBox
 from certify.checker.fast_layout import Layout, Pairs
 from certify.checker.fast_lines import Key, Level, Lines
 from certify.checker.fast_models import Boxes, Model, most_terms, sparse_times
-from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, inflated, last_max, slop
-from certify.checker.fast_support import fill, sigma_above, sigma_plus, slope_error, vertex_products
+from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, inflated, last_max, second_max, slop
+from certify.checker.fast_support import corners, fill, sigma_above, sigma_plus, slope_error, vertex_products
+
+FEW_ACTIONS = 4  # for which trying all vertices is faster than sorting
 
 
 class Differences(NamedTuple):
@@ -145,7 +147,7 @@ def _closed(layout: Layout, agent: int, level: Level, x: np.ndarray, slopes: dic
         else:
             above = sigma_plus(moved, _times(q[pairs.owner], rad) * GROW, block, pairs.klass)
         added.append(sparse_times(adding, inflated(above, most_terms(adding) + terms)))
-    return sum(added, inflated(_times(q, inflated(x, terms)), terms)).max(1), passed
+    return second_max(sum(added, inflated(_times(q, inflated(x, terms)), terms))), passed
 
 
 def _times(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -154,15 +156,18 @@ def _times(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def _linear_maximum(x: np.ndarray, blocks: list[tuple[BlockBox, np.ndarray]]) -> np.ndarray:
-    """max over the others' policies of a multilinear form: vertices of all but the last, filling up for it."""
+    """max over the others' policies of a multilinear form: vertices of all but the last, filling up for it (or
+    vertices, where they are few)."""
     if not blocks:
         return x[:, 0]
     *first, (last, classes) = blocks
+    if last.actions <= FEW_ACTIONS:
+        return second_max(_times(corners(blocks, len(x)), x))
     by_last = x.reshape(len(x), -1, last.actions, *x.shape[2:])
     if not first:
         return fill(by_last[:, 0], last, classes)
-    q, _ = vertex_products(first, len(x))
-    return fill(_times(q, by_last), last, classes).max(1)
+    q = corners(first, len(x))
+    return second_max(fill(_times(q, by_last), last, classes))
 
 
 def _rooted(lines: Lines, value: np.ndarray, slopes: dict[Key, Ball], boxes: Boxes) -> np.ndarray:
