@@ -173,7 +173,8 @@ def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice,
         up, down = sigma(moved, boxes[u][j], pairs.klass[part])
         total = pairs.total(rows)
         high, low = high + sparse_times(total, up), low + sparse_times(total, down)
-        widened = slope_error(2 * largest, 2 * (second_max(rad) + slop(terms) * largest), boxes[u][j], pairs.klass[part])
+        widened = slope_error(2 * largest, 2 * (second_max(rad) + slop(terms) * largest), boxes[u][j],
+                              pairs.klass[part])
         widened = widened + slop(most_terms(total)) * (second_max(np.abs(up)) + second_max(np.abs(down)))
         error = error + sparse_times(total, widened)
     rounding = slop(2 * len(action.slopes)) * (second_max(np.abs(high)) + second_max(np.abs(low)) + error)
