@@ -58,15 +58,18 @@ class BlockBox:
         Sums of multiples of 2^-52 are exact up to 2, and beyond 2 rounding cannot bring them back.
         """
         one = _ones(self.actions)
-        return bool(np.count_nonzero(self.lower > self.upper) or np.count_nonzero(self.lower @ one > 1)
-                    or np.count_nonzero(self.upper @ one < 1))
+        return bool(np.count_nonzero(self.lower > self.upper) or self.lower.dot(one).max() > 1 or self.upper.dot(one).min() < 1)
 
     def intersected(self, lower: np.ndarray, upper: np.ndarray) -> BlockBox:
-        """The box cut with [lower, upper], then twice l_a = max(l_a, 1 - sum of the other u), u_a alike."""
+        """The box cut with [lower, upper], then twice l_a = max(l_a, 1 - sum of the other u), u_a alike.
+
+        Sums over the other actions are added up afresh for each action: a difference would not be exact.
+        """
+        one, others = _ones(self.actions), _others(self.actions)
         lower, upper = np.maximum(self.lower, lower), np.minimum(self.upper, upper)
         for _ in range(2):
-            lower = np.maximum(lower, 1 - others_sum(upper))
-            upper = np.minimum(upper, 1 - others_sum(lower))
+            lower = np.maximum(lower, one - upper.dot(others))
+            upper = np.minimum(upper, one - lower.dot(others))
         return BlockBox(lower, np.maximum(upper, 0.0))
 
     @cached_property
@@ -128,11 +131,6 @@ class BlockBox:
     def largest_divergence(self) -> np.ndarray:
         """The largest of every class."""
         return self.divergence.max(1)
-
-
-def others_sum(x: np.ndarray) -> np.ndarray:
-    """Sum over the other actions, added up afresh for each action (a difference would not be exact)."""
-    return x @ _others(x.shape[1])
 
 
 @functools.cache

@@ -42,9 +42,9 @@ def certainly_positive(diagonal: np.ndarray, low: np.ndarray, high: np.ndarray, 
 
 def approx_perron_vector(matrix: np.ndarray) -> np.ndarray:
     """A positive vector near the Perron vector of a nonnegative symmetric matrix (any positive one is sound)."""
-    z = np.ones(len(matrix))
+    z, shift = np.ones(len(matrix)), 1e-3 * matrix.max(initial=1e-300)
     for _ in range(40):
-        z = matrix @ z + 1e-3 * matrix.max(initial=1e-300) * z
+        z = matrix @ z + shift * z
         z = z / z.max() + 1e-9
     return z
 
