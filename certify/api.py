@@ -344,9 +344,12 @@ def _parameters(game: Game, tree: Tree | None, limit: int = 200_000) -> int | No
     return tree.policy_parameters
 
 
-def check(path: str | os.PathLike[str], engine: str = "auto") -> checker.Verdict:
-    """The independent checker's verdict on a certificate file; `InputError` if it is malformed."""
+def check(path: str | os.PathLike[str], engine: str = "auto", workers: int = 1) -> checker.Verdict:
+    """The independent checker's verdict on a certificate file; `InputError` if it is malformed.
+
+    `workers` processes share the verification of a cover.
+    """
     try:
-        return checker.check_file(path, engine=engine)
+        return checker.check_file(path, engine=engine, workers=workers)
     except ValueError as error:
         raise InputError(str(path), str(error), "give a certificate that `certify` wrote, unaltered") from None

@@ -73,8 +73,10 @@ def with_moduli(certificate):
     last = len(nodes) - 1
     box = prover.engine.initial_box()
     from certify.checker import cover
-    kept = cover.check_cover(cover.read_nodes(certificate["proof"], prover.process), certificate["proof"]["unit"],
-                             alpha, prover.engine, keep={last, 1})
+    kept = {last: None, 1: None}
+    for _ in cover.cover_claims(cover.read_nodes(certificate["proof"], prover.process), certificate["proof"]["unit"],
+                                alpha, prover.engine, kept):
+        pass
     steps, box = prover.sweep(kept[last], (1 / alpha,))
     certificate["claim"]["strong_concavity"] = [
         {"alpha": str(alpha), "modulus": "1/2", "node": last, "steps": steps},

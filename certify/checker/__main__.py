@@ -1,5 +1,5 @@
-"""`python -m certify.checker CERT.json [--json] [--engine auto|stdlib|fast]`: exit 0 valid, 1 invalid
-(which step, why), 2 malformed, 3 the engine asked for is not installed."""
+"""`python -m certify.checker CERT.json [--json] [--engine auto|stdlib|fast] [--workers N]`: exit 0 valid,
+1 invalid (which step, why), 2 malformed, 3 the engine asked for is not installed."""
 
 import argparse
 import json
@@ -15,9 +15,11 @@ def main(arguments=None):
     parser.add_argument("certificate", help="a certificate file")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="which arithmetic verifies the steps")
+    parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes that share a cover")
     options = parser.parse_args(arguments)
     try:
-        verdict = check_file(options.certificate, options.engine, _progress() if sys.stderr.isatty() else None)
+        progress = _progress() if sys.stderr.isatty() else None
+        verdict = check_file(options.certificate, options.engine, progress, options.workers)
     except Malformed as error:
         if options.json:
             print(json.dumps({"valid": False, "malformed": str(error)}))
@@ -37,6 +39,12 @@ def main(arguments=None):
         place = ", ".join(f"{key} {value}" for key, value in failed.items())
         print(f"invalid ({verdict.engine} engine), {place}: {why}")
     return 0 if verdict.valid else 1
+
+
+def _positive(text):
+    if int(text) < 1:
+        raise ValueError
+    return int(text)
 
 
 def _progress():

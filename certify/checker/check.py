@@ -33,19 +33,26 @@ class Verdict:
         return asdict(self)
 
 
-def check_file(path, engine="auto", progress=None):
+def check_file(path, engine="auto", progress=None, workers=1):
     """The `Verdict` on a certificate file; raises `Malformed` where it is not a certificate.
 
-    `engine` is "stdlib", "fast" or "auto"; `progress` is called with a line now and then.
+    `engine` is "stdlib", "fast" or "auto"; `progress` is called with a line now and then; `workers` processes
+    share the verification of a cover.
     """
-    return check_certificate(read_file(path), engine, progress)
+    return _check(read_file(path), engine, progress, workers)  # it is within the limits, or would not have been read
 
 
-def check_certificate(certificate, engine="auto", progress=None):
+def check_certificate(certificate, engine="auto", progress=None, workers=1):
     """The `Verdict` on a certificate that was read from JSON."""
+    check_limits(certificate)
+    return _check(certificate, engine, progress, workers)
+
+
+def _check(certificate, engine, progress, workers):
     if engine not in ENGINES:
         raise ValueError(f"engine {engine!r} is none of {', '.join(ENGINES)}")
-    check_limits(certificate)
+    if workers < 1:
+        raise ValueError(f"{workers} workers")
     version = certificate.get("version")
     if certificate.get("format") != FORMAT or version != VERSION or isinstance(version, bool):
         raise Malformed("certificate", f'not of "format": "{FORMAT}", "version": {VERSION}')
@@ -59,10 +66,10 @@ def check_certificate(certificate, engine="auto", progress=None):
     if kind == "crossplay":
         return _check_crossplay(certificate)
     if kind == "optimum":
-        return _check_optimum(certificate, engine, progress)
+        return _check_optimum(certificate, engine, progress, workers)
     if kind not in ("threshold", "structural-parameters"):
         raise Malformed("certificate.kind", f"{kind[:40]!r} is not a kind that this checker knows")
-    return _ThresholdCheck(certificate, kind, engine, progress).verdict()
+    return _ThresholdCheck(certificate, kind, engine, progress, workers).verdict()
 
 
 def _check_elsewhere(certificate, kind):
@@ -102,7 +109,7 @@ def _check_crossplay(certificate):
     return Verdict(True, claim, steps, None, "stdlib")
 
 
-def _check_optimum(certificate, engine, progress):
+def _check_optimum(certificate, engine, progress, workers):
     """An optimum, whose threshold is checked by the engine asked for."""
     from certify.checker.optimum import check_optimum
 
@@ -110,7 +117,7 @@ def _check_optimum(certificate, engine, progress):
 
     def threshold(part):
         nonlocal used
-        verdict = check_certificate(part, engine, progress)
+        verdict = check_certificate(part, engine, progress, workers)
         used = verdict.engine
         return verdict
 
@@ -124,8 +131,8 @@ def _check_optimum(certificate, engine, progress):
 class _ThresholdCheck:
     """One certificate of kind "threshold" or "structural-parameters"."""
 
-    def __init__(self, certificate, kind, engine, progress):
-        self.certificate, self.kind, self.progress = certificate, kind, progress
+    def __init__(self, certificate, kind, engine, progress, workers):
+        self.certificate, self.kind, self.progress, self.workers = certificate, kind, progress, workers
         self.engine_wanted, self.engine = engine, "stdlib"
         self.subject = "game" if kind == "threshold" else "parameters"
         about_game = kind == "threshold"
@@ -232,8 +239,7 @@ class _ThresholdCheck:
         engine = self._choose_engine(process, nodes)
         self.engine = engine.name
         engine.begin(process)
-        kept = cover.check_cover(nodes, unit, self.alpha_star, engine, self.progress, {c[2] for c in concavity})
-        cover.check_concavity(concavity, nodes, unit, kept, engine, self.progress)
+        cover.check_cover(nodes, unit, self.alpha_star, engine, concavity, self.workers, self.progress)
         return sum(len(node.steps) + 1 for node in nodes) + sum(len(c[3]) + 1 for c in concavity)
 
     def _choose_engine(self, process, nodes):

@@ -1,27 +1,36 @@
-"""Drives the check of a cover of [0, 1/alpha_star] (format, sections 4.2, 4.3 and 6).
+"""Walks a cover of [0, 1/alpha_star] and says what has to be verified of it (format, sections 4.2, 4.3 and 6).
 
-Reads the nodes, walks them from the root, and has an *engine* verify every step and every test of
-definiteness.  The driver keeps the invariant of section 4.2: for every beta of a node's interval
-every stationary policy (that no split has put elsewhere) lies in the node's box.
+Reads the nodes and walks them from the root, keeping the invariant of section 4.2: for every beta of a node's
+interval every stationary policy (that no split has put elsewhere) lies in the node's box.  What that rests on, the
+walk yields as claims for `obligations.verify_all`, which an *engine* verifies.
 
 An engine is an object with these methods; boxes are opaque here and never changed in place, betas
 are tuples of exact `Fraction`s at which a bound is to be verified.
 
-    begin(process)                                  once, before anything else
-    initial_box()                                   the whole policy space
-    apply_step(box, step, betas, unit)              -> (ok, why, new_box)
-    is_empty(box)                                   True only if the box holds no policy
-    split(box, block, action, at, upper)            the part with pi(action) <= at, or >= at if upper
-    definite(box, betas, modulus=None, own=False)   -> (ok, why); modulus and own: section 6
+    begin(process)                        once, before anything else; thereafter the engine can be pickled
+    batch                                 (after begin) how many claims `verify` is given at once
+    initial_box()                         the whole policy space
+    is_empty(box)                         True only if the box holds no policy
+    split(box, block, action, at, upper)  the part with pi(action) <= at, or >= at if upper
+    cuts(steps, unit)                     per step what its log ratios allow of its block, opaque; of several nodes
+                                          at once, since that is faster
+    cut(box, step, cut)                   what a step leaves of a box, if it holds
+    verify(claims)                        None if every `StepClaim` and `DefiniteClaim` is shown to hold, else
+                                          (number, why) of the first that is not
 
-`block` is (agent, depth, class); `why` says in one line what did not verify.
+`block` is (agent, depth, class); `why` says in one line what did not verify.  A claim's verdict depends on nothing
+but the claim.  A further way to close a node is a further kind of claim: yield it in `_closing`, verify it in the
+engines.
 """
 
+import functools
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 
 from certify.checker.envelope import (
     MAX_INTEGER, MAX_NODES, MAX_STEPS, MAX_UNIT, Failed, Malformed, array, integer, rational, record)
+from certify.checker.obligations import DefiniteClaim, StepClaim, verify_all
 
 
 @dataclass(frozen=True)
@@ -64,10 +73,16 @@ def read_steps(data, where, process):
         depth = integer(entry["depth"], f"{at}.depth", 0, process.horizon - 1)
         count = process.actions[depth][agent] * (process.actions[depth][agent] - 1)
         rows = array(entry["log_ratio"], f"{at}.log_ratio", process.classes[depth][agent])
-        steps.append(Step(agent, depth, tuple(
-            tuple(None if m is None else integer(m, f"{at}.log_ratio", -MAX_INTEGER, MAX_INTEGER)
-                  for m in array(row, f"{at}.log_ratio", count)) for row in rows)))
+        steps.append(Step(agent, depth, tuple(_read_row(row, f"{at}.log_ratio", count) for row in rows)))
     return tuple(steps)
+
+
+def _read_row(row, where, count):
+    """`count` integers or nulls."""
+    if not set(map(type, array(row, where, count))) <= {int, type(None)} or any(
+            abs(m) > MAX_INTEGER for m in row if m is not None):
+        row = [None if m is None else integer(m, where, -MAX_INTEGER, MAX_INTEGER) for m in row]
+    return tuple(row)
 
 
 def read_unit(proof):
@@ -117,10 +132,23 @@ def _read_split(data, where, process):
     return block, action, at
 
 
-def check_cover(nodes, unit, alpha_star, engine, progress=None, keep=()):
-    """Verify every node; returns the final boxes of the nodes in `keep`.  Raises `Failed`."""
+def check_cover(nodes, unit, alpha_star, engine, concavity=(), workers=1, progress=None):
+    """Verify every node, and the moduli of strong concavity claimed (`concavity_claims`).  Raises `Failed`."""
+    verify_all(functools.partial(all_claims, nodes, unit, alpha_star, engine, concavity), engine, workers, progress)
+
+
+def all_claims(nodes, unit, alpha_star, engine, concavity):
+    """Everything that has to hold, as pairs (where, claim) in order."""
+    boxes = dict.fromkeys(entry[2] for entry in concavity)
+    yield from cover_claims(nodes, unit, alpha_star, engine, boxes)
+    yield from concavity_claims(concavity, nodes, unit, boxes, engine)
+
+
+def cover_claims(nodes, unit, alpha_star, engine, keep):
+    """What has to hold of the nodes.  `keep` is a dict: the final boxes of the nodes that are its keys are put in."""
     children = _family(nodes)
-    boxes, kept = {}, {}
+    boxes = {}
+    cuts = _cuts([step for node in nodes for step in node.steps], unit, engine)
     for number, node in enumerate(nodes):
         if node.parent is None:
             if node.beta != (0, 1 / alpha_star):
@@ -128,35 +156,40 @@ def check_cover(nodes, unit, alpha_star, engine, progress=None, keep=()):
             box = engine.initial_box()
         else:
             box = boxes.pop(number)
-        box = run_steps(node.steps, unit, box, tuple(dict.fromkeys(node.beta)), engine, node=number, progress=progress)
+        betas = tuple(dict.fromkeys(node.beta))
+        box = yield from _step_claims(node.steps, cuts, unit, box, betas, engine, {"node": number})
         if number in keep:
-            kept[number] = box
+            keep[number] = box
         if node.split is not None:
             first, second = children[number]
             boxes[first], boxes[second] = _parts(engine, box, node, number, nodes[first], nodes[second])
-        elif node.close == "empty":
-            if not engine.is_empty(box):
-                raise Failed("the box is not empty", node=number, step="close")
-        elif not engine.is_empty(box):
-            ok, why = engine.definite(box, tuple(dict.fromkeys(node.beta)))
-            if not ok:
-                raise Failed(why, node=number, step="close")
-        if progress:
-            progress(f"node {number + 1} of {len(nodes)}")
-    return kept
+        else:
+            yield from _closing(node, box, betas, engine, {"node": number, "step": "close"})
 
 
-def run_steps(steps, unit, box, betas, engine, progress=None, **where):
-    """The box after all steps.  Once a box is empty no policy is left that a step could concern."""
-    for number, step in enumerate(steps):
-        if engine.is_empty(box):
-            break
-        ok, why, box = engine.apply_step(box, step, betas, unit)
-        if not ok:
-            raise Failed(why, **where, step=number)
-        if progress:
-            progress(f"{', '.join(f'{k} {v}' for k, v in where.items())}, step {number + 1} of {len(steps)}")
+def _closing(node, box, betas, engine, where):
+    """What has to hold for a node without children."""
+    if node.close == "empty":
+        if not engine.is_empty(box):
+            raise Failed("the box is not empty", **where)
+    elif not engine.is_empty(box):
+        yield where, DefiniteClaim(box, betas)
+
+
+def _step_claims(steps, cuts, unit, box, betas, engine, where):
+    """What has to hold for the steps from `box` on; returns the box after them.  `cuts` goes on where the last
+    steps ended.  Once a box is empty no policy is left that a step could concern."""
+    for number, (step, cut) in enumerate(zip(steps, islice(cuts, len(steps)))):
+        if not engine.is_empty(box):
+            yield {**where, "step": number}, StepClaim(box, betas, step, unit)
+            box = engine.cut(box, step, cut)
     return box
+
+
+def _cuts(steps, unit, engine):
+    """The engine's `cuts` of all steps in order, not all of them at once."""
+    for first in range(0, len(steps), engine.batch):
+        yield from engine.cuts(steps[first:first + engine.batch], unit)
 
 
 def _family(nodes):
@@ -201,25 +234,26 @@ def unsplit_path(nodes, number):
     return True
 
 
-def check_concavity(entries, nodes, unit, boxes, engine, progress=None):
-    """The moduli of strong concavity claimed on final boxes of nodes (format, section 6)."""
+def concavity_claims(entries, nodes, unit, boxes, engine):
+    """What has to hold of the moduli of strong concavity (alpha, modulus, node, steps) claimed on final boxes of
+    nodes (format, section 6)."""
     for number, (alpha, modulus, node, steps) in enumerate(entries):
+        where = {"strong_concavity": number}
         if not 0 <= node < len(nodes):
-            raise Failed("no such node", strong_concavity=number)
+            raise Failed("no such node", **where)
         low, high = nodes[node].beta
         beta = Fraction(1) / alpha
         if not low <= beta <= high:
-            raise Failed("1/alpha is not in the node's interval", strong_concavity=number)
+            raise Failed("1/alpha is not in the node's interval", **where)
         if not unsplit_path(nodes, node):
-            raise Failed("an ancestor of the node is split along policies", strong_concavity=number)
+            raise Failed("an ancestor of the node is split along policies", **where)
         if not 0 <= modulus <= alpha:
-            raise Failed("the modulus is not in [0, alpha]", strong_concavity=number)
-        box = run_steps(steps, unit, boxes[node], (beta,), engine, progress, strong_concavity=number)
+            raise Failed("the modulus is not in [0, alpha]", **where)
+        cuts = _cuts(steps, unit, engine)
+        box = yield from _step_claims(steps, cuts, unit, boxes[node], (beta,), engine, where)
         if engine.is_empty(box):
-            raise Failed("the box is empty", strong_concavity=number)
-        ok, why = engine.definite(box, (beta,), modulus=modulus, own=True)
-        if not ok:
-            raise Failed(why, strong_concavity=number)
+            raise Failed("the box is empty", **where)
+        yield where, DefiniteClaim(box, (beta,), modulus, own=True)
 
 
 def estimated_seconds(process, nodes):

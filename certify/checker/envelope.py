@@ -58,11 +58,6 @@ def parse(data, where="certificate"):
     def refuse_float(text):
         raise Malformed(where, f"{text[:40]} is a floating-point number; numbers are strings \"p/q\" or integers")
 
-    def integer(text):
-        if len(text) > 61:
-            raise Malformed(where, f"an integer of {len(text)} characters")
-        return int(text)
-
     def unique(pairs):
         found = dict(pairs)
         if len(found) != len(pairs):
@@ -72,7 +67,7 @@ def parse(data, where="certificate"):
 
     try:
         obj = json.loads(data.decode("utf-8"), parse_float=refuse_float, parse_constant=refuse_float,
-                         parse_int=integer, object_pairs_hook=unique)
+                         object_pairs_hook=unique)
     except Malformed:
         raise
     except RecursionError:
@@ -100,6 +95,8 @@ def check_limits(obj, where="certificate"):
                     raise Malformed(where, f"a key that is not a string: {key!r}"[:80])
                 pending += ((key, depth + 1), (value, depth + 1))
         elif isinstance(item, list):
+            if set(map(type, item)) == {int}:  # most of a cover: looked at as a whole
+                item = max(item), min(item)
             pending += [(value, depth + 1) for value in item]
         elif isinstance(item, str):
             if len(item) > MAX_TEXT:

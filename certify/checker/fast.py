@@ -3,11 +3,15 @@
 Verifies the contraction steps and the definiteness tests of a cover (docs/certificate-format.md, 4.3 to
 4.5; theory, sections 4, 5 and 7).  Trusts IEEE double arithmetic, numpy's and scipy's sums of products in
 any order (not their exp and log), and shares no code with the search or with the other engine.
+
+Claims of one kind are verified many at a time: their boxes side by side are one box of disjoint copies of the
+process (`fast_layout`).  No claim is called false for that: what is not shown in a batch is tried alone.
 """
 
 from __future__ import annotations
 
-import math
+from collections import defaultdict
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -15,15 +19,21 @@ import numpy as np
 from certify.checker.cover import Step
 from certify.checker.envelope import Failed
 from certify.checker.fast_box import BlockBox, box_of_log_ratios, grid_down, grid_up
-from certify.checker.fast_definite import positive_definite
+from certify.checker.fast_copies import Copies, widest_bytes
+from certify.checker.fast_definite import not_definite
 from certify.checker.fast_layout import Layout
-from certify.checker.fast_lines import Lines, build_lines, meets_one
-from certify.checker.fast_models import CHUNK_BYTES, Boxes, Model, action_model, last_model, value_model
-from certify.checker.fast_numbers import LARGEST_NUMBER
-from certify.checker.fast_step import Differences, chance_differences, differences, ordered_pairs, upper_bounds
+from certify.checker.fast_models import Boxes
+from certify.checker.fast_numbers import LARGEST_NUMBER, TINY, UNIT
+from certify.checker.fast_step import ordered_pairs
+from certify.checker.obligations import Claim, DefiniteClaim, StepClaim
 from certify.checker.process import Process
 
 Betas = tuple[Fraction, ...]
+Cut = tuple[np.ndarray, np.ndarray]
+
+BATCH_BYTES = 2**21  # of one temporary array of a batch: what a processor's cache holds
+MOST_COPIES = 256
+CLAIMS_BYTES = 2**28  # of the boxes of all claims that wait to be verified
 
 
 class FastEngine:
@@ -53,10 +63,12 @@ class FastEngine:
         """Reads the process; forgets everything about another one."""
         self._process = process
         self._layout = Layout(process)
-        self._lines: dict[tuple[int, int], list[Lines]] = {}
-        self._chances: dict[tuple[int, int], list] = {}
-        self._sharing_first: dict[tuple[int, int], bool] = {}
-        self._models: dict[tuple[str, int], tuple[tuple, Model]] = {}
+        self._copies = {1: Copies(self._layout)}
+        self._most = MOST_COPIES
+        while self._most > 1 and self._most * widest_bytes(self._layout) > BATCH_BYTES:
+            self._most //= 2
+        policies = 16 * sum(k * A for d in self._layout.depths for k, A in zip(d.class_counts, d.actions))
+        self.batch = max(1, min(4096, CLAIMS_BYTES // policies))
 
     def initial_box(self) -> Boxes:
         """The whole policy space."""
@@ -65,7 +77,7 @@ class FastEngine:
 
     def is_empty(self, box: Boxes) -> bool:
         """True only if some block's box holds no distribution."""
-        return any(block.empty_class is not None for depth in box for block in depth)
+        return any(block.empty for depth in box for block in depth)
 
     def split(self, box: Boxes, block: tuple[int, int, int], action: int, at: Fraction, upper: bool) -> Boxes:
         """The part of the box with pi(action) <= at, or >= at if `upper`; `block` is (agent, depth, class)."""
@@ -78,136 +90,147 @@ class FastEngine:
             high[k, action] = min(high[k, action], grid_up(at))
         return _replaced(box, depth, agent, BlockBox(low, high))
 
+    def cuts(self, steps: Sequence[Step], unit: int) -> list[Cut]:
+        """For every step the bounds of its block's policies that its log ratios imply."""
+        found: list = [None] * len(steps)
+        for (agent, depth), numbers in _grouped(steps, lambda step: (step.agent, step.depth)).items():
+            a, b = ordered_pairs(self._process.actions[depth][agent])
+            claimed = _log_ratios([steps[n] for n in numbers], unit)
+            claimed = claimed + 2 * UNIT * np.abs(claimed) + TINY
+            bounds = np.full((*claimed.shape[:2], *[self._process.actions[depth][agent]] * 2), np.inf)
+            bounds[:, :, a, b] = np.where(np.isnan(claimed), np.inf, claimed)
+            ends = box_of_log_ratios(bounds.reshape(-1, *bounds.shape[2:]))
+            for n, low, high in zip(numbers, *(end.reshape(bounds.shape[:3]) for end in ends)):
+                found[n] = low, high
+        return found
+
+    def cut(self, box: Boxes, step: Step, cut: Cut) -> Boxes:
+        """What a step leaves of the box, if it holds."""
+        t, i = step.depth, step.agent
+        return _replaced(box, t, i, box[t][i].intersected(*cut))
+
+    def verify(self, claims: Sequence[Claim]) -> tuple[int, str] | None:
+        """None if every claim is shown to hold, else the number of the first that is not, and why."""
+        doubtful: list[int] = list(range(len(claims)))
+        if len(claims) > 1:
+            doubtful = sorted(n for numbers in _grouped(claims, _kind).values()
+                              for k in range(0, len(numbers), self._most)
+                              for n in self._doubtful(claims, numbers[k:k + self._most]))
+        for n in doubtful:
+            why = self._why_not(claims[n])
+            if why is not None:
+                return n, why
+        return None
+
     def apply_step(self, box: Boxes, step: Step, betas: Betas, unit: int) -> tuple[bool, str | None, Boxes]:
-        """Verifies every claimed log ratio at every beta; (True, None, contracted box) or (False, why, box)."""
-        i, t = step.agent, step.depth
-        actions, w = self._process.actions[t][i], self._process.weights[i]
-        scale = Fraction(2) ** unit
-        claimed = np.array([[m is not None for m in row] for row in step.log_ratio], dtype=bool)
-        if claimed.any():
-            ratio = np.array([[0.0 if m is None else _below(w * m * scale) for m in row] for row in step.log_ratio])
-            try:
-                failure = self._first_failure(box, i, t, betas, ratio, claimed)
-            except Failed as failed:
-                failure = failed.why
-            if failure is not None:
-                return False, failure, box
-        bounds = np.full((len(step.log_ratio), actions, actions), np.inf)
-        a, b = ordered_pairs(actions)
-        bounds[:, a, b] = [[np.inf if m is None else _above(m * scale) for m in row] for row in step.log_ratio]
-        return True, None, _replaced(box, t, i, box[t][i].intersected(*box_of_log_ratios(bounds)))
+        """One step alone: (True, None, what it leaves of the box) or (False, why, box)."""
+        why = self._why_not(StepClaim(box, betas, step, unit))
+        return (True, None, self.cut(box, step, self.cuts([step], unit)[0])) if why is None else (False, why, box)
 
     def definite(self, box: Boxes, betas: Betas, modulus: Fraction | None = None,
                  own: bool = False) -> tuple[bool, str | None]:
         """Whether the form of 4.5 is positive definite on the box at every beta (section 6: modulus, own)."""
+        why = self._why_not(DefiniteClaim(box, betas, modulus, own))
+        return why is None, why
+
+    def copies(self, count: int) -> Copies:
+        """`count` copies of the process."""
+        if count not in self._copies:
+            self._copies[count] = Copies(self._layout.repeated(count))
+        return self._copies[count]
+
+    def _doubtful(self, claims: Sequence[Claim], numbers: list[int]) -> list[int]:
+        """Those of some claims of one kind that a batch does not show to hold."""
+        count = 1
+        while count < len(numbers):
+            count *= 2
+        chosen = [claims[n] for n in numbers]
+        chosen += chosen[:1] * (count - len(chosen))
         try:
-            models = [self.action_model(t, box, betas) for t in range(self._layout.horizon)]
-            return positive_definite(self._layout, models, box, betas, modulus or Fraction(0), own)
+            bad = self._not_shown(chosen)
+        except Failed:
+            return numbers
+        bad = bad.reshape(count, -1).any(1)
+        return [n for n, refused in zip(numbers, bad) if refused]
+
+    def _why_not(self, claim: Claim) -> str | None:
+        """None if a claim alone is shown to hold."""
+        try:
+            bad = self._not_shown([claim])
         except Failed as failed:
-            return False, failed.why
+            return failed.why
+        if not bad.any():
+            return None
+        if isinstance(claim, DefiniteClaim):
+            number = int(np.argmax(bad[0]))
+            return f"the form is not certainly positive definite on the box at beta = {claim.betas[number]}"
+        k, pair, number = np.argwhere(bad)[0]
+        i, t = claim.step.agent, claim.step.depth
+        a, b = (x[pair] for x in ordered_pairs(self._process.actions[t][i]))
+        return (f"agent {i}, depth {t}, class {k}: log pi({a}) - log pi({b}) is not certainly within its bound "
+                f"at beta = {claim.betas[number]}")
 
-    def _first_failure(self, box: Boxes, agent: int, depth: int, betas: Betas, ratio: np.ndarray,
-                       claimed: np.ndarray) -> str | None:
-        """None if F <= 0 for every claimed log ratio and beta, each by either form of the rule."""
-        key = (agent, depth)
-        found = self._differences(box, agent, depth, betas)
-        open_ = np.broadcast_to(claimed[:, :, None], (*claimed.shape, len(betas))).copy()
-        first = self._sharing_first.get(key, True)
-        for sharing in (first, not first):
-            open_ &= ~(self._bounds(found, box, key, ratio, sharing) <= 0)
-            if not open_.any():
-                self._sharing_first[key] = sharing
-                return None
-            if depth == self._layout.horizon - 1 or (depth == 0 and all(x.single for x in self._chunks(agent, depth))):
-                break  # no slopes, or the top alone: the two forms are one
-        k, pair, number = np.argwhere(open_)[0]
-        a, b = (x[pair] for x in ordered_pairs(self._process.actions[depth][agent]))
-        return (f"agent {agent}, depth {depth}, class {k}: log pi({a}) - log pi({b}) is not certainly within its bound "
-                f"at beta = {betas[number]}")
-
-    def bounds(self, box: Boxes, agent: int, depth: int, betas: Betas, ratio: np.ndarray, sharing: bool) -> np.ndarray:
-        """Upper bounds of F, (classes, ordered pairs, betas), for w_i M_ab = `ratio` (classes, ordered pairs);
-        `sharing` chooses between the two forms of the rule (6)."""
-        return self._bounds(self._differences(box, agent, depth, betas), box, (agent, depth), ratio, sharing)
-
-    def _bounds(self, found: Differences, box: Boxes, key: tuple[int, int], ratio: np.ndarray,
-                sharing: bool) -> np.ndarray:
-        result = np.empty((*ratio.shape, found.above.shape[3]))
-        for lines in self._chunks(*key):
-            result[lines.classes] = upper_bounds(self._layout, lines, found, box, ratio[lines.classes], sharing)
-        return result
-
-    def action_model(self, t: int, box: Boxes, betas: Betas) -> Model:
-        """U at depth t over the boxes of the depths below it."""
-        layout = self._layout
-        if max(betas) > LARGEST_NUMBER:
-            raise Failed(f"beta beyond {LARGEST_NUMBER}, too large for the fast engine")
-        if t == layout.horizon - 1:
-            return self._remembered("U", t, (betas,), lambda: last_model(layout, betas))
-        return self._remembered("U", t, (betas, *box[t + 1:]),
-                                lambda: action_model(layout, t, self.value_model(t + 1, box, betas), betas))
-
-    def value_model(self, t: int, box: Boxes, betas: Betas) -> Model:
-        """V at depth t over the boxes of depth t and below."""
-        return self._remembered("V", t, (betas, *box[t:]), lambda: value_model(
-            self._layout, t, self.action_model(t, box, betas), box))
-
-    def _remembered(self, kind: str, t: int, key: tuple, build) -> Model:
-        """Steps change one block list at a time: models whose boxes are the very same objects are kept."""
-        if (kind, t) in self._models:
-            known, model = self._models[kind, t]
-            if known[0] == key[0] and all(x is y for old, new in zip(known[1:], key[1:]) for x, y in zip(old, new)):
-                return model
-        model = build()
-        self._models[kind, t] = (key, model)
-        return model
-
-    def _differences(self, box: Boxes, agent: int, depth: int, betas: Betas) -> Differences:
-        value, chances = None, []
-        action = self.action_model(depth, box, betas)
-        if depth < self._layout.horizon - 1:
-            value = self.value_model(depth + 1, box, betas)
-            if (agent, depth) not in self._chances:
-                self._chances[agent, depth] = chance_differences(self._layout, agent, depth)
-            chances = self._chances[agent, depth]
-        return differences(self._layout, agent, depth, action, value, chances)
-
-    def _chunks(self, agent: int, depth: int) -> list[Lines]:
-        if (agent, depth) not in self._lines:
-            one = meets_one(self._layout, agent, depth)
-            count = self._chunk_count(agent, depth)
-            self._lines[agent, depth] = [
-                build_lines(self._layout, agent, depth, part)
-                for alike in (np.flatnonzero(one), np.flatnonzero(~one)) if len(alike)
-                for part in np.array_split(alike, min(count, len(alike)))]
-        return self._lines[agent, depth]
-
-    def _chunk_count(self, agent: int, depth: int) -> int:
-        """How many parts keep the largest temporary array of a step near `CHUNK_BYTES`."""
-        d = self._layout.depths[depth]
-        products = math.prod(_most_vertices(A) for j, A in enumerate(d.actions) if j != agent)
-        ordered = d.actions[agent] * (d.actions[agent] - 1)
-        later = {(j, u): self._layout.depths[u].actions[j] for j, u in self._layout.pairs[depth]}
-        slopes = max((len(pairs) * (_most_vertices(later[key]) + later[key])
-                      for key, pairs in self._layout.pairs[depth].items()), default=0)
-        return 1 + 16 * slopes * products * ordered // CHUNK_BYTES
+    def _not_shown(self, claims: list[Claim]) -> np.ndarray:
+        """What is not shown of claims of one kind: (classes of all claims, ordered pairs, betas) for steps,
+        (claims, betas) for definiteness."""
+        copies, first = self.copies(len(claims)), claims[0]
+        box, betas = _side_by_side([claim.box for claim in claims]), _floats([claim.betas for claim in claims])
+        if isinstance(first, DefiniteClaim):
+            models = [copies.action_model(t, box, betas) for t in range(self._process.horizon)]
+            factors = [[1 - (claim.modulus or 0) * beta for beta in claim.betas] for claim in claims]
+            return not_definite(copies.layout, models, box, _even(factors), first.own)
+        i, t = first.step.agent, first.step.depth
+        ratio = _log_ratios([claim.step for claim in claims], first.unit) * self._layout.weights[i]
+        ratio = ratio.reshape(-1, ratio.shape[2])
+        claimed = ~np.isnan(ratio)
+        if not claimed.any():
+            return np.zeros((*ratio.shape, betas.shape[1]), dtype=bool)
+        ratio = np.where(claimed, ratio - 3 * UNIT * np.abs(ratio) - TINY, 0.0)
+        return copies.not_shown(box, i, t, betas, ratio, claimed)
 
 
-def _most_vertices(actions: int) -> int:
-    """The largest number of vertices of a box in the simplex."""
-    return actions * math.comb(actions - 1, (actions - 1) // 2)
+def _kind(claim: Claim) -> tuple:
+    """Claims that differ in this cannot share a batch."""
+    if isinstance(claim, StepClaim):
+        return claim.step.agent, claim.step.depth, claim.unit
+    return (claim.own,)
+
+
+def _grouped(items: Sequence, key) -> dict[tuple, list[int]]:
+    """The numbers of the items by their keys."""
+    found = defaultdict(list)
+    for number, item in enumerate(items):
+        found[key(item)].append(number)
+    return found
+
+
+def _side_by_side(boxes: list[Boxes]) -> Boxes:
+    """The box of as many copies."""
+    if len(boxes) == 1:
+        return boxes[0]
+    return tuple(tuple(BlockBox(np.concatenate([box[t][i].lower for box in boxes]),
+                                np.concatenate([box[t][i].upper for box in boxes]))
+                       for i in range(len(depth))) for t, depth in enumerate(boxes[0]))
+
+
+def _even(rows: list[list]) -> list[list]:
+    """Rows of one length: shorter ones repeat their last entry (an interval of beta may be a point)."""
+    length = max(map(len, rows))
+    return [row + row[-1:] * (length - len(row)) for row in map(list, rows)]
+
+
+def _floats(betas: list[Betas]) -> np.ndarray:
+    """The nearest floats, (copies, betas)."""
+    if max(map(max, betas)) > LARGEST_NUMBER:
+        raise Failed(f"beta beyond {LARGEST_NUMBER}, too large for the fast engine")
+    return np.array([[float(b) for b in row] for row in _even(betas)])
+
+
+def _log_ratios(steps: list[Step], unit: int) -> np.ndarray:
+    """M_ab within half a UNIT of itself, and 1e-300: (steps, classes, ordered pairs), NaN where nothing is claimed."""
+    return np.ldexp(np.array([step.log_ratio for step in steps], dtype=float), unit)
 
 
 def _replaced(box: Boxes, depth: int, agent: int, block: BlockBox) -> Boxes:
     at_depth = box[depth][:agent] + (block,) + box[depth][agent + 1:]
     return box[:depth] + (at_depth,) + box[depth + 1:]
-
-
-def _below(x: Fraction) -> float:
-    """A float <= x."""
-    return math.nextafter(float(x), -math.inf)
-
-
-def _above(x: Fraction) -> float:
-    """A float >= x."""
-    return math.nextafter(float(x), math.inf)

@@ -121,7 +121,7 @@ def _enclosed_rows(layout: Layout, model: Model, boxes: Boxes, t: int, table: np
         up, down = sigma(moved, block, pairs.klass[part])
         total = pairs.total(rows)
         low, high = low + sparse_times(total, down), high + sparse_times(total, up)
-        widened = slope_error(largest, rad + slop(terms) * largest, block)
+        widened = slope_error(largest, rad + slop(terms) * largest, block, pairs.klass[part])
         widened = widened + slop(most_terms(total)) * (np.abs(up).max(2) + np.abs(down).max(2))
         error = error + sparse_times(total, widened)
     rounding = slop(2 * len(model.slopes)) * (np.abs(low).max(2) + np.abs(high).max(2) + size)

@@ -5,6 +5,7 @@ policy carries an error.  A `BlockBox` holds all classes of one agent at one dep
 
 from __future__ import annotations
 
+import functools
 import itertools
 from fractions import Fraction
 from functools import cached_property
@@ -16,6 +17,7 @@ from certify.checker.fast_numbers import EXP_ERROR, GROW, LARGEST_EXPONENT, UNIT
 
 GRID = 2.0**52
 MOST_ACTIONS = 16  # of a block whose vertices are enumerated
+CORNERS = 2**19  # tried in one go
 
 
 def grid_down(x: Fraction) -> float:
@@ -49,14 +51,15 @@ class BlockBox:
         one = np.ones((classes, actions))
         return cls(one if actions == 1 else np.zeros((classes, actions)), np.ones((classes, actions)))
 
-    @property
-    def empty_class(self) -> int | None:
-        """The first class whose box holds no distribution, or None.
+    @cached_property
+    def empty(self) -> bool:
+        """Whether some class's box holds no distribution.
 
         Sums of multiples of 2^-52 are exact up to 2, and beyond 2 rounding cannot bring them back.
         """
-        bad = (self.lower > self.upper).any(1) | (self.lower.sum(1) > 1) | (self.upper.sum(1) < 1)
-        return int(np.argmax(bad)) if bad.any() else None
+        one = np.ones(self.actions)
+        return bool(np.count_nonzero(self.lower > self.upper) or np.count_nonzero(self.lower @ one > 1)
+                    or np.count_nonzero(self.upper @ one < 1))
 
     def intersected(self, lower: np.ndarray, upper: np.ndarray) -> BlockBox:
         """The box cut with [lower, upper], then twice l_a = max(l_a, 1 - sum of the other u), u_a alike."""
@@ -75,9 +78,7 @@ class BlockBox:
         missing = 1 - self.lower.sum(1, keepdims=True)
         share = np.divide(missing, total, out=np.zeros_like(total), where=total > 0)
         c = self.lower + np.minimum(np.floor(share * room * GRID) / GRID, room)
-        c = np.where((c == 0) & (self.upper > 0), 1 / GRID, c)
-        for row in np.flatnonzero(c.sum(1) != 1):
-            _settle(c[row], self.lower[row], self.upper[row])
+        c = _settled(np.where((c == 0) & (self.upper > 0), 1 / GRID, c), self.lower, self.upper)
         if not ((c.sum(1) == 1) & (c > 0).all(1) & (c >= self.lower).all(1) & (c <= self.upper).all(1)).all():
             raise Failed("a box on the boundary of the policy space has no centre with full support")
         return c
@@ -97,29 +98,17 @@ class BlockBox:
 
     @cached_property
     def vertices(self) -> np.ndarray:
-        """The vertices of box and simplex, (classes, vertices, actions), repeated where a class has fewer.
-
-        At a vertex all coordinates but one (`free`) are at an end; the free one closes the sum.
-        """
-        A = self.actions
-        if A > MOST_ACTIONS:
-            raise Failed(f"{A} actions: more vertices than the fast engine enumerates")
-        found: list[np.ndarray] = []
-        at_upper = np.array(list(itertools.product((False, True), repeat=A - 1)), dtype=bool)
-        at_upper = at_upper.reshape(2 ** (A - 1), A - 1)
-        for low, up in zip(self.lower, self.upper):
-            candidates = []
-            for free in range(A):
-                rest = [a for a in range(A) if a != free]
-                corner = np.zeros((len(at_upper), A))
-                corner[:, rest] = np.where(at_upper, up[rest], low[rest])
-                corner[:, free] = 1 - corner.sum(1)
-                candidates.append(corner[(corner[:, free] >= low[free]) & (corner[:, free] <= up[free])])
-            found.append(np.unique(np.concatenate(candidates), axis=0))
-            if not len(found[-1]):
-                raise Failed("an empty box has no vertices")
-        most = max(map(len, found))
-        return np.stack([v[np.minimum(np.arange(most), len(v) - 1)] for v in found])
+        """The vertices of box and simplex, (classes, vertices, actions), the last repeated where a class has fewer."""
+        if self.actions > MOST_ACTIONS:
+            raise Failed(f"{self.actions} actions: more vertices than the fast engine enumerates")
+        size = max(1, CORNERS // 2**self.actions)
+        found = [_vertices(self.lower[k:k + size], self.upper[k:k + size]) for k in range(0, len(self.lower), size)]
+        counts = np.concatenate([c for c, _ in found])
+        if not counts.all():
+            raise Failed("an empty box has no vertices")
+        first = np.cumsum(counts) - counts
+        return np.concatenate([v for _, v in found])[
+            first[:, None] + np.minimum(np.arange(counts.max())[None], counts[:, None] - 1)]
 
     @cached_property
     def offsets(self) -> np.ndarray:
@@ -136,26 +125,58 @@ class BlockBox:
         return np.maximum((v * (log_v - log_c)).sum(2) + (v * error).sum(2) * GROW, 0.0) + UNIT
 
     @cached_property
-    def largest_divergence(self) -> float:
-        return float(self.divergence.max())
+    def largest_divergence(self) -> np.ndarray:
+        """The largest of every class."""
+        return self.divergence.max(1)
 
 
 def others_sum(x: np.ndarray) -> np.ndarray:
     """Sum over the other actions, added up afresh for each action (a difference would not be exact)."""
-    A = x.shape[1]
-    return np.stack([x[:, [b for b in range(A) if b != a]].sum(1) for a in range(A)], axis=1)
+    return x @ _others(x.shape[1])
 
 
-def _settle(c: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> None:
-    """Moves entries of c within [lower, upper], the largest rooms first, until the sum is 1."""
-    missing = 1 - c.sum()
-    for a in np.argsort(-(upper - c if missing > 0 else c - lower)):
-        if missing > 0:
-            change = min(missing, upper[a] - c[a])
-        else:
-            change = -min(-missing, c[a] - max(lower[a], min(1 / GRID, upper[a])))
-        c[a] += change
+@functools.cache
+def _others(A: int) -> np.ndarray:
+    return 1.0 - np.eye(A)
+
+
+def _vertices(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """How many vertices every class has, and all of them, class by class.
+
+    At a vertex all coordinates but one (`free`) are at an end and the free one closes the sum.  To meet each
+    once: a vertex with every coordinate at an end counts for free = 0, a coordinate with equal ends as lower.
+    """
+    A = lower.shape[1]
+    at_upper = np.array(list(itertools.product((False, True), repeat=A - 1)), dtype=bool).reshape(2 ** (A - 1), A - 1)
+    classes, found = [], []
+    for free in range(A):
+        rest = [a for a in range(A) if a != free]
+        low, up = lower[:, None, rest], upper[:, None, rest]
+        corner = np.where(at_upper, up, low)
+        last = 1 - corner.sum(2)
+        below, above = lower[:, free, None], upper[:, free, None]
+        counts = (below <= last) & (last <= above) if free == 0 else (below < last) & (last < above)
+        counts &= ~(at_upper & (low == up)).any(2)
+        k, which = np.nonzero(counts)
+        vertex = np.empty((len(k), A))
+        vertex[:, rest], vertex[:, free] = corner[k, which], last[k, which]
+        classes.append(k)
+        found.append(vertex)
+    k = np.concatenate(classes)
+    return np.bincount(k, minlength=len(lower)), np.concatenate(found)[np.argsort(k, kind="stable")]
+
+
+def _settled(c: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """c with entries moved within [lower, upper], the largest rooms first, until the sums are 1."""
+    missing = 1 - c.sum(1)
+    up, down = upper - c, c - np.maximum(lower, np.minimum(1 / GRID, upper))
+    order = np.argsort(-np.where(missing[:, None] > 0, up, c - lower), axis=1)
+    rows = np.arange(len(c))
+    for a in order.T:
+        change = np.where(missing > 0, np.minimum(missing, up[rows, a]), -np.minimum(-missing, down[rows, a]))
+        c[rows, a] += change
         missing -= change
+    return c
 
 
 def box_of_log_ratios(bounds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 from scipy.sparse import csr_array
 
+from certify.checker.envelope import Failed
 from certify.checker.fast_averages import Interval, interval_times, log_policy, same_depth, tails
 from certify.checker.fast_box import BlockBox
 from certify.checker.fast_layout import Depth, Layout
@@ -20,42 +21,46 @@ from certify.checker.fast_support import joint_product
 Block = tuple[int, int]  # agent, depth
 
 
-def positive_definite(layout: Layout, models: list[Model], boxes: Boxes, betas: tuple[Fraction, ...],
-                      modulus: Fraction, own: bool) -> tuple[bool, str | None]:
-    """Whether diag(D)(1 - modulus beta) - C is positive definite on tangent vectors for every policy in the
-    box and every beta: (True, None) or (False, why).  `own` keeps the blocks of one agent's classes."""
+def not_definite(layout: Layout, models: list[Model], boxes: Boxes, factors: list[list[Fraction]],
+                 own: bool) -> np.ndarray:
+    """Where diag(D) factor - C is not shown to be positive definite on tangent vectors for every policy in the
+    box, (copies, betas).
+
+    `factors[copy][number]` is 1 - modulus beta; `own` keeps the blocks of one agent's classes.
+    """
     for t, depth in enumerate(boxes):
         for i, block in enumerate(depth):
             if block.actions > 1 and block.lower.min() <= 0:
-                return False, f"agent {i} at depth {t} has a lower bound 0: the form is not bounded"
+                raise Failed(f"agent {i} at depth {t} has a lower bound 0: the form is not bounded")
     blocks = [(i, t) for t, d in enumerate(layout.depths) for i in range(layout.agents) if d.actions[i] > 1]
+    result = np.zeros((layout.copies, len(factors[0])), dtype=bool)
     if not blocks:
-        return True, None
+        return result
     first, size = {}, 0
     for i, t in blocks:
         first[i, t] = size
-        size += layout.depths[t].class_counts[i] * layout.depths[t].actions[i]
+        size += layout.depths[t].class_counts[i] // layout.copies * layout.depths[t].actions[i]
     low_reach, high_reach = _reach(layout, boxes, upper=False), _reach(layout, boxes, upper=True)
-    diagonal = np.concatenate([_diagonal(layout, i, t, low_reach[t], boxes[t][i]) for i, t in blocks])
+    diagonal = np.concatenate([_diagonal(layout, i, t, low_reach[t], boxes[t][i]) for i, t in blocks], axis=1)
     entries = _couplings(layout, models, boxes, blocks, (low_reach, high_reach), own)
-    for number, beta in enumerate(betas):
-        low, high = np.zeros((size, size)), np.zeros((size, size))
-        for (one, two), parts in entries.items():
-            part, x, y = parts[number], first[one], first[two]
-            at = np.s_[x:x + part.low.shape[0], y:y + part.low.shape[1]]
-            low[at], high[at] = part
-            low[at[::-1]], high[at[::-1]] = part.low.T, part.high.T
-        factor = float(1 - modulus * beta) - 2 * UNIT if modulus else 1.0
-        last = np.concatenate([_last_actions(layout, i, t, first[i, t]) for i, t in blocks])
-        if not certainly_positive(diagonal * factor * (1 - UNIT), low, high, last):
-            return False, f"the form is not certainly positive definite on the box at beta = {beta}"
-    return True, None
+    last = np.concatenate([_last_actions(layout, i, t, first[i, t]) for i, t in blocks])
+    for copy, row in enumerate(factors):
+        for number, factor in enumerate(row):
+            low, high = np.zeros((size, size)), np.zeros((size, size))
+            for (one, two), parts in entries.items():
+                part, x, y = Interval(*(end[copy] for end in parts[number])), first[one], first[two]
+                at = np.s_[x:x + part.low.shape[0], y:y + part.low.shape[1]]
+                low[at], high[at] = part
+                low[at[::-1]], high[at[::-1]] = part.low.T, part.high.T
+            rounded = float(factor) - 2 * UNIT if factor != 1 else 1.0
+            result[copy, number] = not certainly_positive(diagonal[copy] * rounded * (1 - UNIT), low, high, last)
+    return result
 
 
 def _last_actions(layout: Layout, i: int, t: int, first: int) -> np.ndarray:
-    """For every coordinate of a block list the coordinate of its class's last action."""
+    """For every coordinate of a block list of one copy the coordinate of its class's last action."""
     d = layout.depths[t]
-    return first + np.repeat(np.arange(1, d.class_counts[i] + 1) * d.actions[i] - 1, d.actions[i])
+    return first + np.repeat(np.arange(1, d.class_counts[i] // d.copies + 1) * d.actions[i] - 1, d.actions[i])
 
 
 def _ends(boxes: Boxes, t: int, d: Depth, upper: bool, leave_out: int | None = None) -> np.ndarray:
@@ -88,16 +93,17 @@ def _reach(layout: Layout, boxes: Boxes, upper: bool) -> list[np.ndarray]:
 
 
 def _diagonal(layout: Layout, i: int, t: int, reach: np.ndarray, block: BlockBox) -> np.ndarray:
-    """Lower bounds of w_i gamma^t d(x) / pi(a|x), (classes x actions)."""
+    """Lower bounds of w_i gamma^t d(x) / pi(a|x), (copies, classes x actions)."""
     d = layout.depths[t]
     total = np.bincount(d.classes[:, i], weights=reach, minlength=d.class_counts[i])
-    return _outward(layout.weights[i] * total[:, None] / block.upper, d.joint_classes, upper=False).ravel()
+    terms = d.joint_classes // d.copies
+    return _outward(layout.weights[i] * total[:, None] / block.upper, terms, upper=False).reshape(layout.copies, -1)
 
 
 def _couplings(layout: Layout, models: list[Model], boxes: Boxes, blocks: list[Block],
                reach: tuple[list[np.ndarray], list[np.ndarray]],
                own: bool) -> dict[tuple[Block, Block], list[Interval]]:
-    """Enclosures of the coefficients C between block lists, one dense matrix per beta."""
+    """Enclosures of the coefficients C between block lists, per beta dense matrices (copies, rows, columns)."""
     found: dict[tuple[Block, Block], list[Interval]] = {}
     for j, later in blocks:
         if later and any(i != j or own for i, t in blocks if t < later):
@@ -106,7 +112,7 @@ def _couplings(layout: Layout, models: list[Model], boxes: Boxes, blocks: list[B
                 if t < later and (i != j or own):
                     ends = [_arrivals(layout, boxes, i, t, later, reach[upper][t], upper)
                             for upper in (False, True)]
-                    found[(i, t), (j, later)] = [_integrated(*ends, *w) for w in weights]
+                    found[(i, t), (j, later)] = [_integrated(layout.copies, *ends, *w) for w in weights]
         for i, t in blocks:
             if t == later and i < j:
                 found[(i, t), (j, t)] = _same_depth(layout, models[t], boxes, i, j, t, (reach[0][t], reach[1][t]))
@@ -148,14 +154,23 @@ def _tail_matrices(layout: Layout, model: Model, boxes: Boxes, j: int, t: int) -
     return found
 
 
-def _integrated(low: csr_array, high: csr_array, *tail: csr_array) -> Interval:
+def _integrated(copies: int, low: csr_array, high: csr_array, *tail: csr_array) -> Interval:
     """Bounds of sum_e' R(e') W(e'), R between `low` and `high`, W by the parts of its bounds."""
     plus_low, minus_low, plus_high, minus_high = tail
-    terms = low.shape[0]
+    terms = low.shape[0] // copies
     down, up = 1 - slop(terms), 1 + slop(terms)
-    below = (low.T @ plus_low).toarray() * down + (high.T @ minus_low).toarray() * up
-    above = (high.T @ plus_high).toarray() * up + (low.T @ minus_high).toarray() * down
+    below = _dense(copies, low.T @ plus_low) * down + _dense(copies, high.T @ minus_low) * up
+    above = _dense(copies, high.T @ plus_high) * up + _dense(copies, low.T @ minus_high) * down
     return Interval(below - UNIT * np.abs(below) - TINY, above + UNIT * np.abs(above) + TINY)
+
+
+def _dense(copies: int, matrix: csr_array) -> np.ndarray:
+    """The diagonal blocks (copies, rows, columns) of a matrix that has no other entries."""
+    matrix = matrix.tocsr()
+    rows, columns = (count // copies for count in matrix.shape)
+    indices = matrix.indices % columns
+    return csr_array((matrix.data, indices, matrix.indptr), shape=(copies * rows, columns)).toarray().reshape(
+        copies, rows, columns)
 
 
 def _same_depth(layout: Layout, model: Model, boxes: Boxes, i: int, j: int, t: int,
@@ -171,8 +186,8 @@ def _same_depth(layout: Layout, model: Model, boxes: Boxes, i: int, j: int, t: i
     for number in range(bounds.low.shape[2]):
         part = Interval(bounds.low[:, :, number], bounds.high[:, :, number])
         low, high = interval_times(reach[0][:, None], reach[1][:, None], part)
-        terms = d.joint_classes
+        terms = d.joint_classes // d.copies
         size = np.maximum(np.abs(low), np.abs(high)) * slop(terms) + TINY
-        found.append(Interval(*(csr_array((end.ravel(), (row.ravel(), column.ravel())), shape=shape).toarray()
+        found.append(Interval(*(_dense(d.copies, csr_array((end.ravel(), (row.ravel(), column.ravel())), shape=shape))
                                 for end in (low - size, high + size))))
     return found

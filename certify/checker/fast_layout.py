@@ -3,10 +3,14 @@
 Every probability is the nearest float to an exact rational: relative error at most 2^-53, which the
 rounding rule of `fast_numbers.slop` pays for.  Slopes are stored per pair (joint class, class of a block
 that lies below it), never densely over all blocks.
+
+Many boxes of one process are one box of as many disjoint copies of the process: `Layout.repeated` numbers the
+classes and joint classes of copy c from c times their count on, and every formula stays what it is.
 """
 
 from __future__ import annotations
 
+import copy
 from fractions import Fraction
 
 import numpy as np
@@ -31,12 +35,24 @@ def _positive(x: Fraction) -> float:
     return _number(x)
 
 
+def tiled(index: np.ndarray, copies: int, count: int) -> np.ndarray:
+    """The indices of all copies, those of copy c raised by c `count`.
+
+    >>> tiled(np.array([0, 1, 1]), 2, 3)
+    array([0, 1, 1, 3, 4, 4])
+    """
+    first = np.arange(copies).reshape(copies, *(1,) * index.ndim) * count
+    return (first + index[None]).reshape(-1, *index.shape[1:])
+
+
 class Depth:
-    """Depth t of a process.
+    """Depth t of a process, or of `copies` disjoint copies of it.
 
     classes (joint classes, agents); reward (joint classes, joint actions); edges as parallel arrays
     `source` (joint class), `action` (joint action), `target` (joint class one deeper), `chance`.
     """
+
+    copies = 1
 
     def __init__(self, process: Process, t: int) -> None:
         self.actions: tuple[int, ...] = tuple(process.actions[t])
@@ -61,6 +77,20 @@ class Depth:
     @property
     def joint_actions(self) -> int:
         return self.reward.shape[1]
+
+    def repeated(self, copies: int, deeper: int) -> Depth:
+        """The depth of disjoint copies; `deeper` counts one copy's joint classes one deeper."""
+        found = copy.copy(self)
+        found.copies = copies
+        found.class_counts = tuple(copies * count for count in self.class_counts)
+        found.classes = tiled(self.classes, copies, np.array(self.class_counts))
+        found.reward = np.tile(self.reward, (copies, 1))
+        if deeper:
+            found.source = tiled(self.source, copies, self.joint_classes)
+            found.target = tiled(self.target, copies, deeper)
+            found.action, found.chance, found.discounted = (
+                np.tile(x, copies) for x in (self.action, self.chance, self.discounted))
+        return found
 
     def parts(self, agent: int) -> tuple[np.ndarray, np.ndarray]:
         """For every joint action the agent's action and the number of the others' joint action."""
@@ -116,7 +146,7 @@ class Pairs:
 
 
 class Layout:
-    """All depths, and below every joint class the blocks it leads to.
+    """All depths, and below every joint class the blocks it leads to; of one copy of the process, or of several.
 
     pairs[t][j, u] : `Pairs` of joint classes at t with classes of agent j at depth u > t
     slopes[t][j, u]: discounted transition matrix from those of depth t + 1 (u = t + 1: its joint classes
@@ -133,15 +163,33 @@ class Layout:
         self.depths = [Depth(process, t) for t in range(process.horizon)]
         self.predecessor = [[np.array(list(line), dtype=np.int64).reshape(-1, 2) for line in at_depth]
                             for at_depth in process.predecessor]
+        self.copies = 1
+        self._connect()
+
+    def repeated(self, copies: int) -> Layout:
+        """The layout of disjoint copies of this one."""
+        found = copy.copy(self)
+        found.copies = copies
+        found.start = np.tile(self.start, copies)
+        deeper = [d.joint_classes for d in self.depths[1:]] + [0]
+        found.depths = [d.repeated(copies, count) for d, count in zip(self.depths, deeper)]
+        before = [(), *(d.class_counts for d in self.depths)]
+        found.predecessor = [[tiled(line, copies, np.array([count, 0])) for line, count in zip(at_depth, counts)]
+                             for at_depth, counts in zip(self.predecessor, before)]
+        found._connect()
+        return found
+
+    def _connect(self) -> None:
+        """Fills `pairs`, `slopes` and `values`."""
         self.pairs: list[dict[tuple[int, int], Pairs]] = [{} for _ in self.depths]
         self.slopes: list[dict[tuple[int, int], csr_array]] = [{} for _ in self.depths]
         self.values: list[csr_array] = []
-        for t in range(process.horizon - 1):
+        for t in range(self.horizon - 1):
             d = self.depths[t]
             row = d.source * d.joint_actions + d.action
             self.values.append(csr_array((d.discounted, (row, d.target)), shape=(
                 d.joint_classes * d.joint_actions, self.depths[t + 1].joint_classes)))
-        for t in reversed(range(process.horizon - 1)):
+        for t in reversed(range(self.horizon - 1)):
             self._find_pairs(t)
 
     def own_pairs(self, t: int, j: int) -> Pairs:

@@ -7,7 +7,6 @@ Axis order: (joint class or pair, joint action, beta, slope entry).
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
@@ -49,24 +48,25 @@ def most_terms(matrix) -> int:
     return int(np.diff(matrix.indptr).max(initial=0))
 
 
-def last_model(layout: Layout, betas: tuple[Fraction, ...]) -> Model:
+def last_model(layout: Layout, betas: np.ndarray) -> Model:
     """U at the last depth: beta r and nothing else."""
     centre = _rewards(layout, layout.horizon - 1, betas)
     zero = np.zeros_like(centre.mid)
     return Model(centre, {}, zero, zero)
 
 
-def _rewards(layout: Layout, t: int, betas: tuple[Fraction, ...]) -> Ball:
-    value = layout.depths[t].reward[:, :, None] * np.array([float(b) for b in betas])
+def _rewards(layout: Layout, t: int, betas: np.ndarray) -> Ball:
+    d = layout.depths[t]
+    value = d.reward[:, :, None] * np.repeat(betas, d.joint_classes // d.copies, axis=0)[:, None]
     return Ball(value, 2 * UNIT * np.abs(value) + TINY)
 
 
-def action_model(layout: Layout, t: int, value: Model, betas: tuple[Fraction, ...]) -> Model:
-    """U at depth t from V at depth t + 1: everything is averaged."""
+def action_model(layout: Layout, t: int, value: Model, betas: np.ndarray) -> Model:
+    """U at depth t from V at depth t + 1: everything is averaged.  `betas` (copies, betas) as nearest floats."""
     d = layout.depths[t]
     matrix = layout.values[t]
     terms = most_terms(matrix)
-    shape = (d.joint_classes, d.joint_actions, len(betas))
+    shape = (d.joint_classes, d.joint_actions, betas.shape[1])
     reward = _rewards(layout, t, betas)
     later = averaged(matrix, value.centre, terms)
     centre = reward.mid + later.mid.reshape(shape)
@@ -170,7 +170,7 @@ def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice)
         up, down = sigma(moved, boxes[u][j], pairs.klass[part])
         total = pairs.total(rows)
         high, low = high + sparse_times(total, up), low + sparse_times(total, down)
-        widened = slope_error(2 * largest, 2 * (rad.max(1) + slop(terms) * largest), boxes[u][j])
+        widened = slope_error(2 * largest, 2 * (rad.max(1) + slop(terms) * largest), boxes[u][j], pairs.klass[part])
         widened = widened + slop(most_terms(total)) * (np.abs(up).max(1) + np.abs(down).max(1))
         error = error + sparse_times(total, widened)
     rounding = slop(2 * len(action.slopes)) * (np.abs(high).max(1) + np.abs(low).max(1) + error)

@@ -63,10 +63,11 @@ def differences(layout: Layout, agent: int, t: int, action: Model, value: Model 
     above = difference + (rad[:, a] + rad[:, b] + 2 * UNIT * np.abs(difference)) * GROW
     if value is not None:
         rest, batch = own.shape[1], above.shape[3]
+        largest = np.maximum(np.abs(value.high), np.abs(value.low)).reshape(layout.copies, -1).max(1)
+        largest = np.repeat(largest, d.joint_classes // layout.copies)[:, None, None]
         for p, (plus, minus) in enumerate(chances):
             terms = most_terms(plus) + most_terms(minus)
             rho = (plus @ value.high - minus @ value.low).reshape(d.joint_classes, rest, batch)
-            largest = max(np.abs(value.high).max(), np.abs(value.low).max())
             above[:, p] += rho + slop(terms + 8) * 4 * (largest + np.abs(above[:, p]))
     slopes = {}
     for key, ball in action.slopes.items():
@@ -137,7 +138,7 @@ def _closed(layout: Layout, agent: int, level: Level, x: np.ndarray, slopes: dic
         moved, rad = _times(weights[pairs.owner], ball.mid), _widened(ball, terms)
         if share:  # abs(q - c) <= q + c
             above = sigma_above(moved, block, pairs.klass)
-            error = sparse_times(adding, slope_error(2 * last_max(np.abs(ball.mid)), rad, block))
+            error = sparse_times(adding, slope_error(2 * last_max(np.abs(ball.mid)), rad, block, pairs.klass))
             x = x + error + _times(c[:, None], error) * GROW
             passed[key] = Ball(_times(c[pairs.owner][:, None], ball.mid)[:, 0],
                                _times(c[pairs.owner][:, None], rad)[:, 0] * GROW)

@@ -43,13 +43,14 @@ def joint_product(factors: list[np.ndarray], rows: int) -> np.ndarray:
     return found
 
 
-def slope_error(largest: np.ndarray, rad: np.ndarray, block: BlockBox) -> np.ndarray:
+def slope_error(largest: np.ndarray, rad: np.ndarray, block: BlockBox, classes: np.ndarray) -> np.ndarray:
     """By how much sigma of the true slope may exceed its float evaluation at the mid-points, where the
     entries of the slope are at most `largest` and off by at most `rad`.
 
     abs(g . (v - c)) <= 2 max abs(g), and the coefficient of epsilon is at most the largest divergence.
     """
-    return (2 + block.largest_divergence) * (rad + slop(block.actions) * largest) * (1 + 2.0**-20)
+    divergence = block.largest_divergence[classes].reshape(-1, *(1,) * (rad.ndim - 1))
+    return (2 + divergence) * (rad + slop(block.actions) * largest) * (1 + 2.0**-20)
 
 
 def sigma(slopes: np.ndarray, block: BlockBox, classes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +84,7 @@ def sigma_plus(slopes: np.ndarray, rad: np.ndarray, block: BlockBox, classes: np
     """
     A = block.actions
     largest = last_max(np.abs(slopes))
-    bound = sigma_above(slopes, block, classes) + slope_error(largest, rad, block)
+    bound = sigma_above(slopes, block, classes) + slope_error(largest, rad, block, classes)
     e = (slopes[..., -1] - rad) * (1 - UNIT)
     positive = e > 0
     if positive.any():

@@ -7,6 +7,7 @@ from certify.checker.definite import check_definite
 from certify.checker.dyadic import BITS
 from certify.checker.envelope import Failed
 from certify.checker.models import Models, common_denominator
+from certify.checker.obligations import DefiniteClaim
 from certify.checker.step import Line, StepCheck
 
 _KEPT_MODELS = 4  # betas for which models are kept
@@ -14,6 +15,7 @@ _KEPT_MODELS = 4  # betas for which models are kept
 
 class StdlibEngine:
     name = "stdlib"
+    batch = 16  # claims between two lines of progress
 
     def begin(self, process):
         self.process = process
@@ -33,11 +35,11 @@ class StdlibEngine:
         blocks[k] = blocks[k].halved(action, at, upper)
         return box.replaced(agent, depth, blocks)
 
-    def apply_step(self, box, step, betas, unit):
-        try:
-            self._verify(box, step, betas, unit)
-        except Failed as failure:
-            return False, failure.why, box
+    def cuts(self, steps, unit):
+        """Nothing is worked out ahead."""
+        return [unit] * len(steps)
+
+    def cut(self, box, step, unit):
         actions = self.process.actions[step.depth][step.agent]
         blocks = []
         for block, row in zip(box.layers[step.depth][step.agent], step.log_ratio):
@@ -45,7 +47,29 @@ class StdlibEngine:
             for (a, b), m in zip(pairs(actions), row):
                 bounds[a][b] = m
             blocks.append(block.contracted(bounds, unit))
-        return True, "", box.replaced(step.agent, step.depth, blocks)
+        return box.replaced(step.agent, step.depth, blocks)
+
+    def verify(self, claims):
+        for number, claim in enumerate(claims):
+            if isinstance(claim, DefiniteClaim):
+                ok, why = self.definite(claim.box, claim.betas, claim.modulus, claim.own)
+            else:
+                ok, why = self.holds(claim.box, claim.step, claim.betas, claim.unit)
+            if not ok:
+                return number, why
+        return None
+
+    def holds(self, box, step, betas, unit):
+        try:
+            self._verify(box, step, betas, unit)
+        except Failed as failure:
+            return False, failure.why
+        return True, ""
+
+    def apply_step(self, box, step, betas, unit):
+        """One step alone: (ok, why, what is left of the box)."""
+        ok, why = self.holds(box, step, betas, unit)
+        return ok, why, self.cut(box, step, unit) if ok else box
 
     def definite(self, box, betas, modulus=None, own=False):
         for beta in betas:

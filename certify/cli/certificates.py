@@ -17,13 +17,14 @@ from certify.errors import InputError
 @click.argument("certificate")
 @click.option("--engine", type=click.Choice(["auto", "stdlib", "fast"]), default="auto", show_default=True,
               help="auto: the standard library up to a size, then fast.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that share a cover.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def check(certificate, engine, as_json) -> int:
+def check(certificate, engine, workers, as_json) -> int:
     """Verify CERTIFICATE with the independent checker."""
     with Progress() as progress:
         progress("checking")
         try:
-            verdict = checker.check_file(certificate, engine=engine)
+            verdict = checker.check_file(certificate, engine=engine, workers=workers)
         except ValueError as error:
             raise InputError(certificate, f"malformed certificate: {error}", "give a certificate that `certify` wrote, unaltered") from None
     if as_json:

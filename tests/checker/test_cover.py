@@ -13,8 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from sampling import random_process  # noqa: E402
 
 from certify.checker import check_certificate  # noqa: E402
-from certify.checker.cover import check_concavity, check_cover, read_nodes  # noqa: E402
+from certify.checker.cover import check_cover, concavity_claims, cover_claims, read_nodes  # noqa: E402
 from certify.checker.envelope import Failed  # noqa: E402
+from certify.checker.obligations import DefiniteClaim, StepClaim, verify_all  # noqa: E402
 
 VALID = Path(__file__).resolve().parent.parent / "certificates" / "valid"
 PROCESS = random_process(1)
@@ -24,15 +25,13 @@ ALPHA = Fraction(1, 2)
 class Recorder:
     """Accepts everything and keeps a diary; boxes are lists of what has been done to them."""
 
+    batch = 2
+
     def __init__(self):
         self.diary = []
 
     def initial_box(self):
         return ()
-
-    def apply_step(self, box, step, betas, unit):
-        self.diary.append(("step", box, betas))
-        return True, "", (*box, "step")
 
     def is_empty(self, box):
         return "emptied" in box
@@ -40,9 +39,22 @@ class Recorder:
     def split(self, box, block, action, at, upper):
         return (*box, (block, action, at, upper))
 
-    def definite(self, box, betas, modulus=None, own=False):
-        self.diary.append(("definite", box, betas, modulus, own))
-        return True, ""
+    def cuts(self, steps, unit):
+        return [step.log_ratio for step in steps]
+
+    def cut(self, box, step, cut):
+        assert cut is step.log_ratio
+        return (*box, "step")
+
+    def verify(self, claims):
+        for number, claim in enumerate(claims):
+            if not self.accepts(claim):
+                return number, "no"
+        return None
+
+    def accepts(self, claim):
+        self.diary.append(claim)
+        return True
 
 
 STEP = {"agent": 0, "depth": 0, "log_ratio": [[1, 1]]}
@@ -59,19 +71,19 @@ def tree():
     ]
 
 
-def run(nodes, engine=None, keep=()):
-    return check_cover(read_nodes({"nodes": nodes}, PROCESS), -4, ALPHA, engine or Recorder(), keep=keep)
+def run(nodes, engine=None, **options):
+    check_cover(read_nodes({"nodes": nodes}, PROCESS), -4, ALPHA, engine or Recorder(), **options)
 
 
 def test_boxes_and_betas_reach_the_engine():
-    engine = Recorder()
-    kept = run(tree(), engine, keep={1, 4})
+    nodes, engine, kept = read_nodes({"nodes": tree()}, PROCESS), Recorder(), {1: None, 4: None}
+    verify_all(lambda: cover_claims(nodes, -4, ALPHA, engine, kept), engine)
     lower, upper = (((1, 1, 0), 1, Fraction(1, 3), side) for side in (False, True))
     ends = (Fraction(1, 2), Fraction(2))
     assert engine.diary == [
-        ("step", (), (0, 2)), ("definite", ("step",), (0, Fraction(1, 2)), None, False),
-        ("definite", ("step", lower), ends, None, False),
-        ("step", ("step", upper), ends), ("definite", ("step", upper, "step"), ends, None, False)]
+        StepClaim((), (0, 2), nodes[0].steps[0], -4), DefiniteClaim(("step",), (0, Fraction(1, 2))),
+        DefiniteClaim(("step", lower), ends),
+        StepClaim(("step", upper), ends, nodes[4].steps[0], -4), DefiniteClaim(("step", upper, "step"), ends)]
     assert kept == {1: ("step",), 4: ("step", upper, "step")}
 
 
@@ -89,25 +101,62 @@ def test_trees_that_do_not_cover(change):
     assert "node" in caught.value.where
 
 
-def test_an_engine_that_says_no_is_heard():
-    class Refuses(Recorder):
-        def apply_step(self, box, step, betas, unit):
-            return (True, "", (*box, "step")) if box == () else (False, "no", box)
+class Refuses(Recorder):
+    """Accepts no step that has one before it."""
 
+    def accepts(self, claim):
+        return not isinstance(claim, StepClaim) or claim.box == ()
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 100])
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_an_engine_that_says_no_is_heard(batch, workers):
+    engine = Refuses()
+    engine.batch = batch
     with pytest.raises(Failed) as caught:
-        run(tree(), Refuses())
+        run(tree(), engine, workers=workers)
     assert caught.value.as_dict() == {"node": 4, "step": 0, "why": "no"}
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_first_failure_in_order_is_named(workers):
+    """A step that does not hold comes before a split that is wrong, and after one."""
+    wrong = tree()
+    wrong[2]["steps"] = [STEP]
+    wrong[4]["beta"] = ["1/2", "1"]
+    with pytest.raises(Failed) as caught:
+        run(wrong, Refuses(), workers=workers)
+    assert caught.value.as_dict() == {"node": 2, "step": 0, "why": "no"}
+    wrong[2]["steps"] = []
+    with pytest.raises(Failed) as caught:
+        run(wrong, Refuses(), workers=workers)
+    assert caught.value.where == {"node": 2, "step": "split"}
+
+
+def test_no_step_concerns_an_empty_box():
+    class Empties(Refuses):
+        def cut(self, box, step, cut):
+            return (*box, "emptied")
+
+    nodes = tree()
+    for node in nodes:
+        node["steps"] = 2 * [STEP]
+    run(nodes, Empties())
 
 
 def test_moduli_are_bound_to_nodes_that_hold_every_stationary_policy():
     nodes = read_nodes({"nodes": tree()}, PROCESS)
     boxes = {k: () for k in range(5)}
+
+    def check(entry, engine):
+        verify_all(lambda: concavity_claims([entry], nodes, -4, boxes, engine), engine)
+
     engine = Recorder()
-    check_concavity([(Fraction(4), Fraction(1), 1, ())], nodes, -4, boxes, engine)
-    assert engine.diary == [("definite", (), (Fraction(1, 4),), Fraction(1), True)]
+    check((Fraction(4), Fraction(1), 1, ()), engine)
+    assert engine.diary == [DefiniteClaim((), (Fraction(1, 4),), Fraction(1), True)]
     for alpha, modulus, node in [(1, 1, 1), (1, 1, 3), (4, -1, 1), (4, 5, 1), (4, 1, 9)]:
         with pytest.raises(Failed):
-            check_concavity([(Fraction(alpha), Fraction(modulus), node, ())], nodes, -4, boxes, Recorder())
+            check((Fraction(alpha), Fraction(modulus), node, ()), Recorder())
 
 
 def test_a_threshold_with_symmetry_evidence():

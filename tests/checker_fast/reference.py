@@ -32,6 +32,17 @@ def engine_for(process: Process) -> FastEngine:
     return engine
 
 
+def floats(betas: tuple[Fraction, ...]) -> np.ndarray:
+    """Betas of one copy, as the engine's parts take them."""
+    return np.array([[float(beta) for beta in betas]])
+
+
+def bounds(engine: FastEngine, box, agent: int, depth: int, betas: tuple[Fraction, ...], ratio: np.ndarray,
+           sharing: bool) -> np.ndarray:
+    """Upper bounds of F for one box."""
+    return engine.copies(1).bounds(box, agent, depth, floats(betas), ratio, sharing)
+
+
 def least_ratios(engine: FastEngine, box, agent: int, depth: int, betas: tuple[Fraction, ...], width: float = 60.0,
                  halvings: int = 34) -> np.ndarray:
     """The smallest w_i M_ab in [-width, width] that the engine verifies, (classes, ordered pairs)."""
@@ -40,7 +51,7 @@ def least_ratios(engine: FastEngine, box, agent: int, depth: int, betas: tuple[F
     low, high = np.full(shape, -width), np.full(shape, width)
     for _ in range(halvings):
         middle = (low + high) / 2
-        found = np.minimum(*(engine.bounds(box, agent, depth, betas, middle, sharing) for sharing in (True, False)))
+        found = np.minimum(*(bounds(engine, box, agent, depth, betas, middle, sharing) for sharing in (True, False)))
         holds = (found <= 0).all(2)
         low, high = np.where(holds, low, middle), np.where(holds, middle, high)
     return high

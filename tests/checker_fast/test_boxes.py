@@ -82,7 +82,7 @@ def violations(seed: int, count: int, factor: float) -> int:
     rng, found = np.random.default_rng(seed), 0
     for block in random_blocks(seed, count):
         slopes, rows = slopes_for(rng, block), np.arange(len(block.lower))
-        error = slope_error(np.abs(slopes).max(-1), np.zeros(slopes.shape[:-1]), block)
+        error = slope_error(np.abs(slopes).max(-1), np.zeros(slopes.shape[:-1]), block, rows)
         above, below = sigma(slopes, block, rows)
         plus = sigma_plus(slopes, np.zeros(slopes.shape[:-1]), block, rows)
         for _ in range(30):
@@ -141,11 +141,11 @@ def test_box_of_log_ratios_holds_every_such_policy():
 
 def test_empty_and_boundary_boxes():
     whole = BlockBox.whole(2, 3)
-    assert whole.empty_class is None
+    assert not whole.empty
     crossed = BlockBox(np.array([[0.0, 0, 0], [0.5, 0, 0]]), np.array([[1.0, 1, 1], [0.4, 1, 1]]))
-    assert crossed.empty_class == 1
-    assert BlockBox(np.array([[0.5, 0.6]]), np.array([[1.0, 1]])).empty_class == 0
-    assert BlockBox(np.array([[0.0, 0]]), np.array([[0.4, 0.5]])).empty_class == 0
+    assert crossed.empty
+    assert BlockBox(np.array([[0.5, 0.6]]), np.array([[1.0, 1]])).empty
+    assert BlockBox(np.array([[0.0, 0]]), np.array([[0.4, 0.5]])).empty
     with pytest.raises(Failed, match="boundary"):
         BlockBox(np.array([[0.0, 1]]), np.array([[0.0, 1]])).centre
     with pytest.raises(Failed):

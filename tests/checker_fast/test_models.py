@@ -9,7 +9,7 @@ import pytest
 
 from certify.checker import fast_models
 
-from checker_fast.reference import action_values, box_around, engine_for, processes, random_policy, sample
+from checker_fast.reference import action_values, box_around, engine_for, floats, processes, random_policy, sample
 
 
 def eta(policy: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -28,7 +28,7 @@ def misses(seed: int, count: int, samples: int = 12) -> tuple[int, float]:
             for number, beta in enumerate(betas):
                 U = action_values(process, policy, float(beta))
                 for t in range(process.horizon - 1):
-                    model = engine.action_model(t, box, betas)
+                    model = engine.copies(1).action_model(t, box, floats(betas))
                     base = model.centre.mid[:, :, number].copy()
                     for (j, u), slopes in model.slopes.items():
                         pairs, block = engine._layout.pairs[t][j, u], box[u][j]
@@ -67,13 +67,13 @@ def test_the_same_samples_leave_a_broken_model(monkeypatch, name, broken):
 def test_models_are_kept_between_steps_only_while_their_boxes_are():
     """A step at depth 0 keeps the model of depth 0; another box below it, or another beta, does not."""
     process = next(p for p in processes(21, 60) if p.horizon == 2 and p.agents == 2)
-    engine = engine_for(process)
+    engine = engine_for(process).copies(1)
     rng = np.random.default_rng(0)
     one, two = (box_around(random_policy(rng, process, 0.3), 0.1) for _ in range(2))
-    betas = (Fraction(1, 3),)
+    betas = floats((Fraction(1, 3),))
     first = engine.action_model(0, one, betas)
     assert engine.action_model(0, (two[0], one[1]), betas) is first
     other = engine.action_model(0, (two[0], two[1]), betas)
     assert other is not first
-    assert np.abs(other.centre.mid - engine_for(process).action_model(0, two, betas).centre.mid).max() == 0
-    assert engine.action_model(0, two, (Fraction(1, 5),)) is not other
+    assert np.abs(other.centre.mid - engine_for(process).copies(1).action_model(0, two, betas).centre.mid).max() == 0
+    assert engine.action_model(0, two, floats((Fraction(1, 5),))) is not other

@@ -8,13 +8,13 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from certify.checker import fast, fast_models, fast_step
+from certify.checker import fast_copies, fast_models, fast_step
 from certify.checker.cover import Step, pairs
 from certify.checker.fast_step import ordered_pairs
 from certify.checker.stdlib import StdlibEngine
 
 from checker_fast.reference import (
-    box_around, climbed, engine_for, least_ratios, own_values, processes, random_policy, sample)
+    bounds, box_around, climbed, engine_for, least_ratios, own_values, processes, random_policy, sample)
 
 PROCESSES = processes(11, 60)
 SPREADS, RADII = (0.05, 0.3, 1.0), (0.02, 0.2, 1.0)
@@ -69,8 +69,9 @@ def test_bounds_hold_at_sampled_policies():
 
 
 BROKEN = {
-    "remainders dropped": (fast, "differences", lambda true: lambda layout, agent, t, action, value, chances: true(
-        layout, agent, t, action, None, [])),
+    "remainders dropped": (
+        fast_copies, "differences", lambda true: lambda layout, agent, t, action, value, chances: true(
+            layout, agent, t, action, None, [])),
     "suprema ignored": (fast_step, "sigma_above", lambda true: lambda *a: 0 * true(*a)),
     "free suprema halved": (fast_step, "sigma_plus", lambda true: lambda *a: true(*a) / 2),
     "mean over the others instead of the maximum": (
@@ -177,12 +178,12 @@ def test_chunks_do_not_change_the_bounds(monkeypatch):
         whole = engine_for(process)
         ratios = {(i, t): np.zeros((process.classes[t][i], process.actions[t][i] * (process.actions[t][i] - 1)))
                   for i, t in blocks_with_a_choice(process)}
-        expected = {key: [whole.bounds(box, *key, (beta,), ratio, sharing) for sharing in (True, False)]
+        expected = {key: [bounds(whole, box, *key, (beta,), ratio, sharing) for sharing in (True, False)]
                     for key, ratio in ratios.items()}
         with monkeypatch.context() as patch:
-            patch.setattr(fast, "CHUNK_BYTES", 1)
+            patch.setattr(fast_copies, "CHUNK_BYTES", 1)
             patch.setattr(fast_models, "CHUNK_BYTES", 1)
             parts = engine_for(process)
             for key, ratio in ratios.items():
                 for sharing, bound in zip((True, False), expected[key]):
-                    assert np.abs(parts.bounds(box, *key, (beta,), ratio, sharing) - bound).max(initial=0) < 1e-12
+                    assert np.abs(bounds(parts, box, *key, (beta,), ratio, sharing) - bound).max(initial=0) < 1e-12
