@@ -4,8 +4,8 @@ At a node of depth t < h - 1 a difference of values is a sum over the joint clas
 further, weighed with D(e').  The other agent's policy at l' is one vertex p for its linear terms and for the
 bilinear remainder; each own block k' answers it, with a share of its own slope.
 
-Axis order: (node, pair or link, vertex q of the other's policy, ordered pair of own actions, vertex p, beta, slope).
-A *link* is a node and a joint class e' one depth further.
+It is dearer than the other forms, so it is evaluated for single cases: a node, a vertex of the other's policy
+there, and an ordered pair of own actions.
 """
 
 from __future__ import annotations
@@ -15,11 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from scipy.sparse import csr_array
 
+from certify.checker.fast_box import BlockBox
 from certify.checker.fast_layout import Layout, Pairs, expand, starts_of
 from certify.checker.fast_lines import Key, Level, Lines
 from certify.checker.fast_models import Boxes, Model, most_terms, sparse_times
 from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, inflated, last_max, slop
-from certify.checker.fast_support import sigma_plus, slope_error, times, widened
+from certify.checker.fast_support import sigma_plus, slope_error, widened
 
 SMALLEST_WIDTH = 2.0**-40  # added to the width of every remainder: shares where none has any
 
@@ -54,115 +55,140 @@ class Later(NamedTuple):
     links: Links
 
 
-class _Weights(NamedTuple):
-    """D of every link, (links, q, ordered pairs), and by how much it may be off."""
+class Cases(NamedTuple):
+    """Where the coupled form is asked for: (cases,) nodes, numbers of a vertex of the other's policy at them, and
+    ordered pairs of own actions; q (cases, rest) those vertices."""
 
-    value: np.ndarray
+    node: np.ndarray
+    vertex: np.ndarray
+    pair: np.ndarray
+    q: np.ndarray
+
+
+class _Rows(NamedTuple):
+    """Blocks of one agent one depth further, per case: whose they are, their class, their averaged slope."""
+
+    case: np.ndarray
+    klass: np.ndarray
+    slope: Ball
+
+
+class _Reached(NamedTuple):
+    """Per case the joint classes e' that its difference puts weight on: `d` (rows,) is that weight, off by at
+    most `error`; `own`, `theirs`: where their blocks stand among the `_Rows` of both agents."""
+
+    case: np.ndarray
+    target: np.ndarray
+    d: np.ndarray
     error: np.ndarray
+    own: np.ndarray
+    theirs: np.ndarray
 
 
-def coupled_bounds(layout: Layout, lines: Lines, level: Level, q: np.ndarray, bare: np.ndarray,
-                   moved: dict[Key, Ball], deeper: list[np.ndarray], boxes: Boxes, later: Later) -> np.ndarray:
-    """(nodes, q, ordered pairs, beta): upper bounds at every vertex q (nodes, q, rest) of the other's policy.
+def coupled_bounds(layout: Layout, lines: Lines, level: Level, cases: Cases, bare: np.ndarray, slopes: dict[Key, Ball],
+                   deeper: np.ndarray, boxes: Boxes, later: Later) -> np.ndarray:
+    """(cases, beta): upper bounds of a node's value at one vertex of the other's policy.
 
-    bare : (nodes, rest, ordered pairs, beta), X without remainders.  moved : slopes averaged with q, mid (pairs,
-    q, ordered pairs, beta, slope), rad without the last axis.  deeper : what blocks of later depths add.
+    bare : (nodes, rest, ordered pairs, beta), X without remainders.  slopes : (pairs, rest, ordered pairs, beta,
+    slope).  deeper : (cases, beta), what blocks of later depths add.
     """
     agent, other, depth = lines.agent, 1 - lines.agent, lines.depth + 1
-    links = later.links
-    node, member = expand(links.starts, level.joint_class)
-    target = links.target[member]
-    weights = _weights(q[node], links.plus[member], links.minus[member])
-    classes = layout.depths[depth].classes[target]
-    mine, yours = level.pairs[agent, depth], level.pairs[other, depth]
-    own = _positions(mine, node, classes[:, agent])
-    theirs = _positions(yours, node, classes[:, other])
-    shares, whole = _shares(mine, own, weights.value, later.value, target)
-    answer = _answers(layout, agent, depth, boxes, later.action, weights, shares, moved[agent, depth], own, target)
-    answer = answer + _left(later.value.beyond[other], weights, target)
-    adding = csr_array((np.ones(len(node)), (theirs, np.arange(len(node)))), shape=(len(yours), len(node)))
-    against = sparse_times(adding, inflated(answer, most_terms(adding)))           # (yours, q, pairs, p, beta)
-    against = last_max(np.moveaxis(_linear(boxes[depth][other], yours, moved[other, depth]) + against, 3, 4))
-    parts = [times(q, inflated(bare, q.shape[2] + 4))]
-    # own blocks on which no link puts weight keep their slope whole (it is 0 up to rounding)
-    ball, block = moved[agent, depth], boxes[depth][agent]
-    rest = sigma_plus(ball.mid, ball.rad, block, mine.klass)
-    for pairs, found in ((yours, against), (mine, np.where(whole, rest, 0.0))):
-        total = pairs.total(slice(0, len(q)))
-        parts.append(sparse_times(total, inflated(found, most_terms(total))))
-    parts += deeper
-    # links that rounding hides: their D is below 8 u, what they multiply at most the largest remainder
-    hidden = np.maximum(np.abs(later.value.high), np.abs(later.value.low))
-    hidden = hidden.reshape(layout.copies, -1).max(1)[layout_copy(layout, level, lines.depth)][:, None, None, None]
-    size = sum(np.abs(part) for part in parts)
-    return sum(parts) + slop(2 * len(parts) + 8) * (size + 8 * links.terms * hidden) + TINY
+    mine, yours = (_rows(level.pairs[j, depth], slopes[j, depth], cases) for j in (agent, other))
+    reached = _reached(layout, lines, level, cases, mine, yours, later.links)
+    shares, whole = _shares(mine, reached, later.value)
+    answers = _answers(layout, agent, depth, boxes, later.action, reached, shares, mine)
+    answers = answers + _left(later.value.beyond[other], reached)
+    against = _added(reached.theirs, answers, len(yours.case)) + _linear(boxes[depth][other], yours)
+    # own blocks on which no e' puts weight keep their slope whole (it is 0 up to rounding)
+    rest = sigma_plus(mine.slope.mid, mine.slope.rad, boxes[depth][agent], mine.klass)
+    x = bare[cases.node, :, cases.pair]
+    parts = [np.einsum("cm,cmb->cb", cases.q, inflated(x, x.shape[1] + 4)), deeper,
+             _added(yours.case, last_max(np.moveaxis(against, 1, 2)), len(cases.node)),
+             _added(mine.case, np.where(whole, rest, 0.0), len(cases.node))]
+    # e' that rounding hides: their D is below 8 u, what they multiply at most the largest remainder
+    hidden = np.maximum(np.abs(later.value.high), np.abs(later.value.low)).reshape(layout.copies, -1).max(1)
+    copy = level.joint_class[cases.node] // (layout.depths[lines.depth].joint_classes // layout.copies)
+    size = sum(np.abs(part) for part in parts) + 8 * later.links.terms * hidden[copy][:, None]
+    return sum(parts) + slop(2 * len(parts) + 8) * size + TINY
 
 
-def layout_copy(layout: Layout, level: Level, depth: int) -> np.ndarray:
-    """The copy of the process that each node belongs to."""
-    return level.joint_class // (layout.depths[depth].joint_classes // layout.copies)
+def _added(index: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Upper bounds added up by index."""
+    adding = csr_array((np.ones(len(index)), (index, np.arange(len(index)))), shape=(count, len(index)))
+    return sparse_times(adding, inflated(values, most_terms(adding)))
 
 
-def _weights(q: np.ndarray, plus: np.ndarray, minus: np.ndarray) -> _Weights:
-    """sum_rest q d, and its error: d is off by at most 4 u times two chances, q sums to 1."""
-    positive, negative = np.matmul(q, plus), np.matmul(q, minus)
-    return _Weights(positive - negative, slop(q.shape[2] + 8) * (positive + negative) + 8 * UNIT)
+def _rows(pairs: Pairs, slopes: Ball, cases: Cases) -> _Rows:
+    case, row = expand(pairs.starts, cases.node)
+    q, pair = cases.q[case], cases.pair[case]
+    mid = np.einsum("rm,rmbx->rbx", q, slopes.mid[row, :, pair])
+    rad = np.einsum("rm,rmb->rb", q, widened(Ball(slopes.mid[row, :, pair], slopes.rad[row, :, pair]), q.shape[1] + 4))
+    return _Rows(case, pairs.klass[row], Ball(mid, rad * GROW))
 
 
-def _positions(pairs: Pairs, owner: np.ndarray, klass: np.ndarray) -> np.ndarray:
-    """Where (owner, klass) stands in `pairs`."""
-    width = int(max(pairs.klass.max(initial=0), klass.max(initial=0))) + 1
-    return np.searchsorted(pairs.owner * width + pairs.klass, owner * width + klass)
+def _reached(layout: Layout, lines: Lines, level: Level, cases: Cases, mine: _Rows, yours: _Rows, links: Links) -> _Reached:
+    case, link = expand(links.starts, level.joint_class[cases.node])
+    q, pair = cases.q[case], cases.pair[case]
+    plus, minus = (np.einsum("rm,rm->r", q, part[link, :, pair]) for part in (links.plus, links.minus))
+    # d is off by at most 4 u times two chances, q sums to 1
+    error = slop(q.shape[1] + 8) * (plus + minus) + 8 * UNIT
+    target = links.target[link]
+    classes = layout.depths[lines.depth + 1].classes[target]
+    own, theirs = (_positions(rows, case, classes[:, j])
+                   for rows, j in ((mine, lines.agent), (yours, 1 - lines.agent)))
+    return _Reached(case, target, plus - minus, error, own, theirs)
 
 
-def _shares(mine: Pairs, own: np.ndarray, weights: np.ndarray, value: Model,
-            target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(links, q, ordered pairs, beta): the part of its own block's slope that each link takes, in proportion to
-    abs(D) times the width of the remainder; and the own blocks (pairs, ...) of which no link takes a part."""
-    width = (value.high - value.low + SMALLEST_WIDTH)[target]
-    strength = np.abs(weights)[..., None] * width[:, None, None]
-    adding = csr_array((np.ones(len(own)), (own, np.arange(len(own)))), shape=(len(mine), len(own)))
-    total = sparse_times(adding, strength)
-    share = strength / np.where(total > 0, total, 1.0)[own]
-    return share, ~(total > 0)
+def _positions(rows: _Rows, case: np.ndarray, klass: np.ndarray) -> np.ndarray:
+    """Where (case, klass) stands among the rows, which are sorted."""
+    width = int(max(rows.klass.max(initial=0), klass.max(initial=0))) + 1
+    return np.searchsorted(rows.case * width + rows.klass, case * width + klass)
 
 
-def _answers(layout: Layout, agent: int, depth: int, boxes: Boxes, action: Model, weights: _Weights,
-             shares: np.ndarray, slopes: Ball, own: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """sigma+ of every own block's share and its part of the bilinear remainder: (links, q, pairs, p, beta)."""
+def _shares(mine: _Rows, reached: _Reached, value: Model) -> tuple[np.ndarray, np.ndarray]:
+    """(reached, beta): the part of its own block's slope that each e' takes, in proportion to abs(D) times the
+    width of the remainder; and the own blocks (rows, beta) of which none takes a part."""
+    strength = np.abs(reached.d)[:, None] * (value.high - value.low + SMALLEST_WIDTH)[reached.target]
+    adding = csr_array((np.ones(len(strength)), (reached.own, np.arange(len(strength)))),
+                       shape=(len(mine.case), len(strength)))
+    total = adding @ strength
+    return strength / np.where(total > 0, total, 1.0)[reached.own], ~(total > 0)
+
+
+def _answers(layout: Layout, agent: int, depth: int, boxes: Boxes, action: Model, reached: _Reached,
+             shares: np.ndarray, mine: _Rows) -> np.ndarray:
+    """sigma+ of every own block's share and its part of the bilinear remainder: (reached, vertices p, beta)."""
     other = 1 - agent
     d, block = layout.depths[depth], boxes[depth][agent]
     table = action.centre.mid[:, d.own[agent]]                        # (E', own, theirs, beta)
     offsets = boxes[depth][other].offsets[d.classes[:, other]]        # (E', p, theirs)
     # abs(p - c) sums to at most 2
     error = 2 * (action.centre.rad.max(1) + slop(offsets.shape[2]) * np.abs(action.centre.mid).max(1))
-    against = np.einsum("evj,eijb->evbi", offsets, table)[target]     # (links, p, beta, own)
+    against = np.einsum("evj,eijb->evbi", offsets, table)[reached.target]
     size = last_max(np.abs(against))
-    mid, rad = slopes.mid[own], slopes.rad[own]
-    count = int(np.bincount(own).max(initial=1))
-    share = shares[:, :, :, None]
-    slope = share[..., None] * mid[:, :, :, None]
-    slope = np.broadcast_to(slope, (*slope.shape[:3], against.shape[1], *slope.shape[4:])).copy()
-    slope[..., :-1] += weights.value[:, :, :, None, None, None] * against[:, None, None]
+    mid, rad = mine.slope.mid[reached.own], mine.slope.rad[reached.own]
+    slope = np.repeat((shares[..., None] * mid)[:, None], against.shape[1], axis=1)     # (reached, p, beta, own + 1)
+    weight = np.abs(reached.d)[:, None, None]
+    slope[..., :-1] += reached.d[:, None, None, None] * against
     # shares sum to 1 up to rounding: what is missing counts as an error of every one of them
-    radius = (share * rad[:, :, :, None] + slop(count + 8) * last_max(np.abs(mid))[:, :, :, None]
-              + weights.error[..., None, None] * size[:, None, None]
-              + np.abs(weights.value)[..., None, None] * (error[target][:, None, None, None] + 4 * UNIT * size[:, None, None]))
-    return sigma_plus(slope, radius * GROW + TINY, block, d.classes[target, agent])
+    count = int(np.bincount(reached.own).max(initial=1))
+    radius = (shares * rad + slop(count + 8) * last_max(np.abs(mid)))[:, None]
+    radius = radius + reached.error[:, None, None] * size + weight * (error[reached.target][:, None] + 4 * UNIT * size)
+    return sigma_plus(slope, radius * GROW + TINY, block, d.classes[reached.target, agent])
 
 
-def _left(beyond: tuple[np.ndarray, np.ndarray], weights: _Weights, target: np.ndarray) -> np.ndarray:
-    """An upper bound of D times what is left of V beside slopes and bilinear part: (links, q, pairs, p, beta)."""
-    low, high = (part[target][:, None, None] for part in beyond)
-    d = weights.value[..., None, None]
+def _left(beyond: tuple[np.ndarray, np.ndarray], reached: _Reached) -> np.ndarray:
+    """An upper bound of D times what is left of V beside slopes and bilinear part: (reached, vertices p, beta)."""
+    low, high = (part[reached.target] for part in beyond)
+    d = reached.d[:, None, None]
     largest = np.maximum(np.abs(low), np.abs(high))
-    return d * np.where(d > 0, high, low) + (weights.error[..., None, None] + 4 * UNIT * np.abs(d)) * largest * GROW
+    return d * np.where(d > 0, high, low) + (reached.error[:, None, None] + 4 * UNIT * np.abs(d)) * largest * GROW
 
 
-def _linear(block, pairs: Pairs, slopes: Ball) -> np.ndarray:
-    """g . (p - c) + max(0, -e) KL(p || c) of the other's blocks, bounded: (pairs, q, ordered pairs, p, beta)."""
-    offsets, divergence = block.offsets[pairs.klass], block.divergence[pairs.klass]
-    value = np.einsum("gqpba,gva->gqpvb", slopes.mid[..., :-1], offsets)
-    value = value + np.maximum(-slopes.mid[..., -1], 0)[:, :, :, None] * divergence[:, None, None, :, None]
-    error = slope_error(last_max(np.abs(slopes.mid)), slopes.rad, block, pairs.klass)
-    return value + error[:, :, :, None]
+def _linear(block: BlockBox, yours: _Rows) -> np.ndarray:
+    """g . (p - c) + max(0, -e) KL(p || c) of the other's blocks, bounded: (rows, vertices p, beta)."""
+    offsets, divergence = block.offsets[yours.klass], block.divergence[yours.klass]
+    mid = yours.slope.mid
+    value = np.einsum("rba,rva->rvb", mid[..., :-1], offsets)
+    value = value + np.maximum(-mid[..., -1], 0)[:, None] * divergence[:, :, None]
+    return value + slope_error(last_max(np.abs(mid)), yours.slope.rad, block, yours.klass)[:, None]

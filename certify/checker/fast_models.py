@@ -22,12 +22,14 @@ Boxes = tuple[tuple[BlockBox, ...], ...]  # per depth and agent
 
 class Model(NamedTuple):
     """`slopes[j, u]` belongs to `Layout.pairs[t][j, u]` (in V also to the classes at t itself); radii of
-    slopes lack the last axis and hold for all entries."""
+    slopes lack the last axis and hold for all entries.  `beyond` (V of two agents only): per agent (low, high),
+    each (joint classes, vertices of its block, beta), of what slopes and bilinear part leave, over the other's."""
 
     centre: Ball
     slopes: dict[tuple[int, int], Ball]
     low: np.ndarray
     high: np.ndarray
+    beyond: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
 
 def averaged(matrix, x: Ball, terms: int) -> Ball:
@@ -99,10 +101,9 @@ def value_model(layout: Layout, t: int, action: Model, boxes: Boxes) -> Model:
         value, size = value + part, size + np.abs(part)
         rad = rad + w * entropy.rad[k][:, None]
     rad = (rad + slop(n) * size) * GROW
-    low, high = np.empty((d.joint_classes, batch)), np.empty((d.joint_classes, batch))
-    for rows in _chunks(layout, t, box, batch):
-        low[rows], high[rows] = _remainder(layout, t, action, boxes, rows)
-    return Model(Ball(value, rad), slopes, low, high)
+    parts = [_remainder(layout, t, action, boxes, rows) for rows in _chunks(layout, t, box, batch)]
+    low, high, *beyond = (np.concatenate(column) for column in zip(*parts))
+    return Model(Ball(value, rad), slopes, low, high, tuple(zip(beyond[::2], beyond[1::2])))
 
 
 def _weighted(weights: np.ndarray, x: Ball, terms: int) -> Ball:
@@ -144,8 +145,9 @@ def _chunks(layout: Layout, t: int, box: tuple[BlockBox, ...], batch: int) -> li
     return [slice(k, min(k + size, d.joint_classes)) for k in range(0, d.joint_classes, size)]
 
 
-def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice) -> tuple[np.ndarray, np.ndarray]:
-    """low and high of V for a range of joint classes: extremes over products q of vertices.
+def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice) -> tuple[np.ndarray, ...]:
+    """low and high of V for a range of joint classes: extremes over products q of vertices; then `Model.beyond`
+    of agent 0 and of agent 1, where there are two.
 
     The weights q - c and q - c - sum_i (q_i - c_i) c_-i are differences of products with up to n
     roundings; the sums of absolute values of those products are at most 2 and 2 + 2 n.
@@ -159,7 +161,7 @@ def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice)
     base = np.matmul(difference - _first_order(blocks), value)
     error = (2 + 2 * n) * (action.centre.rad[rows].max(1) + slop(terms) * np.abs(value).max(1))
     error = error + slop(terms) * (np.abs(above).max(1) + np.abs(below).max(1))
-    high, low = base + np.matmul(q, above), base + np.matmul(q, below)
+    high, low = np.matmul(q, above), np.matmul(q, below)
     for (j, u), slopes in action.slopes.items():
         pairs = layout.pairs[t][j, u]
         part = slice(pairs.starts[rows.start], pairs.starts[rows.stop])
@@ -173,9 +175,14 @@ def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice)
         widened = slope_error(2 * largest, 2 * (rad.max(1) + slop(terms) * largest), boxes[u][j], pairs.klass[part])
         widened = widened + slop(most_terms(total)) * (np.abs(up).max(1) + np.abs(down).max(1))
         error = error + sparse_times(total, widened)
-    rounding = slop(2 * len(action.slopes)) * (np.abs(high).max(1) + np.abs(low).max(1) + error)
-    error = error * GROW + rounding + TINY
-    return low.min(1) - error, high.max(1) + error
+    size = np.abs(high).max(1) + np.abs(low).max(1) + 2 * np.abs(base).max(1) + error
+    error = error * GROW + slop(2 * len(action.slopes) + 2) * size + TINY
+    found = [(base + low).min(1) - error, (base + high).max(1) + error]
+    if n == 2:
+        shape = (len(low), *(block.vertices.shape[1] for block, _ in blocks), -1)
+        for axis in (2, 1):
+            found += [low.reshape(shape).min(axis) - error[:, None], high.reshape(shape).max(axis) + error[:, None]]
+    return tuple(found)
 
 
 def _first_order(blocks: list[tuple[BlockBox, np.ndarray]]) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from certify.uniqueness.approx_coupled import coupled_extra
+from certify.uniqueness.approx_coupled import Coupled
 from certify.uniqueness.approx_support import TINY, Block, ein, greedy_maximum, support
 from certify.uniqueness.plan import Plan, ordered_pairs
 
@@ -182,7 +182,7 @@ class _Ascent:
     """
 
     def __init__(self, step: Step, agent: int, t: int, pairs: np.ndarray, share: bool) -> None:
-        self.step, self.plan, self.agent, self.t, self.pairs = step, step.plan, agent, t, pairs
+        self.step, self.plan, self.agent, self.t = step, step.plan, agent, t
         self.path = self.plan.path(agent, t)
         self.others = self.plan.others(agent)
         self.top_is_single = bool((self.path[0].mask.sum(1) == 1).all())
@@ -234,13 +234,29 @@ class _Ascent:
                 moved = moved - passed[key][:, :, :, :, None]
             extra = extra + support(self.step.box[key[0]][key[1]], index, moved, entropic=top or not share).sum(-1)
         if u == self.t and (top or not share):
-            coupled = coupled_extra(self.step, self.agent, u, self.pairs, q, slopes)
-            if coupled is not None:   # `gain` holds the remainder, which the coupled form takes in itself
-                extra = np.minimum(extra, coupled - ein("bkmqa,bkmpa->bkmpq", q, self.remainder))
+            extra = self._improved(Coupled(self.step, self.agent, u, q, slopes), q, extra, top)
         self.extra[u] = extra
         if u == 0 and not top:
             self.residue = self._shared_at_root(passed)
         return passed
+
+    def _improved(self, coupled: Coupled, q: np.ndarray, extra: np.ndarray, top: bool) -> np.ndarray:
+        """`extra` (B, K, M, P, Q) where the coupled form is smaller: everywhere, or at a single top only where
+        the maximum over vertices can be."""
+        if not coupled.applies:
+            return extra
+        # `gain` holds the remainder, which the coupled form takes in itself
+        plain, held = ein("bkmqa,bkmpa->bkmpq", q, self.gain) + extra, ein("bkmqa,bkmpa->bkmpq", q, self.remainder)
+        value = plain.copy()
+        wanted = plain == plain.max(-1, keepdims=True) if top else np.ones(plain.shape, dtype=bool)
+        for _ in range(2 if top else 1):
+            cases = np.nonzero(wanted)
+            if len(cases[0]):
+                value[cases] = np.minimum(plain[cases], plain[cases] - extra[cases] - held[cases] + coupled.extra(cases))
+            # what still exceeds the best of those that have been improved
+            best = np.where(wanted, value, -np.inf).max(-1, keepdims=True)
+            wanted = ~wanted & (plain > best)
+        return extra + (value - plain)
 
     def _start_weights(self) -> np.ndarray:
         """(K, M): initial probability of each joint class at depth 0."""

@@ -93,20 +93,23 @@ class Block:
         return np.maximum((self.points * ratio).sum(-1), 0)
 
 
-def support(block: Block, index: np.ndarray, slope: np.ndarray, *, entropic: bool) -> np.ndarray:
+def support(block: Block, index: np.ndarray, slope: np.ndarray, *, entropic: bool,
+            rows: np.ndarray | None = None) -> np.ndarray:
     """max over the box of slope . (delta, -KL) for the classes `index`.
 
     index : (..., D) int classes (-1: absent, slope 0 there); slope : (B, ..., D, A + 1), the last
-    entry multiplies -KL(pi || centre).  `entropic` also uses the exact cap
+    entry multiplies -KL(pi || centre).  `rows` (N,), if given, are the boxes that the first axis of
+    both index (N, ..., D) and slope belongs to.  `entropic` also uses the exact cap
     e log sum_a c_a exp(g_a / e) - g . c (Donsker and Varadhan) where e > 0.
     """
     safe = np.maximum(index, 0)
+    where = (slice(None), safe) if rows is None else (rows.reshape(-1, *(1,) * (index.ndim - 1)), safe)
     linear, weight = slope[..., :-1], slope[..., -1]
-    values = ein("...qa,...a->...q", block.shift[:, safe] if index.ndim == slope.ndim - 2 else block.shift[:, safe], linear)
-    values = values + np.maximum(-weight, 0)[..., None] * block.divergence[:, safe]
+    values = ein("...qa,...a->...q", block.shift[where], linear)
+    values = values + np.maximum(-weight, 0)[..., None] * block.divergence[where]
     best = last_max(values)
     if entropic:
-        c = block.centre[:, safe]
+        c = block.centre[where]
         with np.errstate(all="ignore"):
             g = linear / weight[..., None]
             g = g - last_max(g)[..., None]
