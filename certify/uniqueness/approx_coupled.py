@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from certify.uniqueness.approx_support import ein, last_max, support
+from certify.uniqueness.approx_support import ein, last_max, support, support_of_each
 
 if TYPE_CHECKING:
     from certify.uniqueness.approx_step import Step
@@ -55,10 +55,12 @@ class Coupled:
         strength = np.abs(weight) * (width + _TINY)
         share = strength / np.maximum(strength.sum(-1, keepdims=True), 1e-300)
         g = moved.pop((agent, t + 1))                                            # (N, X, A + 1)
-        slope = np.empty((*yours.shape, shift.shape[2], *g.shape[1:]))           # (N, Y, V, X, A + 1)
-        slope[...] = (np.moveaxis(share, 2, 1)[..., None] * g[:, None])[:, :, None]
-        slope[..., :-1] += ein("nxyim,nyvm->nyvxi", weight[..., None, None] * table, shift)
-        total = support(own, mine[:, None, None], slope, entropic=True, rows=box).sum(-1)        # (N, Y, V)
+        slope = np.empty((*share.shape, shift.shape[2], g.shape[2]))             # (N, X, Y, V, A + 1)
+        slope[...] = (share[..., None] * g[:, :, None])[:, :, :, None]
+        slope[..., :-1] += np.matmul(shift[:, None], np.swapaxes(weight[..., None, None] * table, -1, -2))
+        each = slope.reshape(*slope.shape[:2], -1, slope.shape[-1])
+        total = support_of_each(own, (box[:, None], np.maximum(mine, 0)), each, entropic=True).sum(1)
+        total = total.reshape(*yours.shape, -1)                                  # (N, Y, V)
         if after.beyond is not None:
             high, low = (part[box[:, None, None], joint] for part in after.beyond[other])        # (N, X, Y, V)
             total += (np.maximum(weight, 0)[..., None] * high - np.maximum(-weight, 0)[..., None] * low).sum(1)

@@ -104,18 +104,29 @@ def support(block: Block, index: np.ndarray, slope: np.ndarray, *, entropic: boo
     """
     safe = np.maximum(index, 0)
     where = (slice(None), safe) if rows is None else (rows.reshape(-1, *(1,) * (index.ndim - 1)), safe)
+    return support_of_each(block, where, slope[..., None, :], entropic=entropic)[..., 0]
+
+
+def support_of_each(block: Block, where: tuple, slope: np.ndarray, *, entropic: bool) -> np.ndarray:
+    """The same for several slopes per class: slope (..., R, A + 1) -> (..., R), `where` an index (...) into
+    the boxes and classes of the block."""
     linear, weight = slope[..., :-1], slope[..., -1]
-    values = ein("...qa,...a->...q", block.shift[where], linear)
-    values = values + np.maximum(-weight, 0)[..., None] * block.divergence[where]
+    values = np.matmul(linear, np.swapaxes(block.shift[where], -1, -2))
+    values += np.maximum(-weight, 0)[..., None] * block.divergence[where][..., None, :]
     best = last_max(values)
     if entropic:
         c = block.centre[where]
         with np.errstate(all="ignore"):
             g = linear / weight[..., None]
-            g = g - last_max(g)[..., None]
-            cap = weight * (np.log(ein("...a,...a->...", c, np.exp(g))) - ein("...a,...a->...", c, g))
+            g -= last_max(g)[..., None]
+            cap = weight * (np.log(_weighed(np.exp(g), c)) - _weighed(g, c))
         best = np.where(weight > 1e-13, np.fmin(best, cap), best)
     return best
+
+
+def _weighed(x: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """sum_a x_a c_a: (..., R, A), (..., A) -> (..., R)."""
+    return np.matmul(x, c[..., None])[..., 0]
 
 
 def last_max(x: np.ndarray) -> np.ndarray:

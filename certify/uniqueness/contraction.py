@@ -60,8 +60,13 @@ def quantise(bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def as_table(scaled: np.ndarray) -> list[list[int | None]]:
     """(K, A, A) multiples as a step of a certificate lists them."""
-    pairs = ordered_pairs(scaled.shape[-1])
-    return [[None if np.isnan(row[a, b]) else int(row[a, b]) for a, b in pairs] for row in scaled]
+    a, b = ordered_pairs(scaled.shape[-1]).T
+    rows = scaled[:, a, b]
+    missing = np.isnan(rows)
+    whole = np.where(missing, 0, rows).astype(np.int64).tolist()
+    if not missing.any():
+        return whole
+    return [[None if none else m for m, none in zip(*pair)] for pair in zip(whole, missing.tolist())]
 
 
 def from_table(table: list[list[int | None]], count: int) -> np.ndarray:
