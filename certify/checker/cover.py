@@ -73,14 +73,15 @@ def read_steps(data, where, process):
         depth = integer(entry["depth"], f"{at}.depth", 0, process.horizon - 1)
         count = process.actions[depth][agent] * (process.actions[depth][agent] - 1)
         rows = array(entry["log_ratio"], f"{at}.log_ratio", process.classes[depth][agent])
-        steps.append(Step(agent, depth, tuple(_read_row(row, f"{at}.log_ratio", count) for row in rows)))
+        where_rows = f"{at}.log_ratio"
+        steps.append(Step(agent, depth, tuple([_read_row(row, where_rows, count) for row in rows])))
     return tuple(steps)
 
 
 def _read_row(row, where, count):
-    """`count` integers or nulls."""
-    if not set(map(type, array(row, where, count))) <= {int, type(None)} or any(
-            abs(m) > MAX_INTEGER for m in row if m is not None):
+    """`count` integers or nulls; most rows are integers alone and are looked at as a whole."""
+    array(row, where, count)
+    if set(map(type, row)) != {int} or max(row) > MAX_INTEGER or min(row) < -MAX_INTEGER:
         row = [None if m is None else integer(m, where, -MAX_INTEGER, MAX_INTEGER) for m in row]
     return tuple(row)
 

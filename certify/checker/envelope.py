@@ -93,11 +93,10 @@ def check_limits(obj, where="certificate"):
             for key, value in item.items():
                 if not isinstance(key, str):
                     raise Malformed(where, f"a key that is not a string: {key!r}"[:80])
-                pending += ((key, depth + 1), (value, depth + 1))
+                pending += [(part, depth + 1) for part in (key, value) if not _plain(part)]
         elif isinstance(item, list):
-            if set(map(type, item)) == {int}:  # most of a cover: looked at as a whole
-                item = max(item), min(item)
-            pending += [(value, depth + 1) for value in item]
+            if set(map(type, item)) != {int} or max(item) > MAX_INTEGER or min(item) < -MAX_INTEGER:
+                pending += [(value, depth + 1) for value in item if not _plain(value)]
         elif isinstance(item, str):
             if len(item) > MAX_TEXT:
                 raise Malformed(where, f"a string of {len(item)} characters")
@@ -108,6 +107,13 @@ def check_limits(obj, where="certificate"):
                 raise Malformed(where, "an integer that is too large")
         else:
             raise Malformed(where, f"a {type(item).__name__}; numbers are strings \"p/q\" or integers")
+
+
+def _plain(item):
+    """True only of what `check_limits` need not look at again: most of what there is."""
+    if type(item) is int:
+        return abs(item) <= MAX_INTEGER
+    return type(item) is str and len(item) <= MAX_TEXT and item.isascii()
 
 
 def rational(value, where):

@@ -77,7 +77,11 @@ class FastEngine:
 
     def is_empty(self, box: Boxes) -> bool:
         """True only if some block's box holds no distribution."""
-        return any(block.empty for depth in box for block in depth)
+        for depth in box:
+            for block in depth:
+                if block.empty:
+                    return True
+        return False
 
     def split(self, box: Boxes, block: tuple[int, int, int], action: int, at: Fraction, upper: bool) -> Boxes:
         """The part of the box with pi(action) <= at, or >= at if `upper`; `block` is (agent, depth, class)."""
@@ -111,12 +115,7 @@ class FastEngine:
 
     def verify(self, claims: Sequence[Claim]) -> tuple[int, str] | None:
         """None if every claim is shown to hold, else the number of the first that is not, and why."""
-        doubtful: list[int] = list(range(len(claims)))
-        if len(claims) > 1:
-            doubtful = sorted(n for numbers in _grouped(claims, _kind).values()
-                              for k in range(0, len(numbers), self._most)
-                              for n in self._doubtful(claims, numbers[k:k + self._most]))
-        for n in doubtful:
+        for n in range(len(claims)) if len(claims) == 1 else sorted(self._doubtful(claims)):
             why = self._why_not(claims[n])
             if why is not None:
                 return n, why
@@ -139,61 +138,88 @@ class FastEngine:
             self._copies[count] = Copies(self._layout.repeated(count))
         return self._copies[count]
 
-    def _doubtful(self, claims: Sequence[Claim], numbers: list[int]) -> list[int]:
-        """Those of some claims of one kind that a batch does not show to hold."""
-        count = 1
-        while count < len(numbers):
-            count *= 2
-        chosen = [claims[n] for n in numbers]
-        chosen += chosen[:1] * (count - len(chosen))
+    def _doubtful(self, claims: Sequence[Claim]) -> list[int]:
+        """The numbers of those claims that no batch shows to hold."""
+        found = []
+        for kind, numbers in _grouped(claims, _kind).items():
+            if kind[0] is StepClaim:
+                slots = _slots(claims, numbers)
+                for k in range(0, len(slots), self._most):
+                    found += self._doubtful_steps(claims, _filled(slots[k:k + self._most]))
+            else:
+                for k in range(0, len(numbers), self._most):
+                    found += self._doubtful_forms(claims, _filled(numbers[k:k + self._most]))
+        return list(set(found))
+
+    def _doubtful_steps(self, claims: Sequence[Claim], slots: list[dict[int, int]]) -> list[int]:
+        """Of claims about steps at one depth, a slot per copy (`_slots`)."""
+        copies = [claims[next(iter(slot.values()))] for slot in slots]
+        below = _side_by_side([claim.box[claim.step.depth + 1:] for claim in copies])
+        found = []
+        for agent in dict.fromkeys(agent for slot in slots for agent in slot):
+            chosen = [claims[slot[agent]] if agent in slot else claim for slot, claim in zip(slots, copies)]
+            try:
+                bad = self._steps_not_shown(chosen, agent, below).any((1, 2, 3))
+                found += [slot[agent] for slot, refused in zip(slots, bad) if refused and agent in slot]
+            except Failed:
+                found += [slot[agent] for slot in slots if agent in slot]
+        return found
+
+    def _doubtful_forms(self, claims: Sequence[Claim], numbers: list[int]) -> list[int]:
         try:
-            bad = self._not_shown(chosen)
+            bad = self._forms_not_shown([claims[n] for n in numbers]).any(1)
         except Failed:
             return numbers
-        bad = bad.reshape(count, -1).any(1)
         return [n for n, refused in zip(numbers, bad) if refused]
 
     def _why_not(self, claim: Claim) -> str | None:
         """None if a claim alone is shown to hold."""
         try:
-            bad = self._not_shown([claim])
+            if isinstance(claim, DefiniteClaim):
+                bad = self._forms_not_shown([claim])[0]
+                return f"the form is not certainly positive definite on the box at beta = {_first(bad, claim.betas)}" \
+                    if bad.any() else None
+            i, t = claim.step.agent, claim.step.depth
+            bad = self._steps_not_shown([claim], i, claim.box[t + 1:])[0]
         except Failed as failed:
             return failed.why
         if not bad.any():
             return None
-        if isinstance(claim, DefiniteClaim):
-            number = int(np.argmax(bad[0]))
-            return f"the form is not certainly positive definite on the box at beta = {claim.betas[number]}"
-        k, pair, number = np.argwhere(bad)[0]
-        i, t = claim.step.agent, claim.step.depth
+        k, pair = np.argwhere(bad)[0, :2]
         a, b = (x[pair] for x in ordered_pairs(self._process.actions[t][i]))
         return (f"agent {i}, depth {t}, class {k}: log pi({a}) - log pi({b}) is not certainly within its bound "
-                f"at beta = {claim.betas[number]}")
+                f"at beta = {_first(bad[k, pair], claim.betas)}")
 
-    def _not_shown(self, claims: list[Claim]) -> np.ndarray:
-        """What is not shown of claims of one kind: (classes of all claims, ordered pairs, betas) for steps,
-        (claims, betas) for definiteness."""
-        copies, first = self.copies(len(claims)), claims[0]
-        box, betas = _side_by_side([claim.box for claim in claims]), _floats([claim.betas for claim in claims])
-        if isinstance(first, DefiniteClaim):
-            models = [copies.action_model(t, box, betas) for t in range(self._process.horizon)]
-            factors = [[1 - (claim.modulus or 0) * beta for beta in claim.betas] for claim in claims]
-            return not_definite(copies.layout, models, box, _even(factors), first.own)
-        i, t = first.step.agent, first.step.depth
-        ratio = _log_ratios([claim.step for claim in claims], first.unit) * self._layout.weights[i]
-        ratio = ratio.reshape(-1, ratio.shape[2])
-        claimed = ~np.isnan(ratio)
+    def _steps_not_shown(self, claims: list[StepClaim], agent: int, below: Boxes) -> np.ndarray:
+        """(claims, classes, ordered pairs, betas) for the claims about the agent's steps at one depth, `below` the
+        boxes of the depths below it side by side; claims about other agents' steps are there to fill the batch."""
+        t, unit = claims[0].step.depth, claims[0].unit
+        d, copies = self._layout.depths[t], self.copies(len(claims))
+        mine = [n for n, claim in enumerate(claims) if claim.step.agent == agent]
+        ratio = np.full((len(claims), d.class_counts[agent], d.actions[agent] * (d.actions[agent] - 1)), np.nan)
+        ratio[mine] = _log_ratios([claims[n].step for n in mine], unit) * self._layout.weights[agent]
+        claimed, betas = ~np.isnan(ratio), _floats([claim.betas for claim in claims])
         if not claimed.any():
             return np.zeros((*ratio.shape, betas.shape[1]), dtype=bool)
         ratio = np.where(claimed, ratio - 3 * UNIT * np.abs(ratio) - TINY, 0.0)
-        return copies.not_shown(box, i, t, betas, ratio, claimed)
+        box = _side_by_side([claim.box[:t + 1] for claim in claims]) + below
+        bad = copies.not_shown(box, agent, t, betas, *(x.reshape(-1, x.shape[2]) for x in (ratio, claimed)))
+        return bad.reshape(*ratio.shape, -1)
+
+    def _forms_not_shown(self, claims: list[DefiniteClaim]) -> np.ndarray:
+        """(claims, betas); all claims with the same `own`."""
+        copies, box = self.copies(len(claims)), _side_by_side([claim.box for claim in claims])
+        betas = _floats([claim.betas for claim in claims])
+        models = [copies.action_model(t, box, betas) for t in range(self._process.horizon)]
+        factors = _even([[1 - (claim.modulus or 0) * beta for beta in claim.betas] for claim in claims])
+        return not_definite(copies.layout, models, box, factors, claims[0].own)
 
 
 def _kind(claim: Claim) -> tuple:
     """Claims that differ in this cannot share a batch."""
     if isinstance(claim, StepClaim):
-        return claim.step.agent, claim.step.depth, claim.unit
-    return (claim.own,)
+        return StepClaim, claim.step.depth, claim.unit
+    return DefiniteClaim, claim.own
 
 
 def _grouped(items: Sequence, key) -> dict[tuple, list[int]]:
@@ -202,6 +228,24 @@ def _grouped(items: Sequence, key) -> dict[tuple, list[int]]:
     for number, item in enumerate(items):
         found[key(item)].append(number)
     return found
+
+
+def _slots(claims: Sequence[StepClaim], numbers: list[int]) -> list[dict[int, int]]:
+    """The claims about steps at one depth as dicts agent -> number, in each of them one set of betas and one box
+    below the depth: a batch of them derives its models of the future once."""
+    slots, taken = defaultdict(dict), defaultdict(int)
+    for n in numbers:
+        claim = claims[n]
+        agent, below = claim.step.agent, claim.box[claim.step.depth + 1:]
+        key = (id(claim.betas), *(id(block) for depth in below for block in depth))
+        slots[key, taken[key, agent]][agent] = n
+        taken[key, agent] += 1
+    return list(slots.values())
+
+
+def _filled(items: list) -> list:
+    """Filled up with its first item to a power of two: layouts of a few sizes do for all batches."""
+    return items + items[:1] * ((1 << (len(items) - 1).bit_length()) - len(items))
 
 
 def _side_by_side(boxes: list[Boxes]) -> Boxes:
@@ -213,21 +257,30 @@ def _side_by_side(boxes: list[Boxes]) -> Boxes:
                        for i in range(len(depth))) for t, depth in enumerate(boxes[0]))
 
 
-def _even(rows: list[list]) -> list[list]:
+def _even(rows: list[Sequence]) -> list[list]:
     """Rows of one length: shorter ones repeat their last entry (an interval of beta may be a point)."""
     length = max(map(len, rows))
-    return [row + row[-1:] * (length - len(row)) for row in map(list, rows)]
+    return [[*row, *row[-1:] * (length - len(row))] for row in rows]
 
 
 def _floats(betas: list[Betas]) -> np.ndarray:
     """The nearest floats, (copies, betas)."""
-    if max(map(max, betas)) > LARGEST_NUMBER:
+    try:
+        found = np.array([[float(b) for b in row] for row in _even(betas)])
+    except OverflowError:
+        found = np.array([[np.inf]])
+    if (found > LARGEST_NUMBER).any():
         raise Failed(f"beta beyond {LARGEST_NUMBER}, too large for the fast engine")
-    return np.array([[float(b) for b in row] for row in _even(betas)])
+    return found
+
+
+def _first(bad: np.ndarray, betas: Betas) -> Fraction:
+    """The first beta that is marked."""
+    return betas[int(np.argmax(bad))]
 
 
 def _log_ratios(steps: list[Step], unit: int) -> np.ndarray:
-    """M_ab within half a UNIT of itself, and 1e-300: (steps, classes, ordered pairs), NaN where nothing is claimed."""
+    """M_ab within half a UNIT of itself: (steps, classes, ordered pairs), NaN where nothing is claimed."""
     return np.ldexp(np.array([step.log_ratio for step in steps], dtype=float), unit)
 
 

@@ -57,7 +57,7 @@ class BlockBox:
 
         Sums of multiples of 2^-52 are exact up to 2, and beyond 2 rounding cannot bring them back.
         """
-        one = np.ones(self.actions)
+        one = _ones(self.actions)
         return bool(np.count_nonzero(self.lower > self.upper) or np.count_nonzero(self.lower @ one > 1)
                     or np.count_nonzero(self.upper @ one < 1))
 
@@ -133,6 +133,11 @@ class BlockBox:
 def others_sum(x: np.ndarray) -> np.ndarray:
     """Sum over the other actions, added up afresh for each action (a difference would not be exact)."""
     return x @ _others(x.shape[1])
+
+
+@functools.cache
+def _ones(A: int) -> np.ndarray:
+    return np.ones(A)
 
 
 @functools.cache

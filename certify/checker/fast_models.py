@@ -13,7 +13,7 @@ import numpy as np
 
 from certify.checker.fast_box import BlockBox
 from certify.checker.fast_layout import Layout
-from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, last_max, slop
+from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, last_max, second_max, slop
 from certify.checker.fast_support import joint_product, sigma, slope_error, vertex_products
 
 CHUNK_BYTES = 2**27  # of one temporary array
@@ -94,14 +94,16 @@ def value_model(layout: Layout, t: int, action: Model, boxes: Boxes) -> Model:
     centre = _weighted(product, action.centre, terms)
     slopes = {key: _weighted(product[layout.pairs[t][key].owner], s, terms) for key, s in action.slopes.items()}
     value, rad, size = centre.mid, centre.rad, np.abs(centre.mid)
+    means = [_own_means(layout, t, i, action.centre, centres) for i in range(n)]
     for i, block in enumerate(box):
         entropy, w, k = block.entropy, layout.weights[i], d.classes[:, i]
-        slopes[i, t] = _with_entropy(_own_means(layout, t, i, action.centre, centres), block, k, w)
+        slopes[i, t] = _with_entropy(means[i], block, k, w)
         part = w * entropy.mid[k][:, None]
         value, size = value + part, size + np.abs(part)
         rad = rad + w * entropy.rad[k][:, None]
     rad = (rad + slop(n) * size) * GROW
-    parts = [_remainder(layout, t, action, boxes, rows) for rows in _chunks(layout, t, box, batch)]
+    parts = [_remainder(layout, t, action, boxes, rows, [mean.mid[rows] for mean in means])
+             for rows in _chunks(layout, t, box, batch)]
     low, high, *beyond = (np.concatenate(column) for column in zip(*parts))
     return Model(Ball(value, rad), slopes, low, high, tuple(zip(beyond[::2], beyond[1::2])))
 
@@ -121,7 +123,7 @@ def _own_means(layout: Layout, t: int, i: int, centre: Ball, centres: list[np.nd
     others = joint_product([c for j, c in enumerate(centres) if j != i], d.joint_classes)[:, None, None, :]
     mid, rad = centre.mid[:, d.own[i]], centre.rad[:, d.own[i]]  # (joint classes, own, rest, beta)
     rad = np.matmul(others, rad + slop(d.joint_actions + 2 * layout.agents) * np.abs(mid))[:, :, 0]
-    return Ball(np.matmul(others, mid)[:, :, 0].transpose(0, 2, 1), rad.max(1) * GROW + TINY)
+    return Ball(np.matmul(others, mid)[:, :, 0].transpose(0, 2, 1), second_max(rad) * GROW + TINY)
 
 
 def _with_entropy(means: Ball, block: BlockBox, classes: np.ndarray, w: float) -> Ball:
@@ -145,12 +147,13 @@ def _chunks(layout: Layout, t: int, box: tuple[BlockBox, ...], batch: int) -> li
     return [slice(k, min(k + size, d.joint_classes)) for k in range(0, d.joint_classes, size)]
 
 
-def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice) -> tuple[np.ndarray, ...]:
+def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice,
+               means: list[np.ndarray]) -> tuple[np.ndarray, ...]:
     """low and high of V for a range of joint classes: extremes over products q of vertices; then `Model.beyond`
-    of agent 0 and of agent 1, where there are two.
+    of agent 0 and of agent 1, where there are two.  `means[i]` is the mean of U over the others' centres.
 
-    The weights q - c and q - c - sum_i (q_i - c_i) c_-i are differences of products with up to n
-    roundings; the sums of absolute values of those products are at most 2 and 2 + 2 n.
+    The weights q - c are differences of products with up to n roundings, those of the n first-order terms are
+    (q_i - c_i) c_-i; the sums of absolute values of all these products are at most 2 + 2 n.
     """
     d, n = layout.depths[t], layout.agents
     blocks = [(block, d.classes[rows, i]) for i, block in enumerate(boxes[t])]
@@ -158,26 +161,27 @@ def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice)
     terms = d.joint_actions + 4 * n
     value, above, below = action.centre.mid[rows], action.high[rows], action.low[rows]
     difference = q - c[:, None]
-    base = np.matmul(difference - _first_order(blocks), value)
-    error = (2 + 2 * n) * (action.centre.rad[rows].max(1) + slop(terms) * np.abs(value).max(1))
-    error = error + slop(terms) * (np.abs(above).max(1) + np.abs(below).max(1))
+    base = np.matmul(difference, value) - _first_order(blocks, means)
+    error = (2 + 2 * n) * (second_max(action.centre.rad[rows]) + slop(terms) * second_max(np.abs(value)))
+    error = error + slop(terms) * (second_max(np.abs(above)) + second_max(np.abs(below)))
     high, low = np.matmul(q, above), np.matmul(q, below)
     for (j, u), slopes in action.slopes.items():
         pairs = layout.pairs[t][j, u]
         part = slice(pairs.starts[rows.start], pairs.starts[rows.stop])
         mid, rad = slopes.mid[part], slopes.rad[part]
-        largest = last_max(np.abs(mid)).max(1)
+        largest = second_max(last_max(np.abs(mid)))
         moved = np.matmul(difference[pairs.owner[part] - rows.start], mid.reshape(*mid.shape[:2], -1))
         moved = moved.reshape(*moved.shape[:2], *mid.shape[2:])
         up, down = sigma(moved, boxes[u][j], pairs.klass[part])
         total = pairs.total(rows)
         high, low = high + sparse_times(total, up), low + sparse_times(total, down)
-        widened = slope_error(2 * largest, 2 * (rad.max(1) + slop(terms) * largest), boxes[u][j], pairs.klass[part])
-        widened = widened + slop(most_terms(total)) * (np.abs(up).max(1) + np.abs(down).max(1))
+        widened = slope_error(2 * largest, 2 * (second_max(rad) + slop(terms) * largest), boxes[u][j],
+                              pairs.klass[part])
+        widened = widened + slop(most_terms(total)) * (second_max(np.abs(up)) + second_max(np.abs(down)))
         error = error + sparse_times(total, widened)
-    size = np.abs(high).max(1) + np.abs(low).max(1) + 2 * np.abs(base).max(1) + error
+    size = second_max(np.abs(high)) + second_max(np.abs(low)) + 2 * second_max(np.abs(base)) + error
     error = error * GROW + slop(2 * len(action.slopes) + 2) * size + TINY
-    found = [(base + low).min(1) - error, (base + high).max(1) + error]
+    found = [-second_max(-base - low) - error, second_max(base + high) + error]
     if n == 2:
         shape = (len(low), *(block.vertices.shape[1] for block, _ in blocks), -1)
         for axis in (2, 1):
@@ -185,16 +189,10 @@ def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice)
     return tuple(found)
 
 
-def _first_order(blocks: list[tuple[BlockBox, np.ndarray]]) -> np.ndarray:
-    """sum_i (q_i - c_i) c_-i for every product of vertices: (rows, products, joint actions)."""
-    total = np.zeros(())
-    for i in range(len(blocks)):
-        term = np.ones((len(blocks[0][1]), 1, 1))
-        for j, (block, classes) in enumerate(blocks):
-            factor = block.offsets[classes]
-            if j != i:
-                factor = np.broadcast_to(block.centre[classes][:, None], factor.shape)
-            term = (term[:, :, None, :, None] * factor[:, None, :, None, :]).reshape(
-                len(term), term.shape[1] * factor.shape[1], -1)
-        total = total + term
+def _first_order(blocks: list[tuple[BlockBox, np.ndarray]], means: list[np.ndarray]) -> np.ndarray:
+    """sum_i sum_a_i (q_i - c_i)(a_i) means[i](a_i) for every product of vertices: (rows, products, beta)."""
+    total = np.zeros((len(means[0]), 1, means[0].shape[1]))
+    for (block, classes), mean in zip(blocks, means):
+        moved = np.matmul(block.offsets[classes], mean.transpose(0, 2, 1))
+        total = (total[:, :, None] + moved[:, None]).reshape(len(moved), -1, moved.shape[2])
     return total

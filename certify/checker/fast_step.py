@@ -19,8 +19,11 @@ from certify.checker.fast_coupled import Cases, Later, coupled_bounds
 from certify.checker.fast_layout import Layout, Pairs
 from certify.checker.fast_lines import Key, Level, Lines
 from certify.checker.fast_models import Boxes, Model, most_terms, sparse_times
-from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, inflated, last_max, slop
-from certify.checker.fast_support import fill, sigma_above, sigma_plus, slope_error, times, vertex_products, widened
+from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, inflated, last_max, second_max, slop
+from certify.checker.fast_support import (
+    corners, fill, sigma_above, sigma_plus, slope_error, times, vertex_products, widened)
+
+FEW_ACTIONS = 4  # for which trying all vertices is faster than sorting
 
 
 class Differences(NamedTuple):
@@ -158,7 +161,7 @@ def _closed(layout: Layout, agent: int, level: Level, x: np.ndarray, slopes: dic
     if coupled is not None:
         deeper = sum((part for (_, u), part in added.items() if u > level.depth + 1), np.zeros_like(value))
         value = coupled(value, q, slopes, deeper)
-    return value.max(1), passed
+    return second_max(value), passed
 
 
 def _coupled(layout: Layout, lines: Lines, level: Level, top: bool, bare: np.ndarray, boxes: Boxes, later: Later,
@@ -175,15 +178,18 @@ def _coupled(layout: Layout, lines: Lines, level: Level, top: bool, bare: np.nda
 
 
 def _linear_maximum(x: np.ndarray, blocks: list[tuple[BlockBox, np.ndarray]]) -> np.ndarray:
-    """max over the others' policies of a multilinear form: vertices of all but the last, filling up for it."""
+    """max over the others' policies of a multilinear form: vertices of all but the last, filling up for it (or
+    vertices, where they are few)."""
     if not blocks:
         return x[:, 0]
     *first, (last, classes) = blocks
+    if last.actions <= FEW_ACTIONS:
+        return second_max(times(corners(blocks, len(x)), x))
     by_last = x.reshape(len(x), -1, last.actions, *x.shape[2:])
     if not first:
         return fill(by_last[:, 0], last, classes)
-    q, _ = vertex_products(first, len(x))
-    return fill(times(q, by_last), last, classes).max(1)
+    q = corners(first, len(x))
+    return second_max(fill(times(q, by_last), last, classes))
 
 
 def _rooted(lines: Lines, value: np.ndarray, slopes: dict[Key, Ball], boxes: Boxes) -> np.ndarray:

@@ -23,13 +23,18 @@ def vertex_products(blocks: list[tuple[BlockBox, np.ndarray]], rows: int) -> tup
     Returns q (rows, products, joint actions) and c (rows, joint actions); with k blocks each entry
     carries k - 1 roundings.
     """
+    return corners(blocks, rows), joint_product([block.centre[classes] for block, classes in blocks], rows)
+
+
+def corners(blocks: list[tuple[BlockBox, np.ndarray]], rows: int) -> np.ndarray:
+    """The products q alone."""
     if math.prod(block.vertices.shape[1] * block.actions for block, _ in blocks) > MOST_PRODUCTS:
         raise Failed("more products of vertices than the fast engine enumerates")
-    q = np.ones((rows, 1, 1))
-    for block, classes in blocks:
-        v = block.vertices[classes]
+    first, *others = (block.vertices[classes] for block, classes in blocks) if blocks else (np.ones((rows, 1, 1)),)
+    q = first
+    for v in others:
         q = (q[:, :, None, :, None] * v[:, None, :, None, :]).reshape(rows, q.shape[1] * v.shape[1], -1)
-    return q, joint_product([block.centre[classes] for block, classes in blocks], rows)
+    return q
 
 
 def joint_product(factors: list[np.ndarray], rows: int) -> np.ndarray:

@@ -8,14 +8,13 @@ named: every box before it is that of a check step by step, which would have sto
 """
 
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 from certify.checker.envelope import Failed
 
 
-@dataclass(frozen=True)
-class StepClaim:
+class StepClaim(NamedTuple):
     """Every log ratio of the step, in units of 2^unit, bounds all stationary policies in the box at every beta."""
 
     box: object
@@ -24,8 +23,7 @@ class StepClaim:
     unit: int
 
 
-@dataclass(frozen=True)
-class DefiniteClaim:
+class DefiniteClaim(NamedTuple):
     """The form of section 4.5 is positive definite on the box at every beta (modulus and own: section 6)."""
 
     box: object
