@@ -21,15 +21,18 @@ from typing import Any
 
 from certify import checker
 from certify.certificates import threshold as certificates
+from certify.certificates.multiplicity import Evidence
 from certify.errors import InputError, Undecided
 from certify.exact import parse_rational
 from certify.games import Game, game_sha256, load
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.symmetry.evidence import evidence
 from certify.uniqueness import structural
+from certify.uniqueness.checkpoint import Checkpoint
 from certify.uniqueness.concavity import strong_concavity
+from certify.uniqueness.cover_tree import node_to_json
 from certify.uniqueness.localisation import Localisation, localise
-from certify.uniqueness.multiplicity import Multiplicity, find_multiplicity, reward_range
+from certify.uniqueness.multiplicity import find_multiplicity, reward_range
 from certify.uniqueness.plan import Plan
 from certify.uniqueness.search import alpha_floor, sharpen
 
@@ -101,7 +104,7 @@ def save_document(document: dict[str, Any] | None, path: str | os.PathLike[str])
 def threshold(game: Game | str, *, horizon: int | None = None, method: str = "auto", rtol: Fraction | float | str = Fraction(1, 100),
               time_limit: float | None = None, modulus_at: list[Fraction | str] | None = None, workers: int = 1,
               alpha_min: Fraction | str | None = None, max_entries: int = DEFAULT_MAX_ENTRIES, executor: Executor | None = None,
-              progress: Progress = _quiet) -> ThresholdResult:
+              checkpoint: str | os.PathLike[str] | None = None, progress: Progress = _quiet) -> ThresholdResult:
     """A certified temperature above which the stationary policy is unique, and a bracket around it.
 
     Parameters
@@ -116,6 +119,7 @@ def threshold(game: Game | str, *, horizon: int | None = None, method: str = "au
     modulus_at : further temperatures >= alpha_star at which to certify strong concavity.
     workers, executor : processes for branch and bound, or any `concurrent.futures` executor.
     alpha_min : nothing is searched below (default: payoff range / 1000).
+    checkpoint : a file that keeps what the search has found; where it exists, the search goes on from it.
 
     Raises `InputError` for bad input.
 
@@ -136,8 +140,10 @@ def threshold(game: Game | str, *, horizon: int | None = None, method: str = "au
     wanted = [parse_rational(str(a), "--modulus-at") for a in modulus_at or []]
     if time_limit is None and method in ("auto", "search"):
         time_limit = DEFAULT_SECONDS
+    about = {"game_sha256": game_sha256(game), "method": method, "rtol": str(tolerance), "alpha_min": alpha_min and str(least)}
+    book = Checkpoint(checkpoint, about)
     with _executor(workers, executor) as pool:
-        return _Thresholds(game, method, tolerance, time_limit, wanted, least, max_entries, pool, progress).result()
+        return _Thresholds(game, method, tolerance, time_limit, wanted, least, max_entries, pool, book, progress).result()
 
 
 def structural_threshold(text: str, progress: Progress = _quiet) -> ThresholdResult:
@@ -168,14 +174,16 @@ class _Thresholds:
     """One call of `threshold`: the ladder of methods and what each has proved."""
 
     def __init__(self, game: Game, method: str, rtol: Fraction, time_limit: float | None, modulus_at: list[Fraction],
-                 alpha_min: Fraction | None, max_entries: int, executor: Executor | None, progress: Progress) -> None:
+                 alpha_min: Fraction | None, max_entries: int, executor: Executor | None, checkpoint: Checkpoint,
+                 progress: Progress) -> None:
         self.game, self.method, self.rtol, self.modulus_at = game, method, rtol, modulus_at
         self.alpha_min, self.max_entries, self.executor, self.progress = alpha_min, max_entries, executor, progress
+        self.checkpoint = checkpoint
         self.began = time.monotonic()
         self.deadline = math.inf if time_limit is None else self.began + time_limit
         self.search = {"tool": "certify", "method": method, "rtol": str(rtol)}
         self.reason = ""
-        self.multiplicity: Multiplicity | None = None
+        self.below: Evidence | None = None
         self.tree: Tree | None = None
 
     def result(self) -> ThresholdResult:
@@ -192,9 +200,16 @@ class _Thresholds:
                 self.reason = str(error)
         # the sharpest that the checker accepts; what it refuses is only a search that went wrong
         failed = None
+        interrupted = False
         for choice in sorted(proposals, key=lambda c: c.alpha_star):
+            if interrupted and isinstance(choice, Localisation):
+                continue
             self.progress("checking the certificate")
-            verdict, document, modulus = self._certify(choice)
+            try:
+                verdict, document, modulus = self._certify(choice)
+            except KeyboardInterrupt:   # what is cheap to check is left
+                interrupted, self.reason = True, f"interrupted while alpha* = {float(choice.alpha_star):.6g} was being checked"
+                continue
             if verdict.valid:
                 return self._proved(choice, document, modulus, verdict.engine)
             failed = verdict.failed_step
@@ -217,23 +232,46 @@ class _Thresholds:
         small = sum(level.reward.size for level in self.tree.levels) <= _SMALL
         rtol = max(self.rtol, _COARSE) if sharp and small else self.rtol
         limit = None if math.isinf(self.deadline) else max(1.0, (self.deadline - time.monotonic()) * (0.4 if sharp else 1.0))
-        found = localise(self._plan, start, rtol=float(rtol), time_limit=limit, progress=self.progress)
+        found = self._localised(start, float(rtol), limit)
         proposals = [] if found is None else [found]
         if found is None:
             self.reason = "localisation proved nothing within its limits"
         best = min([start] + [p.alpha_star for p in proposals])
         if sharp and not self._close_enough(best):
-            multiple = None if self.multiplicity is None else self.multiplicity.alpha_multiple
+            multiple = None if self.below is None else self.below.alpha_multiple
             floor, known = alpha_floor(multiple, self._least())
-            proposals += sharpen(self._plan, float(best), floor, rtol=float(self.rtol), known=known, executor=self.executor,
-                                 deadline=None if math.isinf(self.deadline) else self.deadline, progress=self.progress)
+            proposals += sharpen(self._plan, found, float(best), floor, rtol=float(self.rtol), known=known,
+                                 executor=self.executor, deadline=None if math.isinf(self.deadline) else self.deadline,
+                                 checkpoint=self.checkpoint, progress=self.progress)
         return proposals
 
+    def _localised(self, start: Fraction, rtol: float, limit: float | None) -> Localisation | None:
+        nodes = self.checkpoint.nodes("localisation")
+        if nodes is not None:
+            return Localisation(1 / nodes[0].high, nodes)
+        found = localise(self._plan, start, rtol=rtol, time_limit=limit, progress=self.progress)
+        if found is not None:
+            self.checkpoint.save("localisation", [node_to_json(node) for node in found.nodes])
+        return found
+
     def _from_below(self) -> None:
+        known = self.checkpoint.stage("below")
+        if known is not None:
+            try:
+                self.below = known["evidence"] and Evidence.from_json(known["evidence"])
+                self.reason = known["reason"]
+            except (KeyError, TypeError, ValueError):
+                raise self.checkpoint.damaged() from None
+            return
+        self._search_below()
+        self.checkpoint.save("below", {"evidence": self.below and self.below.as_json(), "reason": self.reason})
+
+    def _search_below(self) -> None:
         limit = 60.0 if math.isinf(self.deadline) else max(1.0, 0.2 * (self.deadline - time.monotonic()))
         try:
-            self.multiplicity = find_multiplicity(self.tree, rtol=min(self.rtol / 20, Fraction(1, 2000)), time_limit=limit,
-                                                  alpha_min=self._least(), progress=self.progress)
+            found = find_multiplicity(self.tree, rtol=min(self.rtol / 20, Fraction(1, 2000)), time_limit=limit,
+                                      alpha_min=self._least(), progress=self.progress)
+            self.below = None if found is None else Evidence.of(found)
         except (InputError, Undecided) as error:
             self.reason = f"no multiplicity proved: {error}"
 
@@ -241,9 +279,9 @@ class _Thresholds:
         return self.alpha_min or reward_range(self.tree) / 1000 or Fraction(1, 1000)
 
     def _close_enough(self, alpha: Fraction) -> bool:
-        if self.multiplicity is None:
+        if self.below is None:
             return alpha <= self._least()
-        return alpha <= self.multiplicity.alpha_multiple * (1 + self.rtol)
+        return alpha <= self.below.alpha_multiple * (1 + self.rtol)
 
     def _certify(self, choice: structural.Structural | Localisation):
         if isinstance(choice, Localisation):
@@ -255,7 +293,7 @@ class _Thresholds:
             modulus = next((c.modulus for c in concavity if c.alpha == choice.alpha_star), None)
         else:
             document, modulus = certificates.structural_certificate(self.game, choice, self.search), choice.modulus
-        below = self.multiplicity if self.multiplicity is not None and self.multiplicity.alpha_multiple < choice.alpha_star else None
+        below = self.below if self.below is not None and self.below.alpha_multiple < choice.alpha_star else None
         document = certificates.with_evidence(document, below, self._symmetry)
         return checker.check_certificate(json.loads(json.dumps(document))), document, modulus
 

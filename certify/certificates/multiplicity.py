@@ -7,6 +7,8 @@ Centres and approximate inverses are floats' work; the checker's Krawczyk step i
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
+from fractions import Fraction
 from itertools import islice, pairwise
 from typing import Any
 
@@ -45,16 +47,43 @@ def multiplicity_certificate(game: Game, result: Multiplicity, search: dict[str,
     ('multiplicity', 2)
     """
     restated = game_to_json(game)
-    two = result.alpha_two_maxima
+    evidence = Evidence.of(result)
     certificate = {
         "format": FORMAT, "version": VERSION, "kind": "multiplicity", "game": restated, "game_sha256": sha256_of(restated),
         "objective": "visitation",
-        "claim": {"alpha_multiple": rational_text(result.alpha_multiple),
-                  "alpha_two_maxima": None if two is None else rational_text(two)},
-        "proof": multiplicity_evidence(result), "consequences": list(CONSEQUENCES)}
+        "claim": evidence.claims(), "proof": evidence.proof, "consequences": list(CONSEQUENCES)}
     if search is not None:
         certificate["search"] = search
     return certificate
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a threshold certificate carries for the lower end of its bracket; `proof` is the evidence."""
+
+    alpha_multiple: Fraction
+    alpha_two_maxima: Fraction | None
+    proof: dict[str, Any]
+
+    @classmethod
+    def of(cls, result: Multiplicity) -> Evidence:
+        """The evidence that a search from below has found."""
+        return cls(result.alpha_multiple, result.alpha_two_maxima, multiplicity_evidence(result))
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Evidence:
+        """The inverse of `as_json`."""
+        ends = [None if data[key] is None else Fraction(data[key]) for key in ("alpha_multiple", "alpha_two_maxima")]
+        return cls(*ends, data["proof"])
+
+    def as_json(self) -> dict[str, Any]:
+        """The claims, and `proof`."""
+        return self.claims() | {"proof": self.proof}
+
+    def claims(self) -> dict[str, str | None]:
+        """The two claims about the lower end."""
+        two = self.alpha_two_maxima
+        return {"alpha_multiple": rational_text(self.alpha_multiple), "alpha_two_maxima": None if two is None else rational_text(two)}
 
 
 def multiplicity_evidence(result: Multiplicity) -> dict[str, Any]:

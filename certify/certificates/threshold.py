@@ -5,15 +5,14 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from certify.certificates.multiplicity import multiplicity_evidence
+from certify.certificates.multiplicity import Evidence
 from certify.certificates.version import FORMAT, VERSION
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
 from certify.uniqueness.concavity import Concavity
 from certify.uniqueness.contraction import UNIT
-from certify.uniqueness.cover import Node
-from certify.uniqueness.multiplicity import Multiplicity
+from certify.uniqueness.cover_tree import Node, node_to_json
 from certify.uniqueness.structural import Structural
 
 CONSEQUENCES = (
@@ -42,14 +41,12 @@ def structural_proof(result: Structural) -> dict[str, Any]:
     return proof
 
 
-def with_evidence(certificate: dict[str, Any], multiplicity: Multiplicity | None, symmetry: dict[str, Any] | None) -> dict[str, Any]:
+def with_evidence(certificate: dict[str, Any], below: Evidence | None, symmetry: dict[str, Any] | None) -> dict[str, Any]:
     """The certificate with evidence for the lower end of the bracket and for the symmetry group."""
     result = dict(certificate)
-    if multiplicity is not None:
-        two = multiplicity.alpha_two_maxima
-        result["claim"] = {**certificate["claim"], "alpha_multiple": rational_text(multiplicity.alpha_multiple),
-                           "alpha_two_maxima": None if two is None else rational_text(two)}
-        result["multiplicity"] = multiplicity_evidence(multiplicity)
+    if below is not None:
+        result["claim"] = certificate["claim"] | below.claims()
+        result["multiplicity"] = below.proof
     if symmetry is not None:
         result["symmetry"] = symmetry
     return result
@@ -87,22 +84,8 @@ def parameters_certificate(parameters: dict[str, Any], result: Structural, searc
 def cover_certificate(game: Game, nodes: list[Node], concavity: list[Concavity], *, clustering: bool = True,
                       search: dict[str, Any] | None = None) -> dict[str, Any]:
     """A certificate whose proof is a cover of [0, 1/alpha_star]; alpha_star = 1 / (upper end of node 0)."""
-    proof = {"type": "cover", "clustering": clustering, "unit": UNIT, "nodes": [_node(node) for node in nodes]}
+    proof = {"type": "cover", "clustering": clustering, "unit": UNIT, "nodes": [node_to_json(node) for node in nodes]}
     claim = {"alpha_star": rational_text(1 / nodes[0].high),
              "strong_concavity": [{"alpha": rational_text(c.alpha), "modulus": rational_text(c.modulus), "node": c.node,
                                    "steps": c.steps} for c in concavity]}
     return envelope(game, claim, proof, search)
-
-
-def _node(node: Node) -> dict[str, Any]:
-    result: dict[str, Any] = {"parent": node.parent, "beta": [rational_text(node.low), rational_text(node.high)],
-                              "steps": node.steps}
-    if node.close is not None:
-        result["close"] = node.close
-    else:
-        split = dict(node.split)
-        for key in ("beta", "at"):
-            if key in split:
-                split[key] = rational_text(split[key])
-        result["split"] = split
-    return result

@@ -12,10 +12,13 @@ import math
 
 import numpy as np
 
+from certify.checker.fast_coupled import Later, Links
 from certify.checker.fast_layout import Layout
 from certify.checker.fast_lines import Lines, build_lines, meets_one
 from certify.checker.fast_models import CHUNK_BYTES, Boxes, Model, action_model, last_model, value_model
 from certify.checker.fast_step import Differences, chance_differences, differences, upper_bounds
+
+MOST_COUPLED = 2**29  # bytes per copy beyond which the coupled form is left out
 
 
 class Copies:
@@ -25,38 +28,56 @@ class Copies:
         self.layout = layout
         self._lines: dict[tuple[int, int], list[Lines]] = {}
         self._chances: dict[tuple[int, int], list] = {}
-        self._sharing_first: dict[tuple[int, int], bool] = {}
+        self._links: dict[tuple[int, int], Links] = {}
+        self._first: dict[tuple[int, int], str] = {}
         self._models: dict[tuple[str, int], tuple[tuple, np.ndarray, Model]] = {}
 
     def not_shown(self, box: Boxes, agent: int, depth: int, betas: np.ndarray, ratio: np.ndarray,
                   claimed: np.ndarray) -> np.ndarray:
-        """Where F <= 0 is shown by neither form of the rule, (classes, ordered pairs, betas), among the `claimed`
+        """Where F <= 0 is shown by no form of the rule, (classes, ordered pairs, betas), among the `claimed`
         (classes, ordered pairs); `ratio` is a lower bound of w_i M_ab."""
         key = (agent, depth)
         found = self._differences(box, agent, depth, betas)
         open_ = np.broadcast_to(claimed[:, :, None], (*claimed.shape, betas.shape[1])).copy()
-        first = self._sharing_first.get(key, True)
-        for sharing in (first, not first):
-            open_ &= ~(self._bounds(found, box, key, ratio, sharing) <= 0)
+        forms = self._forms(agent, depth)
+        for form in sorted(forms, key=lambda form: form != self._first.get(key, forms[0])):
+            open_ &= ~(self._bounds(found, box, key, betas, ratio, form) <= 0)
             if not open_.any():
-                self._sharing_first[key] = sharing
+                self._first[key] = form
                 break
-            if depth == self.layout.horizon - 1 or (depth == 0 and all(x.single for x in self._chunks(agent, depth))):
-                break  # no slopes, or the top alone: the two forms are one
         return open_
 
-    def bounds(self, box: Boxes, agent: int, depth: int, betas: np.ndarray, ratio: np.ndarray,
-               sharing: bool) -> np.ndarray:
-        """Upper bounds of F, (classes, ordered pairs, betas), for w_i M_ab = `ratio` (classes, ordered pairs);
-        `sharing` chooses between the two forms of the rule (6)."""
-        return self._bounds(self._differences(box, agent, depth, betas), box, (agent, depth), ratio, sharing)
+    def _forms(self, agent: int, depth: int) -> list[str]:
+        """The forms of the rule that differ here: without slopes, or at the top alone, two of them are one."""
+        last = depth == self.layout.horizon - 1
+        if last or (depth == 0 and all(x.single for x in self._chunks(agent, depth))):
+            forms = ["separate"]
+        else:
+            forms = ["sharing", "separate"]
+        coupled = not last and self.layout.agents == 2
+        if coupled and coupled_bytes(self.layout, agent, depth) <= MOST_COUPLED * self.layout.copies:
+            forms.append("coupled")
+        return forms
 
-    def _bounds(self, found: Differences, box: Boxes, key: tuple[int, int], ratio: np.ndarray,
-                sharing: bool) -> np.ndarray:
+    def bounds(self, box: Boxes, agent: int, depth: int, betas: np.ndarray, ratio: np.ndarray, form: str) -> np.ndarray:
+        """Upper bounds of F, (classes, ordered pairs, betas), for w_i M_ab = `ratio` (classes, ordered pairs);
+        `form` of the rule (6): "sharing", "separate" or "coupled"."""
+        return self._bounds(self._differences(box, agent, depth, betas), box, (agent, depth), betas, ratio, form)
+
+    def _bounds(self, found: Differences, box: Boxes, key: tuple[int, int], betas: np.ndarray, ratio: np.ndarray,
+                form: str) -> np.ndarray:
         result = np.empty((*ratio.shape, found.above.shape[3]))
+        later = self._later(box, *key, betas) if form == "coupled" else None
         for lines in self._chunks(*key):
-            result[lines.classes] = upper_bounds(self.layout, lines, found, box, ratio[lines.classes], sharing)
+            result[lines.classes] = upper_bounds(
+                self.layout, lines, found, box, ratio[lines.classes], form == "sharing", later)
         return result
+
+    def _later(self, box: Boxes, agent: int, depth: int, betas: np.ndarray) -> Later:
+        if (agent, depth) not in self._links:
+            self._links[agent, depth] = Links(self.layout, depth, self._chance(agent, depth))
+        return Later(self.action_model(depth + 1, box, betas), self.value_model(depth + 1, box, betas),
+                     self._links[agent, depth])
 
     def action_model(self, t: int, box: Boxes, betas: np.ndarray) -> Model:
         """U at depth t over the boxes of the depths below it."""
@@ -87,10 +108,13 @@ class Copies:
         action = self.action_model(depth, box, betas)
         if depth < self.layout.horizon - 1:
             value = self.value_model(depth + 1, box, betas)
-            if (agent, depth) not in self._chances:
-                self._chances[agent, depth] = chance_differences(self.layout, agent, depth)
-            chances = self._chances[agent, depth]
+            chances = self._chance(agent, depth)
         return differences(self.layout, agent, depth, action, value, chances)
+
+    def _chance(self, agent: int, depth: int) -> list:
+        if (agent, depth) not in self._chances:
+            self._chances[agent, depth] = chance_differences(self.layout, agent, depth)
+        return self._chances[agent, depth]
 
     def _chunks(self, agent: int, depth: int) -> list[Lines]:
         if (agent, depth) not in self._lines:
@@ -111,7 +135,20 @@ def step_bytes(layout: Layout, agent: int, depth: int) -> int:
     later = {(j, u): layout.depths[u].actions[j] for j, u in layout.pairs[depth]}
     slopes = max((len(pairs) * (most_vertices(later[key]) + later[key])
                   for key, pairs in layout.pairs[depth].items()), default=0)
-    return 16 * slopes * products * ordered
+    plain = 16 * slopes * products * ordered
+    coupled = coupled_bytes(layout, agent, depth)
+    return max(plain, coupled) if coupled <= MOST_COUPLED * layout.copies else plain
+
+
+def coupled_bytes(layout: Layout, agent: int, depth: int) -> int:
+    """About the size of the largest temporary array of the coupled form."""
+    if layout.agents != 2 or depth == layout.horizon - 1:
+        return 0
+    d, after = layout.depths[depth], layout.depths[depth + 1]
+    own, other = after.actions[agent], after.actions[1 - agent]
+    links = len(np.unique(d.source * after.joint_classes + d.target))
+    products = most_vertices(d.actions[1 - agent]) * most_vertices(other) * (most_vertices(own) + own + 1)
+    return 16 * links * products * d.actions[agent] * (d.actions[agent] - 1)
 
 
 def most_vertices(actions: int) -> int:

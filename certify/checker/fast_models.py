@@ -22,12 +22,14 @@ Boxes = tuple[tuple[BlockBox, ...], ...]  # per depth and agent
 
 class Model(NamedTuple):
     """`slopes[j, u]` belongs to `Layout.pairs[t][j, u]` (in V also to the classes at t itself); radii of
-    slopes lack the last axis and hold for all entries."""
+    slopes lack the last axis and hold for all entries.  `beyond` (V of two agents only): per agent (low, high),
+    each (joint classes, vertices of its block, beta), of what slopes and bilinear part leave, over the other's."""
 
     centre: Ball
     slopes: dict[tuple[int, int], Ball]
     low: np.ndarray
     high: np.ndarray
+    beyond: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
 
 def averaged(matrix, x: Ball, terms: int) -> Ball:
@@ -100,10 +102,10 @@ def value_model(layout: Layout, t: int, action: Model, boxes: Boxes) -> Model:
         value, size = value + part, size + np.abs(part)
         rad = rad + w * entropy.rad[k][:, None]
     rad = (rad + slop(n) * size) * GROW
-    low, high = np.empty((d.joint_classes, batch)), np.empty((d.joint_classes, batch))
-    for rows in _chunks(layout, t, box, batch):
-        low[rows], high[rows] = _remainder(layout, t, action, boxes, rows, [mean.mid[rows] for mean in means])
-    return Model(Ball(value, rad), slopes, low, high)
+    parts = [_remainder(layout, t, action, boxes, rows, [mean.mid[rows] for mean in means])
+             for rows in _chunks(layout, t, box, batch)]
+    low, high, *beyond = (np.concatenate(column) for column in zip(*parts))
+    return Model(Ball(value, rad), slopes, low, high, tuple(zip(beyond[::2], beyond[1::2])))
 
 
 def _weighted(weights: np.ndarray, x: Ball, terms: int) -> Ball:
@@ -146,9 +148,9 @@ def _chunks(layout: Layout, t: int, box: tuple[BlockBox, ...], batch: int) -> li
 
 
 def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice,
-               means: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """low and high of V for a range of joint classes: extremes over products q of vertices.  `means[i]` is the mean
-    of U over the others' centres.
+               means: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """low and high of V for a range of joint classes: extremes over products q of vertices; then `Model.beyond`
+    of agent 0 and of agent 1, where there are two.  `means[i]` is the mean of U over the others' centres.
 
     The weights q - c are differences of products with up to n roundings, those of the n first-order terms are
     (q_i - c_i) c_-i; the sums of absolute values of all these products are at most 2 + 2 n.
@@ -162,7 +164,7 @@ def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice,
     base = np.matmul(difference, value) - _first_order(blocks, means)
     error = (2 + 2 * n) * (second_max(action.centre.rad[rows]) + slop(terms) * second_max(np.abs(value)))
     error = error + slop(terms) * (second_max(np.abs(above)) + second_max(np.abs(below)))
-    high, low = base + np.matmul(q, above), base + np.matmul(q, below)
+    high, low = np.matmul(q, above), np.matmul(q, below)
     for (j, u), slopes in action.slopes.items():
         pairs = layout.pairs[t][j, u]
         part = slice(pairs.starts[rows.start], pairs.starts[rows.stop])
@@ -177,9 +179,14 @@ def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice,
                               pairs.klass[part])
         widened = widened + slop(most_terms(total)) * (second_max(np.abs(up)) + second_max(np.abs(down)))
         error = error + sparse_times(total, widened)
-    rounding = slop(2 * len(action.slopes)) * (second_max(np.abs(high)) + second_max(np.abs(low)) + error)
-    error = error * GROW + rounding + TINY
-    return -second_max(-low) - error, second_max(high) + error
+    size = second_max(np.abs(high)) + second_max(np.abs(low)) + 2 * second_max(np.abs(base)) + error
+    error = error * GROW + slop(2 * len(action.slopes) + 2) * size + TINY
+    found = [-second_max(-base - low) - error, second_max(base + high) + error]
+    if n == 2:
+        shape = (len(low), *(block.vertices.shape[1] for block, _ in blocks), -1)
+        for axis in (2, 1):
+            found += [low.reshape(shape).min(axis) - error[:, None], high.reshape(shape).max(axis) + error[:, None]]
+    return tuple(found)
 
 
 def _first_order(blocks: list[tuple[BlockBox, np.ndarray]], means: list[np.ndarray]) -> np.ndarray:

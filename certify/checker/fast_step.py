@@ -7,26 +7,31 @@ action, ordered pair of own actions, beta, slope entry).
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from scipy.sparse import csr_array, diags_array
 
 from certify.checker.fast_box import BlockBox
+from certify.checker.fast_coupled import Cases, Later, coupled_bounds
 from certify.checker.fast_layout import Layout, Pairs
 from certify.checker.fast_lines import Key, Level, Lines
 from certify.checker.fast_models import Boxes, Model, most_terms, sparse_times
 from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, inflated, last_max, second_max, slop
-from certify.checker.fast_support import corners, fill, sigma_above, sigma_plus, slope_error, vertex_products
+from certify.checker.fast_support import (
+    corners, fill, sigma_above, sigma_plus, slope_error, times, vertex_products, widened)
 
 FEW_ACTIONS = 4  # for which trying all vertices is faster than sorting
 
 
 class Differences(NamedTuple):
     """U(e,(a,.)) - U(e,(b,.)) for all joint classes: `above` (joint classes, rest, pairs of actions, beta)
-    an upper bound of centre and remainder, `slopes` per group of `Layout.pairs`."""
+    an upper bound of centre and remainder, `bare` of the centre alone, `slopes` per group of `Layout.pairs`."""
 
     above: np.ndarray
+    bare: np.ndarray
     slopes: dict[Key, Ball]
 
 
@@ -62,7 +67,8 @@ def differences(layout: Layout, agent: int, t: int, action: Model, value: Model 
     a, b = ordered_pairs(d.actions[agent])
     centre, rad = action.centre.mid[:, own], action.centre.rad[:, own]
     difference = centre[:, a] - centre[:, b]
-    above = difference + (rad[:, a] + rad[:, b] + 2 * UNIT * np.abs(difference)) * GROW
+    bare = difference + (rad[:, a] + rad[:, b] + 2 * UNIT * np.abs(difference)) * GROW
+    above = bare.copy()
     if value is not None:
         rest, batch = own.shape[1], above.shape[3]
         largest = np.maximum(np.abs(value.high), np.abs(value.low)).reshape(layout.copies, -1).max(1)
@@ -77,26 +83,35 @@ def differences(layout: Layout, agent: int, t: int, action: Model, value: Model 
         change = mid[:, a] - mid[:, b]
         widened = (radius[:, a] + radius[:, b] + UNIT * last_max(np.abs(change))) * GROW
         slopes[key] = Ball(change.transpose(0, 2, 1, 3, 4), widened.transpose(0, 2, 1, 3))
-    return Differences(above.transpose(0, 2, 1, 3), slopes)
+    return Differences(above.transpose(0, 2, 1, 3), bare.transpose(0, 2, 1, 3), slopes)
 
 
 def upper_bounds(layout: Layout, lines: Lines, found: Differences, boxes: Boxes, ratio: np.ndarray,
-                 sharing: bool) -> np.ndarray:
+                 sharing: bool, later: Later | None = None) -> np.ndarray:
     """Upper bounds of F, (classes, pairs of actions, beta): all nodes below a single top sharing, or all
-    separate.  `ratio` (classes, pairs) is a lower bound of w_i M_ab."""
+    separate.  `ratio` (classes, pairs) is a lower bound of w_i M_ab; `later` allows the coupled form."""
     level = lines.levels[-1]
-    x = found.above[level.joint_class] - ratio[level.node_class][:, None, :, None]
-    x = x + 2 * UNIT * np.abs(x)
+    x, bare = (_less(part[level.joint_class], ratio[level.node_class][:, None, :, None])
+               for part in (found.above, found.bare))
     slopes = {key: Ball(s.mid[level.order[key]], s.rad[level.order[key]]) for key, s in found.slopes.items()}
     for u in range(lines.depth, -1, -1):
         level = lines.levels[u]
         if u < lines.depth:
             x, slopes = _carried(layout, lines.agent, level, x, slopes)
         share = sharing and not (u == 0 and lines.single)
-        x, slopes = _closed(layout, lines.agent, level, x, slopes, boxes, share)
+        coupled = None
+        if later is not None and u == lines.depth and not share:
+            coupled = functools.partial(_coupled, layout, lines, level, u == 0 and lines.single, bare, boxes, later)
+        x, slopes = _closed(layout, lines.agent, level, x, slopes, boxes, share, coupled)
     if lines.single:
         return x
     return _rooted(lines, x, slopes, boxes)
+
+
+def _less(x: np.ndarray, ratio: np.ndarray) -> np.ndarray:
+    """x - ratio, rounded up."""
+    x = x - ratio
+    return x + 2 * UNIT * np.abs(x)
 
 
 def _carried(layout: Layout, agent: int, level: Level, value: np.ndarray,
@@ -109,22 +124,17 @@ def _carried(layout: Layout, agent: int, level: Level, value: np.ndarray,
         steps = level.up_slopes[key]
         rows = (len(level.pairs[key]), rest)
         mid = sparse_times(steps, ball.mid)
-        rad = sparse_times(steps, _widened(ball, most_terms(steps))) * GROW
+        rad = sparse_times(steps, widened(ball, most_terms(steps))) * GROW
         carried[key] = Ball(mid.reshape(*rows, *mid.shape[1:]), rad.reshape(*rows, *rad.shape[1:]))
     return x.reshape(len(level.joint_class), rest, *value.shape[1:]), carried
 
 
-def _widened(ball: Ball, terms: int) -> np.ndarray:
-    """Radii that also pay for a sum of `terms` products with nonnegative weights; 0 for slopes that are exactly 0."""
-    size = last_max(np.abs(ball.mid))
-    return ball.rad + slop(terms) * size + TINY * (size + ball.rad > 0)
-
-
 def _closed(layout: Layout, agent: int, level: Level, x: np.ndarray, slopes: dict[Key, Ball], boxes: Boxes,
-            share: bool) -> tuple[np.ndarray, dict[Key, Ball]]:
+            share: bool, coupled: Callable | None = None) -> tuple[np.ndarray, dict[Key, Ball]]:
     """The value of every node, maximised over the others' policies at it, and the slopes passed on.
 
     What cannot be met counts exactly 0: all errors are added to X, which the policies weigh.
+    `coupled` improves the bounds at single vertices.
     """
     d = layout.depths[level.depth]
     blocks = [(boxes[level.depth][j], d.classes[level.joint_class, j]) for j in range(layout.agents) if j != agent]
@@ -133,26 +143,38 @@ def _closed(layout: Layout, agent: int, level: Level, x: np.ndarray, slopes: dic
         return _linear_maximum(inflated(x, terms), blocks), {}
     q, c = vertex_products(blocks, len(x))
     weights = q - c[:, None] if share else q
-    passed, added = {}, []
+    passed, added = {}, {}
     for key, ball in slopes.items():
         pairs, block = level.pairs[key], boxes[key[1]][key[0]]
         adding = pairs.total(slice(0, len(x)))
-        moved, rad = _times(weights[pairs.owner], ball.mid), _widened(ball, terms)
+        moved, rad = times(weights[pairs.owner], ball.mid), widened(ball, terms)
         if share:  # abs(q - c) <= q + c
             above = sigma_above(moved, block, pairs.klass)
             error = sparse_times(adding, slope_error(2 * last_max(np.abs(ball.mid)), rad, block, pairs.klass))
-            x = x + error + _times(c[:, None], error) * GROW
-            passed[key] = Ball(_times(c[pairs.owner][:, None], ball.mid)[:, 0],
-                               _times(c[pairs.owner][:, None], rad)[:, 0] * GROW)
+            x = x + error + times(c[:, None], error) * GROW
+            passed[key] = Ball(times(c[pairs.owner][:, None], ball.mid)[:, 0],
+                               times(c[pairs.owner][:, None], rad)[:, 0] * GROW)
         else:
-            above = sigma_plus(moved, _times(q[pairs.owner], rad) * GROW, block, pairs.klass)
-        added.append(sparse_times(adding, inflated(above, most_terms(adding) + terms)))
-    return second_max(sum(added, inflated(_times(q, inflated(x, terms)), terms))), passed
+            above = sigma_plus(moved, times(q[pairs.owner], rad) * GROW, block, pairs.klass)
+        added[key] = sparse_times(adding, inflated(above, most_terms(adding) + terms))
+    value = sum(added.values(), inflated(times(q, inflated(x, terms)), terms))
+    if coupled is not None:
+        deeper = sum((part for (_, u), part in added.items() if u > level.depth + 1), np.zeros_like(value))
+        value = coupled(value, q, slopes, deeper)
+    return second_max(value), passed
 
 
-def _times(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """sum over `rest` of weights (rows, products, rest) and x (rows, rest, ..)."""
-    return np.matmul(weights, x.reshape(*x.shape[:2], -1)).reshape(len(x), weights.shape[1], *x.shape[2:])
+def _coupled(layout: Layout, lines: Lines, level: Level, top: bool, bare: np.ndarray, boxes: Boxes, later: Later,
+             value: np.ndarray, q: np.ndarray, slopes: dict[Key, Ball], deeper: np.ndarray) -> np.ndarray:
+    """Bounds at every vertex q, the coupled form where it is smaller; at a single top only the sign counts."""
+    wanted = (value > 0).any(3) if top else np.ones(value.shape[:3], dtype=bool)
+    node, vertex, pair = np.nonzero(wanted)
+    if len(node):
+        cases = Cases(node, vertex, pair, q[node, vertex])
+        found = coupled_bounds(layout, lines, level, cases, bare, slopes, deeper[node, vertex, pair], boxes, later)
+        value = value.copy()
+        value[node, vertex, pair] = np.minimum(value[node, vertex, pair], found)
+    return value
 
 
 def _linear_maximum(x: np.ndarray, blocks: list[tuple[BlockBox, np.ndarray]]) -> np.ndarray:
@@ -162,12 +184,12 @@ def _linear_maximum(x: np.ndarray, blocks: list[tuple[BlockBox, np.ndarray]]) ->
         return x[:, 0]
     *first, (last, classes) = blocks
     if last.actions <= FEW_ACTIONS:
-        return second_max(_times(corners(blocks, len(x)), x))
+        return second_max(times(corners(blocks, len(x)), x))
     by_last = x.reshape(len(x), -1, last.actions, *x.shape[2:])
     if not first:
         return fill(by_last[:, 0], last, classes)
     q = corners(first, len(x))
-    return second_max(fill(_times(q, by_last), last, classes))
+    return second_max(fill(times(q, by_last), last, classes))
 
 
 def _rooted(lines: Lines, value: np.ndarray, slopes: dict[Key, Ball], boxes: Boxes) -> np.ndarray:
@@ -181,7 +203,7 @@ def _rooted(lines: Lines, value: np.ndarray, slopes: dict[Key, Ball], boxes: Box
         else:
             adding = diags_array(root.chance[pairs.owner], format="csr")
             klass, owners = pairs.klass, top.node_class[pairs.owner]
-        mid, rad = sparse_times(adding, ball.mid), sparse_times(adding, _widened(ball, most_terms(adding))) * GROW
+        mid, rad = sparse_times(adding, ball.mid), sparse_times(adding, widened(ball, most_terms(adding))) * GROW
         above = sigma_plus(mid, rad, block, klass)
         per_class = Pairs(owners, klass, len(lines.classes)).total(slice(0, len(lines.classes)))
         part = sparse_times(per_class, inflated(above, most_terms(per_class)))

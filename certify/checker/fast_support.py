@@ -10,7 +10,8 @@ import numpy as np
 
 from certify.checker.envelope import Failed
 from certify.checker.fast_box import BlockBox
-from certify.checker.fast_numbers import EXP_ERROR, LARGEST_EXPONENT, UNIT, exp, last_max, log, log_error, slop
+from certify.checker.fast_numbers import (
+    EXP_ERROR, LARGEST_EXPONENT, TINY, UNIT, Ball, exp, last_max, log, log_error, slop)
 
 
 MOST_PRODUCTS = 2**24  # vertices times actions, of all agents at one joint class
@@ -120,3 +121,14 @@ def fill(x: np.ndarray, block: BlockBox, classes: np.ndarray) -> np.ndarray:
     np.cumsum(room[..., :-1, :, :], axis=-3, out=before[..., 1:, :, :])
     dealt = np.minimum(room, np.maximum(missing - before, 0.0))
     return (lower * x).sum(-3) + (dealt * np.take_along_axis(x, order, axis=-3)).sum(-3)
+
+
+def times(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """sum over `rest` of weights (rows, products, rest) and x (rows, rest, ..)."""
+    return np.matmul(weights, x.reshape(*x.shape[:2], -1)).reshape(len(x), weights.shape[1], *x.shape[2:])
+
+
+def widened(ball: Ball, terms: int) -> np.ndarray:
+    """Radii that also pay for a sum of `terms` products with nonnegative weights; 0 for slopes that are exactly 0."""
+    size = last_max(np.abs(ball.mid))
+    return ball.rad + slop(terms) * size + TINY * (size + ball.rad > 0)

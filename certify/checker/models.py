@@ -23,12 +23,17 @@ from certify.checker.linear import contract, contract_all, dot, front, multiline
 
 @dataclass(frozen=True)
 class Model:
-    """`slopes[y]` = (g_1, .., g_A, e) for the block y = (agent, depth, class)."""
+    """`slopes[y]` = (g_1, .., g_A, e) for the block y = (agent, depth, class).
+
+    `beyond` (V of two agents only) is for the coupled form: per agent j and vertex of its block (low, high)
+    of what the slopes and the bilinear part leave, over all policies of the other agent's block.
+    """
 
     centre: int
     slopes: dict
     low: int
     high: int
+    beyond: tuple = ()
 
 
 def common_denominator(row):
@@ -131,34 +136,50 @@ class Models:
             low -= 1 + self.box.block(y).ulps
             high += 1
         if names:
-            below, above = self._remainder(blocks, values, gains, names, columns, middle, lows, highs)
+            below, above, left = self._remainder(blocks, values, gains, names, columns, middle, lows, highs)
         else:
             above = self._bilinear(blocks, values, gains, highs)
             below = -self._bilinear(blocks, [-x for x in values], [[-x for x in g] for g in gains], [-x for x in lows])
-        return Model(centre, slopes, low + below, high + above)
+            left = None
+        # `gains` are rounded down by less than 1: an error in (-1, 1) ulps for every agent
+        beyond = () if n != 2 else self._beyond(blocks, left or (min(lows), max(highs)), low - n, high + n)
+        return Model(centre, slopes, low + below, high + above, beyond)
+
+    @staticmethod
+    def _beyond(blocks, left, low, high):
+        """`Model.beyond` from what `left` says: (low, high) for every pair of vertices, or for all at once."""
+        counts = [len(block.vertices) for block in blocks]
+        if isinstance(left, tuple):
+            return tuple([(left[0] + low, left[1] + high)] * count for count in counts)
+        rows = [left[x:x + counts[1]] for x in range(0, len(left), counts[1])]
+        return tuple([(min(x for x, _ in pairs) + low, max(x for _, x in pairs) + high) for pairs in table]
+                     for table in (rows, zip(*rows)))
 
     def _remainder(self, blocks, values, gains, names, columns, middle, lows, highs):
-        """(low, high) of the remainder of V: extremes over all vertices of the current blocks."""
+        """(low, high) of the remainder of V: extremes over all vertices of the current blocks; and for each
+        choice of vertices the ends of the part that is not multilinear in deviations from the centres."""
         n = len(blocks)
         constant = -contract_all([values], [b.centre for b in blocks])[0]
         shift = n * BITS
         later = [(self.box.block(y), at) for y, at in names]
         above = below = None
+        left = []
         for vertex, averaged in vertex_products(blocks, [values, highs, lows, *columns]):
             value, top, bottom, *moved = averaged
             linear = sum(dot(dv, gain) for (dv, _), gain in zip(vertex, gains))  # scale 2 BITS
             # `gains` are rounded down by less than 1: an error in (-1, 1) ulps for every agent
             first = value + constant - (linear << (n - 1) * BITS)
-            up = ceil_shift(first + top, shift) + n
-            lower = (first + bottom >> shift) - n
+            most, least = ceil_shift(top, shift), bottom >> shift
             for block, at in later:
                 slope = [x - y for x, y in zip(moved[at], middle[at])]
                 # slopes rounded down: sigma is off by less than 1 ulp, e errs to the safe side
-                up += block.sigma([x >> shift for x in slope]) + 1
-                lower -= block.sigma([-x >> shift for x in slope]) + 1
+                most += block.sigma([x >> shift for x in slope]) + 1
+                least -= block.sigma([-x >> shift for x in slope]) + 1
+            left.append((least, most))
+            up, lower = ceil_shift(first, shift) + most + n, (first >> shift) + least - n
             above = up if above is None else max(above, up)
             below = lower if below is None else min(below, lower)
-        return below, above
+        return below, above, left
 
     @staticmethod
     def _bilinear(blocks, values, gains, highs):

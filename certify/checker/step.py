@@ -8,6 +8,7 @@ rounded down (less than 1 ulp of the bound per block, see `models`), all other n
 from dataclasses import dataclass
 from math import lcm
 
+from certify.checker.coupled import Coupled
 from certify.checker.dyadic import BITS, ceil_div, ceil_shift
 from certify.checker.linear import contract_all, front, multilinear_max
 from certify.checker.models import average_slopes, common_denominator, slope_columns, vertex_products
@@ -74,30 +75,36 @@ class StepCheck:
         """Whether F <= 0 for lambda = `bound` (fixed point, rounded down), with all nodes below a
         single top sharing slopes, or all of them separate."""
         t = line.depth
-        inputs = [[self._difference(line, node, j, a, b, bound) for j in range(len(line.own))]
-                  for node in line.levels[t]]
+        differences = [[self._difference(line, node, j, a, b, bound) for j in range(len(line.own))]
+                       for node in line.levels[t]]
+        inputs = [[(x + rho, slopes) for x, rho, slopes in row] for row in differences]
         for u in range(t, -1, -1):
             top = u == 0 and line.single
-            outcomes = [self._node(line, u, node, terms, sharing and not top, top)
-                        for node, terms in zip(line.levels[u], inputs)]
+            share = sharing and not top
+            coupled = [None] * len(inputs)
+            if u == t and not share and self.process.agents == 2 and t + 1 < self.process.horizon:
+                coupled = [(Coupled(self, line, node, a, b), [x for x, _, _ in row])
+                           for node, row in zip(line.levels[t], differences)]
+            outcomes = [self._node(line, u, node, terms, share, top, other)
+                        for node, terms, other in zip(line.levels[u], inputs, coupled)]
             if u:
                 inputs = [[_average(outcomes, row) for row in node.following] for node in line.levels[u - 1]]
         return self._root(line, outcomes) <= 0
 
     def _difference(self, line, node, j, a, b, bound):
-        """(X, slopes) for the others' joint action number j: U(a, .) - U(b, .) - lambda."""
+        """(X, rho, slopes) for the others' joint action number j: U(a, .) - U(b, .) - lambda; X without rho."""
         t, e = line.depth, node.joint
         joint_a, joint_b = line.own[j][a], line.own[j][b]
         first, _, above = self.models.u(t)[e][joint_a]
         second, below, _ = self.models.u(t)[e][joint_b]
         x = first.centre - second.centre + above - below - bound
-        slopes = {}
+        rho, slopes = 0, {}
         if t + 1 < self.process.horizon:
-            x += self._remainder(t, e, joint_a, joint_b)
+            rho = self._remainder(t, e, joint_a, joint_b)
             slopes = dict(first.slopes)
             for y, slope in second.slopes.items():
                 slopes[y] = [p - q for p, q in zip(slopes[y], slope)] if y in slopes else [-q for q in slope]
-        return x, slopes
+        return x, rho, slopes
 
     def _remainder(self, t, e, joint_a, joint_b):
         """rho_ab: the remainders of V_{t+1} enter with the difference of the transition probabilities."""
@@ -108,10 +115,11 @@ class StepCheck:
         later = self.models.v(t + 1)
         return ceil_div(sum(d * (later[to].high if d > 0 else later[to].low) for to, d in difference.items()), da * db)
 
-    def _node(self, line, u, node, terms, sharing, top):
+    def _node(self, line, u, node, terms, sharing, top, coupled):
         """(value, slopes passed on) of a node, `terms` = (X, slopes) per joint action of the others.
 
-        Of the value of a single top only the sign counts.
+        Of the value of a single top only the sign counts.  `coupled` (or None): the coupled form here,
+        and X without remainders for it.
         """
         classes = self.process.joint[u][node.joint]
         blocks = [self.box.layers[u][i][k] for i, k in enumerate(classes) if i != line.agent]
@@ -123,14 +131,23 @@ class StepCheck:
         later = [(self.box.block(y), at) for y, at in names]
         middle = contract_all(columns, [block.centre for block in blocks]) if sharing else [0] * len(columns)
         found = []
-        for _, (value, *moved) in vertex_products(blocks, [values, *columns]):
+        for number, (_, (value, *moved)) in enumerate(vertex_products(blocks, [values, *columns])):
             slopes = [(block, [x - y >> shift for x, y in zip(moved[at], middle[at])]) for block, at in later]
             crude = ceil_shift(value, shift) + len(names) + sum([block.sigma(slope) for block, slope in slopes])
-            found.append((crude, slopes))
+            found.append((crude, number, slopes))
         if sharing:
             passed = {y: [x >> shift for x in middle[at]] for y, at in names}
-            return max(crude for crude, _ in found) + len(names), passed
-        return (_sign(found) if top else _largest(found)), {}
+            return max(crude for crude, _, _ in found) + len(names), passed
+
+        def bounds(crude, number, slopes):
+            """Ever more careful bounds at one vertex: sigma, sigma+, the coupled form."""
+            yield crude
+            yield from _refined(crude, slopes)
+            if coupled is not None:
+                form, bare = coupled
+                yield form.bound(blocks[0].vertices[number], bare, {y: slope for (y, _), (_, slope) in zip(names, slopes)})
+
+        return (_sign if top else _largest)(found, bounds), {}
 
     def _root(self, line, outcomes):
         """The bound of F: sum b(m) value(m) and what the slopes that are left may add."""
@@ -152,21 +169,21 @@ def _refined(crude, slopes):
         yield crude
 
 
-def _sign(found):
-    """A bound <= 0 of the maximum if sigma+ gives one, else some bound > 0."""
-    for crude, slopes in found:
-        if crude > 0 and all(bound > 0 for bound in _refined(crude, slopes)):
-            return crude
+def _sign(found, bounds):
+    """A bound <= 0 of the maximum if every vertex has one, else some bound > 0."""
+    for vertex in found:
+        if all(bound > 0 for bound in bounds(*vertex)):
+            return vertex[0]
     return 0
 
 
-def _largest(found):
-    """The maximum with sigma+ for sigma; a vertex whose crude bound is below needs no second look."""
+def _largest(found, bounds):
+    """The maximum of the vertices' best bounds; one whose crude bound is below needs no second look."""
     best = None
-    for crude, slopes in sorted(found, key=lambda entry: entry[0], reverse=True):
-        if best is not None and crude <= best:
+    for vertex in sorted(found, key=lambda entry: entry[0], reverse=True):
+        if best is not None and vertex[0] <= best:
             break
-        *_, fine = _refined(crude, slopes)
+        fine = min(bounds(*vertex))
         best = fine if best is None else max(best, fine)
     return best
 

@@ -30,10 +30,11 @@ from certify.games.tree import DEFAULT_MAX_ENTRIES
 @click.option("--alpha-min", help="Search no temperature below this (default: payoff range / 1000).")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes for the search.")
 @click.option("--dask", metavar="ADDRESS", help="Search on the Dask cluster with this scheduler (needs the extra dask).")
+@click.option("--checkpoint", metavar="FILE", help="Keep the state of the search here; go on from it where it exists.")
 @click.option("-o", "--output", help="Write the certificate here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def threshold(game, horizon, discount, rows, method, parameters, rtol, time_limit, modulus_at, max_entries, alpha_min,
-              workers, dask, output, as_json) -> int:
+              workers, dask, checkpoint, output, as_json) -> int:
     """Certify a temperature above which GAME has exactly one stationary policy."""
     if (game is None) == (parameters is None):
         raise InputError("certify threshold", "one game is needed", "name a GAME, or give --structural n=…,h=…,actions=…,return=LOW:HIGH")
@@ -49,7 +50,7 @@ def threshold(game, horizon, discount, rows, method, parameters, rtol, time_limi
             loaded = load(game, horizon=horizon, discount=discount, rows=rows)
             result = api.threshold(loaded, method=method, rtol=rtol, time_limit=None if limit is None else float(limit),
                                    modulus_at=list(modulus_at), max_entries=max_entries, workers=workers,
-                                   alpha_min=alpha_min, executor=None if dask is None else _dask(dask), progress=progress)
+                                   alpha_min=alpha_min, executor=None if dask is None else _dask(dask), checkpoint=checkpoint, progress=progress)
     path = None
     if output is not None and result.document is not None:
         path = str(result.save(output))

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from certify.uniqueness.approx_step import Step, support
+from certify.uniqueness.approx_step import Step
+from certify.uniqueness.approx_support import support
 
 
 @dataclass
@@ -43,7 +44,7 @@ class Hessian:
             total += k * a
         self.total = total
         self._advantages: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
-        self._reach()
+        self.reach = {end: self.reach_at(end) for end in ("lower", "upper")}
 
     def _policies(self, t: int, agents: list[int], end: str) -> np.ndarray:
         """(B, E, prod A_j): product of the lower or of the upper ends of the agents' policies."""
@@ -59,16 +60,16 @@ class Hessian:
         flat = weight.reshape(-1, e * a)
         return (matrix @ flat.T).T.reshape(*weight.shape[:-2], len(after.joint))
 
-    def _reach(self) -> None:
-        batch = len(self.step.beta)
-        everyone = list(range(self.plan.agents))
-        self.reach = {"lower": [], "upper": []}
-        for end, table in self.reach.items():
-            weight = np.broadcast_to(self.plan.initial, (batch, len(self.plan.initial)))
-            for t in range(self.plan.horizon):
-                table.append(weight)
-                if t + 1 < self.plan.horizon:
-                    weight = self._forward(t, weight[..., None] * self._policies(t, everyone, end))
+    def reach_at(self, end: str) -> list[np.ndarray]:
+        """Per depth (B, E): discounted weight of every joint class, policies at their "lower" or
+        "upper" ends or at the "centre"."""
+        everyone, table = list(range(self.plan.agents)), []
+        weight = np.broadcast_to(self.plan.initial, (len(self.step.beta), len(self.plan.initial)))
+        for t in range(self.plan.horizon):
+            table.append(weight)
+            if t + 1 < self.plan.horizon:
+                weight = self._forward(t, weight[..., None] * self._policies(t, everyone, end))
+        return table
 
     def _advantage(self, agent: int, t: int) -> tuple[np.ndarray, np.ndarray]:
         """(B, E, A) bounds on W(e, a) = E[U(e, (a, .))] - w log pi(a), centred over the agent's a."""

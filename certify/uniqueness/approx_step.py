@@ -8,120 +8,17 @@ with this module, re-derives them with rigorous arithmetic; a step leaves it roo
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from certify.errors import InputError
+from certify.uniqueness.approx_coupled import Coupled
+from certify.uniqueness.approx_support import TINY, Block, ein, greedy_maximum, support
 from certify.uniqueness.plan import Plan, ordered_pairs
 
-_TINY = 1e-300
 _LARGEST = 2.0**24       # beyond this a bound on a difference of values says nothing
 _ROUNDING = 1e-12        # of a bound, per unit of weight: what a step's slack makes up for
 _FEW = 4                 # up to so many actions all vertices are faster than sorting
-MAX_VERTEX_ACTIONS = 7   # beyond this the vertices of a policy's box are too many to list
-
-
-def _ein(spec: str, *arrays: np.ndarray) -> np.ndarray:
-    return np.einsum(spec, *arrays, optimize=len(arrays) > 2)
-
-
-def centre(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """The point l + theta (u - l) of a box on the simplex, theta chosen so that rows sum to 1."""
-    slack = (upper - lower).sum(-1, keepdims=True)
-    theta = np.where(slack > 0, (1 - lower.sum(-1, keepdims=True)) / np.maximum(slack, _TINY), 0.0)
-    return lower + np.clip(theta, 0, 1) * (upper - lower)
-
-
-def vertices(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """Vertices of box and simplex, (..., Q, A): fill the actions up in every order."""
-    count = lower.shape[-1]
-    if count > MAX_VERTEX_ACTIONS:
-        raise InputError("localisation", f"an agent with {count} actions in a game of several steps or of more than "
-                         f"two agents (the limit is {MAX_VERTEX_ACTIONS})", "use --method structural")
-    orders = np.array(list(itertools.permutations(range(count))))
-    room = (upper - lower)[..., orders]
-    rest = (1 - lower.sum(-1))[..., None, None]
-    before = np.cumsum(room, -1) - room
-    take = np.clip(rest - before, 0, room)
-    points = np.take_along_axis(take, np.broadcast_to(np.argsort(orders, 1), take.shape), -1) + lower[..., None, :]
-    return _distinct(points) if count > 3 else points
-
-
-def greedy_maximum(lower: np.ndarray, upper: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """max over box and simplex of value . pi, by filling up in the order of the values: (..., A) ->
-    the maximum (...) and where it is attained (..., A)."""
-    order = np.argsort(-value, axis=-1)
-    lower, upper = (np.take_along_axis(np.broadcast_to(x, value.shape), order, -1) for x in (lower, upper))
-    room = upper - lower
-    take = np.clip((1 - lower.sum(-1, keepdims=True)) - (np.cumsum(room, -1) - room), 0, room)
-    point = np.empty(value.shape)
-    np.put_along_axis(point, order, lower + take, -1)
-    return (point * value).sum(-1), point
-
-
-def _distinct(points: np.ndarray) -> np.ndarray:
-    """Drop repeated vertices (up to 1e-12), repeating some where rows have fewer than others."""
-    flat = points.reshape(-1, *points.shape[-2:])
-    kept = [np.unique(np.round(p, 12), axis=0, return_index=True)[1] for p in flat]
-    width = max(len(k) for k in kept)
-    index = np.stack([np.resize(k, width) for k in kept])
-    return np.take_along_axis(flat, index[..., None], 1).reshape(*points.shape[:-2], width, points.shape[-1])
-
-
-@dataclass
-class Block:
-    """One agent's policies at one depth over a batch of boxes, and what the rule needs of them.
-
-    lower, upper, centre : (B, K, A); points, shift : (B, K, Q, A) vertices, and minus the centre;
-    divergence : (B, K, Q), KL(vertex || centre); log_centre : (B, K, A); entropy : (B, K) of centre.
-    Vertices are made only where they are asked for: one-step games do without.
-    """
-
-    lower: np.ndarray
-    upper: np.ndarray
-
-    def __post_init__(self) -> None:
-        self.centre = centre(self.lower, self.upper)
-        self.log_centre = np.log(np.maximum(self.centre, _TINY))
-        self.entropy = -(self.centre * self.log_centre).sum(-1)
-
-    @cached_property
-    def points(self) -> np.ndarray:
-        return vertices(self.lower, self.upper)
-
-    @cached_property
-    def shift(self) -> np.ndarray:
-        return self.points - self.centre[..., None, :]
-
-    @cached_property
-    def divergence(self) -> np.ndarray:
-        ratio = np.log(np.maximum(self.points, _TINY)) - self.log_centre[..., None, :]
-        return np.maximum((self.points * ratio).sum(-1), 0)
-
-
-def support(block: Block, index: np.ndarray, slope: np.ndarray, *, entropic: bool) -> np.ndarray:
-    """max over the box of slope . (delta, -KL) for the classes `index`.
-
-    index : (..., D) int classes (-1: absent, slope 0 there); slope : (B, ..., D, A + 1), the last
-    entry multiplies -KL(pi || centre).  `entropic` also uses the exact cap
-    e log sum_a c_a exp(g_a / e) - g . c (Donsker and Varadhan) where e > 0.
-    """
-    safe = np.maximum(index, 0)
-    linear, weight = slope[..., :-1], slope[..., -1]
-    values = _ein("...qa,...a->...q", block.shift[:, safe] if index.ndim == slope.ndim - 2 else block.shift[:, safe], linear)
-    values = values + np.maximum(-weight, 0)[..., None] * block.divergence[:, safe]
-    best = values.max(-1)
-    if entropic:
-        c = block.centre[:, safe]
-        with np.errstate(all="ignore"):
-            g = linear / weight[..., None]
-            top = g.max(-1)
-            cap = weight * (top + np.log((c * np.exp(g - top[..., None])).sum(-1)) - (c * g).sum(-1))
-        best = np.where(weight > 1e-13, np.fmin(best, cap), best)
-    return best
 
 
 @dataclass
@@ -130,13 +27,16 @@ class Model:
 
     U = value + sum_y slope_y . (delta_y, -KL_y) + a remainder in [low, high], y over later blocks.
     value, low, high : (B, E, JA) (V: (B, E)); slope[j, u] : (B, E, JA, D, A + 1) (V: without JA),
-    D over `plan.below(j, t, u)`.
+    D over `plan.below(j, t, u)`.  beyond[j] (V of two agents, None at the last depth): (high, low),
+    each (B, E, Q_j), of the part of the remainder that is not bilinear in the policies at t, for
+    every vertex of agent j's, over the other agent's.
     """
 
     value: np.ndarray
     slope: dict[tuple[int, int], np.ndarray]
     low: np.ndarray
     high: np.ndarray
+    beyond: list[tuple[np.ndarray, np.ndarray]] | None = None
 
 
 class Step:
@@ -166,10 +66,10 @@ class Step:
             if result is None:
                 result = part
             elif of != "points":
-                result = _ein("...a,...b->...ab", result, part).reshape(*part.shape[:-1], -1)
+                result = ein("...a,...b->...ab", result, part).reshape(*part.shape[:-1], -1)
             else:
                 q = result.shape[-2] * part.shape[-2]
-                result = _ein("...pa,...qb->...pqab", result, part).reshape(*part.shape[:-2], q, -1)
+                result = ein("...pa,...qb->...pqab", result, part).reshape(*part.shape[:-2], q, -1)
         if result is None:  # a single agent: the others have one empty action
             shape = (len(self.beta), *rows.shape) + ((1, 1) if of == "points" else (1,))
             result = np.ones(shape)
@@ -222,13 +122,13 @@ class Step:
         q = self._joint(t, everyone, rows, "points")
         value = (c * model.value).sum(-1)
         slope: dict[tuple[int, int], np.ndarray] = {}
-        rise = _ein("beqa,bea->beq", q, model.value) - value[:, :, None]
+        rise = ein("beqa,bea->beq", q, model.value) - value[:, :, None]
         sizes = [self.box[i][t].points.shape[-2] for i in everyone]
         for i in everyone:
             block, k = self.box[i][t], level.joint[:, i]
-            gradient = _ein("beam,bem->bea", plan.split_actions(model.value, i, t, 2),
+            gradient = ein("beam,bem->bea", plan.split_actions(model.value, i, t, 2),
                             self._joint(t, plan.others(i), rows, "centre"))
-            linear = _ein("beqa,bea->beq", block.shift[:, k], gradient)
+            linear = ein("beqa,bea->beq", block.shift[:, k], gradient)
             spread = linear.reshape(*linear.shape[:2], *(-1 if j == i else 1 for j in everyone))
             rise = rise - np.broadcast_to(spread, (*linear.shape[:2], *sizes)).reshape(rise.shape)
             weight = plan.weights[i]
@@ -236,15 +136,19 @@ class Step:
                                    np.full((*gradient.shape[:2], 1), weight)], -1)
             slope[i, t] = full[:, :, None, :]
             value = value + weight * block.entropy[:, k]
-        high = rise + _ein("beqa,bea->beq", q, model.high)
-        low = rise + _ein("beqa,bea->beq", q, model.low)
+        high = rise + ein("beqa,bea->beq", q, model.high)
+        low = rise + ein("beqa,bea->beq", q, model.low)
         for (j, u), g in model.slope.items():
-            slope[j, u] = _ein("bea,beadx->bedx", c, g)
-            moved = _ein("beqa,beadx->beqdx", q, g) - slope[j, u][:, :, None]
+            slope[j, u] = ein("bea,beadx->bedx", c, g)
+            moved = ein("beqa,beadx->beqdx", q, g) - slope[j, u][:, :, None]
             index = plan.below(j, t, u)[:, None, :]
             high = high + support(self.box[j][u], index, moved, entropic=False).sum(-1)
             low = low - support(self.box[j][u], index, -moved, entropic=False).sum(-1)
-        return Model(value, slope, low.min(-1), high.max(-1))
+        beyond = None
+        if plan.agents == 2 and model.slope:
+            above, below = ((x - rise).reshape(*rise.shape[:2], *sizes) for x in (high, low))
+            beyond = [(above.max(3 - j), below.min(3 - j)) for j in everyone]
+        return Model(value, slope, low.min(-1), high.max(-1), beyond)
 
     def log_ratio_bounds(self, agent: int, t: int, guess: np.ndarray | None = None) -> np.ndarray:
         """(B, K, A, A): upper bounds on log pi(a|x) - log pi(b|x) at every stationary policy in
@@ -287,8 +191,8 @@ class _Ascent:
         pick = lambda x, y: (x[:, :, pairs[:, 0]] - y[:, :, pairs[:, 1]])[:, rows]  # noqa: E731
         value = split(model.value)
         self.gain = pick(value, value)                                # (B, K, M, P, AM)
-        if t < plan.horizon - 1:
-            self.gain = self.gain + step.remainder_of_difference(agent, t)[:, rows]
+        self.remainder = 0.0 if t == plan.horizon - 1 else step.remainder_of_difference(agent, t)[:, rows]
+        self.gain = self.gain + self.remainder
         slopes = {}
         for key, g in model.slope.items():
             g = split(g)
@@ -324,15 +228,35 @@ class _Ascent:
         extra, passed = 0.0, {}
         for key, g in slopes.items():
             index = self._index(u, key)[:, :, None, None, :]
-            moved = _ein("bkmqa,bkmpadx->bkmpqdx", q, g)
+            moved = ein("bkmqa,bkmpadx->bkmpqdx", q, g)
             if share and not top:
-                passed[key] = _ein("bkma,bkmpadx->bkmpdx", c, g)
+                passed[key] = ein("bkma,bkmpadx->bkmpdx", c, g)
                 moved = moved - passed[key][:, :, :, :, None]
             extra = extra + support(self.step.box[key[0]][key[1]], index, moved, entropic=top or not share).sum(-1)
+        if u == self.t and (top or not share):
+            extra = self._improved(Coupled(self.step, self.agent, u, q, slopes), q, extra, top)
         self.extra[u] = extra
         if u == 0 and not top:
             self.residue = self._shared_at_root(passed)
         return passed
+
+    def _improved(self, coupled: Coupled, q: np.ndarray, extra: np.ndarray, top: bool) -> np.ndarray:
+        """`extra` (B, K, M, P, Q) where the coupled form is smaller: everywhere, or at a single top only where
+        the maximum over vertices can be."""
+        if not coupled.applies:
+            return extra
+        # `gain` holds the remainder, which the coupled form takes in itself
+        plain, held = ein("bkmqa,bkmpa->bkmpq", q, self.gain) + extra, ein("bkmqa,bkmpa->bkmpq", q, self.remainder)
+        value = plain.copy()
+        wanted = plain == plain.max(-1, keepdims=True) if top else np.ones(plain.shape, dtype=bool)
+        for _ in range(2 if top else 1):
+            cases = np.nonzero(wanted)
+            if len(cases[0]):
+                value[cases] = np.minimum(plain[cases], plain[cases] - extra[cases] - held[cases] + coupled.extra(cases))
+            # what still exceeds the best of those that have been improved
+            best = np.where(wanted, value, -np.inf).max(-1, keepdims=True)
+            wanted = ~wanted & (plain > best)
+        return extra + (value - plain)
 
     def _start_weights(self) -> np.ndarray:
         """(K, M): initial probability of each joint class at depth 0."""
@@ -378,11 +302,11 @@ class _Ascent:
                 if mass is not None:
                     mass = (q * mass).sum(-1)
             else:
-                values = _ein("bkmqa,bkmpa->bkmpq", self.weights[u], inner) + self.extra[u]
+                values = ein("bkmqa,bkmpa->bkmpq", self.weights[u], inner) + self.extra[u]
                 at = values.argmax(-1)[..., None]
                 best = np.take_along_axis(values, at, -1)[..., 0]
                 if mass is not None:
-                    mass = np.take_along_axis(_ein("bkmqa,bkmpa->bkmpq", self.weights[u], mass), at, -1)[..., 0]
+                    mass = np.take_along_axis(ein("bkmqa,bkmpa->bkmpq", self.weights[u], mass), at, -1)[..., 0]
             here = self.path[u].mask[None, :, :, None]
             best = np.where(here, best, 0.0)
             if with_mass:
@@ -429,4 +353,4 @@ class _Ascent:
             value, mass = self.excess(at)
             if not moved.any() or not (value > _ROUNDING * mass).any():
                 break
-        return np.where(value <= _ROUNDING * np.maximum(mass, _TINY), at, np.inf)
+        return np.where(value <= _ROUNDING * np.maximum(mass, TINY), at, np.inf)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from certify.uniqueness.contraction import Contraction, Task
-from certify.uniqueness.cover import LEAST_GAIN, Node
+from certify.uniqueness.cover import LEAST_GAIN
+from certify.uniqueness.cover_tree import Node, last_box
 from certify.uniqueness.plan import Plan
 
 _LEAST = 0.01              # part of alpha below which no modulus is claimed
@@ -36,9 +37,9 @@ def strong_concavity(plan: Plan, nodes: list[Node], alpha: Fraction, sweeps: int
         if "beta" not in nodes[index].split or not inside:
             return None          # a policy split: no single box holds every stationary policy
         index = inside[0]
-    if nodes[index].box is None:
+    if nodes[index].close != "nondegenerate":
         return None
-    run = Contraction(plan, [Task(float(beta), float(beta), nodes[index].box)], least_gain=LEAST_GAIN)
+    run = Contraction(plan, [Task(float(beta), float(beta), last_box(plan, nodes, index))], least_gain=LEAST_GAIN)
     best: Concavity | None = None
     for _ in range(sweeps):
         margin = float(run.margins(own=True)[0][0])

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from certify.uniqueness.approx_definite import Hessian, approx_margin
-from certify.uniqueness.approx_step import Block, Step
+from certify.uniqueness.approx_step import Step
+from certify.uniqueness.approx_support import Block
 from certify.uniqueness.plan import Plan, ordered_pairs
 
 UNIT = -16
@@ -59,8 +60,36 @@ def quantise(bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def as_table(scaled: np.ndarray) -> list[list[int | None]]:
     """(K, A, A) multiples as a step of a certificate lists them."""
-    pairs = ordered_pairs(scaled.shape[-1])
-    return [[None if np.isnan(row[a, b]) else int(row[a, b]) for a, b in pairs] for row in scaled]
+    a, b = ordered_pairs(scaled.shape[-1]).T
+    rows = scaled[:, a, b]
+    missing = np.isnan(rows)
+    whole = np.where(missing, 0, rows).astype(np.int64).tolist()
+    if not missing.any():
+        return whole
+    return [[None if none else m for m, none in zip(*pair)] for pair in zip(whole, missing.tolist())]
+
+
+def from_table(table: list[list[int | None]], count: int) -> np.ndarray:
+    """The inverse of `as_table`: (K, A, A) bounds as floats, inf where there is none, 0 on the diagonal."""
+    bounds = np.zeros((len(table), count, count))
+    a, b = ordered_pairs(count).T
+    bounds[:, a, b] = [[np.inf if m is None else m * 2.0**UNIT for m in row] for row in table]
+    return bounds
+
+
+def cut(lower: np.ndarray, upper: np.ndarray, bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A box after a step with these log-ratio bounds."""
+    low, high = from_log_ratios(bound)
+    return tighten(np.maximum(lower, low), np.minimum(upper, high))
+
+
+def replayed(box: Box, steps: list[dict]) -> Box:
+    """The box after the steps of a node: the very floats that `Contraction` has ended with."""
+    box = [list(row) for row in box]
+    for step in steps:
+        lower, upper = box[step["agent"]][step["depth"]]
+        box[step["agent"]][step["depth"]] = cut(lower, upper, from_table(step["log_ratio"], lower.shape[-1]))
+    return box
 
 
 @dataclass
@@ -157,9 +186,8 @@ class Contraction:
 
     def _apply(self, i: int, t: int, bound: np.ndarray) -> bool:
         scaled, rounded = quantise(bound)
-        low, high = from_log_ratios(rounded)
         lower, upper = self.box[i][t]
-        new_lower, new_upper = tighten(np.maximum(lower, low), np.minimum(upper, high))
+        new_lower, new_upper = cut(lower, upper, rounded)
         takes = (new_upper - new_lower).sum((1, 2)) <= (1 - 2 * self.least_gain) * (upper - lower).sum((1, 2))
         for row in np.nonzero(takes)[0]:
             self.steps[row].append({"agent": i, "depth": t, "log_ratio": as_table(scaled[row])})

@@ -11,13 +11,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
 from fractions import Fraction
 
 import numpy as np
 
 from certify.uniqueness.approx_policy import Policy, approx_stationary
-from certify.uniqueness.contraction import Box, Outcome, OutOfTime, Task, contract, whole_space
+from certify.uniqueness.contraction import Outcome, OutOfTime, Task, contract, whole_space
+from certify.uniqueness.cover_tree import Node, branched, child_boxes, open_boxes
 from certify.uniqueness.plan import Plan
 
 LEAST_GAIN = 0.0005  # of the widths per sweep, below which the patient contraction gives up
@@ -28,19 +28,6 @@ _THIN = 2.0**-12     # nor policies narrower than this
 _BATCH = 16          # boxes per task of an executor
 _ROUND = 4           # tasks per round
 _GRID = 2.0**-20     # where policies are split
-
-
-@dataclass
-class Node:
-    """One node of the cover (docs/certificate-format.md, section 4.2)."""
-
-    parent: int | None
-    low: Fraction
-    high: Fraction
-    steps: list[dict] = field(default_factory=list)
-    close: str | None = None
-    split: dict | None = None
-    box: Box | None = None
 
 
 class Stalled(Exception):
@@ -75,74 +62,50 @@ def point_closes(plan: Plan, beta: Fraction, deadline: float | None = None, leas
     return contract(plan, [task], least_gain=least_gain, deadline=deadline)[0].kind != "stalled"
 
 
-def find_cover(plan: Plan, beta: Fraction, *, branch: bool = False, least_gain: float = LEAST_GAIN,
-               max_nodes: int = 100_000, deadline: float | None = None, executor: Executor | None = None,
-               progress: Callable[[str], None] = lambda text: None) -> list[Node]:
-    """Nodes of a cover of [0, beta].
+def find_cover(plan: Plan, high: Fraction, *, low: Fraction = Fraction(0), branch: bool = False,
+               least_gain: float = LEAST_GAIN, max_nodes: int = 100_000, deadline: float | None = None,
+               executor: Executor | None = None, progress: Callable[[str], None] = lambda text: None,
+               nodes: list[Node] | None = None, save: Callable[[list[Node]], None] = lambda nodes: None) -> list[Node]:
+    """Nodes of a cover of [low, high] (temperatures 1/high to 1/low).
 
-    branch : split policies too (branch and bound); otherwise only beta.  Raises `Stalled` where a
+    branch : split policies too (branch and bound); otherwise only beta.  nodes : an unfinished tree of this
+    interval, to go on with; `save` is called with the tree between rounds.  Raises `Stalled` where a
     box can neither be closed nor split, `max_nodes` are not enough, or `deadline` has passed.
     """
     path = Path(plan)
-    nodes = [Node(None, Fraction(0), beta)]
-    boxes: dict[int, Box] = {0: whole_space(plan)}
-    branched: set[int] = set()       # nodes below a policy split
+    nodes = nodes or [Node(None, low, high)]
+    boxes = open_boxes(plan, nodes)
+    below_split = branched(nodes)
     while boxes:
         # which boxes make a round depends on the tree alone: depth first in beta
         chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[:_BATCH * _ROUND]
         tasks = [Task(float(nodes[k].low), float(nodes[k].high), boxes[k],
-                      path.width(float(nodes[k].low), float(nodes[k].high)), k not in branched) for k in chosen]
+                      path.width(float(nodes[k].low), float(nodes[k].high)), k not in below_split) for k in chosen]
         try:
             outcomes = list(_run(plan, tasks, least_gain, deadline, executor))
         except (OutOfTime, KeyboardInterrupt):
             raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
         for k, task, outcome in zip(chosen, tasks, outcomes):
             node = nodes[k]
-            split = None if outcome.kind != "stalled" else _choose_split(plan, node, task, outcome, beta, branch)
+            split = None if outcome.kind != "stalled" else _choose_split(plan, node, task, outcome, high, branch)
             if outcome.kind == "stalled" and split is None:
                 raise Stalled(nodes, _reached(nodes, boxes), "stalled")
             del boxes[k]
             node.steps, node.split = outcome.steps, split
             if split is None:
                 node.close = outcome.kind
-                if not branch:
-                    node.box = outcome.box
                 continue
-            for low, high, box in _children(node, outcome.box):
-                nodes.append(Node(k, low, high))
+            for start, end, box in child_boxes(node, outcome.box):
+                nodes.append(Node(k, start, end))
                 boxes[len(nodes) - 1] = box
-                if k in branched or "agent" in split:
-                    branched.add(len(nodes) - 1)
-        progress(f"cover of beta in [0, {float(beta):.4g}]: {len(nodes)} nodes, {len(boxes)} open"
+                if k in below_split or "agent" in split:
+                    below_split.add(len(nodes) - 1)
+        progress(f"cover of beta in [{float(low):.4g}, {float(high):.4g}]: {len(nodes)} nodes, {len(boxes)} open"
                  + (f", closed up to {float(_reached(nodes, boxes)):.4g}" if boxes else ""))
+        save(nodes)
         if boxes and len(nodes) > max_nodes:
             raise Stalled(nodes, _reached(nodes, boxes), "too many boxes")
     return nodes
-
-
-def restrict(nodes: list[Node], reached: Fraction) -> list[Node]:
-    """The part of an unfinished tree that covers [0, reached], renumbered: what lies above goes,
-    intervals end at `reached`, and where only the lower half of a beta split is left, parent and
-    child become one node.
-    """
-    children: dict[int, list[int]] = {}
-    for k, node in enumerate(nodes):
-        if node.parent is not None and node.low < reached:
-            children.setdefault(node.parent, []).append(k)
-    result: list[Node] = []
-    pending: list[tuple[int | None, int]] = [(None, 0)]
-    while pending:
-        parent, k = pending.pop()
-        node, steps = nodes[k], list(nodes[k].steps)
-        while node.split is not None and "beta" in node.split and len(children[k]) == 1:
-            k = children[k][0]
-            node = nodes[k]
-            steps += node.steps
-        result.append(Node(parent, node.low, min(node.high, reached), steps, node.close, node.split, node.box))
-        index = len(result) - 1
-        if node.split is not None:
-            pending += [(index, child) for child in reversed(children[k])]
-    return result
 
 
 def _run(plan: Plan, tasks: list[Task], least_gain: float, deadline: float | None,
@@ -190,20 +153,6 @@ def _policy_split(plan: Plan, outcome: Outcome) -> dict | None:
             best = score[k, a]
             chosen = {"agent": i, "depth": t, "class": int(k), "action": int(a), "at": Fraction(middle) * Fraction(_GRID)}
     return chosen
-
-
-def _children(node: Node, box: Box) -> Iterator[tuple[Fraction, Fraction, Box]]:
-    if "beta" in node.split:
-        yield node.low, node.split["beta"], box
-        yield node.split["beta"], node.high, box
-        return
-    i, t, k, a, at = (node.split[key] for key in ("agent", "depth", "class", "action", "at"))
-    for end in (1, 0):
-        copy = [list(row) for row in box]
-        ends = [copy[i][t][0].copy(), copy[i][t][1].copy()]
-        ends[end][k, a] = float(at)
-        copy[i][t] = tuple(ends)
-        yield node.low, node.high, copy
 
 
 def _reached(nodes: list[Node], still_open: Iterable[int]) -> Fraction:

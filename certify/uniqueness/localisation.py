@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from certify.uniqueness.contraction import OutOfTime
-from certify.uniqueness.cover import LEAST_GAIN, Node, Stalled, find_cover, point_closes
+from certify.uniqueness.cover import LEAST_GAIN, Stalled, find_cover, point_closes
+from certify.uniqueness.cover_tree import Node
 from certify.uniqueness.plan import Plan
 
 Progress = Callable[[str], None]

@@ -119,6 +119,36 @@ class Plan:
             self._pairs[key] = where, change
         return self._pairs[key]
 
+    def successor_pairs(self, agent: int, t: int) -> tuple[np.ndarray, np.ndarray]:
+        """Two agents: `pair_successors` at the classes of (agent, t) by own and the other's later class.
+
+        change : (K, M, P, AM, X, Y), X over `descendants[agent][t][t + 1]`, Y over the other's classes
+        below the joint class, M over `path(agent, t)[t].rows`; joint : (K, M, X, Y), their joint
+        class at t + 1 (0 where there is none: `change` is 0 there).
+        """
+        key = (agent, t)
+        if key not in self._by_pair:
+            rows, other = self.path(agent, t)[t].rows, 1 - agent
+            where, change = self.pair_successors(agent, t)
+            level, after = self.levels[t], self.levels[t + 1]
+            k, m = np.indices(rows.shape)
+            where, change = where[rows], change[rows] * self.path(agent, t)[t].mask[..., None, None, None]   # (K, M, P, AM, S)
+            x = self.position[agent][t][t + 1][k[..., None, None, None], after.joint[where, agent]]
+            theirs = level.joint[rows, other]
+            y = self.position[other][t][t + 1][theirs[..., None, None, None], after.joint[where, other]]
+            shape = (self.descendants[agent][t][t + 1].shape[1], self.descendants[other][t][t + 1].shape[1])
+            table = np.zeros((*change.shape[:4], *shape))
+            joint = np.zeros((*rows.shape, *shape), dtype=np.int64)
+            at = np.nonzero(change)
+            np.add.at(table, (*at[:4], x[at], y[at]), change[at])
+            joint[at[0], at[1], x[at], y[at]] = where[at]
+            self._by_pair[key] = table, joint
+        return self._by_pair[key]
+
+    @cached_property
+    def _by_pair(self) -> dict:
+        return {}
+
     @cached_property
     def _pairs(self) -> dict:
         return {}

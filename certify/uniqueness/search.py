@@ -1,5 +1,5 @@
-"""Thresholds by branch and bound over (beta, policy) (theory, section 7, Theorem D): starting from a
-certified temperature, ever smaller ones down to a floor where several policies are known to exist.
+"""Thresholds by branch and bound over (beta, policy) (theory, section 7, Theorem D): a cover of small
+beta = 1/alpha is prolonged piece by piece, down to a temperature where several policies are known to exist.
 """
 
 from __future__ import annotations
@@ -10,47 +10,66 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from fractions import Fraction
 
-from certify.uniqueness.cover import Stalled, find_cover, restrict
+from certify.uniqueness.checkpoint import Checkpoint
+from certify.uniqueness.cover import Stalled, find_cover
+from certify.uniqueness.cover_tree import Node, joined, restrict
 from certify.uniqueness.localisation import Localisation, round_up
 from certify.uniqueness.plan import Plan
 
 MAX_NODES = 60_000
-_LADDER = (0.5, 0.25, 0.1, 0.0)   # parts of the way (in log alpha) that are left at each attempt
-_DESCENT = 4.0                    # without a known floor, each attempt divides alpha by this
+_LADDER = (0.5, 0.25, 0.1, 0.0)   # parts of the way (in log alpha) that are left after each piece
+_DESCENT = 4.0                    # without a known floor, each piece divides alpha by this
+_CLOSED = 0.999                   # of an unfinished piece, what is closed counts if it lowers alpha by 0.1 %
 
 
-def sharpen(plan: Plan, start: float, floor: float, *, rtol: float, known: bool, deadline: float | None = None,
-            executor: Executor | None = None, max_nodes: int = MAX_NODES,
+def sharpen(plan: Plan, base: Localisation | None, start: float, floor: float, *, rtol: float, known: bool,
+            deadline: float | None = None, executor: Executor | None = None, max_nodes: int = MAX_NODES,
+            checkpoint: Checkpoint | None = None,
             progress: Callable[[str], None] = lambda text: None) -> list[Localisation]:
     """Covers for temperatures below `start`, the best last.
 
+    base : the cover to prolong, if there is one; `start` is the temperature that is certified so far.
     floor : no smaller temperature is tried; `known` says that several policies exist just below it,
-    so that attempts close in on it (to 9/10 of `rtol`), otherwise they descend towards it.
-    The last entry may be the closed part of an unfinished tree: its steps were found for other
+    so that pieces close in on it (to 9/10 of `rtol`), otherwise they descend towards it.
+    The last entry may end with the closed part of an unfinished piece: its steps were found for other
     intervals of beta, and a checker may refuse it; the entries before it are whole.
     """
+    book = checkpoint or Checkpoint(None, {})
+    pieces = [base.nodes] if base is not None else []
     found: list[Localisation] = []
+
+    def add(piece: list[Node]) -> None:
+        pieces.append(piece)
+        found.append(Localisation(1 / piece[0].high, joined(pieces)))
+
     target = floor * (1 + 0.9 * rtol) if known else floor
-    for alpha in _attempts(start, target, known):
-        if alpha >= start:
-            continue
+    done = book.pieces()
+    for alpha in _ladder(start, target, known):
         alpha_star = round_up(alpha, 6)
+        low = 1 / base.alpha_star if base is not None and not found else Fraction(0) if not found else pieces[-1][0].high
+        if 1 / alpha_star <= low:
+            continue
+        if done:
+            add(done.pop(0))
+            continue
         if deadline is not None and time.monotonic() > deadline:
             break
         try:
-            nodes = find_cover(plan, 1 / alpha_star, branch=True, max_nodes=max_nodes, deadline=deadline,
-                               executor=executor, progress=progress)
-            found.append(Localisation(alpha_star, nodes))
+            add(find_cover(plan, 1 / alpha_star, low=low, branch=True, max_nodes=max_nodes, deadline=deadline,
+                           executor=executor, progress=progress, nodes=book.unfinished(low, 1 / alpha_star),
+                           save=book.save_unfinished))
+            book.save_piece(pieces[-1])
             progress(f"branch and bound: alpha* = {float(alpha_star):.6g}")
         except Stalled as stalled:
-            best = float(found[-1].alpha_star) if found else start
-            if stalled.reached > 0 and 1 / float(stalled.reached) < 0.999 * best:
-                found.append(Localisation(1 / stalled.reached, restrict(stalled.nodes, stalled.reached)))
+            book.save_unfinished(stalled.nodes, now=True)
+            if stalled.reached > low and 1 / float(stalled.reached) < _CLOSED * (1 / float(low) if low else start):
+                add(restrict(stalled.nodes, stalled.reached))
             break
     return found
 
 
-def _attempts(start: float, target: float, known: bool) -> list[float]:
+def _ladder(start: float, target: float, known: bool) -> list[float]:
+    """The temperatures at which pieces end."""
     if target >= start:
         return []
     if known:

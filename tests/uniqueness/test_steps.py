@@ -7,7 +7,8 @@ from random_games import random_game
 from certify.games.tree import unroll
 from certify.uniqueness.approx_definite import Hessian, approx_margin
 from certify.uniqueness.approx_policy import approx_soft_values, softmax
-from certify.uniqueness.approx_step import Block, Step, greedy_maximum, vertices
+from certify.uniqueness.approx_step import Step
+from certify.uniqueness.approx_support import Block, greedy_maximum, vertices
 from certify.uniqueness.contraction import tighten
 from certify.uniqueness.plan import Plan
 
