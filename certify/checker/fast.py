@@ -31,7 +31,7 @@ from certify.checker.process import Process
 Betas = tuple[Fraction, ...]
 Cut = tuple[np.ndarray, np.ndarray]
 
-BATCH_BYTES = 2**21  # of one temporary array of a batch: what a processor's cache holds
+BATCH_BYTES = 2**22  # of one temporary array of a batch: what a processor's cache holds
 MOST_COPIES = 256
 CLAIMS_BYTES = 2**28  # of the boxes of all claims that wait to be verified
 

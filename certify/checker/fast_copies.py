@@ -39,38 +39,39 @@ class Copies:
         key = (agent, depth)
         found = self._differences(box, agent, depth, betas)
         open_ = np.broadcast_to(claimed[:, :, None], (*claimed.shape, betas.shape[1])).copy()
-        forms = self._forms(agent, depth)
-        for form in sorted(forms, key=lambda form: form != self._first.get(key, forms[0])):
-            open_ &= ~(self._bounds(found, box, key, betas, ratio, form) <= 0)
+        forms = self.forms(agent, depth)
+        for form in sorted(forms, key=lambda form: (form == "coupled", form != self._first.get(key))):
+            open_ &= ~(self._bounds(found, box, key, betas, ratio, form, open_.any(2)) <= 0)
             if not open_.any():
                 self._first[key] = form
                 break
         return open_
 
-    def _forms(self, agent: int, depth: int) -> list[str]:
-        """The forms of the rule that differ here: without slopes, or at the top alone, two of them are one."""
+    def forms(self, agent: int, depth: int) -> list[str]:
+        """The forms of the rule that differ here: without slopes, or at the top alone, sharing and separate are one,
+        and at the top alone the coupled form begins with it."""
         last = depth == self.layout.horizon - 1
-        if last or (depth == 0 and all(x.single for x in self._chunks(agent, depth))):
-            forms = ["separate"]
-        else:
-            forms = ["sharing", "separate"]
+        top = depth == 0 and all(x.single for x in self._chunks(agent, depth))
         coupled = not last and self.layout.agents == 2
-        if coupled and coupled_bytes(self.layout, agent, depth) <= MOST_COUPLED * self.layout.copies:
-            forms.append("coupled")
-        return forms
+        coupled = coupled and coupled_bytes(self.layout, agent, depth) <= MOST_COUPLED * self.layout.copies
+        forms = ["separate"] if last else [] if top and coupled else ["separate"] if top else ["sharing", "separate"]
+        return forms + ["coupled"] * coupled
 
     def bounds(self, box: Boxes, agent: int, depth: int, betas: np.ndarray, ratio: np.ndarray, form: str) -> np.ndarray:
         """Upper bounds of F, (classes, ordered pairs, betas), for w_i M_ab = `ratio` (classes, ordered pairs);
         `form` of the rule (6): "sharing", "separate" or "coupled"."""
-        return self._bounds(self._differences(box, agent, depth, betas), box, (agent, depth), betas, ratio, form)
+        everywhere = np.ones(ratio.shape, dtype=bool)
+        found = self._differences(box, agent, depth, betas)
+        return self._bounds(found, box, (agent, depth), betas, ratio, form, everywhere)
 
     def _bounds(self, found: Differences, box: Boxes, key: tuple[int, int], betas: np.ndarray, ratio: np.ndarray,
-                form: str) -> np.ndarray:
+                form: str, open_: np.ndarray) -> np.ndarray:
+        """`open_` (classes, ordered pairs): where the coupled form is of interest."""
         result = np.empty((*ratio.shape, found.above.shape[3]))
         later = self._later(box, *key, betas) if form == "coupled" else None
         for lines in self._chunks(*key):
             result[lines.classes] = upper_bounds(
-                self.layout, lines, found, box, ratio[lines.classes], form == "sharing", later)
+                self.layout, lines, found, box, ratio[lines.classes], form == "sharing", later, open_[lines.classes])
         return result
 
     def _later(self, box: Boxes, agent: int, depth: int, betas: np.ndarray) -> Later:
@@ -128,20 +129,18 @@ class Copies:
 
 
 def step_bytes(layout: Layout, agent: int, depth: int) -> int:
-    """About the size of the largest temporary array of a step."""
+    """About the size of the largest temporary array of a step (the coupled form takes its cases in parts)."""
     d = layout.depths[depth]
     products = math.prod(most_vertices(A) for j, A in enumerate(d.actions) if j != agent)
     ordered = d.actions[agent] * (d.actions[agent] - 1)
     later = {(j, u): layout.depths[u].actions[j] for j, u in layout.pairs[depth]}
     slopes = max((len(pairs) * (most_vertices(later[key]) + later[key])
                   for key, pairs in layout.pairs[depth].items()), default=0)
-    plain = 16 * slopes * products * ordered
-    coupled = coupled_bytes(layout, agent, depth)
-    return max(plain, coupled) if coupled <= MOST_COUPLED * layout.copies else plain
+    return 16 * slopes * products * ordered
 
 
 def coupled_bytes(layout: Layout, agent: int, depth: int) -> int:
-    """About the size of the largest temporary array of the coupled form."""
+    """About the size of all cases of the coupled form."""
     if layout.agents != 2 or depth == layout.horizon - 1:
         return 0
     d, after = layout.depths[depth], layout.depths[depth + 1]

@@ -85,6 +85,14 @@ class _Reached(NamedTuple):
     theirs: np.ndarray
 
 
+def case_bytes(lines: Lines, boxes: Boxes, later: Later) -> int:
+    """About the size of the largest temporary array of one case."""
+    mine, theirs = (boxes[lines.depth + 1][j] for j in (lines.agent, 1 - lines.agent))
+    betas = later.value.high.shape[1]
+    return 8 * int(np.diff(later.links.starts).max()) * theirs.vertices.shape[1] * betas * (
+        mine.vertices.shape[1] + mine.actions + 1)
+
+
 def coupled_bounds(layout: Layout, lines: Lines, level: Level, cases: Cases, bare: np.ndarray, slopes: dict[Key, Ball],
                    deeper: np.ndarray, boxes: Boxes, later: Later) -> np.ndarray:
     """(cases, beta): upper bounds of a node's value at one vertex of the other's policy.
@@ -126,7 +134,8 @@ def _rows(pairs: Pairs, slopes: Ball, cases: Cases) -> _Rows:
     return _Rows(case, pairs.klass[row], Ball(mid, rad * GROW))
 
 
-def _reached(layout: Layout, lines: Lines, level: Level, cases: Cases, mine: _Rows, yours: _Rows, links: Links) -> _Reached:
+def _reached(layout: Layout, lines: Lines, level: Level, cases: Cases, mine: _Rows, yours: _Rows,
+             links: Links) -> _Reached:
     case, link = expand(links.starts, level.joint_class[cases.node])
     q, pair = cases.q[case], cases.pair[case]
     plus, minus = (np.einsum("rm,rm->r", q, part[link, :, pair]) for part in (links.plus, links.minus))

@@ -15,10 +15,10 @@ import numpy as np
 from scipy.sparse import csr_array, diags_array
 
 from certify.checker.fast_box import BlockBox
-from certify.checker.fast_coupled import Cases, Later, coupled_bounds
+from certify.checker.fast_coupled import Cases, Later, case_bytes, coupled_bounds
 from certify.checker.fast_layout import Layout, Pairs
 from certify.checker.fast_lines import Key, Level, Lines
-from certify.checker.fast_models import Boxes, Model, most_terms, sparse_times
+from certify.checker.fast_models import CHUNK_BYTES, Boxes, Model, most_terms, sparse_times
 from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, inflated, last_max, second_max, slop
 from certify.checker.fast_support import (
     corners, fill, sigma_above, sigma_plus, slope_error, times, vertex_products, widened)
@@ -87,9 +87,10 @@ def differences(layout: Layout, agent: int, t: int, action: Model, value: Model 
 
 
 def upper_bounds(layout: Layout, lines: Lines, found: Differences, boxes: Boxes, ratio: np.ndarray,
-                 sharing: bool, later: Later | None = None) -> np.ndarray:
+                 sharing: bool, later: Later | None = None, open_: np.ndarray | None = None) -> np.ndarray:
     """Upper bounds of F, (classes, pairs of actions, beta): all nodes below a single top sharing, or all
-    separate.  `ratio` (classes, pairs) is a lower bound of w_i M_ab; `later` allows the coupled form."""
+    separate.  `ratio` (classes, pairs) is a lower bound of w_i M_ab; `later` allows the coupled form, which is
+    tried where `open_` (classes, pairs)."""
     level = lines.levels[-1]
     x, bare = (_less(part[level.joint_class], ratio[level.node_class][:, None, :, None])
                for part in (found.above, found.bare))
@@ -101,7 +102,7 @@ def upper_bounds(layout: Layout, lines: Lines, found: Differences, boxes: Boxes,
         share = sharing and not (u == 0 and lines.single)
         coupled = None
         if later is not None and u == lines.depth and not share:
-            coupled = functools.partial(_coupled, layout, lines, level, u == 0 and lines.single, bare, boxes, later)
+            coupled = functools.partial(_coupled, layout, lines, open_, bare, boxes, later)
         x, slopes = _closed(layout, lines.agent, level, x, slopes, boxes, share, coupled)
     if lines.single:
         return x
@@ -164,15 +165,22 @@ def _closed(layout: Layout, agent: int, level: Level, x: np.ndarray, slopes: dic
     return second_max(value), passed
 
 
-def _coupled(layout: Layout, lines: Lines, level: Level, top: bool, bare: np.ndarray, boxes: Boxes, later: Later,
+def _coupled(layout: Layout, lines: Lines, open_: np.ndarray, bare: np.ndarray, boxes: Boxes, later: Later,
              value: np.ndarray, q: np.ndarray, slopes: dict[Key, Ball], deeper: np.ndarray) -> np.ndarray:
-    """Bounds at every vertex q, the coupled form where it is smaller; at a single top only the sign counts."""
-    wanted = (value > 0).any(3) if top else np.ones(value.shape[:3], dtype=bool)
-    node, vertex, pair = np.nonzero(wanted)
-    if len(node):
+    """Bounds at every vertex q, those of the coupled form where they are smaller, among the classes and pairs that
+    are `open_`; at a single top only the sign counts."""
+    level = lines.levels[-1]
+    wanted = np.broadcast_to(open_[level.node_class][:, None], value.shape[:3])
+    if lines.depth == 0 and lines.single:
+        wanted = wanted & (value > 0).any(3)
+    where = np.argwhere(wanted)
+    if len(where):
+        value = value.copy()
+    size = max(1, CHUNK_BYTES // case_bytes(lines, boxes, later))
+    for part in (where[k:k + size] for k in range(0, len(where), size)):
+        node, vertex, pair = part.T
         cases = Cases(node, vertex, pair, q[node, vertex])
         found = coupled_bounds(layout, lines, level, cases, bare, slopes, deeper[node, vertex, pair], boxes, later)
-        value = value.copy()
         value[node, vertex, pair] = np.minimum(value[node, vertex, pair], found)
     return value
 

@@ -16,7 +16,7 @@ from certify.checker.fast_box import BlockBox
 from certify.checker.obligations import DefiniteClaim, StepClaim
 from certify.checker.stdlib import StdlibEngine
 
-from checker_fast.reference import bounds, box_around, engine_for, floats, least_ratios, processes, random_policy
+from checker_fast.reference import bounds, box_around, engine_for, floats, forms, least_ratios, processes, random_policy
 from checker_fast.test_definite import interior
 from checker_fast.test_steps import blocks_with_a_choice, plain_box, single_claim
 
@@ -96,10 +96,10 @@ def test_bounds_of_copies_are_those_of_the_boxes():
         for i, t in blocks_with_a_choice(process):
             shape = (process.classes[t][i], process.actions[t][i] * (process.actions[t][i] - 1))
             ratios = rng.normal(size=(4, *shape))
-            for sharing in (True, False):
-                found = engine.copies(4).bounds(together, i, t, table, ratios.reshape(-1, shape[1]), sharing)
+            for form in forms(engine, i, t):
+                found = engine.copies(4).bounds(together, i, t, table, ratios.reshape(-1, shape[1]), form)
                 for part, box, at, ratio in zip(found.reshape(4, *shape, 2), boxes, betas, ratios):
-                    alone = bounds(engine, box, i, t, at, ratio, sharing)
+                    alone = bounds(engine, box, i, t, at, ratio, form)
                     assert np.abs(part - alone).max() < 1e-12 * (1 + np.abs(alone).max())
 
 
