@@ -58,7 +58,8 @@ class BlockBox:
         Sums of multiples of 2^-52 are exact up to 2, and beyond 2 rounding cannot bring them back.
         """
         one = _ones(self.actions)
-        return bool(np.count_nonzero(self.lower > self.upper) or self.lower.dot(one).max() > 1 or self.upper.dot(one).min() < 1)
+        return bool(np.count_nonzero(self.lower > self.upper) or self.lower.dot(one).max() > 1
+                    or self.upper.dot(one).min() < 1)
 
     def intersected(self, lower: np.ndarray, upper: np.ndarray) -> BlockBox:
         """The box cut with [lower, upper], then twice l_a = max(l_a, 1 - sum of the other u), u_a alike.

@@ -18,12 +18,13 @@ from certify.checker.fast_box import BlockBox
 from certify.checker.fast_coupled import Cases, Later, case_bytes, coupled_bounds
 from certify.checker.fast_layout import Layout, Pairs
 from certify.checker.fast_lines import Key, Level, Lines
-from certify.checker.fast_models import CHUNK_BYTES, Boxes, Model, most_terms, sparse_times
+from certify.checker.fast_models import Boxes, Model, most_terms, sparse_times
 from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, inflated, last_max, second_max, slop
 from certify.checker.fast_support import (
     corners, fill, sigma_above, sigma_plus, slope_error, times, vertex_products, widened)
 
 FEW_ACTIONS = 4  # for which trying all vertices is faster than sorting
+CASES_BYTES = 2**22  # of one temporary array of the coupled form
 
 
 class Differences(NamedTuple):
@@ -176,7 +177,7 @@ def _coupled(layout: Layout, lines: Lines, open_: np.ndarray, bare: np.ndarray, 
     where = np.argwhere(wanted)
     if len(where):
         value = value.copy()
-    size = max(1, CHUNK_BYTES // case_bytes(lines, boxes, later))
+    size = max(1, CASES_BYTES // case_bytes(lines, boxes, later))
     for part in (where[k:k + size] for k in range(0, len(where), size)):
         node, vertex, pair = part.T
         cases = Cases(node, vertex, pair, q[node, vertex])

@@ -72,6 +72,13 @@ def test_command(kind, name, code):
         assert found["failed_step"]["step"] in plain.stdout and found["failed_step"]["why"] in plain.stdout
 
 
+@pytest.mark.parametrize("workers, code", [("2", 0), ("0", 2), ("two", 2)])
+def test_command_with_workers(workers, code):
+    done = command("--workers", workers, FOLDER / "valid" / "climbing_cover.json")
+    assert done.returncode == code and "Traceback" not in done.stderr
+    assert done.stdout.startswith("valid") is (code == 0)
+
+
 def test_checker_imports_the_standard_library_only(tmp_path):
     """The plain engine runs where numpy and flint are missing, and pulls in nothing else of the project."""
     script = tmp_path / "check.py"
