@@ -39,7 +39,7 @@ class Copies:
         key = (agent, depth)
         found = self._differences(box, agent, depth, betas)
         open_ = np.broadcast_to(claimed[:, :, None], (*claimed.shape, betas.shape[1])).copy()
-        forms = self._forms(agent, depth)
+        forms = self.forms(agent, depth)
         for form in sorted(forms, key=lambda form: form != self._first.get(key, forms[0])):
             open_ &= ~(self._bounds(found, box, key, betas, ratio, form) <= 0)
             if not open_.any():
@@ -47,7 +47,7 @@ class Copies:
                 break
         return open_
 
-    def _forms(self, agent: int, depth: int) -> list[str]:
+    def forms(self, agent: int, depth: int) -> list[str]:
         """The forms of the rule that differ here: without slopes, or at the top alone, two of them are one."""
         last = depth == self.layout.horizon - 1
         if last or (depth == 0 and all(x.single for x in self._chunks(agent, depth))):

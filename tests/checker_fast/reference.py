@@ -38,9 +38,14 @@ def floats(betas: tuple[Fraction, ...]) -> np.ndarray:
 
 
 def bounds(engine: FastEngine, box, agent: int, depth: int, betas: tuple[Fraction, ...], ratio: np.ndarray,
-           sharing: bool) -> np.ndarray:
-    """Upper bounds of F for one box."""
-    return engine.copies(1).bounds(box, agent, depth, floats(betas), ratio, sharing)
+           form: str) -> np.ndarray:
+    """Upper bounds of F for one box by one form of the rule."""
+    return engine.copies(1).bounds(box, agent, depth, floats(betas), ratio, form)
+
+
+def forms(engine: FastEngine, agent: int, depth: int) -> list[str]:
+    """The forms of the rule that the engine tries there."""
+    return engine.copies(1).forms(agent, depth)
 
 
 def least_ratios(engine: FastEngine, box, agent: int, depth: int, betas: tuple[Fraction, ...], width: float = 60.0,
@@ -51,7 +56,8 @@ def least_ratios(engine: FastEngine, box, agent: int, depth: int, betas: tuple[F
     low, high = np.full(shape, -width), np.full(shape, width)
     for _ in range(halvings):
         middle = (low + high) / 2
-        found = np.minimum(*(bounds(engine, box, agent, depth, betas, middle, sharing) for sharing in (True, False)))
+        found = np.min([bounds(engine, box, agent, depth, betas, middle, form)
+                        for form in forms(engine, agent, depth)], axis=0)
         holds = (found <= 0).all(2)
         low, high = np.where(holds, low, middle), np.where(holds, middle, high)
     return high

@@ -8,13 +8,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from certify.checker import fast_copies, fast_models, fast_step
+from certify.checker import fast_copies, fast_coupled, fast_models, fast_step
 from certify.checker.cover import Step, pairs
+from certify.checker.fast_numbers import Ball
 from certify.checker.fast_step import ordered_pairs
 from certify.checker.stdlib import StdlibEngine
 
 from checker_fast.reference import (
-    bounds, box_around, climbed, engine_for, least_ratios, own_values, processes, random_policy, sample)
+    bounds, box_around, climbed, engine_for, forms, least_ratios, own_values, processes, random_policy, sample)
 
 PROCESSES = processes(11, 60)
 SPREADS, RADII = (0.05, 0.3, 1.0), (0.02, 0.2, 1.0)
@@ -76,6 +77,11 @@ BROKEN = {
     "free suprema halved": (fast_step, "sigma_plus", lambda true: lambda *a: true(*a) / 2),
     "mean over the others instead of the maximum": (
         fast_step, "_linear_maximum", lambda true: lambda x, blocks: x.mean(1) if blocks else x[:, 0]),
+    "coupled: the bilinear part ignored": (
+        fast_coupled, "_answers", lambda true: lambda layout, agent, depth, boxes, action, *rest: true(
+            layout, agent, depth, boxes, action._replace(centre=Ball(0 * action.centre.mid, action.centre.rad)), *rest)),
+    "coupled: one share for every class": (
+        fast_coupled, "_shares", lambda true: lambda *a: tuple(x / 2 if k == 0 else x for k, x in enumerate(true(*a)))),
     "chances of the line ignored": (fast_step, "sparse_times", lambda true: lambda m, x: true(m, x) * 0.9 - 0.1),
 }
 
@@ -178,12 +184,12 @@ def test_chunks_do_not_change_the_bounds(monkeypatch):
         whole = engine_for(process)
         ratios = {(i, t): np.zeros((process.classes[t][i], process.actions[t][i] * (process.actions[t][i] - 1)))
                   for i, t in blocks_with_a_choice(process)}
-        expected = {key: [bounds(whole, box, *key, (beta,), ratio, sharing) for sharing in (True, False)]
+        expected = {key: {form: bounds(whole, box, *key, (beta,), ratio, form) for form in forms(whole, *key)}
                     for key, ratio in ratios.items()}
         with monkeypatch.context() as patch:
             patch.setattr(fast_copies, "CHUNK_BYTES", 1)
             patch.setattr(fast_models, "CHUNK_BYTES", 1)
             parts = engine_for(process)
             for key, ratio in ratios.items():
-                for sharing, bound in zip((True, False), expected[key]):
-                    assert np.abs(bounds(parts, box, *key, (beta,), ratio, sharing) - bound).max(initial=0) < 1e-12
+                for form, bound in expected[key].items():
+                    assert np.abs(bounds(parts, box, *key, (beta,), ratio, form) - bound).max(initial=0) < 1e-12
