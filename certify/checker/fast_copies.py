@@ -52,10 +52,10 @@ class Copies:
         and at the top alone the coupled form begins with it."""
         last = depth == self.layout.horizon - 1
         top = depth == 0 and all(x.single for x in self._chunks(agent, depth))
-        coupled = not last and self.layout.agents == 2
-        coupled = coupled and coupled_bytes(self.layout, agent, depth) <= MOST_COUPLED * self.layout.copies
-        forms = ["separate"] if last else [] if top and coupled else ["separate"] if top else ["sharing", "separate"]
-        return forms + ["coupled"] * coupled
+        small = coupled_bytes(self.layout, agent, depth) <= MOST_COUPLED * self.layout.copies
+        if not last and self.layout.agents == 2 and small:
+            return ["coupled"] if top else ["sharing", "separate", "coupled"]
+        return ["separate"] if last or top else ["sharing", "separate"]
 
     def bounds(self, box: Boxes, agent: int, depth: int, betas: np.ndarray, ratio: np.ndarray, form: str) -> np.ndarray:
         """Upper bounds of F, (classes, ordered pairs, betas), for w_i M_ab = `ratio` (classes, ordered pairs);
