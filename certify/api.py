@@ -30,7 +30,6 @@ from certify.symmetry.evidence import evidence
 from certify.uniqueness import structural
 from certify.uniqueness.checkpoint import Checkpoint
 from certify.uniqueness.concavity import strong_concavity
-from certify.uniqueness.cover_tree import node_to_json
 from certify.uniqueness.localisation import Localisation, localise
 from certify.uniqueness.multiplicity import find_multiplicity, reward_range
 from certify.uniqueness.plan import Plan
@@ -210,6 +209,11 @@ class _Thresholds:
             except KeyboardInterrupt:   # what is cheap to check is left
                 interrupted, self.reason = True, f"interrupted while alpha* = {float(choice.alpha_star):.6g} was being checked"
                 continue
+            while not verdict.valid and self.below is not None and "multiplicity" in str(verdict.failed_step):
+                # the lower end is refused: it may stand without its labels, or the upper end by itself
+                self.reason = f"the checker does not confirm the lower end as it was found: {verdict.failed_step}"
+                self.below = self.below.unlabelled()
+                verdict, document, modulus = self._certify(choice)
             if verdict.valid:
                 return self._proved(choice, document, modulus, verdict.engine)
             failed = verdict.failed_step
@@ -233,25 +237,24 @@ class _Thresholds:
         rtol = max(self.rtol, _COARSE) if sharp and small else self.rtol
         limit = None if math.isinf(self.deadline) else max(1.0, (self.deadline - time.monotonic()) * (0.4 if sharp else 1.0))
         found = self._localised(start, float(rtol), limit)
-        proposals = [] if found is None else [found]
-        if found is None:
+        proposals = list(found)
+        if not found:
             self.reason = "localisation proved nothing within its limits"
         best = min([start] + [p.alpha_star for p in proposals])
         if sharp and not self._close_enough(best):
             multiple = None if self.below is None else self.below.alpha_multiple
             floor, known = alpha_floor(multiple, self._least())
-            proposals += sharpen(self._plan, found, float(best), floor, rtol=float(self.rtol), known=known,
+            proposals += sharpen(self._plan, found[-1] if found else None, float(best), floor, rtol=float(self.rtol), known=known,
                                  executor=self.executor, deadline=None if math.isinf(self.deadline) else self.deadline,
                                  checkpoint=self.checkpoint, progress=self.progress)
         return proposals
 
-    def _localised(self, start: Fraction, rtol: float, limit: float | None) -> Localisation | None:
-        nodes = self.checkpoint.nodes("localisation")
-        if nodes is not None:
-            return Localisation(1 / nodes[0].high, nodes)
+    def _localised(self, start: Fraction, rtol: float, limit: float | None) -> list[Localisation]:
+        known = self.checkpoint.covers("localisation")
+        if known is not None:
+            return [Localisation(1 / nodes[0].high, nodes) for nodes in known]
         found = localise(self._plan, start, rtol=rtol, time_limit=limit, progress=self.progress)
-        if found is not None:
-            self.checkpoint.save("localisation", [node_to_json(node) for node in found.nodes])
+        self.checkpoint.save_covers("localisation", [cover.nodes for cover in found])
         return found
 
     def _from_below(self) -> None:

@@ -76,6 +76,16 @@ class Evidence:
         ends = [None if data[key] is None else Fraction(data[key]) for key in ("alpha_multiple", "alpha_two_maxima")]
         return cls(*ends, data["proof"])
 
+    def unlabelled(self) -> Evidence | None:
+        """The same without saying which policies are maxima; None where nothing is left of it: a single
+        policy must be a saddle."""
+        policies = self.proof["witness"]["policies"]
+        if len(policies) == 1 or not any("kind" in policy for policy in policies):
+            return None
+        bare = [{key: value for key, value in policy.items() if key not in ("kind", "direction")} for policy in policies]
+        witness = self.proof["witness"] | {"policies": bare}
+        return Evidence(self.alpha_multiple, None, self.proof | {"witness": witness, "two_maxima": None})
+
     def as_json(self) -> dict[str, Any]:
         """The claims, and `proof`."""
         return self.claims() | {"proof": self.proof}

@@ -30,7 +30,7 @@ def not_definite(layout: Layout, models: list[Model], boxes: Boxes, factors: lis
     """
     for t, depth in enumerate(boxes):
         for i, block in enumerate(depth):
-            if block.actions > 1 and block.lower.min() <= 0:
+            if t > 0 and block.actions > 1 and block.lower.min() <= 0:   # only there log pi enters
                 raise Failed(f"agent {i} at depth {t} has a lower bound 0: the form is not bounded")
     blocks = [(i, t) for t, d in enumerate(layout.depths) for i in range(layout.agents) if d.actions[i] > 1]
     result = np.zeros((layout.copies, len(factors[0])), dtype=bool)

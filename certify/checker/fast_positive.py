@@ -25,6 +25,7 @@ def certainly_positive(diagonal: np.ndarray, low: np.ndarray, high: np.ndarray, 
     """
     if not (all(np.isfinite(x).all() for x in (diagonal, low, high)) and (diagonal > 0).all()):
         return False
+    last = _eliminated(diagonal, last)
     mid = (low + high) / 2
     rad = np.maximum(high - mid, mid - low) * (1 + 2 * UNIT) + TINY * (high != low)
     root = np.sqrt(diagonal)
@@ -38,6 +39,14 @@ def certainly_positive(diagonal: np.ndarray, low: np.ndarray, high: np.ndarray, 
         direction = approx_softest_direction(np.diag(diagonal - penalty) - mid, root, last)
         y = np.sqrt(y * (np.abs(direction) + 0.02 * np.abs(direction).max() / root * root.min()))
     return False
+
+
+def _eliminated(diagonal: np.ndarray, last: np.ndarray) -> np.ndarray:
+    """For every coordinate the one of its block with the smallest entry of D: eliminating the most probable action
+    keeps the entries of a block of one size, where those of improbable ones may be 2^50 times larger."""
+    order = np.lexsort((diagonal, last))
+    blocks, first = np.unique(last[order], return_index=True)
+    return order[first][np.searchsorted(blocks, last)]
 
 
 def approx_perron_vector(matrix: np.ndarray) -> np.ndarray:
@@ -63,7 +72,7 @@ def approx_softest_direction(matrix: np.ndarray, root: np.ndarray, last: np.ndar
 def _positive(matrix: np.ndarray, last: np.ndarray) -> bool:
     """Whether a symmetric float matrix is positive definite on tangent vectors: proved, or not.
 
-    Eliminating the last action of every block gives B, entries sums of four, off by E.  After scaling by
+    Eliminating one action of every block (coordinate `last`) gives B, entries sums of four, off by E.  After scaling by
     powers of two (exact), B = L L' + (B - L L') with an untrusted float factor L of B - shift: B > 0 if B - L L'
     is strictly diagonally dominant by more than E and the rounding slop(n) abs(L) abs(L)' of the product.
     """

@@ -41,7 +41,7 @@ def definite_on_tangents(blocks, diagonal, low, high):
         matrix = [[-x for x in row] for row in middle]
         for k in range(size):
             matrix[k][k] = 2 * diagonal[k] + (-dot(radius[k], y) // y[k])
-        if positive_definite(_reduced(matrix, blocks)):
+        if positive_definite(_reduced(matrix, blocks, diagonal)):
             return True
     return False
 
@@ -112,16 +112,22 @@ def _float(x):
     return x / ONE
 
 
-def _reduced(matrix, blocks):
-    """The matrix on tangent vectors: the last coordinate of each block is minus the sum of the others."""
-    kept, last, start = [], {}, 0
+def _reduced(matrix, blocks, diagonal):
+    """The matrix on tangent vectors: one coordinate of each block is minus the sum of the others.
+
+    It is the one with the smallest entry of `diagonal`, the most probable action: the entries of improbable
+    ones may be many orders of magnitude larger and would drown all others.
+    """
+    kept, left_out, start = [], {}, 0
     for size in blocks:
-        for k in range(start, start + size - 1):
-            kept.append(k)
-            last[k] = start + size - 1
+        out = min(range(start, start + size), key=lambda k: diagonal[k])
+        for k in range(start, start + size):
+            if k != out:
+                kept.append(k)
+                left_out[k] = out
         start += size
-    half = [[row[l] - row[last[l]] for l in kept] for row in matrix]
-    return [[x - y for x, y in zip(half[k], half[last[k]])] for k in kept]
+    half = [[row[l] - row[left_out[l]] for l in kept] for row in matrix]
+    return [[x - y for x, y in zip(half[k], half[left_out[k]])] for k in kept]
 
 
 def positive_definite(matrix):

@@ -60,12 +60,17 @@ class Checkpoint:
         self._data["stages"][name] = value
         self._write()
 
-    def pieces(self) -> list[list[Node]]:
-        """The finished pieces of the cover, in order."""
-        return [self._nodes(piece) for piece in self.stage("pieces") or []]
+    def covers(self, name: str) -> list[list[Node]] | None:
+        """The trees that were saved for a stage, None where there are none."""
+        value = self.stage(name)
+        return None if value is None else [self._nodes(nodes) for nodes in value]
+
+    def save_covers(self, name: str, covers: list[list[Node]]) -> None:
+        """Keep trees as the result of a stage."""
+        self.save(name, [[node_to_json(node) for node in nodes] for nodes in covers])
 
     def save_piece(self, nodes: list[Node]) -> None:
-        """Add a finished piece; the unfinished tree is done with."""
+        """Add a finished piece of the cover; the unfinished tree is done with."""
         self._data["stages"].pop("unfinished", None)
         self.save("pieces", (self.stage("pieces") or []) + [[node_to_json(node) for node in nodes]])
 
@@ -78,11 +83,6 @@ class Checkpoint:
         """Keep the tree of a piece that is being searched."""
         if self.path is not None and (now or time.monotonic() - self._written > _EVERY):
             self.save("unfinished", [node_to_json(node) for node in nodes])
-
-    def nodes(self, name: str) -> list[Node] | None:
-        """The cover that was saved for a stage."""
-        value = self.stage(name)
-        return None if value is None else self._nodes(value)
 
     def _nodes(self, value: Any) -> list[Node]:
         try:

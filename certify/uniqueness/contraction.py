@@ -16,6 +16,7 @@ from certify.uniqueness.plan import Plan, ordered_pairs
 
 UNIT = -16
 _SLACK = 2.0**-24
+_ROUNDING = 2.0**-48
 _LARGEST = 2.0**20   # bounds beyond this carry no information and are left out
 _EMPTY = 1e-9        # rounding must not make a box look empty
 
@@ -34,10 +35,11 @@ def whole_space(plan: Plan) -> Box:
 
 
 def tighten(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the rows' sum of 1 adds to bounds on single probabilities."""
+    """What the rows' sum of 1 adds to bounds on single probabilities, less `_ROUNDING`: where a box is about
+    to close on a vertex, rounding must not cross its ends, for crossed ends grow with every step."""
     for _ in range(2):
-        lower = np.maximum(lower, 1 - (upper.sum(-1, keepdims=True) - upper))
-        upper = np.minimum(upper, 1 - (lower.sum(-1, keepdims=True) - lower))
+        lower = np.maximum(lower, 1 - (upper.sum(-1, keepdims=True) - upper) - _ROUNDING)
+        upper = np.minimum(upper, 1 - (lower.sum(-1, keepdims=True) - lower) + _ROUNDING)
     return lower, upper
 
 

@@ -39,17 +39,16 @@ def round_up(alpha: float, digits: int = 4) -> Fraction:
 
 
 def localise(plan: Plan, start: Fraction, *, rtol: float = 0.01, time_limit: float | None = None,
-             progress: Progress | None = None) -> Localisation | None:
+             progress: Progress | None = None) -> list[Localisation]:
     """The smallest alpha_star found between 0 and `start` (a temperature known to certify, or any
-    upper end worth trying).
+    upper end worth trying), last in the list of what was found.
 
-    Keeps the best cover so far: running out of time or an interruption returns it; None if there
-    is none.  Temperatures are screened at single values of beta first, which is cheap; covers of
+    Running out of time or an interruption returns the covers found so far.  Temperatures are screened at single values of beta first, which is cheap; covers of
     the whole half-line follow at a coarse and at the final temperature.
     """
     say = progress or (lambda text: None)
     deadline = None if time_limit is None else time.monotonic() + time_limit
-    best: Localisation | None = None
+    found: list[Localisation] = []
     size = sum(level.reward.size for level in plan.levels)
     patience = LEAST_GAIN if size <= _SMALL else max(LEAST_GAIN, rtol / 10)
     try:
@@ -64,7 +63,7 @@ def localise(plan: Plan, start: Fraction, *, rtol: float = 0.01, time_limit: flo
             else:
                 low = trial
                 break
-        best = _cover(plan, high * 1.25, deadline, patience, say)
+        found.append(_cover(plan, high * 1.25, deadline, patience, say))
         if low is None:
             low = high
         spent = 0.0
@@ -80,11 +79,11 @@ def localise(plan: Plan, start: Fraction, *, rtol: float = 0.01, time_limit: flo
             spent = time.monotonic() - began
         # near the least temperature steps gain little and are many; where they are dear, keep off it
         alpha = high * (1 + (rtol / 20 if spent < _CHEAP else rtol))
-        if best is None or alpha < float(best.alpha_star):
-            best = _cover(plan, alpha, deadline, patience, say)
+        if alpha < float(found[-1].alpha_star):
+            found.append(_cover(plan, alpha, deadline, patience, say))
     except (OutOfTime, KeyboardInterrupt):
-        say("stopped: keeping the best cover so far")
-    return best
+        say("stopped: keeping the covers found so far")
+    return sorted(found, key=lambda cover: -cover.alpha_star)
 
 
 def _cover(plan: Plan, alpha: float, deadline: float | None, patience: float, say: Progress) -> Localisation:

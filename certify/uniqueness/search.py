@@ -43,7 +43,7 @@ def sharpen(plan: Plan, base: Localisation | None, start: float, floor: float, *
         found.append(Localisation(1 / piece[0].high, joined(pieces)))
 
     target = floor * (1 + 0.9 * rtol) if known else floor
-    done = book.pieces()
+    done = book.covers("pieces") or []
     for alpha in _ladder(start, target, known):
         alpha_star = round_up(alpha, 6)
         low = 1 / base.alpha_star if base is not None and not found else Fraction(0) if not found else pieces[-1][0].high
