@@ -18,9 +18,11 @@ to be written by hand.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 import itertools
 import math
+import operator
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -33,6 +35,7 @@ from certify.games.model import Game
 GAMES = ("lever:2", "lever:3", "climbing", "penalty:-10", "lever:4", "lever:5", "match:2x2x2")
 TIMEOUT = 60.0               # seconds per temperature
 WIDTH = 1e-3                 # of the boxes at which bisection ends
+_LARGEST_VECTOR = 10         # equations that one of Codac's functions takes
 BESIDE = Fraction(1, 1000)   # how far above alpha_star and below alpha_multiple, relatively
 
 
@@ -49,6 +52,8 @@ class Paving:
 
     @property
     def conclusion(self) -> str:
+        if not self.boxes:
+            return "none: impossible"      # a stationary policy always exists
         if not self.complete:
             return "stopped by the time-out"
         return f"{self.clusters} cluster{'' if self.clusters == 1 else 's'}"
@@ -65,7 +70,8 @@ def suits(game: Game) -> bool:
 
 
 def equations(game: Game, alpha: Fraction):
-    """(f, dimension): f = 0 at the stationary policies; unknown are all probabilities but each agent's last.
+    """(functions, dimension): all are 0 at the stationary policies; unknown are all probabilities
+    but each agent's last.
 
     Written with differences of Q, which is what a careful user would do: p_a = 1 / sum_b exp(beta (Q_b - Q_a) / w).
     """
@@ -98,7 +104,8 @@ def equations(game: Game, alpha: Fraction):
         for a in range(sizes[i] - 1):
             powers = [codac.exp(e) if (e := exponent(b, a)) is not None else 1 for b in range(sizes[i]) if b != a]
             residuals.append(own[a] - 1 / (1 + _sum(powers)))
-    return codac.AnalyticFunction([x], codac.vec(*residuals)), len(residuals)
+    parts = [residuals[k:k + _LARGEST_VECTOR] for k in range(0, len(residuals), _LARGEST_VECTOR)]
+    return [codac.AnalyticFunction([x], codac.vec(*part)) for part in parts], len(residuals)
 
 
 def _sum(terms: list):
@@ -120,15 +127,35 @@ def pave(game: Game, alpha: Fraction, width: float = WIDTH, timeout: float = TIM
     """Every stationary policy of `game` at `alpha` lies in the boxes that are left."""
     import codac
 
-    function, dimension = equations(game, alpha)
-    contractor = codac.CtcFixpoint(codac.CtcInverse(function, [0.0] * dimension))
-    began = time.perf_counter()
-    paving = codac.pave(codac.IntervalVector([[0, 1]] * dimension), contractor, width, time=timeout)
+    functions, dimension = equations(game, alpha)
+    # the centred form of Codac 2.1.2 empties boxes that hold a solution where a function is not
+    # square (lever:10 at 1/4: 10 equations, 18 unknowns): there, forward-backward alone
+    each = [codac.CtcInverse(f, [0.0] * f.output_size(), f.output_size() == dimension) for f in functions]
+    contractor = codac.CtcFixpoint(functools.reduce(operator.and_, each))
+    began, kept = time.perf_counter(), []
+    pending = [codac.IntervalVector([[0, 1]] * dimension)]
+    while pending and time.perf_counter() - began < timeout:     # `codac.pave` takes a time limit and overruns it
+        box = contractor.contract(pending.pop())
+        if box.is_empty():
+            continue
+        if box.max_diam() <= width:
+            kept.append(box)
+        else:
+            pending += box.bisect(box.max_diam_index())
     seconds = time.perf_counter() - began
-    clusters = paving.connected_subsets()
-    boxes = [box for cluster in clusters for box in cluster.boxes()]
-    widest = max((box.max_diam() for box in boxes), default=0.0)
-    return Paving(float(alpha), len(boxes), len(clusters), widest, seconds, widest <= width)
+    left = kept + pending
+    return Paving(float(alpha), len(left), clusters(left), max((b.max_diam() for b in left), default=0.0), seconds, not pending)
+
+
+def clusters(boxes: list) -> int:
+    """How many connected sets the boxes form."""
+    groups: list[list] = []
+    for box in boxes:
+        near, far = [], []
+        for group in groups:
+            (near if any(box.intersects(other) for other in group) else far).append(group)
+        groups = [*far, [box, *itertools.chain(*near)]]
+    return len(groups)
 
 
 def compare(names: Iterable[str], results: dict[str, certify.api.ThresholdResult], width: float = WIDTH,
