@@ -144,7 +144,8 @@ def pave(game: Game, alpha: Fraction, width: float = WIDTH, timeout: float = TIM
             pending += box.bisect(box.max_diam_index())
     seconds = time.perf_counter() - began
     left = kept + pending
-    return Paving(float(alpha), len(left), clusters(left), max((b.max_diam() for b in left), default=0.0), seconds, not pending)
+    widest = max((box.max_diam() for box in left), default=0.0)
+    return Paving(float(alpha), len(left), clusters(left), widest, seconds, not pending)
 
 
 def clusters(boxes: list) -> int:
@@ -164,7 +165,8 @@ def compare(names: Iterable[str], results: dict[str, certify.api.ThresholdResult
     if reason := missing():
         yield f"skipped: {reason}"
         return
-    yield f"{'game':<16}{'alpha':>10}{'where':>26}{'boxes':>7}{'widest':>9}{'solver s':>10}  {'solver says':<24}{'certify s (whole bracket)':>25}"
+    yield (f"{'game':<16}{'alpha':>10}{'where':>22}{'boxes':>7}{'widest':>9}{'solver s':>10}  {'solver says':<24}"
+           f"{'certify s, whole bracket':>24}")
     for name in names:
         try:
             game = certify.load(name)
@@ -182,8 +184,8 @@ def compare(names: Iterable[str], results: dict[str, certify.api.ThresholdResult
         for where, alpha in ends:
             if alpha:
                 found = pave(game, alpha, width, timeout)
-                yield (f"{name:<16}{found.alpha:>10.5g}{where:>26}{found.boxes:>7}{found.widest:>9.1e}{found.seconds:>10.2f}"
-                       f"  {found.conclusion:<24}{result.seconds:>25.2f}")
+                yield (f"{name:<16}{found.alpha:>10.5g}{where:>22}{found.boxes:>7}{found.widest:>9.1e}"
+                       f"{found.seconds:>10.2f}  {found.conclusion:<24}{result.seconds:>24.2f}")
 
 
 def main() -> None:

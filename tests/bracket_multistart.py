@@ -34,9 +34,11 @@ Logits = list[list[np.ndarray]]
 
 def counterexamples(game: Game, result: ThresholdResult, rng: np.random.Generator) -> list[str]:
     """What floats find against the bracket of `result`; empty where it withstands."""
-    found = [f"{game.name}: {count} stationary policies at {factor} alpha_star = {factor * float(result.alpha_star):.6g}"
-             for factor in FACTORS
-             if (count := different_policies(game, factor * float(result.alpha_star), rng)) > 1]
+    found = []
+    for factor in FACTORS:
+        alpha = factor * float(result.alpha_star)
+        if (count := different_policies(game, alpha, rng)) > 1:
+            found.append(f"{game.name}: {count} stationary policies at {factor} alpha_star = {alpha:.6g}")
     if result.alpha_multiple is not None and (count := policies_below(game, result.document["multiplicity"])) < 2:
         found.append(f"{game.name}: {count} stationary policies at alpha_multiple = {result.alpha_multiple}")
     return found
@@ -49,8 +51,9 @@ def different_policies(game: Game, alpha: float, rng: np.random.Generator) -> in
     found: list[np.ndarray] = []
     for z in approx_policies(eq, alpha, rng, starts=_STARTS, newton_starts=_STARTS, limit=2 * _STARTS).z:
         policy = eq.nested(z)
-        if _residual(plan, policy, 1 / alpha) < _RESIDUAL and all(np.abs(_flat(policy) - p).max() > _APART for p in found):
-            found.append(_flat(policy))
+        point = _flat(policy)
+        if _residual(plan, policy, 1 / alpha) < _RESIDUAL and all(np.abs(point - p).max() > _APART for p in found):
+            found.append(point)
     return len(found)
 
 
@@ -120,9 +123,12 @@ def _direction(plan: Plan, box: dict) -> Logits:
 
 def _solve(plan: Plan, start: Logits, beta: float) -> np.ndarray | None:
     """The stationary policy that a root finder reaches from `start`; None where it reaches none."""
+    shapes = _shapes(plan)
+
     def logits(z: np.ndarray) -> Logits:
-        parts = iter(np.split(z, np.cumsum([c * (m - 1) for row in _shapes(plan) for c, m in row])))
-        return [[np.concatenate([next(parts).reshape(c, m - 1), np.zeros((c, 1))], axis=1) for c, m in row] for row in _shapes(plan)]
+        parts = iter(np.split(z, np.cumsum([c * (m - 1) for row in shapes for c, m in row])))
+        return [[np.concatenate([next(parts).reshape(c, m - 1), np.zeros((c, 1))], axis=1) for c, m in row]
+                for row in shapes]
 
     def ratios(tables: Logits) -> np.ndarray:
         return np.concatenate([(t - t[:, -1:])[:, :-1].ravel() for row in tables for t in row])

@@ -5,16 +5,19 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from bracket_games import bracket_game
+from bracket_games import LARGE, bracket_game, one_shot_integers, payoffs
 from bracket_multistart import counterexamples
 
 import certify
 from certify import checker
 from certify.uniqueness.approx_step import Step
 
-SECONDS, PATIENT = 3, 5     # per game: a bracket that is still wide then is attacked as it stands
-FEW, MANY = 24, 1000        # games
-GROUP, CHUNK = 6, 10        # games per test
+SECONDS = 60        # per game: far more than any game of FEW takes, so that these tests do not depend on the machine
+BRIEF = 5           # per game of the many: a bracket that is still wide then is attacked as it stands
+DEAR = {2, 4, 7, 10, 14, 19, 24, 29}      # take 3 to 10 seconds each
+FEW = [k for k in range(32) if k not in DEAR]
+MANY = 1000
+GROUP, CHUNK = 6, 10      # games per test
 
 
 def attacked(games, seconds):
@@ -29,17 +32,17 @@ def attacked(games, seconds):
     return found, above, both
 
 
-@pytest.mark.parametrize("group", range(FEW // GROUP))
+@pytest.mark.parametrize("group", range(len(FEW) // GROUP))
 def test_brackets_withstand(group):
-    found, above, both = attacked(range(GROUP * group, GROUP * (group + 1)), SECONDS)
+    found, above, both = attacked(FEW[GROUP * group:GROUP * (group + 1)], SECONDS)
     assert found == []
-    assert above >= GROUP - 1 and both >= 1      # otherwise nothing was attacked
+    assert above == GROUP and both > 0      # otherwise nothing was attacked
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("chunk", range(MANY // CHUNK))
 def test_brackets_withstand_many(chunk):
-    found, above, _ = attacked(range(CHUNK * chunk, CHUNK * (chunk + 1)), PATIENT)
+    found, above, _ = attacked(range(CHUNK * chunk, CHUNK * (chunk + 1)), BRIEF)
     assert found == []
     assert above >= CHUNK - 2
 
@@ -80,12 +83,25 @@ def test_a_broken_step_rule_is_exposed(monkeypatch):
     game, honest = certify.load("lever:3"), Step.log_ratio_bounds
     monkeypatch.setattr(Step, "log_ratio_bounds", lambda self, i, t, guess=None: honest(self, i, t, None) / 3)
     assert certify.threshold(game, method="localisation", rtol="1/20").status == "undecided"
-    monkeypatch.setattr(checker, "check_certificate", lambda document: checker.Verdict(True, "", 0, None, "none"))
+    unseen = checker.Verdict(True, "", 0, None, "none")
+    monkeypatch.setattr(checker, "check_certificate", lambda document: unseen)
     false = certify.threshold(game, method="localisation", rtol="1/20")
     assert counterexamples(game, false, np.random.default_rng(0))
 
 
-@pytest.mark.xfail(strict=True, reason="threshold() keeps evidence that the checker refuses, and loses alpha_star with it")
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="evidence that the checker refuses takes alpha_star with it")
 def test_a_refused_lower_end_does_not_cost_the_upper():
     """The lower end of game 7 carries a label that the checker cannot confirm; its structural alpha_star stands."""
     assert certify.threshold(bracket_game(7), method="search", rtol="1/20", time_limit=SECONDS).status == "proved"
+
+
+@pytest.mark.parametrize("k", [4, pytest.param(6, marks=pytest.mark.slow), pytest.param(8, marks=pytest.mark.slow),
+                               pytest.param(17, marks=pytest.mark.slow), pytest.param(25, marks=pytest.mark.slow)])
+@pytest.mark.xfail(strict=True, reason="the checker refuses boxes on the boundary, and no coarser cover was kept")
+def test_unique_down_to_a_thousandth_of_the_payoff_range(k):
+    """3x3 games with payoffs in [-30, 30] in which multistart finds one policy at every temperature."""
+    game = one_shot_integers(np.random.default_rng(90_000 + k), (3, 3), LARGE)
+    result = certify.threshold(game, method="search", rtol="1/1000", time_limit=60)
+    assert result.alpha_multiple is None
+    assert result.alpha_star <= Fraction(max(payoffs(game)) - min(payoffs(game)), 1000)

@@ -32,12 +32,14 @@ class Broken(Executor):
 @contextlib.contextmanager
 def dask_executor():
     distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
-    with (distributed.LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster,
+    loopback = {"host": "127.0.0.1", "dashboard_address": None}
+    with (distributed.LocalCluster(n_workers=2, threads_per_worker=1, **loopback) as cluster,
           distributed.Client(cluster) as client):
         yield client.get_executor()
 
 
-EXECUTORS = {"threads": lambda: ThreadPoolExecutor(2), "processes": lambda: ProcessPoolExecutor(2), "dask": dask_executor}
+EXECUTORS = {"threads": lambda: ThreadPoolExecutor(2), "processes": lambda: ProcessPoolExecutor(2),
+             "dask": dask_executor}
 
 
 def substance(result):
@@ -71,6 +73,6 @@ def test_workers_are_an_executor_too(alone):
     assert substance(certify.threshold(GAME, workers=2, **OPTIONS)) == substance(alone)
 
 
-@pytest.mark.xfail(strict=True, raises=BrokenExecutor, reason="an executor that breaks takes with it what was proved without it")
+@pytest.mark.xfail(strict=True, raises=BrokenExecutor, reason="an executor that breaks takes what was proved with it")
 def test_a_broken_executor_does_not_cost_what_localisation_proved():
     assert certify.threshold(GAME, executor=Broken(), **OPTIONS).status == "proved"
