@@ -22,8 +22,8 @@ SMALL, LARGE = 9, 30     # bounds of integer payoffs
 def one_shot_integers(rng: np.random.Generator, sizes: tuple[int, ...], bound: int) -> Game:
     """A one-shot game with payoffs uniform in {-bound, ..., bound}.
 
-    >>> sorted(one_shot_integers(np.random.default_rng(0), (2, 2), 3).reward)
-    [(0, (0, 0)), (0, (0, 1)), (0, (1, 0)), (0, (1, 1))]
+    >>> one_shot_integers(np.random.default_rng(0), (2, 3), 3).actions
+    (('a0', 'a1'), ('a0', 'a1', 'a2'))
     """
     payoff = {a: int(rng.integers(-bound, bound + 1)) for a in itertools.product(*map(range, sizes))}
     return one_shot("integers", [[f"a{k}" for k in range(m)] for m in sizes], payoff)
