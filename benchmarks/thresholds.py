@@ -1,5 +1,8 @@
-"""Certified brackets against what a user would do instead, side by side in one run: multistart
-training in floats, bisected to the same resolution in alpha.  The second proves nothing.
+"""Certified brackets against what a user would do instead, side by side in one run:
+
+- multistart training in floats, bisected to the same resolution in alpha.  It proves nothing;
+- a generic interval solver on the same equations at two temperatures (`interval_solver.py`, which
+  says what that is worth), for the one-shot games, where one is installed: pip install codac.
 
     python benchmarks/thresholds.py [GAME ...]
 """
@@ -11,6 +14,8 @@ import sys
 import time
 
 import numpy as np
+
+import interval_solver
 
 import certify
 from certify.games.tree import unroll
@@ -47,18 +52,22 @@ def by_training(plan: Plan, top: float, rtol: float) -> float:
 
 
 def main(names: list[str]) -> None:
+    results = {}
     print(f"{'game':<16}{'alpha*':>10}{'alpha_multiple':>16}{'ratio':>9}{'certified s':>13}{'training s':>12}{'training says':>15}")
     for name in names or GAMES:
         game = certify.load(name)
         began = time.perf_counter()
         result = certify.threshold(game, method="search", rtol="1/100", time_limit=120)
-        certified = time.perf_counter() - began
+        certified, results[name] = time.perf_counter() - began, result
         began = time.perf_counter()
         found = by_training(Plan(unroll(game)), float(max(result.forms.values())), 0.01)
         trained = time.perf_counter() - began
         lower = result.alpha_multiple
         print(f"{name:<16}{float(result.alpha_star):>10.5g}{float(lower) if lower else math.nan:>16.5g}{result.ratio or math.nan:>9.4f}"
               f"{certified:>13.1f}{trained:>12.1f}{found:>15.5g}", flush=True)
+    print()
+    for line in interval_solver.compare([*results], results):
+        print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,78 @@
+"""Whoever does the work, the certificate is the same: no executor, threads, processes, a Dask cluster."""
+
+import contextlib
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
+
+import pytest
+
+import certify
+
+GAME, OPTIONS = "lever:3", {"method": "search", "rtol": "1/100", "time_limit": 120}
+
+
+class Counting(Executor):
+    """Passes everything on to another executor, and counts the jobs."""
+
+    def __init__(self, inner):
+        self.inner, self.jobs = inner, 0
+
+    def map(self, function, *iterables, **options):
+        jobs = [list(iterable) for iterable in iterables]
+        self.jobs += len(jobs[0])
+        return self.inner.map(function, *jobs, **options)
+
+
+class Broken(Executor):
+    """A pool whose processes are gone (killed for want of memory, a lost connection)."""
+
+    def map(self, function, *iterables, **options):
+        raise BrokenExecutor("a process in the pool was terminated abruptly")
+
+
+@contextlib.contextmanager
+def dask_executor():
+    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+    loopback = {"host": "127.0.0.1", "dashboard_address": None}
+    with (distributed.LocalCluster(n_workers=2, threads_per_worker=1, **loopback) as cluster,
+          distributed.Client(cluster) as client):
+        yield client.get_executor()
+
+
+EXECUTORS = {"threads": lambda: ThreadPoolExecutor(2), "processes": lambda: ProcessPoolExecutor(2),
+             "dask": dask_executor}
+
+
+def substance(result):
+    """The certificate without the entry that says how it was found."""
+    return {key: value for key, value in result.document.items() if key != "search"}
+
+
+@pytest.fixture(scope="module")
+def alone():
+    result = certify.threshold(GAME, **OPTIONS)
+    assert result.method == "search"      # otherwise no executor would be used
+    return result
+
+
+@pytest.mark.parametrize("kind", EXECUTORS)
+def test_the_certificate_does_not_depend_on_the_executor(kind, alone):
+    with EXECUTORS[kind]() as inner:
+        executor = Counting(inner)
+        result = certify.threshold(GAME, executor=executor, **OPTIONS)
+    assert executor.jobs > 1
+    assert substance(result) == substance(alone)
+
+
+def test_the_comparison_sees_another_search(alone):
+    other = certify.threshold(GAME, method="localisation")
+    assert substance(other) != substance(alone)
+
+
+@pytest.mark.slow
+def test_workers_are_an_executor_too(alone):
+    assert substance(certify.threshold(GAME, workers=2, **OPTIONS)) == substance(alone)
+
+
+@pytest.mark.xfail(strict=True, raises=BrokenExecutor, reason="an executor that breaks takes what was proved with it")
+def test_a_broken_executor_does_not_cost_what_localisation_proved():
+    assert certify.threshold(GAME, executor=Broken(), **OPTIONS).status == "proved"
