@@ -23,8 +23,8 @@ from certify.uniqueness.plan import Plan
 LEAST_GAIN = 0.0005  # of the widths per sweep, below which the patient contraction gives up
 _TUBE = 8.0          # beta is split while the box is at most this much wider than the path inside
 _LONG = 2.0**-4      # policies are split only over intervals shorter than this part of their beta
-_NARROW = 2.0**-10   # beta intervals narrower than this part of beta* are not split
-_THIN = 2.0**-12     # nor policies narrower than this
+_NARROW = 2.0**-16   # beta intervals narrower than this part of beta* are not split
+_THIN = 2.0**-16     # nor policies narrower than this
 _BATCH = 16          # boxes per task of an executor
 _ROUND = 4           # tasks per round
 _GRID = 2.0**-20     # where policies are split
