@@ -10,6 +10,7 @@ import contextlib
 import json
 import math
 import os
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -165,8 +166,12 @@ def _executor(workers: int, executor: Executor | None) -> Iterator[Executor | No
     if executor is not None or workers == 1:
         yield executor
         return
-    with ProcessPoolExecutor(workers) as pool:
+    # an interruption is for this process, which then tells the others to stop
+    pool = ProcessPoolExecutor(workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    try:
         yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 class _Thresholds:
@@ -244,7 +249,7 @@ class _Thresholds:
         if sharp and not self._close_enough(best):
             multiple = None if self.below is None else self.below.alpha_multiple
             floor, known = alpha_floor(multiple, self._least())
-            proposals += sharpen(self._plan, found[-1] if found else None, float(best), floor, rtol=float(self.rtol), known=known,
+            proposals += sharpen(self._plan, found[-1] if found else None, best, floor, rtol=float(self.rtol), known=known,
                                  executor=self.executor, deadline=None if math.isinf(self.deadline) else self.deadline,
                                  checkpoint=self.checkpoint, progress=self.progress)
         return proposals
@@ -253,7 +258,7 @@ class _Thresholds:
         known = self.checkpoint.covers("localisation")
         if known is not None:
             return [Localisation(1 / nodes[0].high, nodes) for nodes in known]
-        found = localise(self._plan, start, rtol=rtol, time_limit=limit, progress=self.progress)
+        found = localise(self._plan, start, least=min(self._least(), start), rtol=rtol, time_limit=limit, progress=self.progress)
         self.checkpoint.save_covers("localisation", [cover.nodes for cover in found])
         return found
 

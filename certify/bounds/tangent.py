@@ -85,6 +85,8 @@ def lambda_max_lower(form: HessianForm) -> float:
     cross -= float(size @ form.radius @ size) * (1 + units) + units * float(size @ np.abs(form.mid) @ size)
     norm = form.diagonal.upper if cross >= 0 else form.diagonal.lower
     norm = float((norm * v * v).sum()) * (1 + units if cross >= 0 else 1 - units)
+    if not norm > 0:   # a policy so extreme that its metric underflows
+        return -np.inf
     return cross / norm - 8 * UNIT * abs(cross / norm)
 
 

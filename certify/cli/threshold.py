@@ -73,7 +73,7 @@ def _dask(address: str) -> Executor:
         raise InputError("--dask", "dask is not installed", "install the extra: pip install 'certify[dask]'") from None
     try:
         return Client(address, timeout=10).get_executor()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:   # TypeError: tls:// without certificates
         raise InputError("--dask", f"no scheduler at {address} ({type(error).__name__})", "give the address that dask-scheduler printed") from None
 
 

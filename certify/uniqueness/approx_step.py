@@ -252,7 +252,9 @@ class _Ascent:
         for _ in range(2 if top else 1):
             cases = np.nonzero(wanted)
             if len(cases[0]):
-                value[cases] = np.minimum(plain[cases], plain[cases] - extra[cases] - held[cases] + coupled.extra(cases))
+                with np.errstate(invalid="ignore"):      # where nothing is bounded yet
+                    other = plain[cases] - extra[cases] - held[cases] + coupled.extra(cases)
+                value[cases] = np.fmin(plain[cases], other)
             # what still exceeds the best of those that have been improved
             best = np.where(wanted, value, -np.inf).max(-1, keepdims=True)
             wanted = ~wanted & (plain > best)

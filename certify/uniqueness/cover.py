@@ -72,7 +72,7 @@ def find_cover(plan: Plan, high: Fraction, *, low: Fraction = Fraction(0), branc
     interval, to go on with; `save` is called with the tree between rounds.  Raises `Stalled` where a
     box can neither be closed nor split, `max_nodes` are not enough, or `deadline` has passed.
     """
-    path = Path(plan)
+    path, helper = Path(plan), Helper(executor, progress)
     nodes = nodes or [Node(None, low, high)]
     boxes = open_boxes(plan, nodes)
     below_split = branched(nodes)
@@ -82,7 +82,7 @@ def find_cover(plan: Plan, high: Fraction, *, low: Fraction = Fraction(0), branc
         tasks = [Task(float(nodes[k].low), float(nodes[k].high), boxes[k],
                       path.width(float(nodes[k].low), float(nodes[k].high)), k not in below_split) for k in chosen]
         try:
-            outcomes = list(_run(plan, tasks, least_gain, deadline, executor))
+            outcomes = list(_run(plan, tasks, least_gain, deadline, helper))
         except (OutOfTime, KeyboardInterrupt):
             raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
         for k, task, outcome in zip(chosen, tasks, outcomes):
@@ -108,20 +108,41 @@ def find_cover(plan: Plan, high: Fraction, *, low: Fraction = Fraction(0), branc
     return nodes
 
 
-def _run(plan: Plan, tasks: list[Task], least_gain: float, deadline: float | None,
-         executor: Executor | None) -> Iterator[Outcome]:
+def _run(plan: Plan, tasks: list[Task], least_gain: float, deadline: float | None, helper: Helper) -> Iterator[Outcome]:
     batches = [tasks[k:k + _BATCH] for k in range(0, len(tasks), _BATCH)]
-    jobs = [(plan, batch, least_gain, deadline) for batch in batches]
-    results = map(_contract_batch, jobs) if executor is None else executor.map(_contract_batch, jobs)
-    for outcomes in results:
+    # another machine's clock is another clock: what is left goes along, not the deadline
+    left = None if deadline is None else deadline - time.monotonic()
+    for outcomes in helper.map(_contract_batch, [(plan, batch, least_gain, left) for batch in batches], left):
         yield from outcomes
 
 
 def _contract_batch(job: tuple) -> list[Outcome]:
-    plan, batch, least_gain, deadline = job
-    if deadline is not None and time.monotonic() > deadline:
+    plan, batch, least_gain, left = job
+    if left is not None and left <= 0:
         raise OutOfTime
-    return contract(plan, batch, least_gain=least_gain, deadline=deadline)
+    return contract(plan, batch, least_gain=least_gain, deadline=None if left is None else time.monotonic() + left)
+
+
+class Helper:
+    """An executor that may break: then this process goes on by itself, and says so."""
+
+    def __init__(self, executor: Executor | None, progress: Callable[[str], None]) -> None:
+        self.executor, self.progress = executor, progress
+
+    def map(self, function: Callable, jobs: list, seconds: float | None) -> Iterable:
+        """The results in order; `OutOfTime` where they are not there within `seconds`."""
+        if self.executor is None:
+            return map(function, jobs)
+        try:
+            return list(self.executor.map(function, jobs, timeout=seconds))
+        except OutOfTime:
+            raise
+        except TimeoutError:
+            raise OutOfTime from None
+        except Exception as error:  # noqa: BLE001 - whatever a pool or a cluster raises; a fault of the job comes again below
+            self.progress(f"the workers are gone ({type(error).__name__}): going on without them")
+            self.executor = None
+            return map(function, jobs)
 
 
 def _choose_split(plan: Plan, node: Node, task: Task, outcome: Outcome, beta: Fraction, branch: bool) -> dict | None:

@@ -1,6 +1,7 @@
 """Whoever does the work, the certificate is the same: no executor, threads, processes, a Dask cluster."""
 
 import contextlib
+import time
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 
 import pytest
@@ -73,6 +74,23 @@ def test_workers_are_an_executor_too(alone):
     assert substance(certify.threshold(GAME, workers=2, **OPTIONS)) == substance(alone)
 
 
-@pytest.mark.xfail(strict=True, raises=BrokenExecutor, reason="an executor that breaks takes what was proved with it")
-def test_a_broken_executor_does_not_cost_what_localisation_proved():
-    assert certify.threshold(GAME, executor=Broken(), **OPTIONS).status == "proved"
+def test_a_broken_executor_costs_time_only(alone):
+    said = []
+    result = certify.threshold(GAME, executor=Broken(), progress=said.append, **OPTIONS)
+    assert substance(result) == substance(alone)
+    assert any("the workers are gone (BrokenExecutor)" in line for line in said)
+
+
+class Absent(Executor):
+    """A cluster without workers: nothing ever comes."""
+
+    def map(self, function, *iterables, timeout=None):
+        time.sleep(timeout)
+        raise TimeoutError
+
+
+def test_the_time_limit_holds_where_no_worker_answers():
+    began = time.monotonic()
+    result = certify.threshold("lever:3", method="search", rtol="1/100", time_limit=8, executor=Absent())
+    assert result.status == "proved" and result.method != "search"
+    assert time.monotonic() - began < 60

@@ -28,10 +28,10 @@ def counterexamples(seeds):
     found = []
     for seed in seeds:
         plan, start, rng = plan_and_start(seed)
-        result = localise(plan, start, rtol=0.5, time_limit=10)
-        if result is None:
+        covers = localise(plan, start, rtol=0.5, time_limit=10)
+        if not covers:
             continue
-        alpha = float(result.alpha_star)
+        alpha = float(covers[-1].alpha_star)
         if any(distinct_policies(plan, alpha * factor, rng, starts=3) > 1 for factor in (1.0, 1.3)):
             found.append(seed)
     return found
