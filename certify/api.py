@@ -188,6 +188,7 @@ class _Thresholds:
         self.search = {"tool": "certify", "method": method, "rtol": str(rtol)}
         self.reason = ""
         self.below: Evidence | None = None
+        self.known_below = self._known_below()
         self.tree: Tree | None = None
 
     def result(self) -> ThresholdResult:
@@ -263,16 +264,21 @@ class _Thresholds:
         return found
 
     def _from_below(self) -> None:
-        known = self.checkpoint.stage("below")
-        if known is not None:
-            try:
-                self.below = known["evidence"] and Evidence.from_json(known["evidence"])
-                self.reason = known["reason"]
-            except (KeyError, TypeError, ValueError):
-                raise self.checkpoint.damaged() from None
+        if self.known_below is not None:
+            self.below, self.reason = self.known_below
             return
         self._search_below()
         self.checkpoint.save("below", {"evidence": self.below and self.below.as_json(), "reason": self.reason})
+
+    def _known_below(self) -> tuple[Evidence | None, str] | None:
+        """What a checkpoint knows of the lower end: evidence or the reason why there is none."""
+        known = self.checkpoint.stage("below")
+        if known is None:
+            return None
+        try:
+            return known["evidence"] and Evidence.from_json(known["evidence"]), known["reason"]
+        except (KeyError, TypeError, ValueError):
+            raise self.checkpoint.damaged() from None
 
     def _search_below(self) -> None:
         limit = 60.0 if math.isinf(self.deadline) else max(1.0, 0.2 * (self.deadline - time.monotonic()))
@@ -324,6 +330,8 @@ class _Thresholds:
         return self._outcome("proved", choice.alpha_star, document, modulus, used, engine)
 
     def _outcome(self, status: str, alpha: Fraction | None, document, modulus, used: str, engine: str) -> ThresholdResult:
+        if self.checkpoint.trouble:
+            self.reason = f"{self.reason}; the checkpoint {self.checkpoint.trouble}".lstrip("; ")
         claim = {} if document is None else document["claim"]
         lower = {key: Fraction(claim[key]) if claim.get(key) else None for key in ("alpha_multiple", "alpha_two_maxima")}
         return ThresholdResult(status, alpha, lower["alpha_multiple"], used, game_sha256(self.game), self.game.horizon,

@@ -209,7 +209,8 @@ def _over_box(tables: Tables, layout: Layout, at: BoxValues, alpha: float) -> tu
     mid = sums(0, lambda f: f[0])
     radius = (sums(1, lambda f: f[1]) + sums(2, lambda f: np.abs(f[0]))) * (1 + 4 * rel) + 1e-300
     d = [v[layout.row_of_entry] * tables.entry_weight * tables.entry_discount for v in d_bounds(tables, layout, at)]
-    return mid, radius, Enclosure(d[0] / at.box.upper * (1 - 16 * UNIT), d[1] / at.box.lower * (1 + 16 * UNIT))
+    with np.errstate(divide="ignore", invalid="ignore"):   # a probability that underflows: infinite or nan, never decided
+        return mid, radius, Enclosure(d[0] / at.box.upper * (1 - 16 * UNIT), d[1] / at.box.lower * (1 + 16 * UNIT))
 
 
 def _middle(low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -16,6 +16,8 @@ from scipy import sparse
 from certify.uniqueness.approx_step import Step
 from certify.uniqueness.approx_support import support
 
+_LEAST = 1e-200   # of a probability: smaller ones count as this
+
 
 @dataclass
 class Form:
@@ -134,7 +136,7 @@ class Hessian:
     def _diagonal(self, i: int, t: int) -> np.ndarray:
         level, block = self.plan.levels[t], self.step.box[i][t]
         visits = _gather(self.reach["lower"][t], level.joint[:, i], level.classes[i])
-        return self.plan.weights[i] * visits[..., None] / block.upper
+        return self.plan.weights[i] * visits[..., None] / np.maximum(block.upper, _LEAST)
 
     def _start(self, i: int, t: int, end: str) -> np.ndarray:
         """(B, K A, E, JA): discounted weight of (e, joint action) through class k and own action a,

@@ -247,18 +247,17 @@ class _Ascent:
             return extra
         # `gain` holds the remainder, which the coupled form takes in itself
         plain, held = ein("bkmqa,bkmpa->bkmpq", q, self.gain) + extra, ein("bkmqa,bkmpa->bkmpq", q, self.remainder)
-        value = plain.copy()
+        change = np.zeros(plain.shape)
         wanted = plain == plain.max(-1, keepdims=True) if top else np.ones(plain.shape, dtype=bool)
         for _ in range(2 if top else 1):
             cases = np.nonzero(wanted)
             if len(cases[0]):
                 with np.errstate(invalid="ignore"):      # where nothing is bounded yet
-                    other = plain[cases] - extra[cases] - held[cases] + coupled.extra(cases)
-                value[cases] = np.fmin(plain[cases], other)
+                    change[cases] = np.fmin(0.0, coupled.extra(cases) - extra[cases] - held[cases])
             # what still exceeds the best of those that have been improved
-            best = np.where(wanted, value, -np.inf).max(-1, keepdims=True)
+            best = np.where(wanted, plain + change, -np.inf).max(-1, keepdims=True)
             wanted = ~wanted & (plain > best)
-        return extra + (value - plain)
+        return extra + change
 
     def _start_weights(self) -> np.ndarray:
         """(K, M): initial probability of each joint class at depth 0."""

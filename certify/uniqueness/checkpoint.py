@@ -32,8 +32,14 @@ class Checkpoint:
         self.path = None if path is None else Path(path)
         self._data: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "about": about, "stages": {}}
         self._written = time.monotonic()
-        if self.path is not None and self.path.exists():
+        self.trouble = ""    # why the file could not be written later on: no reason to end a search
+        if self.path is None:
+            return
+        if self.path.exists():
             self._read(about)
+        self._write()
+        if self.trouble:
+            raise InputError(str(self.path), self.trouble, "name a file in a folder that exists")
 
     def _read(self, about: dict[str, Any]) -> None:
         where = str(self.path)
@@ -50,6 +56,7 @@ class Checkpoint:
         if not isinstance(data.get("stages"), dict):
             raise self.damaged()
         self._data = data
+        self.covers("localisation"), self.covers("pieces"), self._nodes(self.stage("unfinished") or [])
 
     def stage(self, name: str) -> Any:
         """What was saved for a stage, or None."""
@@ -63,7 +70,11 @@ class Checkpoint:
     def covers(self, name: str) -> list[list[Node]] | None:
         """The trees that were saved for a stage, None where there are none."""
         value = self.stage(name)
-        return None if value is None else [self._nodes(nodes) for nodes in value]
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise self.damaged()
+        return [self._nodes(nodes) for nodes in value]
 
     def save_covers(self, name: str, covers: list[list[Node]]) -> None:
         """Keep trees as the result of a stage."""
@@ -101,6 +112,7 @@ class Checkpoint:
         try:
             draft.write_text(json.dumps(self._data, separators=(",", ":")), encoding="utf-8")
             os.replace(draft, self.path)
+            self.trouble = ""
         except OSError as error:
-            raise InputError(str(self.path), f"cannot be written ({error.strerror})", "name a file in a folder that exists") from None
+            self.trouble = f"cannot be written ({error.strerror})"
         self._written = time.monotonic()
