@@ -225,6 +225,8 @@ class _Thresholds:
                 self.below = self.below.unlabelled()
                 verdict, document, modulus = self._certify(choice)
             if verdict.valid:
+                if failed:
+                    self.reason = f"the checker does not confirm a sharper certificate: {failed}"
                 return self._proved(choice, document, modulus, verdict.engine)
             failed = verdict.failed_step
         self.reason = f"the checker does not confirm the search: {failed}" if failed else self.reason or "nothing was proved within the limits"
@@ -302,18 +304,30 @@ class _Thresholds:
         return alpha <= self.below.alpha_multiple * (1 + self.rtol)
 
     def _certify(self, choice: structural.Structural | Localisation):
+        """(verdict, certificate, modulus) of a proposal; a claim beside the main one does not cost it."""
+        document, modulus, beside = self._document(choice, concave=True)
+        verdict = checker.check_certificate(json.loads(json.dumps(document)), workers=self.workers)
+        if not verdict.valid and beside:
+            document, modulus, _ = self._document(choice, concave=False)
+            verdict = checker.check_certificate(json.loads(json.dumps(document)), workers=self.workers)
+        return verdict, document, modulus
+
+    def _document(self, choice: structural.Structural | Localisation, *, concave: bool):
+        """The certificate, the modulus that it claims at alpha_star, and whether a cover comes with such claims."""
+        concavity = []
         if isinstance(choice, Localisation):
             alphas = [choice.alpha_star, *self.modulus_at]
             if min(alphas) < choice.alpha_star:
                 raise InputError("--modulus-at", f"{min(alphas)} is below alpha* = {choice.alpha_star}", "ask at temperatures above it")
-            concavity = [c for a in dict.fromkeys(alphas) if (c := strong_concavity(self._plan, choice.nodes, a)) is not None]
+            if concave:
+                found = [strong_concavity(self._plan, choice.nodes, a) for a in dict.fromkeys(alphas)]
+                concavity = [c for c in found if c is not None]
             document = certificates.cover_certificate(self.game, choice.nodes, concavity, search=self.search)
             modulus = next((c.modulus for c in concavity if c.alpha == choice.alpha_star), None)
         else:
             document, modulus = certificates.structural_certificate(self.game, choice, self.search), choice.modulus
         below = self.below if self.below is not None and self.below.alpha_multiple < choice.alpha_star else None
-        document = certificates.with_evidence(document, below, self._symmetry)
-        return checker.check_certificate(json.loads(json.dumps(document)), workers=self.workers), document, modulus
+        return certificates.with_evidence(document, below, self._symmetry), modulus, bool(concavity)
 
     @cached_property
     def _plan(self) -> Plan:
