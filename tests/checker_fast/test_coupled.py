@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from certify.checker import check_certificate, coupled
 from certify.checker.cover import Step
+from certify.checker.fast_copies import Copies
 from certify.checker.game import read_game
 from certify.checker.process import build_process
 from certify.checker.stdlib import StdlibEngine
@@ -33,3 +37,18 @@ def test_actions_that_change_nothing_leave_nothing_to_couple(initial):
         for m, holds in ((200, True), (-5, False)):
             step = Step(0, 0, ((m, m),) * process.classes[0][0])
             assert engine.apply_step(engine.initial_box(), step, betas, -4)[0] is holds, engine.name
+
+
+NEEDS_IT = Path(__file__).resolve().parent.parent / "certificates" / "valid" / "two_steps_coupled.json"
+
+
+def test_without_the_coupled_form_its_certificate_is_refused(monkeypatch):
+    """So the attacks on it (tests/make_coupled_attacks.py) are attacks on that form."""
+    certificate = json.loads(NEEDS_IT.read_text())
+    forms = Copies.forms
+    monkeypatch.setattr(Copies, "forms", lambda self, agent, depth: [
+        "separate" if form == "coupled" else form for form in forms(self, agent, depth)])
+    monkeypatch.setattr(coupled.Coupled, "bound", lambda self, q, bare, slopes: 2**200)
+    for engine in ("stdlib", "fast"):
+        failed = check_certificate(certificate, engine).failed_step
+        assert (failed["node"], failed["step"]) == (0, 2), engine
