@@ -64,7 +64,8 @@ def invalid_coupled(attacks):
                     **({"split": {"beta": "9/64"}} if number == 0 else {}))
         for number, node in enumerate(nodes(c))], node=first)
     add("claim_one_part_in_forty_lower", lambda c: (c["claim"].update(alpha_star="39/10"), [
-        node.update(beta=[{"1/4": "10/39"}.get(end, end) for end in node["beta"]]) for node in nodes(c)]), node=0, step=0)
+        node.update(beta=[{"1/4": "10/39"}.get(end, end) for end in node["beta"]]) for node in nodes(c)]),
+        node=0, step=0)
 
 
 def main():
