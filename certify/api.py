@@ -39,7 +39,8 @@ from certify.uniqueness.search import alpha_floor, sharpen
 METHODS = ("auto", "structural", "localisation", "search")
 DEFAULT_SECONDS = 300.0
 _COARSE = Fraction(1, 10)        # the resolution of localisation where branch and bound follows ...
-_SMALL = 500                     # ... in trees of at most so many rewards
+_SMALL = 2000                    # ... in trees of at most so many rewards
+_SEARCHED = 0.75                 # part of a time limit that goes into the search: what it finds is still to be checked
 _SYMMETRY_ENTRIES = 20_000       # transitions up to which a certificate carries the symmetry group
 Progress = Callable[[str], None]
 
@@ -115,9 +116,11 @@ def threshold(game: Game | str, *, horizon: int | None = None, method: str = "au
         stationary policies are proved); "auto": the cheapest first, then sharper until the bracket
         is within `rtol` or `time_limit` has passed; the best wins.
     rtol : for localisation the resolution in alpha, for a bracket its ratio minus 1.
-    time_limit : seconds; None means 300 for "auto" and "search", no limit otherwise.
+    time_limit : seconds, three quarters of them for the search, the rest is kept for the check of what it
+        finds; None means 300 for "auto" and "search", no limit otherwise.
     modulus_at : further temperatures >= alpha_star at which to certify strong concavity.
-    workers, executor : processes for branch and bound, or any `concurrent.futures` executor.
+    workers, executor : processes for branch and bound and for the check, or any `concurrent.futures`
+        executor for branch and bound.
     alpha_min : nothing is searched below (default: payoff range / 1000).
     checkpoint : a file that keeps what the search has found; where it exists, the search goes on from it.
 
@@ -143,7 +146,8 @@ def threshold(game: Game | str, *, horizon: int | None = None, method: str = "au
     about = {"game_sha256": game_sha256(game), "method": method, "rtol": str(tolerance), "alpha_min": alpha_min and str(least)}
     book = Checkpoint(checkpoint, about)
     with _executor(workers, executor) as pool:
-        return _Thresholds(game, method, tolerance, time_limit, wanted, least, max_entries, pool, book, progress).result()
+        return _Thresholds(game, method, tolerance, time_limit, wanted, least, max_entries, pool, workers, book,
+                           progress).result()
 
 
 def structural_threshold(text: str, progress: Progress = _quiet) -> ThresholdResult:
@@ -178,13 +182,13 @@ class _Thresholds:
     """One call of `threshold`: the ladder of methods and what each has proved."""
 
     def __init__(self, game: Game, method: str, rtol: Fraction, time_limit: float | None, modulus_at: list[Fraction],
-                 alpha_min: Fraction | None, max_entries: int, executor: Executor | None, checkpoint: Checkpoint,
-                 progress: Progress) -> None:
+                 alpha_min: Fraction | None, max_entries: int, executor: Executor | None, workers: int,
+                 checkpoint: Checkpoint, progress: Progress) -> None:
         self.game, self.method, self.rtol, self.modulus_at = game, method, rtol, modulus_at
         self.alpha_min, self.max_entries, self.executor, self.progress = alpha_min, max_entries, executor, progress
-        self.checkpoint = checkpoint
+        self.workers, self.checkpoint = workers, checkpoint
         self.began = time.monotonic()
-        self.deadline = math.inf if time_limit is None else self.began + time_limit
+        self.deadline = math.inf if time_limit is None else self.began + _SEARCHED * time_limit
         self.search = {"tool": "certify", "method": method, "rtol": str(rtol)}
         self.reason = ""
         self.below: Evidence | None = None
@@ -221,6 +225,8 @@ class _Thresholds:
                 self.below = self.below.unlabelled()
                 verdict, document, modulus = self._certify(choice)
             if verdict.valid:
+                if failed:
+                    self.reason = f"the checker does not confirm a sharper certificate: {failed}"
                 return self._proved(choice, document, modulus, verdict.engine)
             failed = verdict.failed_step
         self.reason = f"the checker does not confirm the search: {failed}" if failed else self.reason or "nothing was proved within the limits"
@@ -298,18 +304,30 @@ class _Thresholds:
         return alpha <= self.below.alpha_multiple * (1 + self.rtol)
 
     def _certify(self, choice: structural.Structural | Localisation):
+        """(verdict, certificate, modulus) of a proposal; a claim beside the main one does not cost it."""
+        document, modulus, beside = self._document(choice, concave=True)
+        verdict = checker.check_certificate(json.loads(json.dumps(document)), workers=self.workers)
+        if not verdict.valid and beside:
+            document, modulus, _ = self._document(choice, concave=False)
+            verdict = checker.check_certificate(json.loads(json.dumps(document)), workers=self.workers)
+        return verdict, document, modulus
+
+    def _document(self, choice: structural.Structural | Localisation, *, concave: bool):
+        """The certificate, the modulus that it claims at alpha_star, and whether a cover comes with such claims."""
+        concavity = []
         if isinstance(choice, Localisation):
             alphas = [choice.alpha_star, *self.modulus_at]
             if min(alphas) < choice.alpha_star:
                 raise InputError("--modulus-at", f"{min(alphas)} is below alpha* = {choice.alpha_star}", "ask at temperatures above it")
-            concavity = [c for a in dict.fromkeys(alphas) if (c := strong_concavity(self._plan, choice.nodes, a)) is not None]
+            if concave:
+                found = [strong_concavity(self._plan, choice.nodes, a) for a in dict.fromkeys(alphas)]
+                concavity = [c for c in found if c is not None]
             document = certificates.cover_certificate(self.game, choice.nodes, concavity, search=self.search)
             modulus = next((c.modulus for c in concavity if c.alpha == choice.alpha_star), None)
         else:
             document, modulus = certificates.structural_certificate(self.game, choice, self.search), choice.modulus
         below = self.below if self.below is not None and self.below.alpha_multiple < choice.alpha_star else None
-        document = certificates.with_evidence(document, below, self._symmetry)
-        return checker.check_certificate(json.loads(json.dumps(document))), document, modulus
+        return certificates.with_evidence(document, below, self._symmetry), modulus, bool(concavity)
 
     @cached_property
     def _plan(self) -> Plan:

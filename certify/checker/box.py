@@ -32,7 +32,8 @@ class Block:
         low, room = sum(self.lower), sum(self.upper) - sum(self.lower)
         c = list(self.lower)
         if room:
-            c = [x + (ONE - low) * (y - x) // room for x, y in zip(self.lower, self.upper)]
+            c = [max(x + (ONE - low) * (y - x) // room, min(1, y)) for x, y in zip(self.lower, self.upper)]
+            c[c.index(max(c))] -= max(0, sum(c) - ONE)
         for a in sorted(range(self.actions), key=lambda a: c[a] - self.upper[a]):
             add = min(ONE - sum(c), self.upper[a] - c[a])
             c[a] += add

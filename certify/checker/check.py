@@ -236,23 +236,39 @@ class _ThresholdCheck:
         concavity = [(alpha, modulus, integer(node, f"claim.strong_concavity[{k}].node", 0, cover.MAX_NODES),
                       cover.read_steps(steps, f"claim.strong_concavity[{k}].steps", process))
                      for k, (alpha, modulus, node, steps) in enumerate(self.concavity)]
-        engine = self._choose_engine(process, nodes)
-        self.engine = engine.name
-        engine.begin(process)
-        cover.check_cover(nodes, unit, self.alpha_star, engine, concavity, self.workers, self.progress)
+        self._verified_by_one(self._engines(process, nodes), process, nodes, unit, concavity)
         return sum(len(node.steps) + 1 for node in nodes) + sum(len(c[3]) + 1 for c in concavity)
 
-    def _choose_engine(self, process, nodes):
+    def _verified_by_one(self, engines, process, nodes, unit, concavity):
+        """What one engine verifies is proved; where all fail, the first one's failure counts."""
+        failure = None
+        for engine in engines:
+            engine.begin(process)
+            try:
+                cover.check_cover(nodes, unit, self.alpha_star, engine, concavity, self.workers, self.progress)
+            except Failed as failed:
+                failure = failure or failed
+                self.engine = engines[0].name
+            else:
+                self.engine = engine.name
+                return
+        raise failure
+
+    def _engines(self, process, nodes):
+        """The engines to try, in order: "auto" takes the plain one for small covers, and the fast one where the
+        other's arithmetic is too coarse for a box near the boundary."""
         wanted = self.engine_wanted
-        if wanted == "stdlib" or (wanted == "auto" and cover.estimated_seconds(process, nodes) <= AUTO_SECONDS):
-            return StdlibEngine()
+        small = cover.estimated_seconds(process, nodes) <= AUTO_SECONDS
+        plain = [StdlibEngine()] if wanted == "stdlib" or (wanted == "auto" and small) else []
+        if wanted == "stdlib":
+            return plain
         try:
             from certify.checker.fast import FastEngine
         except ImportError:
             if wanted == "auto":
-                return StdlibEngine()  # slower, and needs nothing
+                return [StdlibEngine()]  # slower, and needs nothing
             raise
-        return FastEngine()
+        return [*plain, FastEngine()]
 
     def _multiplicity(self, data, game):
         """The lower end of the bracket: evidence (format, section 7) and the two claims about it."""

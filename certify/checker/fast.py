@@ -49,7 +49,7 @@ class FastEngine:
     >>> engine.begin(build_process(read_game(game_to_json(load("lever:2")))))
     >>> betas = (Fraction(0), Fraction(1))
     >>> engine.definite(engine.initial_box(), betas)
-    (False, 'agent 0 at depth 0 has a lower bound 0: the form is not bounded')
+    (False, 'the form is not certainly positive definite on the box at beta = 1')
     >>> box = engine.initial_box()
     >>> for step in (Step(0, 0, ((5, 5),)), Step(1, 0, ((3, 3),))):  # in quarters
     ...     ok, why, box = engine.apply_step(box, step, betas, -2)

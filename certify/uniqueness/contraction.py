@@ -17,6 +17,7 @@ from certify.uniqueness.plan import Plan, ordered_pairs
 UNIT = -16
 _SLACK = 2.0**-24
 _ROUNDING = 2.0**-48
+_GRID = 2.0**52
 _LARGEST = 2.0**20   # bounds beyond this carry no information and are left out
 _EMPTY = 1e-9        # rounding must not make a box look empty
 
@@ -80,9 +81,11 @@ def from_table(table: list[list[int | None]], count: int) -> np.ndarray:
 
 
 def cut(lower: np.ndarray, upper: np.ndarray, bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A box after a step with these log-ratio bounds."""
+    """A box after a step with these log-ratio bounds, on the grid of the coarser checker: what it cannot tell
+    from 0 must not count as positive here."""
     low, high = from_log_ratios(bound)
-    return tighten(np.maximum(lower, low), np.minimum(upper, high))
+    lower, upper = tighten(np.maximum(lower, low), np.minimum(upper, high))
+    return np.floor(lower * _GRID) / _GRID, np.ceil(upper * _GRID) / _GRID
 
 
 def replayed(box: Box, steps: list[dict]) -> Box:
