@@ -381,9 +381,11 @@ def malformed(attacks):
 
 
 def main():
-    base = valid()
+    import make_coupled_attacks as coupled   # which takes its tools from here
+
+    base = {**valid(), **coupled.valid()}
     attacks = Attacks(base)
-    for collect in (invalid_covers, invalid_games, invalid_claims, invalid_structural, malformed):
+    for collect in (invalid_covers, invalid_games, invalid_claims, invalid_structural, coupled.invalid_coupled, malformed):
         collect(attacks)
     for folder in ("valid", "invalid", "malformed"):
         (FOLDER / folder).mkdir(parents=True, exist_ok=True)

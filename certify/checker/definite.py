@@ -95,7 +95,9 @@ class _Form:
         for i, t, k in self.offsets:
             weight = sum(self.reach[t][e][0] for e, classes in enumerate(self.process.joint[t]) if classes[i] == k)
             w = factor * self.process.weights[i]
-            result += [weight * w.numerator * ONE // (w.denominator * u) for u in self.box.block((i, t, k)).upper]
+            # an upper end may be 0 (splits at the grid's last step): 1 ulp is an upper end all the same
+            ends = [max(1, u) for u in self.box.block((i, t, k)).upper]
+            result += [weight * w.numerator * ONE // (w.denominator * u) for u in ends]
         return result
 
     def entries(self, own):

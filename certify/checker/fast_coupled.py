@@ -182,7 +182,8 @@ def _answers(layout: Layout, agent: int, depth: int, boxes: Boxes, action: Model
     # shares sum to 1 up to rounding: what is missing counts as an error of every one of them
     count = int(np.bincount(reached.own).max(initial=1))
     radius = (shares * rad + slop(count + 8) * last_max(np.abs(mid)))[:, None]
-    radius = radius + reached.error[:, None, None] * size + weight * (error[reached.target][:, None] + 4 * UNIT * size)
+    radius = radius + reached.error[:, None, None] * size
+    radius = radius + (weight + reached.error[:, None, None]) * (error[reached.target][:, None] + 4 * UNIT * size)
     return sigma_plus(slope, radius * GROW + TINY, block, d.classes[reached.target, agent])
 
 

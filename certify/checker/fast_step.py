@@ -172,11 +172,14 @@ def _coupled(layout: Layout, lines: Lines, open_: np.ndarray, bare: np.ndarray, 
     are `open_`; at a single top only the sign counts."""
     level = lines.levels[-1]
     wanted = np.broadcast_to(open_[level.node_class][:, None], value.shape[:3])
+    # where no own action can change what comes next, there is nothing to couple
+    wanted = wanted & (np.diff(later.links.starts) > 0)[level.joint_class][:, None, None]
     if lines.depth == 0 and lines.single:
         wanted = wanted & (value > 0).any(3)
     where = np.argwhere(wanted)
-    if len(where):
-        value = value.copy()
+    if not len(where):
+        return value
+    value = value.copy()
     size = max(1, CASES_BYTES // case_bytes(lines, boxes, later))
     for part in (where[k:k + size] for k in range(0, len(where), size)):
         node, vertex, pair = part.T

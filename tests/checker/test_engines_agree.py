@@ -13,6 +13,8 @@ from prover import Prover  # noqa: E402
 from sampling import random_game  # noqa: E402
 
 from certify.checker import check_certificate  # noqa: E402
+from certify.games import builtin  # noqa: E402
+from certify.games.canonical import game_to_json  # noqa: E402
 
 
 @pytest.mark.parametrize("sizes, alpha_star", [
@@ -30,3 +32,19 @@ def test_random_games(sizes, alpha_star):
     row[0] -= max(2, abs(row[0]) // 20)  # the prover's bounds are the smallest that hold
     places = [check_certificate(changed, engine).failed_step for engine in ("stdlib", "fast")]
     assert [(p["node"], p["step"]) for p in places] == [(0, 0), (0, 0)]
+
+
+def test_upper_ends_of_zero_are_no_exception():
+    """Splits at the plain engine's last grid point leave the third action nothing: verdicts, not exceptions."""
+    prover, one = Prover(game_to_json(builtin("match:3x3"))), 2**60
+
+    def node(parent, action=None, at=None, steps=()):
+        way = {"close": "nondegenerate"} if action is None else {
+            "split": {"agent": 0, "depth": 0, "class": 0, "action": action, "at": at}}
+        return {"parent": parent, "beta": ["0", "1/4"], "steps": list(steps), **way}
+
+    nothing = {"agent": 0, "depth": 0, "log_ratio": [[None] * 6]}   # its cut works the ends out from one another
+    nodes = [node(None, 0, f"{one - 1}/{one}"), node(0, 1, "1/2"), node(0, 1, f"1/{one}"), node(2, 1, "1/2"),
+             node(2, steps=[nothing]), node(1), node(1), node(3), node(3)]
+    for engine in ("stdlib", "fast"):
+        assert check_certificate(prover.certificate(Fraction(4), nodes), engine).valid   # known to hold: 4 > .36421
