@@ -13,7 +13,7 @@ from certify.checker.stdlib import StdlibEngine
 from certify.checker.structural import FORMS, check_structural, shape_of_parameters
 
 ENGINES = ("auto", "stdlib", "fast")
-AUTO_SECONDS = 10  # of estimated work, beyond which "auto" takes the fast engine
+AUTO_SECONDS = 2  # of estimated work, beyond which "auto" takes the fast engine
 _ENVELOPE = ("format", "version", "kind", "objective", "claim", "proof")
 _OPTIONAL = ("consequences", "search")
 _OPTIONAL_FOR_GAMES = ("symmetry", "multiplicity")
