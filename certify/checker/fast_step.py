@@ -19,7 +19,7 @@ from certify.checker.fast_coupled import Cases, Later, case_bytes, coupled_bound
 from certify.checker.fast_layout import Layout, Pairs
 from certify.checker.fast_lines import Key, Level, Lines
 from certify.checker.fast_models import Boxes, Model, most_terms, sparse_times
-from certify.checker.fast_numbers import GROW, TINY, UNIT, Ball, inflated, last_max, second_max, slop
+from certify.checker.fast_numbers import GROW, UNIT, Ball, inflated, last_max, second_max, slop
 from certify.checker.fast_support import (
     corners, fill, sigma_above, sigma_plus, slope_error, times, vertex_products, widened)
 

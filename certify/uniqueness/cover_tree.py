@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from certify.exact import parse_rational, rational_text
 from certify.uniqueness.contraction import Box, replayed, whole_space
 from certify.uniqueness.plan import Plan
