@@ -15,7 +15,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from certify.checker.entropy import check_entropy
+from certify.answers.entropy import step_report
+from certify.certificates.entropy import table_certificate
+from certify.checker.kinds.entropy import check_entropy
 from certify.entropy import (
     BFLOAT16,
     FLOAT16,
@@ -30,8 +32,6 @@ from certify.entropy import (
     count_binade,
     direction,
     rounded_exponentials,
-    step_report,
-    table_certificate,
     working_precision,
 )
 from certify.entropy.controller_proofs import prove_adapo, prove_zeta

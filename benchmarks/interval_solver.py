@@ -159,7 +159,7 @@ def clusters(boxes: list) -> int:
     return len(groups)
 
 
-def compare(names: Iterable[str], results: dict[str, certify.api.ThresholdResult], width: float = WIDTH,
+def compare(names: Iterable[str], results: dict[str, certify.answers.threshold.ThresholdResult], width: float = WIDTH,
             timeout: float = TIMEOUT) -> Iterator[str]:
     """Lines of a table: the solver beside the certified brackets in `results` (made where absent)."""
     if reason := missing():

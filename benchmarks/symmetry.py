@@ -14,13 +14,13 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-from certify.checker.symmetry import check_symmetry_certificate
+from certify.checker.kinds.symmetry import check_symmetry_certificate
+from certify.crossplay.approx_runs import proved_runs
+from certify.crossplay.matrix import cross_play, orbit_of_policy
 from certify.games.load import load
 from certify.games.tree import unroll
 from certify.symmetry import certificate, symmetries
-from certify.symmetry.approx_runs import proved_runs
 from certify.symmetry.compare import sentence
-from certify.symmetry.crossplay import cross_play, orbit_of_policy
 from certify.symmetry.near import near_symmetries
 from certify.symmetry.smt import decide
 

@@ -16,14 +16,13 @@ import tempfile
 import time
 from pathlib import Path
 
-import numpy as np
-
 import interval_solver
+import numpy as np
 
 import certify
 from certify.games.tree import unroll
-from certify.uniqueness.approx_policy import approx_stationary, softmax
-from certify.uniqueness.plan import Plan
+from certify.thresholds.approx_policy import approx_stationary, softmax
+from certify.thresholds.index_tables import Plan
 
 GAMES = ("lever:3", "climbing", "penalty:-10", "lever:10:9/10", "tiny-hanabi:E", "recycling", "dectiger")
 STARTS = 20

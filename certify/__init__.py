@@ -18,11 +18,11 @@ __version__ = "0.1.0"
 _HOME = {
     "Game": "certify.games", "load": "certify.games",
     "InputError": "certify.errors", "Undecided": "certify.errors",
-    "ThresholdResult": "certify.api", "check": "certify.api", "structural_threshold": "certify.api",
-    "threshold": "certify.api",
-    "OptimumResult": "certify.optimum_api", "optimum": "certify.optimum_api",
-    "PolicyDistance": "certify.policy_api", "policy_distance": "certify.policy_api",
-    "symmetries": "certify.symmetry",
+    "ThresholdResult": "certify.answers.threshold", "check": "certify.answers.threshold", "structural_threshold": "certify.answers.threshold",
+    "threshold": "certify.answers.threshold",
+    "OptimumResult": "certify.answers.optimum", "optimum": "certify.answers.optimum",
+    "PolicyDistance": "certify.answers.policy", "policy_distance": "certify.answers.policy",
+    "symmetries": "certify.answers.symmetries",
 }
 __all__ = sorted(_HOME)
 

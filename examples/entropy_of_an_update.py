@@ -6,7 +6,8 @@ Usage: python examples/entropy_of_an_update.py
 from fractions import Fraction
 
 from certify import checker
-from certify.entropy import advantages_from_json, policy_from_json, step_report
+from certify.answers.entropy import step_report
+from certify.entropy import advantages_from_json, policy_from_json
 
 # A next-token distribution with one favourite and a rare token that turned out well.
 POLICY = ["7/10", "1/5", "7/100", "2/100", "1/100"]

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 import certify
-from certify.games.native import read_native
+from certify.games.readers.native import read_native
 
 # Two couriers choose one of three routes.  They save fuel when they ride together; the valley road
 # saves most, but a courier who is alone there gets stuck.

@@ -20,7 +20,7 @@ from certify.claims.text import number, table
 from certify.errors import Undecided
 from certify.games import Game
 from certify.games.tree import Tree, unroll
-from certify.uniqueness.structural import general, return_widths, shape_of
+from certify.thresholds.structural import general, return_widths, shape_of
 
 CLAIM = Claim(
     id="2", source="arXiv 2511.22581, abstract",

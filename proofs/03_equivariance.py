@@ -6,15 +6,14 @@ The certificates carry the group: the checker verifies each generator, the order
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
 
 import certify
 from certify.claims import PROVED, Claim, Outcome
 from certify.claims.suite import file_name, suite
 from certify.claims.text import between, number, table
+from certify.crossplay.study import study
 from certify.errors import Undecided
-from certify.symmetry.crossplay_study import study
 
 CLAIM = Claim(
     id="3", source="arXiv 2511.22581, abstract",

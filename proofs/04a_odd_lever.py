@@ -8,12 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 
 import certify
+from certify.answers.optimum_result import Policy
 from certify.bounds.arb_numbers import arb_ends, to_arb, working_precision
 from certify.bounds.enclosure import Enclosure
 from certify.claims import PROVED, Claim, Outcome
 from certify.claims.text import between, number, table
 from certify.errors import Undecided
-from certify.optimum_result import Policy
 
 CLAIM = Claim(
     id="4a", source="arXiv 2511.22581, abstract",

@@ -11,9 +11,9 @@ import numpy as np
 
 import certify
 from certify.bounds.policy import layout_of
-from certify.checker.game import read_game
-from certify.checker.optimum import exact_return
-from certify.checker.process import build_process
+from certify.checker.kinds.optimum import exact_return
+from certify.checker.reading.game import read_game
+from certify.checker.reading.process import build_process
 from certify.claims import PROVED, Claim, Outcome
 from certify.claims.text import between, number
 from certify.errors import Undecided

@@ -4,22 +4,21 @@ instances (theory, sections 7 and 8).
 
 from __future__ import annotations
 
-import json
 from fractions import Fraction
 from pathlib import Path
 
-from certify.api import save_document
 from certify.certificates.crossplay import crossplay_certificate
 from certify.certificates.multiplicity import multiplicity_certificate
+from certify.certificates.writing import save_document
 from certify.claims import CERTIFIED, Claim, Outcome
 from certify.claims.suite import file_name, suite
 from certify.claims.text import between, number, table
+from certify.crossplay.approx_runs import proved_runs
+from certify.crossplay.matrix import CrossPlay, cross_play
 from certify.errors import Undecided
 from certify.games.tree import unroll
-from certify.symmetry.approx_runs import proved_runs
-from certify.symmetry.crossplay import CrossPlay, cross_play
-from certify.uniqueness.existence import StationaryProof
-from certify.uniqueness.multiplicity import find_multiplicity
+from certify.stationary.existence import StationaryProof
+from certify.stationary.multiplicity import find_multiplicity
 
 CLAIM = Claim(
     id="5a", source="arXiv 2511.22581, abstract", expected=CERTIFIED,

@@ -7,14 +7,14 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from certify.api import save_document
 from certify.certificates.crossplay import crossplay_certificate
+from certify.certificates.writing import save_document
 from certify.claims import REFUTED, Claim, Outcome, undecided
 from certify.claims.text import between, table
+from certify.crossplay.approx_runs import proved_runs
+from certify.crossplay.matrix import CrossPlay, cross_play
 from certify.games.oneshot import one_shot
 from certify.games.tree import unroll
-from certify.symmetry.approx_runs import proved_runs
-from certify.symmetry.crossplay import CrossPlay, cross_play
 
 CLAIM = Claim(
     id="5b", source="ours (theory, section 8)", expected=REFUTED,

@@ -13,11 +13,11 @@ import certify
 from certify.bounds import hessian, lambda_max_upper
 from certify.bounds.arb_numbers import arb_ends, working_precision
 from certify.certificates.multiplicity import multiplicity_certificate
-from certify.api import save_document
+from certify.certificates.writing import save_document
 from certify.claims import REFUTED, Claim, Outcome, undecided
 from certify.claims.text import between, number, table
 from certify.games.tree import unroll
-from certify.uniqueness.multiplicity import find_multiplicity
+from certify.stationary.multiplicity import find_multiplicity
 
 CLAIM = Claim(
     id="7", source="ours", expected=REFUTED,

@@ -12,15 +12,16 @@ from pathlib import Path
 
 from flint import arb
 
-from certify.api import save_document, threshold
+from certify.answers.threshold import threshold
 from certify.bounds.arb_numbers import arb_ends, to_arb, working_precision
 from certify.certificates.multiplicity import multiplicity_certificate
+from certify.certificates.writing import save_document
 from certify.claims import PROVED, Claim, Outcome
 from certify.claims.text import between, number, table
 from certify.errors import Undecided
-from certify.games.native import read_native
+from certify.games.readers.native import read_native
 from certify.games.tree import unroll
-from certify.uniqueness.multiplicity import find_multiplicity
+from certify.stationary.multiplicity import find_multiplicity
 
 CLAIM = Claim(
     id="8", source="ours (theory, section 9)",

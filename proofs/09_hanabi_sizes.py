@@ -8,14 +8,14 @@ from fractions import Fraction
 from pathlib import Path
 
 import certify
-from certify.api import save_document
 from certify.certificates.multiplicity import multiplicity_certificate
+from certify.certificates.writing import save_document
 from certify.claims import CERTIFIED, Claim, Outcome
 from certify.claims.text import number, table
 from certify.errors import Undecided
-from certify.games.native import read_native
+from certify.games.readers.native import read_native
 from certify.games.tree import unroll
-from certify.uniqueness.multiplicity import find_multiplicity
+from certify.stationary.multiplicity import find_multiplicity
 
 CLAIM = Claim(
     id="9", source="ours (theory, section 6)", expected=CERTIFIED,

@@ -16,8 +16,8 @@ from certify.errors import Undecided
 from certify.exact import decimal_text, rational_text
 from certify.games import Game, load
 from certify.games.histories import histories
-from certify.uniqueness.local_bonus import LocalContraction, LocalPoint, influence, local_contraction, local_stationary_point
-from certify.uniqueness.structural import shape_of
+from certify.thresholds.local_bonus import LocalContraction, LocalPoint, influence, local_contraction, local_stationary_point
+from certify.thresholds.structural import shape_of
 
 CLAIM = Claim(
     id="10", source="ours (theory, section 1)",

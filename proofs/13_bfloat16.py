@@ -7,10 +7,11 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from certify.api import save_document
+from certify.certificates.entropy import table_certificate
+from certify.certificates.writing import save_document
 from certify.claims import PROVED, Claim, Outcome
 from certify.claims.text import between, number, table
-from certify.entropy import BFLOAT16, RationalEnclosure, density_direction, table_certificate
+from certify.entropy import BFLOAT16, RationalEnclosure, density_direction
 from certify.errors import Undecided
 
 CLAIM = Claim(

@@ -14,7 +14,7 @@ import certify
 from certify.certificates.multiplicity import multiplicity_evidence
 from certify.games import builtin
 from certify.games.tree import unroll
-from certify.uniqueness.multiplicity import find_multiplicity
+from certify.stationary.multiplicity import find_multiplicity
 
 FOLDER = Path(__file__).resolve().parent / "certificates" / "bracket"
 

@@ -14,13 +14,13 @@ from fractions import Fraction
 import numpy as np
 from scipy.optimize import root
 
-from certify.api import ThresholdResult
+from certify.answers.threshold import ThresholdResult
 from certify.games.model import Game
 from certify.games.tree import unroll
-from certify.uniqueness.approx_branches import approx_policies
-from certify.uniqueness.approx_equations import ApproxEquations
-from certify.uniqueness.approx_policy import Policy, approx_soft_values, approx_stationary, softmax
-from certify.uniqueness.plan import Plan
+from certify.stationary.approx_branches import approx_policies
+from certify.stationary.approx_equations import ApproxEquations
+from certify.thresholds.approx_policy import Policy, approx_soft_values, approx_stationary, softmax
+from certify.thresholds.index_tables import Plan
 
 FACTORS = (1.0, 1.5, 4.0)   # of alpha_star: where no second policy may be
 _STARTS = 32                # of damped iteration; as many again of Newton's method alone

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
-from certify.entropy.certificate import table_certificate
+from certify.answers.entropy import step_report
+from certify.certificates.entropy import table_certificate
 from certify.entropy.formats import FLOAT16
 from certify.entropy.policy import advantages_from_json, policy_from_json
-from certify.entropy.report import step_report
 
 FOLDER = Path(__file__).resolve().parent / "certificates" / "entropy"
 RARE = ["1/100", "49/100", "1/2"]

@@ -16,7 +16,7 @@ sys.path.insert(0, str(HERE / "checker"))
 
 from prover import Prover  # noqa: E402
 
-from certify.checker.envelope import sha256  # noqa: E402
+from certify.checker.reading.envelope import sha256  # noqa: E402
 from certify.games import builtin  # noqa: E402
 from certify.games.canonical import game_to_json  # noqa: E402
 
@@ -72,7 +72,7 @@ def with_moduli(certificate):
     nodes = certificate["proof"]["nodes"]
     last = len(nodes) - 1
     box = prover.engine.initial_box()
-    from certify.checker import cover
+    from certify.checker.cover import tree as cover
     kept = {last: None, 1: None}
     for _ in cover.cover_claims(cover.read_nodes(certificate["proof"], prover.process), certificate["proof"]["unit"],
                                 alpha, prover.engine, kept):
@@ -381,7 +381,7 @@ def malformed(attacks):
 
 
 def main():
-    import make_coupled_attacks as coupled   # which takes its tools from here
+    import make_coupled_attacks as coupled  # which takes its tools from here
 
     base = {**valid(), **coupled.valid()}
     attacks = Attacks(base)

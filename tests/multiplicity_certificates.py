@@ -16,7 +16,7 @@ from certify.certificates.multiplicity import multiplicity_certificate
 from certify.games import builtin
 from certify.games.canonical import sha256_of
 from certify.games.tree import unroll
-from certify.uniqueness.multiplicity import SADDLE, Multiplicity, find_multiplicity
+from certify.stationary.multiplicity import SADDLE, Multiplicity, find_multiplicity
 
 FOLDER = Path(__file__).resolve().parent / "certificates" / "multiplicity"
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from certify.uniqueness.approx_policy import approx_stationary, softmax
-from certify.uniqueness.plan import Plan
+from certify.thresholds.approx_policy import approx_stationary, softmax
+from certify.thresholds.index_tables import Plan
 
 
 def distinct_policies(plan: Plan, alpha: float, rng: np.random.Generator, starts: int = 6) -> int:

@@ -12,11 +12,11 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
-from certify.api import threshold
+from certify.answers.optimum import optimum
+from certify.answers.threshold import threshold
 from certify.exact import rational_text
 from certify.games import builtin
 from certify.games.canonical import sha256_of
-from certify.optimum_api import optimum
 
 FOLDER = Path(__file__).resolve().parent / "certificates" / "optimum"
 SUBJECTS = {

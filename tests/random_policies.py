@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 
 import numpy as np
+from random_games import random_games
 
 from certify.bounds import PolicyBox, layout_of
 from certify.games.tree import Tree, history_counts, unroll
-from random_games import random_games
 
 
 def random_policy(tree: Tree, rng: np.random.Generator) -> list[list[np.ndarray]]:

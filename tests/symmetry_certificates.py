@@ -12,12 +12,13 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from certify.checker.symmetry import claim_of
+from certify.certificates.symmetry import certificate
+from certify.checker.kinds.symmetry import claim_of
 from certify.games import builtin
 from certify.games.canonical import sha256_of
 from certify.games.model import Game
 from certify.games.oneshot import one_shot
-from certify.symmetry import certificate, symmetries
+from certify.symmetry import symmetries
 
 FOLDER = Path(__file__).resolve().parent / "certificates" / "symmetry"
 

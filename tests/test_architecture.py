@@ -1,55 +1,124 @@
-"""The map in the README is true: imports go one way, and the checker stands apart."""
+"""The map in the README is true: imports between rooms go one way, and the checker stands apart.
+
+`ROOMS` names for every room the rooms that it may import from, room by room, so that no circle
+hides inside a set of rooms.
+"""
+
+from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "certify"
-LAYERS = [{"errors", "exact"}, {"games"}, {"bounds"}, {"uniqueness", "symmetry", "entropy"}, {"certificates"},
-          {"api"}, {"claims"}, {"cli"}]
+ROOMS = {
+    "errors": set(), "exact": {"errors"},
+    "games": {"exact", "errors"},
+    "bounds": {"games"},
+    "thresholds": {"bounds", "games"},
+    "symmetry": {"bounds", "games"},
+    "entropy": {"bounds", "games"},
+    "stationary": {"symmetry", "thresholds", "bounds", "games"},
+    "crossplay": {"stationary", "thresholds", "symmetry", "bounds", "games"},
+    "certificates": {"crossplay", "stationary", "thresholds", "symmetry", "entropy", "bounds", "games"},
+    "answers": {"certificates", "crossplay", "stationary", "thresholds", "symmetry", "entropy", "bounds", "games", "checker"},
+    "claims": {"answers", "certificates", "stationary", "symmetry", "entropy", "games", "checker"},
+    "cli": {"claims", "answers", "certificates", "crossplay", "symmetry", "entropy", "bounds", "games", "checker"},
+    "checker": set(),
+}
+GROUND = {"exact", "errors"}        # what every room of the generator may use
+STANDARD_LIBRARY = {
+    "__future__", "argparse", "bisect", "collections", "concurrent", "dataclasses", "fractions", "functools", "hashlib",
+    "itertools", "json", "math", "operator", "os", "pathlib", "re", "struct", "sys", "time", "typing",
+}
 
 
-def layer_of(part):
-    if part.endswith(("_api", "_result")):      # the calls behind the commands, one module each
-        part = "api"
-    return next(k for k, names in enumerate(LAYERS) if part in names)
-
-
-def imported(path):
+def imported(path: Path) -> Iterator[str]:
+    """The full names that a file imports, `from a import b` as `a.b`."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
         elif isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
 
 
-def modules():
+def room_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def allowed(room: str) -> set[str]:
+    return ROOMS[room] | {room} | (set() if room == "checker" else GROUND)
+
+
+def forbidden(room: str, names: Iterator[str]) -> list[str]:
+    """Those of `names` that a file in `room` must not import."""
+    found = [name for name in names if name.split(".")[0] == "certify"]
+    return [name for name in found if name.count(".") and name.split(".")[1] not in allowed(room)]
+
+
+def modules() -> list[Path]:
     return [p for p in sorted(PACKAGE.rglob("*.py")) if p != PACKAGE / "__init__.py"]
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_go_one_way(path):
-    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    for name in imported(path):
-        pieces = name.split(".")
-        if pieces[0] != "certify":
-            continue
-        if part == "checker":
-            assert pieces[1] == "checker", f"the checker imports {name}"
-        elif len(pieces) > 1 and pieces[1] == "checker":
-            assert layer_of(part) >= layer_of("api"), f"{part} imports the checker"
-        elif len(pieces) > 1:
-            assert layer_of(pieces[1]) <= layer_of(part), f"{part} imports {name}"
+def test_imports_go_one_way(path: Path) -> None:
+    assert not forbidden(room_of(path), imported(path))
 
 
-def test_the_standard_library_engine_needs_nothing_else():
-    allowed = {"__future__", "argparse", "bisect", "collections", "concurrent", "dataclasses", "fractions", "functools",
-               "hashlib", "itertools", "json", "math", "operator", "pathlib", "re", "sys", "os", "certify", "time", "typing",
-               "struct"}
-    for path in sorted((PACKAGE / "checker").glob("*.py")):
-        if path.name.startswith("fast"):
+def test_the_rooms_form_no_circle() -> None:
+    left = dict(ROOMS)
+    while left:
+        ground = [room for room, below in left.items() if not below & left.keys()]
+        assert ground, f"a circle among {sorted(left)}"
+        for room in ground:
+            del left[room]
+
+
+def test_an_import_that_runs_back_up_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "new.py"
+    path.write_text("from certify import errors, symmetry\nfrom certify.stationary import greedy\n", encoding="utf-8")
+    assert forbidden("symmetry", imported(path)) == ["certify.stationary.greedy"]
+    assert forbidden("checker", imported(path)) == ["certify.errors", "certify.symmetry", "certify.stationary.greedy"]
+
+
+def file_circles(edges: dict[str, set[str]]) -> list[str]:
+    """The files on circles of imports: what is left after those that import nothing left are taken away."""
+    left = {name: set(targets) for name, targets in edges.items()}
+    while ground := [name for name, targets in left.items() if not targets & left.keys()]:
+        for name in ground:
+            del left[name]
+    return sorted(left)
+
+
+def edges() -> dict[str, set[str]]:
+    names = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in modules()}
+    found = {}
+    for name, path in names.items():
+        targets = {t if t in names else t.rpartition(".")[0] for t in imported(path)}
+        found[name] = (targets & names.keys()) - {name}
+    return found
+
+
+def test_no_two_files_import_each_other() -> None:
+    assert not file_circles(edges())
+
+
+def test_a_circle_is_seen() -> None:
+    assert file_circles({"a": {"b"}, "b": {"a"}, "c": {"a"}, "d": set()}) == ["a", "b", "c"]
+
+
+def test_the_plain_engine_needs_the_standard_library_only() -> None:
+    for path in sorted((PACKAGE / "checker").rglob("*.py")):
+        if path.parent.name == "fast":
             continue
         found = {name.split(".")[0] for name in imported(path)}
-        assert found <= allowed, f"{path.name} imports {found - allowed}"
+        assert found <= STANDARD_LIBRARY | {"certify"}, f"{path.name} imports {found - STANDARD_LIBRARY}"
+
+
+@pytest.mark.parametrize("engine, other", [("plain", "fast"), ("fast", "plain")])
+def test_the_engines_never_meet(engine: str, other: str) -> None:
+    for path in sorted((PACKAGE / "checker" / engine).glob("*.py")):
+        assert not [name for name in imported(path) if name.startswith(f"certify.checker.{other}.")]

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-import numpy as np
-
 from certify.bounds.arb_evaluate import arb_evaluate
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.interval_values import interval_values

@@ -12,13 +12,13 @@ from typing import Any
 from certify.bounds.enclosure import Enclosure
 from certify.certificates.multiplicity import policy_box
 from certify.certificates.version import FORMAT, VERSION
+from certify.crossplay.matrix import cross_play
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
-from certify.symmetry.crossplay import cross_play
-from certify.uniqueness.approx_equations import ApproxEquations
-from certify.uniqueness.existence import StationaryProof
-from certify.uniqueness.pieces import UNIT_BITS
+from certify.stationary.approx_equations import ApproxEquations
+from certify.stationary.branch_pieces import UNIT_BITS
+from certify.stationary.existence import StationaryProof
 
 _GRID = 10**9  # ends of enclosures are multiples of 1/_GRID, with room for the checker's coarser boxes
 
@@ -30,7 +30,7 @@ def crossplay_certificate(game: Game, proofs: Sequence[StationaryProof]) -> dict
     >>> from certify.checker import check_certificate
     >>> from certify.games import builtin
     >>> from certify.games.tree import unroll
-    >>> from certify.symmetry.approx_runs import proved_runs
+    >>> from certify.crossplay.approx_runs import proved_runs
     >>> game = builtin("lever:2")
     >>> proofs = proved_runs(unroll(game, cluster=False), Fraction(1, 4))
     >>> check_certificate(crossplay_certificate(game, proofs)).valid

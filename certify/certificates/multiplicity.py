@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 
 from certify.bounds.arb_numbers import arb_ends, to_arb, working_precision
+from certify.certificates.symmetry import map_to_json
 from certify.certificates.version import FORMAT, VERSION
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
-from certify.symmetry.evidence import map_to_json
-from certify.uniqueness.approx_equations import ApproxEquations
-from certify.uniqueness.existence import StationaryProof
-from certify.uniqueness.multiplicity import SADDLE, UNDECIDED, Multiplicity, Solution, Witness
-from certify.uniqueness.pieces import INVERSE_BITS, UNIT_BITS
+from certify.stationary.approx_equations import ApproxEquations
+from certify.stationary.branch_pieces import INVERSE_BITS, UNIT_BITS
+from certify.stationary.existence import StationaryProof
+from certify.stationary.multiplicity import SADDLE, UNDECIDED, Multiplicity, Solution, Witness
 
 _RADIUS_BITS = 40  # boxes of radius 2^-40: far above rounding, far below the distance of two policies
 _DIRECTION_BITS = 40
@@ -40,7 +40,7 @@ def multiplicity_certificate(game: Game, result: Multiplicity, search: dict[str,
 
     >>> from certify.games import builtin
     >>> from certify.games.tree import unroll
-    >>> from certify.uniqueness.multiplicity import find_multiplicity
+    >>> from certify.stationary.multiplicity import find_multiplicity
     >>> game = builtin("lever:2")
     >>> certificate = multiplicity_certificate(game, find_multiplicity(unroll(game)))
     >>> certificate["kind"], len(certificate["proof"]["witness"]["policies"])

@@ -11,10 +11,9 @@ from certify.certificates.version import FORMAT, VERSION
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
-from certify.uniqueness.enclosed import Enclosed
-from certify.uniqueness.greedy import GreedyRow
-from certify.uniqueness.pieces import UNIT_BITS, Piece
-
+from certify.stationary.branch_pieces import UNIT_BITS, Piece
+from certify.stationary.enclosed import Enclosed
+from certify.stationary.greedy import GreedyRow
 
 # of the threshold inside: what the certificate around it states, and what no checker reads
 _LEFT_OUT = ("format", "version", "kind", "game", "game_sha256", "objective", "consequences", "search")

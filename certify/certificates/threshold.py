@@ -10,10 +10,10 @@ from certify.certificates.version import FORMAT, VERSION
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
-from certify.uniqueness.concavity import Concavity
-from certify.uniqueness.contraction import UNIT
-from certify.uniqueness.cover_tree import Node, node_to_json
-from certify.uniqueness.structural import Structural
+from certify.thresholds.concavity import Concavity
+from certify.thresholds.contraction import UNIT
+from certify.thresholds.cover_tree import Node, node_to_json
+from certify.thresholds.structural import Structural
 
 CONSEQUENCES = (
     "For every temperature alpha >= alpha_star the game has exactly one stationary policy.",

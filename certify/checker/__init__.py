@@ -3,6 +3,6 @@ for the optional fast engine; imports nothing else of the project.
 """
 
 from certify.checker.check import Verdict, check_certificate, check_file
-from certify.checker.envelope import Malformed
+from certify.checker.reading.envelope import Malformed
 
 __all__ = ["Malformed", "Verdict", "check_certificate", "check_file"]

@@ -7,7 +7,7 @@ import sys
 import time
 
 from certify.checker.check import ENGINES, check_file
-from certify.checker.envelope import Malformed
+from certify.checker.reading.envelope import Malformed
 
 
 def main(arguments=None):

@@ -4,13 +4,24 @@ says what is proved.  The claim of the verdict is written here, never copied fro
 
 from dataclasses import asdict, dataclass
 
-from certify.checker import cover
-from certify.checker.envelope import (
-    FORMAT, VERSION, Failed, Malformed, array, check_limits, integer, rational, read_file, record, sha256)
-from certify.checker.game import read_game
-from certify.checker.process import build_process
-from certify.checker.stdlib import StdlibEngine
-from certify.checker.structural import FORMS, check_structural, shape_of_parameters
+from certify.checker.cover import tree as cover
+from certify.checker.kinds.structural import FORMS, check_structural, shape_of_parameters
+from certify.checker.plain.engine import StdlibEngine
+from certify.checker.reading.envelope import (
+    FORMAT,
+    VERSION,
+    Failed,
+    Malformed,
+    array,
+    check_limits,
+    integer,
+    rational,
+    read_file,
+    record,
+    sha256,
+)
+from certify.checker.reading.game import read_game
+from certify.checker.reading.process import build_process
 
 ENGINES = ("auto", "stdlib", "fast")
 AUTO_SECONDS = 2  # of estimated work, beyond which "auto" takes the fast engine
@@ -74,13 +85,13 @@ def _check(certificate, engine, progress, workers):
 
 def _check_elsewhere(certificate, kind):
     """Kinds that have checkers of their own."""
-    from certify.checker import symmetry
+    from certify.checker.kinds import symmetry
 
     try:
         if kind == "symmetry":
             found = symmetry.check_symmetry_certificate(certificate)
         else:
-            from certify.checker.entropy import check_entropy
+            from certify.checker.kinds.entropy import check_entropy
             found = check_entropy(certificate)
     except symmetry.Malformed as error:
         raise Malformed("certificate", str(error)) from None
@@ -89,7 +100,7 @@ def _check_elsewhere(certificate, kind):
 
 def _check_multiplicity(certificate):
     """At least two stationary policies at one temperature."""
-    from certify.checker.multiplicity import check_multiplicity_certificate
+    from certify.checker.kinds.multiplicity import check_multiplicity_certificate
 
     try:
         claim, steps = check_multiplicity_certificate(certificate)
@@ -100,7 +111,7 @@ def _check_multiplicity(certificate):
 
 def _check_crossplay(certificate):
     """Teams whose agents come from different stationary policies."""
-    from certify.checker.crossplay import check_crossplay
+    from certify.checker.kinds.crossplay import check_crossplay
 
     try:
         claim, steps = check_crossplay(certificate)
@@ -111,7 +122,7 @@ def _check_crossplay(certificate):
 
 def _check_optimum(certificate, engine, progress, workers):
     """An optimum, whose threshold is checked by the engine asked for."""
-    from certify.checker.optimum import check_optimum
+    from certify.checker.kinds.optimum import check_optimum
 
     used = "stdlib"
 
@@ -263,7 +274,7 @@ class _ThresholdCheck:
         if wanted == "stdlib":
             return plain
         try:
-            from certify.checker.fast import FastEngine
+            from certify.checker.fast.engine import FastEngine
         except ImportError:
             if wanted == "auto":
                 return [StdlibEngine()]  # slower, and needs nothing
@@ -279,7 +290,7 @@ class _ThresholdCheck:
             if any(value is not None for value in stated.values()):
                 raise Failed("a claim of multiplicity without evidence", step="claim.alpha_multiple")
             return 0, ""
-        from certify.checker.multiplicity import check_multiplicity
+        from certify.checker.kinds.multiplicity import check_multiplicity
 
         found = check_multiplicity(data, evidence, game=game, where="multiplicity")
         for key, proved in (("alpha_multiple", found.alpha), ("alpha_two_maxima", found.two_maxima)):
@@ -290,7 +301,7 @@ class _ThresholdCheck:
         return found.steps, f"; at alpha = {found.alpha} there are several"
 
     def _symmetry(self, data):
-        from certify.checker import symmetry
+        from certify.checker.kinds import symmetry
 
         try:
             found = symmetry.check_symmetry(data, self.certificate["symmetry"])

@@ -10,8 +10,10 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from certify.api import save_document
-from certify.entropy import StepReport, advantages_from_json, policy_from_json, sign_certificate, step_report
+from certify.answers.entropy import StepReport, step_report
+from certify.certificates.entropy import sign_certificate
+from certify.certificates.writing import save_document
+from certify.entropy import advantages_from_json, policy_from_json
 from certify.errors import Undecided
 
 

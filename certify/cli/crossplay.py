@@ -7,20 +7,20 @@ from pathlib import Path
 
 import click
 
-from certify.api import check, threshold
+from certify.answers.threshold import check, threshold
+from certify.bounds.policy_table import load_policy
 from certify.cli.output import Progress
+from certify.cli.symmetries import finish, finish_undecided
+from certify.crossplay.pairs import disjoint_pairs
+from certify.crossplay.report import pairs_json, pairs_text, study_json, study_text
+from certify.crossplay.study import study, study_policies
 from certify.errors import InputError, Undecided
 from certify.exact import parse_rational
 from certify.games.canonical import game_sha256
 from certify.games.load import load
 from certify.games.model import Game
-from certify.games.textfile import parse_json, read_text
+from certify.games.readers.textfile import parse_json, read_text
 from certify.games.tree import unroll
-from certify.cli.symmetries import finish, finish_undecided
-from certify.symmetry.crossplay_report import pairs_json, pairs_text, study_json, study_text
-from certify.symmetry.crossplay_study import study, study_policies
-from certify.symmetry.pairs import disjoint_pairs
-from certify.symmetry.policy_table import load_policy
 
 
 @click.command("crossplay")

@@ -14,16 +14,16 @@ from typing import Any
 
 import click
 
+from certify.answers.entropy import DEFAULT_ETA_LIMIT, StepReport, entropy_path, step_report
+from certify.certificates.entropy import table_certificate
+from certify.cli.entropy_flow import flow_command
 from certify.entropy.algorithms import ALGORITHMS, find_algorithm
-from certify.entropy.certificate import table_certificate
 from certify.entropy.clipping_bound import clipping_bound, ppo_overshoot
 from certify.entropy.controller_proofs import Proof, prove_adapo, prove_zeta, refute_two_cycle
 from certify.entropy.enclosure import RationalEnclosure, working_precision
-from certify.cli.entropy_flow import flow_command
 from certify.entropy.formats import FloatFormat, find_format
 from certify.entropy.plots import plot_bias, plot_change
 from certify.entropy.policy import Policy, StatePolicy, advantages_from_json, numbers, policy_from_json, read_json_argument
-from certify.entropy.report import DEFAULT_ETA_LIMIT, StepReport, entropy_path, step_report
 from certify.entropy.rounded_update import RoundedUpdate, rounded_update
 from certify.errors import InputError, Undecided
 from certify.exact import decimal_text, parse_rational, rational_text

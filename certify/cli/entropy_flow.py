@@ -9,12 +9,12 @@ from fractions import Fraction
 
 import click
 
+from certify.bounds.policy_table import load_policy
 from certify.entropy.enclosure import RationalEnclosure
 from certify.entropy.flow import flow_piece, flow_report, history_tree
 from certify.errors import InputError
 from certify.exact import decimal_text, parse_rational, rational_text
 from certify.games.load import load
-from certify.symmetry.policy_table import load_policy
 
 _DIGITS = 12
 

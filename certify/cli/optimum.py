@@ -6,14 +6,15 @@ from fractions import Fraction
 
 import click
 
+from certify.answers.optimum import OptimumResult
+from certify.answers.optimum import optimum as find_optimum
+from certify.answers.policy import PolicyDistance, policy_distance
 from certify.bounds.enclosure import Enclosure
 from certify.cli.output import DONE, UNDECIDED, Progress, print_json
 from certify.errors import InputError
 from certify.exact import decimal_text, parse_rational, rational_text
 from certify.games import Game, load
 from certify.games.tree import DEFAULT_MAX_ENTRIES
-from certify.optimum_api import OptimumResult, optimum as find_optimum
-from certify.policy_api import PolicyDistance, policy_distance
 
 _SHOWN_ROWS = 40
 

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import click
 
-from certify.api import save_document
-from certify.certificates.signing import new_key, sign as sign_document, verify
+from certify.certificates.signing import new_key, verify
+from certify.certificates.signing import sign as sign_document
+from certify.certificates.writing import save_document
 from certify.checker import Malformed
-from certify.checker.envelope import read_file
+from certify.checker.reading.envelope import read_file
 from certify.cli.output import DONE, REFUTED, print_json
 from certify.errors import InputError
-from certify.games.textfile import parse_json, read_text
+from certify.games.readers.textfile import parse_json, read_text
 
 
 @click.command()

@@ -12,11 +12,12 @@ from typing import NoReturn
 
 import click
 
+from certify.answers.symmetries import SymmetriesResult
 from certify.cli.output import DONE, REFUTED, UNDECIDED, print_json
 from certify.errors import InputError, Undecided
 from certify.games.load import load
 from certify.games.model import Game, GameTables
-from certify.games.textfile import parse_json, read_text
+from certify.games.readers.textfile import parse_json, read_text
 from certify.symmetry.group import SymmetryGroup
 from certify.symmetry.group import symmetries as find_symmetries
 from certify.symmetry.maps import read_map
@@ -30,7 +31,7 @@ def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs
     if path.suffix.lower() == ".json" and path.is_file():
         document = parse_json(read_text(path), name)
         if isinstance(document, dict) and document.get("parameters"):
-            from certify.games.native import load_parametric
+            from certify.games.readers.native import load_parametric
 
             return load_parametric(path, horizon)
     if path.suffix.lower() == ".dpomdp" and horizon is None and not needs_horizon:
@@ -86,7 +87,7 @@ def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, 
         text += f"\nz3 on automorphisms outside the group: {answer.status}"
         text += f" ({answer.reason})" if answer.reason else ""
     if output is not None:
-        group.save(output)
+        SymmetriesResult.of(group).save(output)
         document["certificate"], text = output, f"{text}\ncertificate: {output}"
     document["seconds"] = round(time.monotonic() - began, 3)
     finish(as_json, document, f"{text}\n{document['seconds']} s", group.status)
@@ -110,10 +111,10 @@ def _check_candidate(game: GameTables, path: str, states: str, timeout: float, a
 
 
 def _check_policy(game: GameTables, path: str, max_nodes: int, as_json: bool) -> NoReturn:
+    from certify.bounds.policy_table import load_policy
     from certify.games.tree import unroll
     from certify.symmetry.histories import fixed_subspace, is_equivariant
     from certify.symmetry.policy_report import policy_json, policy_text
-    from certify.symmetry.policy_table import load_policy
 
     if not isinstance(game, Game):
         raise InputError(game.name, "a game with parameters", "give them values to test a policy")

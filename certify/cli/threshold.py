@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import click
 
-from certify import api
+from certify.answers import threshold as api
 from certify.cli.output import DONE, UNDECIDED, Progress, print_json, shown
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text

@@ -18,7 +18,7 @@ from flint import arb
 from certify.entropy.enclosure import RationalEnclosure, ball, dot
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
-from certify.games.textfile import parse_json, read_text
+from certify.games.readers.textfile import parse_json, read_text
 
 Numbers = tuple[RationalEnclosure, ...]
 

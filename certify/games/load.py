@@ -14,9 +14,9 @@ from typing import Any
 from certify.errors import InputError
 from certify.games.builtin import adjusted, builtin, checked_horizon, is_builtin
 from certify.games.canonical import game_from_json
-from certify.games.dpomdp import read_dpomdp
 from certify.games.model import Game
-from certify.games.textfile import parse_json, read_text
+from certify.games.readers.dpomdp import read_dpomdp
+from certify.games.readers.textfile import parse_json, read_text
 
 ROWS = ("exact", "renormalise")
 
@@ -83,6 +83,6 @@ def _from_json(data: Any, where: str, horizon: int | None, discount: Fraction | 
         if values:
             raise InputError(where, "a canonical game has no parameters", "leave the values out")
         return adjusted(game_from_json(data, where), horizon, discount, fixed=False)
-    from certify.games.native import read_native  # brings sympy, which takes half a second
+    from certify.games.readers.native import read_native  # brings sympy, which takes half a second
 
     return adjusted(read_native(data, where, horizon, values), None, discount, fixed=False)

@@ -1,9 +1,7 @@
 """Symmetries: maps of a game decided, the whole group found and proved complete (theory, section 8)."""
 
 from certify.symmetry.compare import differences, is_symmetry
-from certify.symmetry.evidence import certificate, evidence
 from certify.symmetry.group import SymmetryGroup, symmetries
 from certify.symmetry.maps import GameMap, read_map
 
-__all__ = ["GameMap", "SymmetryGroup", "certificate", "differences", "evidence", "is_symmetry", "read_map",
-           "symmetries"]
+__all__ = ["GameMap", "SymmetryGroup", "differences", "is_symmetry", "read_map", "symmetries"]

@@ -6,12 +6,9 @@ each re-verified against the exact tables by an independent comparison.
 
 from __future__ import annotations
 
-import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 
 from certify.errors import InputError, Undecided
@@ -73,20 +70,6 @@ class SymmetryGroup:
                 if (following := g.after(current)).key not in seen:
                     seen.add(following.key)
                     frontier.append(following)
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the certificate that `certify check` verifies.
-
-        Raises `InputError` for parametric games and where the file cannot be written.
-        """
-        from certify.symmetry.evidence import certificate
-
-        text = json.dumps(certificate(self), separators=(",", ":"), ensure_ascii=False)
-        try:
-            Path(path).write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            raise InputError(str(path), f"cannot be written ({error.strerror})",
-                             "name a file in a folder that exists") from None
 
 
 def symmetries(game: GameTables | str, *, states: str = "reachable", max_nodes: int = 200_000,

@@ -70,7 +70,7 @@ class _Translation:
 def decide_parametric(game: ParametricGame, mapping: GameMap, *, timeout: float = 60.0) -> Verdict:
     """Whether `mapping` is a symmetry for all parameter values; refuted with values, re-checked exactly.
 
-    >>> from certify.games.native import read_parametric
+    >>> from certify.games.readers.native import read_parametric
     >>> from certify.symmetry.maps import read_map
     >>> game = read_parametric({"kind": "one-shot", "payoff": [[1, 0], [0, "1 - eps"]],
     ...                         "parameters": {"eps": ["0 < eps", "eps < 1"]}}, "here")
@@ -127,7 +127,7 @@ def parametric_symmetries(game: ParametricGame, *, states: str = "reachable", ti
     Raises `Undecided` where z3 cannot compare two expressions in `timeout` seconds, and
     `InputError` where no parameter value meets the constraints.
 
-    >>> from certify.games.native import read_parametric
+    >>> from certify.games.readers.native import read_parametric
     >>> payoff = [[1, 0, 0], [0, 1, 0], [0, 0, "1 - eps"]]
     >>> game = read_parametric({"kind": "one-shot", "payoff": payoff,
     ...                         "parameters": {"eps": ["0 < eps", "eps < 1"]}}, "here")

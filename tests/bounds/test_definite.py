@@ -6,9 +6,17 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from certify.bounds import (check_definite_factor, definite_factor, hessian, is_positive_definite,
-                            largest_eigenvalue_upper, lambda_max_lower, lambda_max_upper, smallest_eigenvalue_lower)
-from certify.bounds import definite
+from certify.bounds import (
+    check_definite_factor,
+    definite,
+    definite_factor,
+    hessian,
+    is_positive_definite,
+    lambda_max_lower,
+    lambda_max_upper,
+    largest_eigenvalue_upper,
+    smallest_eigenvalue_lower,
+)
 from certify.bounds.definite import norm_upper
 from certify.games.builtin import builtin
 from certify.games.tree import unroll

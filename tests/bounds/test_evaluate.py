@@ -6,15 +6,15 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-
 from brute_force import aoh_classes, objective, trajectories
+from random_games import random_game, random_games
+from random_policies import random_box, random_policy, small_trees
+
 from certify.bounds import PolicyBox, arb_evaluate, evaluate, exact_evaluate, layout_of
 from certify.bounds import point as point_module
 from certify.errors import InputError
 from certify.games.builtin import builtin
 from certify.games.tree import unroll
-from random_games import random_game, random_games
-from random_policies import random_box, random_policy, small_trees
 
 FIELDS = ("value", "entropy", "q", "gradient")
 

@@ -5,17 +5,26 @@ from fractions import Fraction
 import mpmath
 import numpy as np
 import pytest
-
 from brute_force import objective, trajectories
-from certify.bounds import PolicyBox, arb_hessian, evaluate, exact_hessian, hessian, lambda_max_lower, lambda_max_upper
-from certify.bounds import layout_of, second_order
+from random_games import random_game
+from random_policies import flat, projected, random_box, random_direction, random_policy, small_trees
+
+from certify.bounds import (
+    PolicyBox,
+    arb_hessian,
+    evaluate,
+    exact_hessian,
+    hessian,
+    lambda_max_lower,
+    lambda_max_upper,
+    layout_of,
+    second_order,
+)
 from certify.bounds.arb_evaluate import to_floats
 from certify.bounds.objects import ObjectRecursion
 from certify.errors import InputError
 from certify.games.builtin import builtin
 from certify.games.tree import unroll
-from random_games import random_game
-from random_policies import flat, projected, random_box, random_direction, random_policy, small_trees
 
 
 def quadratic(form, v, alpha):

@@ -4,12 +4,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from random_policies import random_policy, small_trees
 
 from certify.bounds import PolicyBox, evaluate, exact_evaluate, layout_of, local_bonus_field, local_bonus_q
 from certify.errors import InputError
 from certify.games.builtin import builtin
 from certify.games.tree import unroll
-from random_policies import random_policy, small_trees
 
 
 def test_field_and_q_contain_the_exact_ones():

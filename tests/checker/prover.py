@@ -5,12 +5,12 @@ small games only.
 
 from fractions import Fraction
 
-from certify.checker.cover import Step, pairs
-from certify.checker.envelope import sha256
-from certify.checker.game import read_game
-from certify.checker.process import build_process
-from certify.checker.stdlib import StdlibEngine, weighted_bound
-from certify.checker.step import StepCheck
+from certify.checker.cover.tree import Step, pairs
+from certify.checker.plain.engine import StdlibEngine, weighted_bound
+from certify.checker.plain.step import StepCheck
+from certify.checker.reading.envelope import sha256
+from certify.checker.reading.game import read_game
+from certify.checker.reading.process import build_process
 
 UNIT = -12
 

@@ -7,10 +7,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from certify.checker.box import Block, Box
-from certify.checker.dyadic import ONE
-from certify.checker.game import read_game
-from certify.checker.process import build_process
+from certify.checker.numbers.fixed_point import ONE
+from certify.checker.plain.box import Block, Box
+from certify.checker.reading.game import read_game
+from certify.checker.reading.process import build_process
 
 
 def random_game(seed, agents=2, horizon=2, actions=2, states=2, observations=2, initial=False):

@@ -14,14 +14,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from sampling import action_values, objective, random_box, random_policy, random_process, values  # noqa: E402
 
-from certify.checker.box import Block, Box  # noqa: E402
-from certify.checker.cover import Step, pairs  # noqa: E402
-from certify.checker.dyadic import BITS, ONE  # noqa: E402
-from certify.checker.linear import greedy, multilinear_max  # noqa: E402
-from certify.checker.models import Models  # noqa: E402
-from certify.checker.pd import definite_on_tangents, positive_definite  # noqa: E402
-from certify.checker.step import StepCheck  # noqa: E402
-from certify.checker.stdlib import StdlibEngine  # noqa: E402
+from certify.checker.cover.tree import Step, pairs  # noqa: E402
+from certify.checker.numbers.fixed_point import BITS, ONE  # noqa: E402
+from certify.checker.numbers.linear import greedy, multilinear_max  # noqa: E402
+from certify.checker.numbers.positive_definite import definite_on_tangents, positive_definite  # noqa: E402
+from certify.checker.plain.box import Block, Box  # noqa: E402
+from certify.checker.plain.engine import StdlibEngine  # noqa: E402
+from certify.checker.plain.models import Models  # noqa: E402
+from certify.checker.plain.step import StepCheck  # noqa: E402
 
 GAMES = [dict(seed=1), dict(seed=2, initial=True), dict(seed=3, agents=3, observations=1),
          dict(seed=4, actions=3, observations=1), dict(seed=5, agents=1),
@@ -192,7 +192,7 @@ def test_definite_boxes_have_negative_second_derivatives():
 
 def test_second_derivative_at_a_point_is_the_one_bounded():
     """On boxes that are nearly points D - C is minus the second derivative of beta J, entry by entry."""
-    from certify.checker.definite import _Form
+    from certify.checker.plain.definite import _Form
     for sizes in GAMES[:4]:
         process = random_process(**sizes)
         engine = engine_for(process)

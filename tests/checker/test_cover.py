@@ -13,9 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from sampling import random_process  # noqa: E402
 
 from certify.checker import check_certificate  # noqa: E402
-from certify.checker.cover import check_cover, concavity_claims, cover_claims, read_nodes  # noqa: E402
-from certify.checker.envelope import Failed  # noqa: E402
-from certify.checker.obligations import DefiniteClaim, StepClaim, verify_all  # noqa: E402
+from certify.checker.cover.obligations import DefiniteClaim, StepClaim, verify_all  # noqa: E402
+from certify.checker.cover.tree import check_cover, concavity_claims, cover_claims, read_nodes  # noqa: E402
+from certify.checker.reading.envelope import Failed  # noqa: E402
 
 VALID = Path(__file__).resolve().parent.parent / "certificates" / "valid"
 PROCESS = random_process(1)

@@ -6,8 +6,8 @@ from fractions import Fraction
 import mpmath
 import pytest
 
-from certify.checker import dyadic
-from certify.checker.dyadic import BITS, ONE
+from certify.checker.numbers import fixed_point as dyadic
+from certify.checker.numbers.fixed_point import BITS, ONE
 
 ULPS = 3  # an enclosure is at most this wide, beyond relative errors for large exp
 

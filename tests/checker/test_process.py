@@ -11,8 +11,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from sampling import action_values, random_game, reach, values  # noqa: E402
 
-from certify.checker.game import read_game  # noqa: E402
-from certify.checker.process import build_process  # noqa: E402
+from certify.checker.reading.game import read_game  # noqa: E402
+from certify.checker.reading.process import build_process  # noqa: E402
 from certify.games import builtin  # noqa: E402
 from certify.games.canonical import game_to_json  # noqa: E402
 

@@ -8,13 +8,20 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from certify.checker.envelope import Failed
-from certify.checker.game import read_game
-from certify.checker.structural import (
-    Shape, check_structural, one_step_sums, row_sums, semidefinite, shape_of_game, spectral_holds, spreads)
+from certify.checker.kinds.structural import (
+    Shape,
+    check_structural,
+    one_step_sums,
+    row_sums,
+    semidefinite,
+    shape_of_game,
+    spectral_holds,
+    spreads,
+)
+from certify.checker.reading.envelope import Failed
+from certify.checker.reading.game import read_game
 from certify.games import builtin
 from certify.games.canonical import game_to_json
-
 
 ONE_STEP = {"format": "certify-game", "version": 1, "horizon": 1, "discount": "1", "available": None,
             "transition": [], "emission": []}

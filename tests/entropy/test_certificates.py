@@ -14,13 +14,13 @@ import pytest
 from entropy_certificates import FOLDER, everything
 from entropy_instances import random_advantages, random_policy, row
 
-from certify.checker import entropy_arithmetic
-from certify.checker.entropy import check_entropy
-from certify.checker.entropy_arithmetic import ONE, Interval, Unbounded
+from certify.answers.entropy import step_report
+from certify.certificates.entropy import table_certificate
+from certify.checker.kinds.entropy import check_entropy
+from certify.checker.numbers import interval as entropy_arithmetic
+from certify.checker.numbers.interval import ONE, Interval, Unbounded
 from certify.entropy.algorithms import ALGORITHMS
-from certify.entropy.certificate import table_certificate
 from certify.entropy.formats import BFLOAT16
-from certify.entropy.report import step_report
 
 FILES = {folder: sorted((FOLDER / folder).glob("entropy_*.json")) for folder in ("valid", "invalid", "malformed")}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from certify.checker.entropy import check_entropy
+from certify.checker.kinds.entropy import check_entropy
 from certify.cli.entropy import entropy
 from certify.errors import InputError
 

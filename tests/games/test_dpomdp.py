@@ -5,7 +5,7 @@ from fractions import Fraction as F
 import pytest
 
 from certify.errors import InputError
-from certify.games.dpomdp import read_dpomdp
+from certify.games.readers.dpomdp import read_dpomdp
 
 PREAMBLE = """agents: 2
 discount: 1

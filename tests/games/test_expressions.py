@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from certify.errors import InputError
-from certify.games.expressions import constraint, evaluate
+from certify.games.readers.expressions import constraint, evaluate
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 import jsonschema
 
 from certify.games import builtin, game_to_json, load
-from certify.games.schema import game_schema
+from certify.games.readers.schema import game_schema
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "game-format.md").read_text(encoding="utf-8")
 

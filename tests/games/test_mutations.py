@@ -8,8 +8,8 @@ import pytest
 
 from certify.errors import InputError
 from certify.games import builtin, check_game, game_from_json, game_to_json
-from certify.games.dpomdp import read_dpomdp
-from certify.games.native import read_native
+from certify.games.readers.dpomdp import read_dpomdp
+from certify.games.readers.native import read_native
 
 DPOMDP = """agents: 2
 discount: 1

@@ -10,8 +10,8 @@ import sympy
 
 from certify.errors import InputError
 from certify.games import builtin, game_to_json, list_builtins, load
-from certify.games.native import load_parametric, read_native, read_parametric
-from certify.games.schema import game_schema
+from certify.games.readers.native import load_parametric, read_native, read_parametric
+from certify.games.readers.schema import game_schema
 
 ONE_SHOT = {
     "kind": "one-shot",

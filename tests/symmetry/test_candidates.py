@@ -14,7 +14,7 @@ from symmetry_games import apply_map, random_map, same_tables, shared_game
 from certify.errors import InputError
 from certify.games import builtin
 from certify.games.model import reachable_states, restrict_to_reachable
-from certify.games.native import read_parametric
+from certify.games.readers.native import read_parametric
 from certify.symmetry import differences, is_symmetry, read_map, symmetries
 from certify.symmetry.candidate import check_candidate
 from certify.symmetry.compare import flat_tables, image_of, sentence

@@ -13,11 +13,13 @@ import pytest
 from symmetry_certificates import FOLDER, everything
 from symmetry_games import shared_game
 
-from certify.checker import symmetry as checker
-from certify.checker.symmetry import Malformed, check_symmetry, check_symmetry_certificate
+from certify.certificates.symmetry import evidence
+from certify.certificates.symmetry import certificate
+from certify.checker.kinds import symmetry as checker
+from certify.checker.kinds.symmetry import Malformed, check_symmetry, check_symmetry_certificate
 from certify.games import builtin
 from certify.games.canonical import game_to_json
-from certify.symmetry import certificate, evidence, symmetries
+from certify.symmetry import symmetries
 
 FILES = {folder: sorted((FOLDER / folder).glob("*.json")) for folder in ("valid", "invalid", "malformed")}
 

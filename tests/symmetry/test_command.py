@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from symmetry_games import SHARED
 
-from certify.checker.symmetry import check_symmetry_certificate
+from certify.checker.kinds.symmetry import check_symmetry_certificate
 from certify.cli.main import main
 
 

@@ -12,12 +12,13 @@ from random_games import random_game
 from symmetry_certificates import two_cycles
 from symmetry_games import all_maps, apply_map, random_map, same_tables, shared_game
 
-from certify.checker.symmetry import check_symmetry_certificate
+from certify.certificates.symmetry import certificate
+from certify.checker.kinds.symmetry import check_symmetry_certificate
 from certify.errors import InputError, Undecided
 from certify.games import builtin
 from certify.games.model import Game, restrict_to_reachable
 from certify.games.oneshot import one_shot
-from certify.symmetry import certificate, is_symmetry, symmetries
+from certify.symmetry import is_symmetry, symmetries
 from certify.symmetry.search import find_chain
 from certify.symmetry.structure import Structure
 

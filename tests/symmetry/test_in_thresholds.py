@@ -8,8 +8,8 @@ import json
 import pytest
 
 from certify import checker
-from certify.api import threshold
-from certify.checker.symmetry import check_symmetry
+from certify.answers.threshold import threshold
+from certify.checker.kinds.symmetry import check_symmetry
 from certify.symmetry import symmetries
 
 

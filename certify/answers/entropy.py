@@ -1,0 +1,93 @@
+"""Everything that is certified about one step, in one immutable result: the answer behind
+`certify entropy` (theory, section 10; interface).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from certify.certificates.entropy import sign_certificate
+from certify.entropy.algorithms import direction, find_algorithm
+from certify.entropy.dynamics import EntropyPath
+from certify.entropy.enclosure import RationalEnclosure, enclosure, working_precision
+from certify.entropy.policy import Numbers, Policy
+from certify.entropy.sign import PersistenceResult, SignResult, certify_sign, change_range, largest_step
+from certify.errors import InputError
+from certify.exact import rational_text
+
+DEFAULT_ETA_LIMIT = Fraction(64)
+_BITS = 80  # significant bits of the ends that are printed
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """`first_order` encloses dH/dη at 0, `change` H(η) − H(0) over the steps, `sign` its sign there;
+    `persistence` is the largest η_max; `average` says over what a sampling algorithm was averaged.
+    """
+
+    policy: Policy
+    advantages: tuple[Numbers, ...]
+    algorithm: str
+    parameters: Mapping[str, Any]
+    entropy: RationalEnclosure
+    first_order: RationalEnclosure
+    change: RationalEnclosure
+    sign: SignResult
+    persistence: PersistenceResult
+    average: str
+
+    def to_json(self) -> dict:
+        """The object that `certify entropy --json` prints."""
+        p = self.persistence
+        return {
+            "status": self.sign.status, "first_order": self.first_order.outward(_BITS).texts(),
+            "change": self.change.outward(_BITS).texts(),
+            "sign": self.sign.sign, "eta_max": None if p.eta_max is None else rational_text(p.eta_max),
+            "eta_max_sign": p.sign, "eta_max_is_limit": p.limited, "forever": p.forever,
+            "reversed_at": None if p.reversed_at is None else rational_text(p.reversed_at),
+            "steps": self.sign.steps.texts(), "entropy": self.entropy.outward(_BITS).texts(),
+            "algorithm": self.algorithm, "average": self.average, "reason": self.sign.reason,
+            "witness": None if self.sign.witness is None else rational_text(self.sign.witness),
+        }
+
+    def certificate(self) -> dict | None:
+        """The certificate of the sign over the steps, or None where it is undecided."""
+        if self.sign.status != "proved":
+            return None
+        return sign_certificate(self.policy, self.advantages, self.algorithm, self.parameters,
+                                self.sign.sign, self.sign.steps, self.sign.pieces)
+
+
+def entropy_path(policy: Policy, advantages: Sequence[Numbers], algorithm: str,
+                 parameters: Mapping[str, Any]) -> EntropyPath:
+    """The entropy along the algorithm's step, at the working precision of the caller."""
+    return EntropyPath(policy, direction(algorithm, policy, advantages, parameters))
+
+
+@working_precision()
+def step_report(policy: Policy, advantages: Sequence[Numbers], algorithm: str, parameters: Mapping[str, Any],
+                lower: Fraction, upper: Fraction, eta_limit: Fraction = DEFAULT_ETA_LIMIT) -> StepReport:
+    """All enclosures and signs of one algorithm's step for every η in [lower, upper].
+
+    η_max is searched up to `eta_limit`, or up to `upper` where that is larger.
+
+    Raises `InputError` for anything that a user can mend (see `algorithms.direction`).
+
+    >>> from certify.entropy.policy import policy_from_json
+    >>> policy = policy_from_json(["1/100", "49/100", "1/2"])
+    >>> row = tuple(map(RationalEnclosure.of, (1, 0, 0)))
+    >>> report = step_report(policy, (row,), "reinforce", {}, Fraction(0), Fraction(1, 100))
+    >>> report.sign.sign, report.persistence.eta_max
+    ('increases', Fraction(64, 1))
+    """
+    find_algorithm(algorithm)
+    if eta_limit <= 0:
+        raise InputError("eta limit", f"{eta_limit}", "give a limit above 0")
+    path = entropy_path(policy, advantages, algorithm, parameters)
+    return StepReport(
+        policy, tuple(advantages), algorithm, dict(parameters), enclosure(path.entropy()),
+        enclosure(path.first_order()), change_range(path, lower, upper), certify_sign(path, lower, upper),
+        largest_step(path, max(eta_limit, upper)), path.direction.average)

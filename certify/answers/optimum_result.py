@@ -1,0 +1,147 @@
+"""What `certify.optimum` returns, by the names of infosets and actions (interface: `certify optimum`).
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from certify.bounds.enclosure import Enclosure
+from certify.bounds.policy import layout_of
+from certify.certificates.writing import save_document
+from certify.games.histories import History, histories
+from certify.games.tree import Tree
+from certify.stationary.enclosed import Enclosed
+from certify.stationary.greedy import GreedyRow
+
+Policy = dict[str, dict[str, Enclosure]]
+
+
+@dataclass(frozen=True)
+class PathPiece:
+    """Enclosures that hold for every temperature in `alpha`."""
+
+    alpha: Enclosure
+    value: Enclosure
+    return_: Enclosure
+    entropy: Enclosure
+    policy: Policy = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Tie:
+    """Actions of equal probability at `infoset`: `proved` by the `orbit` of (infoset, action) that
+    symmetries exchange, or undecided (then `orbit` is empty)."""
+
+    infoset: str
+    actions: tuple[str, ...]
+    proved: bool
+    orbit: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class OptimumResult:
+    """What `optimum` found; enclosures have `Fraction` ends.
+
+    status : "proved" (the checker accepted the certificate) or "undecided" (`reason` says why).
+    kind : "unique", or "principal branch" (the branch of stationary policies that continues the
+    unique one from large temperatures without degenerating: others may exist); None: not looked for.
+    alpha : the temperatures; lower = upper for one; of a path that could not be followed to its end
+    (`reason`), those that were reached.  value : J_alpha.  return_ : the expected return.
+    entropy : the weighted entropy.  policy : per infoset and action; over an interval of
+    temperatures all of these hold for the whole interval, and `pieces` are sharper.
+    rate : a lower bound on the exponential rate of the softmax flow near the policy.
+    greedy : per infoset the actions tied for the maximum; greedy_gap : by how much every other action
+    is less probable; ties; greedy_return : exact, tied actions played equally often.
+    reached : the smallest temperature to which the branch was followed.
+    """
+
+    status: str
+    kind: str | None
+    alpha: Enclosure
+    value: Enclosure | None = None
+    return_: Enclosure | None = None
+    entropy: Enclosure | None = None
+    policy: Policy = field(default_factory=dict, repr=False)
+    rate: Fraction | None = None
+    greedy: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    greedy_gap: dict[str, Fraction | None] = field(default_factory=dict, repr=False)
+    greedy_return: Fraction | None = None
+    ties: tuple[Tie, ...] = ()
+    pieces: tuple[PathPiece, ...] = field(default=(), repr=False)
+    alpha_star: Fraction | None = None
+    reached: Fraction | None = None
+    game_sha256: str = ""
+    horizon: int = 0
+    seconds: float = 0.0
+    engine: str = ""
+    reason: str = ""
+    document: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def radius(self) -> Fraction | None:
+        """The largest half-width of a probability's enclosure."""
+        widths = [p.upper - p.lower for row in self.policy.values() for p in row.values()]
+        return max(widths) / 2 if widths else None
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Write the certificate as JSON; raises `InputError` where there is none or it cannot be written."""
+        return save_document(self.document, path)
+
+
+class Naming:
+    """Rows of a clustered tree by the keys of all its AOHs."""
+
+    def __init__(self, tree: Tree) -> None:
+        self.tree, self.layout = tree, layout_of(tree)
+        self.histories = [histories(tree, i) for i in range(tree.number_of_agents)]
+
+    def infosets(self) -> list[tuple[History, str, int]]:
+        """(history, key, row of the clustered tree) of every AOH, agent by agent."""
+        return [(x, x.key, self.layout.rows[i, x.depth].start + x.class_index) for i, listed in enumerate(self.histories) for x in listed]
+
+    def _names(self, history: History) -> list[str]:
+        i = history.aoh.agent
+        return [self.tree.game.actions[i][a] for a in self.tree.game.actions_at(i, history.depth)]
+
+    def by_name(self, table: list[list[Any]]) -> dict[str, dict[str, Any]]:
+        """Rows of the clustered tree as {infoset: {action: entry}} over all AOHs."""
+        return {key: dict(zip(self._names(history), table[x], strict=True)) for history, key, x in self.infosets()}
+
+    def ties(self, rows: list[GreedyRow], orbit: list[list[int]] | None) -> tuple[Tie, ...]:
+        """Rows with several greedy actions, once per class, under the key of its first AOH."""
+        found, seen = [], set()
+        named = {x: (key, self._names(history)) for history, key, x in reversed(self.infosets())}
+        for _, key, x in self.infosets():
+            row = rows[x]
+            if len(row.actions) > 1 and x not in seen:
+                seen.add(x)
+                names = named[x][1]
+                members = ()
+                if row.tied:
+                    number = orbit[x][row.actions[0]]
+                    members = tuple((named[y][0], named[y][1][a]) for y in sorted(named) for a, k in enumerate(orbit[y]) if k == number)
+                found.append(Tie(key, tuple(names[a] for a in row.actions), row.tied, members))
+        return tuple(found)
+
+    def enclosed(self, result: OptimumResult, enclosed: list[Enclosed]) -> OptimumResult:
+        """`result` with the enclosures, and their hulls."""
+        pieces = tuple(PathPiece(Enclosure(e.low, e.high), e.value, e.reward, e.entropy, self.by_name(e.policy)) for e in enclosed)
+        return replace(
+            result, pieces=pieces, value=_hull([p.value for p in pieces]), return_=_hull([p.return_ for p in pieces]),
+            entropy=_hull([p.entropy for p in pieces]),
+            policy={key: {a: _hull([p.policy[key][a] for p in pieces]) for a in row} for key, row in pieces[0].policy.items()})
+
+    def greedy(self, result: OptimumResult, rows: list[GreedyRow], orbit: list[list[int]] | None,
+               exact: Fraction | None) -> OptimumResult:
+        """`result` with the greedy policy; `orbit` numbers the entries that symmetries exchange."""
+        found = {key: tuple(self._names(history)[a] for a in rows[x].actions) for history, key, x in self.infosets()}
+        return replace(result, greedy=found, greedy_gap={key: rows[x].gap for _, key, x in self.infosets()},
+                       greedy_return=exact, ties=self.ties(rows, orbit))
+
+
+def _hull(parts: list[Enclosure]) -> Enclosure:
+    return Enclosure(min(p.lower for p in parts), max(p.upper for p in parts))

@@ -1,0 +1,132 @@
+"""`certify.policy_distance`: how far a trained policy certainly is from the unique stationary policy
+(theory, sections 2 and 7), and how much return it gains or loses.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from certify.answers.optimum import OptimumResult, optimum, read_temperatures
+from certify.bounds.arb_numbers import arb_ends, ball, to_arb, working_precision
+from certify.bounds.enclosure import Enclosure
+from certify.bounds.objects import ObjectRecursion
+from certify.bounds.policy import PolicyBox, layout_of
+from certify.bounds.policy_table import load_policy, policy_from_arrays, policy_from_document
+from certify.errors import InputError
+from certify.games import Game, load
+from certify.games.histories import histories
+from certify.games.tree import Tree, unroll
+
+NORM = "max |π − π*|"
+_PRECISION = 256
+
+
+@dataclass(frozen=True)
+class PolicyDistance:
+    """status : "proved" or "undecided" (`reason` says why).
+
+    distance : an upper bound on the largest difference of a probability, met at the (infoset,
+    action) `at`; distance_lower : a lower bound.  return_gap : return of the stationary policy minus
+    that of the given one.  optimum : the certified stationary policy that this is relative to.
+    """
+
+    status: str
+    distance: Fraction | None = None
+    distance_lower: Fraction | None = None
+    at: tuple[str, str] | None = None
+    return_gap: Enclosure | None = None
+    norm: str = NORM
+    seconds: float = 0.0
+    reason: str = ""
+    optimum: OptimumResult | None = field(default=None, repr=False)
+
+    def save(self, path: str | os.PathLike[str]) -> Any:
+        """Write the certificate of the stationary policy; raises `InputError` where there is none."""
+        if self.optimum is None:
+            raise InputError(str(path), "there is no certificate to write", "nothing was proved; raise the limits")
+        return self.optimum.save(path)
+
+
+def policy_distance(game: Game | str, alpha: Fraction | int | str, policy: Any, *, horizon: int | None = None,
+                    **options: Any) -> PolicyDistance:
+    """A rigorous bound on the distance of `policy` from the unique stationary policy at `alpha`.
+
+    Parameters
+    ----------
+    policy : a path (.json or .npz), a document {AOH key: {action: number}}, or one array per agent with
+        rows in the order of `certify games --aohs`.  A row that misses a sum of 1 by at most 1e-6
+        stands for every policy between the row as given and the row divided by its sum.
+    options : `threshold`, `time_limit`, `progress` and others, as for `certify.optimum`.
+
+    Raises `InputError` for bad input.
+
+    >>> half = {"0": "1/2", "1": "1/2"}
+    >>> result = policy_distance("lever:2", Fraction(1), {"agent1:": half, "agent2:": {"0": "3/4", "1": "1/4"}})
+    >>> result.status, result.at, abs(result.distance - Fraction(1, 4)) < Fraction(1, 10**12)
+    ('proved', ('agent2:', '0'), True)
+    """
+    began = time.monotonic()
+    game = load(game, horizon=horizon) if isinstance(game, str) else game
+    low, high = read_temperatures(alpha)
+    if low != high:
+        raise InputError("alpha", f"{alpha}", "give one temperature")
+    tree = unroll(game, cluster=False)
+    box = _read(tree, policy)
+    found = optimum(game, low, **options)
+    if found.status != "proved" or found.kind != "unique":
+        why = found.reason or f"uniqueness is proved from alpha = {float(found.alpha_star):.6g} on only"
+        return PolicyDistance("undecided", seconds=time.monotonic() - began, reason=why)
+    entries = [(key, action, p) for key, row in found.policy.items() for action, p in row.items()]
+    lower, upper = _flat(tree, box.lower), _flat(tree, box.upper)
+    largest = [max(hi - p.lower, p.upper - lo) for (_, _, p), lo, hi in zip(entries, lower, upper, strict=True)]
+    least = [max(lo - p.upper, p.lower - hi, Fraction(0)) for (_, _, p), lo, hi in zip(entries, lower, upper, strict=True)]
+    worst = max(range(len(entries)), key=largest.__getitem__)
+    reward = expected_return(tree, box)
+    gap = (_short(found.return_.lower - reward.upper, up=False), _short(found.return_.upper - reward.lower, up=True))
+    return PolicyDistance("proved", _short(largest[worst], up=True), _short(max(least), up=False), entries[worst][:2],
+                          Enclosure(*gap), seconds=time.monotonic() - began, optimum=found)
+
+
+def _read(tree: Tree, policy: Any) -> PolicyBox:
+    if isinstance(policy, (str, os.PathLike)):
+        return load_policy(tree, str(policy))
+    if isinstance(policy, dict):
+        return policy_from_document(tree, policy)
+    return policy_from_arrays(tree, [np.asarray(array) for array in policy])
+
+
+def _flat(tree: Tree, nested: Any) -> list[Fraction]:
+    """Entries in the order of AOH keys, agent by agent."""
+    return [Fraction(p) for i in range(tree.number_of_agents) for x in histories(tree, i)
+            for p in nested[i][x.depth][x.class_index]]
+
+
+def expected_return(tree: Tree, box: PolicyBox) -> Enclosure:
+    """The exact expected return of every policy in the box, zeros allowed, between `Fraction`s.
+
+    >>> from certify.games import builtin
+    >>> tree = unroll(builtin("lever:2"), cluster=False)
+    >>> first = [[np.array([[Fraction(1), Fraction(0)]], dtype=object)]] * 2
+    >>> expected_return(tree, PolicyBox(first, first)).lower == 1
+    True
+    """
+    layout = layout_of(tree)
+    ends = zip(layout.flat(box.lower), layout.flat(box.upper), strict=True)
+    with working_precision(_PRECISION):
+        p, zero = (np.empty(layout.size, dtype=object) for _ in range(2))
+        p[:] = [ball(Fraction(lo), Fraction(hi)) for lo, hi in ends]
+        zero[:] = [to_arb(Fraction(0))] * layout.size
+        return Enclosure(*arb_ends(ObjectRecursion(tree, p, zero, layout.row_sums(zero), to_arb).reward))
+
+
+def _short(value: Fraction, *, up: bool, bits: int = 80) -> Fraction:
+    """The next multiple of 2^-bits above or below."""
+    scaled = value * 2**bits
+    return Fraction(math.ceil(scaled) if up else math.floor(scaled), 2**bits)

@@ -1,0 +1,109 @@
+"""Policy tables from files, as exact boxes (interface: POLICY.json and .npz).
+
+A row whose numbers miss a sum of 1 by rounding stands for every policy between the numbers as
+written and the numbers divided by their sum; so does what is proved about it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from certify.bounds.policy import PolicyBox, layout_of
+from certify.errors import InputError
+from certify.exact import parse_rational
+from certify.games.histories import histories
+from certify.games.names import choices, index_of
+from certify.games.readers.textfile import parse_json, read_text
+from certify.games.tree import Tree
+
+TOLERANCE = Fraction(1, 10**6)
+
+
+def load_policy(tree: Tree, path: str) -> PolicyBox:
+    """The policy in a .json or .npz file, for an unclustered tree.
+
+    A .npz holds one array per agent, in order, with one row for each AOH in the order of
+    `certify games --aohs`; columns beyond the actions of a step are left out of account.
+    Raises `InputError` for anything else.
+    """
+    if Path(path).suffix.lower() == ".npz":
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return policy_from_arrays(tree, [arrays[name] for name in arrays.files], path)
+        except (OSError, ValueError) as error:
+            raise InputError(path, f"cannot be read as .npz ({type(error).__name__})", "write it by numpy.savez") from None
+    return policy_from_document(tree, parse_json(read_text(Path(path)), path, keep_decimals=True), path)
+
+
+def policy_from_document(tree: Tree, document: object, where: str = "policy") -> PolicyBox:
+    """The policy of a POLICY.json document `{AOH key: {action: number}}`.
+
+    >>> from certify.games import builtin
+    >>> from certify.games.tree import unroll
+    >>> tree = unroll(builtin("lever:2"), cluster=False)
+    >>> box = policy_from_document(tree, {"agent1:": {"0": "1/3", "1": "2/3"}, "agent2:": {"0": "0.5", "1": "0.5"}})
+    >>> box.lower[0][0].tolist()
+    [[Fraction(1, 3), Fraction(2, 3)]]
+    """
+    if not isinstance(document, Mapping):
+        raise InputError(where, "not an object", 'write {"agent1:": {"action": number, ...}, ...}')
+    rows: dict[tuple[int, int, int], list[Fraction]] = {}
+    known = set()
+    for i in range(tree.number_of_agents):
+        for history in histories(tree, i):
+            known.add(history.key)
+            if history.key not in document:
+                raise InputError(where, f"no row for {history.key!r}", "give every reachable AOH a row")
+            names = [tree.game.actions[i][a] for a in tree.game.actions_at(i, history.depth)]
+            rows[i, history.depth, history.class_index] = _row(document[history.key], names, f"{where}, {history.key}")
+    if unknown := sorted(set(map(str, document)) - known):
+        raise InputError(where, f"{unknown[0]!r} is no reachable AOH", "`certify games --aohs GAME` lists them")
+    return _box(tree, rows, where)
+
+
+def policy_from_arrays(tree: Tree, arrays: list[np.ndarray], where: str = "policy") -> PolicyBox:
+    """The policy of one array (AOHs, actions) per agent."""
+    if len(arrays) != tree.number_of_agents:
+        raise InputError(where, f"{len(arrays)} arrays", f"give {tree.number_of_agents}, one per agent")
+    rows: dict[tuple[int, int, int], list[Fraction]] = {}
+    for i, array in enumerate(arrays):
+        listed = histories(tree, i)
+        widest = max(level.action_counts[i] for level in tree.levels)
+        if array.shape != (len(listed), widest) or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
+            raise InputError(f"{where}, agent {tree.game.agents[i]}", f"an array of shape {array.shape}",
+                             f"give finite numbers of shape ({len(listed)}, {widest})")
+        for row, history in zip(array.tolist(), listed, strict=True):
+            width = tree.levels[history.depth].action_counts[i]
+            rows[i, history.depth, history.class_index] = [Fraction(v) for v in row[:width]]
+    return _box(tree, rows, where)
+
+
+def _row(row: object, names: list[str], where: str) -> list[Fraction]:
+    if not isinstance(row, Mapping):
+        raise InputError(where, "not an object", "write {action: number}")
+    values = [Fraction(0)] * len(names)
+    for token, number in row.items():
+        action = index_of(str(token), names)
+        if action is None:
+            raise InputError(where, f"unknown action {token!r}", choices(names))
+        values[action] = parse_rational(number, f"{where}, {token}")
+    return values
+
+
+def _box(tree: Tree, rows: dict[tuple[int, int, int], list[Fraction]], where: str) -> PolicyBox:
+    layout = layout_of(tree)
+    lower, upper = (np.empty(layout.size, dtype=object) for _ in range(2))
+    for (i, t, k), row in rows.items():
+        total = sum(row)
+        if min(row) < 0 or abs(total - 1) > TOLERANCE:
+            raise InputError(f"{where}, agent {tree.game.agents[i]}, step {t}, row {k}",
+                             f"numbers that sum to {float(total):.9g}" if min(row) >= 0 else "a negative number",
+                             f"give probabilities that sum to 1 within {float(TOLERANCE):g}")
+        start = layout.entries[i, t].start + k * len(row)
+        lower[start:start + len(row)] = [min(p, p / total) for p in row]
+        upper[start:start + len(row)] = [max(p, p / total) for p in row]
+    return PolicyBox(layout.nested(lower), layout.nested(upper))

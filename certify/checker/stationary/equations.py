@@ -1,0 +1,261 @@
+"""The stationarity equations of a process and their Jacobian over a box of policies, in interval
+arithmetic (format, section 8.2): values backwards, weights forwards along each row's own line.
+
+A *row* is (agent, depth, class); derivatives are taken by log-ratios z_{x,c} of all rows, with
+d pi(a)/d z_c = pi(a) ([a = c] - pi(c)).  A *jet* is a pair (Interval, {coordinate: Interval}).
+"""
+
+from certify.checker.numbers.interval import BITS, ONE, UNIT, ZERO, Interval, Unbounded, exp, log, total
+
+
+def rows_of(process):
+    """(agent, depth, class) of every row, in the order of a certificate."""
+    return [(i, t, k) for i in range(process.agents) for t in range(process.horizon) for k in range(process.classes[t][i])]
+
+
+def policy_over(ratios):
+    """(pi, -log pi), per row and action, over intervals of log-ratios: pi(a) = 1 / sum_b exp(z_b - z_a)."""
+    probabilities, minus_logs = [], []
+    for row in ratios:
+        inverse = [UNIT + total(exp(z_b - z_a) for b, z_b in enumerate(row) if b != a) for a, z_a in enumerate(row)]
+        probabilities.append([UNIT / y for y in inverse])
+        minus_logs.append([log(y) for y in inverse])
+    return probabilities, minus_logs
+
+
+def middle_of(x):
+    """A point of the interval, as an exact interval."""
+    return Interval((x.lo + x.hi) >> 1, (x.lo + x.hi) >> 1)
+
+
+def mean_over(pi, values):
+    """Bounds of sum pi(a) values(a) over the probabilities in the intervals `pi` with sum 1: filled up in
+    the order of the values.
+
+    >>> half = Interval(ONE // 4, 3 * ONE // 4)
+    >>> found = mean_over([half, half], [ZERO, UNIT])
+    >>> found.lo == ONE // 4, found.hi == 3 * ONE // 4
+    (True, True)
+    """
+    ends = []
+    for sign, part in ((1, [v.lo for v in values]), (-1, [-v.hi for v in values])):
+        rest = ONE - sum(p.lo for p in pi)
+        least = sum(p.lo * v for p, v in zip(pi, part))
+        for v, a in sorted((v, a) for a, v in enumerate(part)):
+            if rest <= 0:
+                break
+            take = min(rest, pi[a].hi - pi[a].lo)
+            least += take * v
+            rest -= take
+        ends.append(sign * (least >> BITS))
+    return Interval(*ends)
+
+
+_LARGEST_TERM = exp(Interval(-ONE, -ONE))  # max of -p log p, at p = 1/e
+
+
+def entropy_of(pi, minus_log):
+    """-sum p log p over the intervals of a row; each term grows up to p = 1/e and falls from there."""
+    terms = []
+    for p, m in zip(pi, minus_log):
+        ends = (Interval(p.lo, p.lo) * Interval(m.hi, m.hi)).hull(Interval(p.hi, p.hi) * Interval(m.lo, m.lo))
+        outside = p.hi < _LARGEST_TERM.lo or p.lo > _LARGEST_TERM.hi
+        terms.append(ends if outside else ends.hull(_LARGEST_TERM))
+    return total(terms)
+
+
+def accumulate(target, slopes, factor):
+    """target += factor * slopes, in place."""
+    for coordinate, slope in slopes.items():
+        term = slope * factor
+        known = target.get(coordinate)
+        target[coordinate] = term if known is None else known + term
+
+
+def scaled(x, rational):
+    """The interval times an exact rational."""
+    ends = (x.lo * rational.numerator, x.hi * rational.numerator)
+    return Interval(min(ends) // rational.denominator, -(-max(ends) // rational.denominator))
+
+
+class Equations:
+    """G and DG at one beta over one box; `slopes` false leaves DG out, `entropies` false (then without
+    slopes) the entropies: what is left is beta times the return."""
+
+    def __init__(self, process, reference, policy, beta, slopes=True, entropies=True):
+        self.process, self.reference, self.beta, self.slopes = process, reference, beta, slopes
+        self.pi, self.minus_log = policy
+        rows = rows_of(process)
+        self.row = {name: x for x, name in enumerate(rows)}
+        self.rows = rows
+        self.coordinates = [(x, a) for x, row in enumerate(self.pi) for a in range(len(row)) if a != reference[x]]
+        self.number = {name: c for c, name in enumerate(self.coordinates)}
+        self.entropy = [entropy_of(*row) if entropies else ZERO for row in zip(self.pi, self.minus_log)]
+        self.u = [None] * process.horizon
+        later = None
+        for t in reversed(range(process.horizon)):
+            self.u[t] = [[self._u(t, e, a, later) for a in range(len(process.joint_actions[t]))]
+                         for e in range(len(process.joint[t]))]
+            later = [self._v(t, e) for e in range(len(process.joint[t]))]
+        self.later = later
+
+    def value(self):
+        """beta times the expected return, plus the entropies, from the start: an `Interval`."""
+        return total(scaled(value, p) for p, (value, _) in zip(self.process.start, self.later))
+
+    def members(self, t, e):
+        """Rows of all agents in joint class e."""
+        return [self.row[i, t, k] for i, k in enumerate(self.process.joint[t][e])]
+
+    def others_weight(self, members, a, left_out):
+        """The product of pi(a_j) over all agents j that are not in `left_out`."""
+        weight = UNIT
+        for j, x in enumerate(members):
+            if j not in left_out:
+                weight = weight * self.pi[x][a[j]]
+        return weight
+
+    def _u(self, t, e, a, later):
+        value = Interval.of(self.beta * self.process.reward[t][e][a])
+        slopes = {}
+        if later is not None:
+            for to, p in self.process.following[t][e][a]:
+                factor = Interval.of(p * self.process.discount)
+                value = value + later[to][0] * factor
+                accumulate(slopes, later[to][1], factor)
+        return value, slopes
+
+    def _v(self, t, e):
+        members, table = self.members(t, e), self.u[t][e]
+        shift = middle_of(table[0][0])
+        value, slopes = self._mean(members, [u for u, _ in table]), {}
+        for i, (x, weight) in enumerate(zip(members, self.process.weights)):
+            value = value + scaled(self.entropy[x], weight)
+            if self.slopes:
+                gains = self._gains(t, members, [u - shift for u, _ in table], (i,), i)
+                self._own_slopes(slopes, x, [g + scaled(m, weight) for g, m in zip(gains, self.minus_log[x])])
+        for a, (_, inner) in zip(self.process.joint_actions[t], table):
+            if inner:
+                accumulate(slopes, inner, self.others_weight(members, a, ()))
+        return value, slopes
+
+    def _mean(self, members, values):
+        """The mean of `values` (per joint action of `members`) over their policies, member after member."""
+        for x in reversed(members):
+            count = len(self.pi[x])
+            values = [mean_over(self.pi[x], values[k:k + count]) for k in range(0, len(values), count)]
+        return values[0]
+
+    def _gains(self, t, members, values, left_out, i):
+        """Per action of agent i the mean of `values` (per joint action; None: left out) over all but `left_out`."""
+        gains = [ZERO] * len(self.pi[members[i]])
+        for a, value in zip(self.process.joint_actions[t], values):
+            if value is not None:
+                gains[a[i]] = gains[a[i]] + value * self.others_weight(members, a, left_out)
+        return gains
+
+    def _own_slopes(self, slopes, x, gains, factor=UNIT):
+        """slopes += factor * d (sum_b pi_x(b) gains(b)) / dz_x = pi(c) sum_b pi(b) (gains(c) - gains(b))."""
+        pi = self.pi[x]
+        for c in range(len(pi)):
+            if c != self.reference[x]:
+                centred = total(pi[b] * (gains[c] - gains[b]) for b in range(len(pi)) if b != c)
+                accumulate(slopes, {self.number[x, c]: pi[c] * centred}, factor)
+
+    def stationarity(self):
+        """G as {(row, action): the fixed point's right-hand side (Q(x,a) - Q(x,r))/w}, and DG as rows of
+        `Interval`s in the order of the coordinates."""
+        right, jacobian = {}, []
+        for x, (i, t, k) in enumerate(self.rows):
+            if len(self.pi[x]) == 1:
+                continue
+            weights = self._line_weights(i, t, k)
+            for a in range(len(self.pi[x])):
+                if a == self.reference[x]:
+                    continue
+                value, slopes = self._difference(i, t, weights, a, self.reference[x])
+                right[x, a] = scaled(value, 1 / self.process.weights[i])
+                if self.slopes:
+                    row = [ZERO - scaled(slopes.get(c, ZERO), 1 / self.process.weights[i]) for c in range(len(self.coordinates))]
+                    own = self.number[x, a]
+                    row[own] = UNIT + row[own]
+                    jacobian.append(row)
+        return right, jacobian
+
+    def _line_weights(self, i, t, k):
+        """{joint class: jet}: the weight of meeting the others, own policies left out, on the line of
+        predecessors of class k."""
+        process, line = self.process, []
+        for u in range(t, 0, -1):
+            line.append((k, process.predecessor[u][i][k]))
+            k = process.predecessor[u][i][k][0]
+        weights = {e: (Interval.of(p), {}) for e, p in enumerate(process.start) if process.joint[0][e][i] == k}
+        for u, (after, (_, action)) in enumerate(reversed(line)):
+            following = {}
+            for e, (value, slopes) in weights.items():
+                self._carry(following, i, u, e, value, slopes, after, action)
+            weights = following
+        return weights
+
+    def _carry(self, following, i, u, e, value, slopes, after, action):
+        """One step of the line from joint class e: agent i takes `action` and comes to class `after`."""
+        process, members = self.process, self.members(u, e)
+        for number, a in enumerate(process.joint_actions[u]):
+            if a[i] != action:
+                continue
+            weight = self.others_weight(members, a, (i,))
+            moved, inner = value * weight, {}
+            if self.slopes:
+                accumulate(inner, slopes, weight)
+                for j, y in enumerate(members):
+                    if j != i:
+                        self._weight_slopes(inner, y, a[j], moved)
+            for to, p in process.following[u][e][number]:
+                if process.joint[u + 1][to][i] == after:
+                    known, gathered = following.get(to, (ZERO, {}))
+                    accumulate(gathered, inner, Interval.of(p))
+                    following[to] = known + scaled(moved, p), gathered
+
+    def _weight_slopes(self, slopes, y, taken, weight):
+        """slopes += weight * d log pi_y(taken) / dz_y."""
+        for c, p in enumerate(self.pi[y]):
+            if c != self.reference[y]:
+                accumulate(slopes, {self.number[y, c]: (UNIT if c == taken else ZERO) - p}, weight)
+
+    def _difference(self, i, t, weights, a, r):
+        """Jet of Q(x,a) - Q(x,r)."""
+        found = {e: self._class_difference(i, t, e, a, r) for e in weights}
+        mass = total(value for value, _ in weights.values())
+        if not mass.positive():
+            raise Unbounded("a history's weight is not bounded away from 0")
+        shift = middle_of(next(iter(found.values()))[0])
+        mean = shift + total(weights[e][0] * (value - shift) for e, (value, _) in found.items()) / mass
+        slopes = {}
+        if self.slopes:
+            inverse = UNIT / mass
+            for e, (value, inner) in found.items():
+                accumulate(slopes, weights[e][1], (value - mean) * inverse)
+                accumulate(slopes, inner, weights[e][0] * inverse)
+        return mean, slopes
+
+    def _class_difference(self, i, t, e, a, r):
+        """Jet of the mean over the others' actions of U(e, (a, .)) - U(e, (r, .))."""
+        process, members, table = self.process, self.members(t, e), self.u[t][e]
+        where = {joint: number for number, joint in enumerate(process.joint_actions[t])}
+        slopes, differences = {}, []
+        for joint in process.joint_actions[t]:
+            if joint[i] != a:
+                differences.append(None)
+                continue
+            first, second = table[where[joint]], table[where[joint[:i] + (r,) + joint[i + 1:]]]
+            differences.append(first[0] - second[0])
+            if self.slopes:
+                weight = self.others_weight(members, joint, (i,))
+                accumulate(slopes, first[1], weight)
+                accumulate(slopes, second[1], ZERO - weight)
+        if self.slopes:
+            for j, y in enumerate(members):
+                if j != i:
+                    self._own_slopes(slopes, y, self._gains(t, members, differences, (i, j), j))
+        others = members[:i] + members[i + 1:]
+        return self._mean(others, [d for d in differences if d is not None]), slopes

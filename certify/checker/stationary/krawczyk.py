@@ -1,0 +1,132 @@
+"""Verifies boxes of log-ratios that hold exactly one stationary policy, by a Krawczyk step in whole
+numbers on the process (format, sections 7.2 and 8.2; theory, sections 2 and 7).
+
+With z_{x,a} = log pi(a|x) - log pi(r|x), r the reference action of the row x, a policy is stationary
+exactly if G(z)_{x,a} = z_{x,a} - (Q(x,a) - Q(x,r)) / w_i vanishes, Q in the beta-form (1).  If
+m - Y G(m) + (I - Y DG(Z)) (Z - m) lies in the interior of the box Z around m, Z holds exactly one zero
+of G, and it is nondegenerate.  G is affine in beta: what holds at both ends of an interval of
+betas holds between them.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from certify.checker.numbers.interval import BITS, Interval, Unbounded
+from certify.checker.reading.envelope import Failed, array, integer, record
+from certify.checker.stationary.equations import Equations, policy_over, rows_of
+
+INVERSE_BITS = 48  # entries of an approximate inverse are multiples of 2^-48
+MAX_COORDINATES = 600
+MAX_RATIO = 1000  # of a log-ratio
+_LARGEST = 10**60
+
+
+@dataclass(frozen=True)
+class RatioBox:
+    """|z - centre| <= radius; one entry per row of the process and action, in units of 2^-unit_bits.
+
+    `reference[x]` is the action of row x whose entries (centre and radius) are 0.
+    """
+
+    reference: tuple
+    centre: tuple
+    radius: tuple
+    unit_bits: int
+
+    def intervals(self, spread=1):
+        """Per row and action the `Interval` of z; `spread` 0 gives the centre."""
+        shift = BITS - self.unit_bits
+        return [[Interval((m - spread * r) << shift, (m + spread * r) << shift) for m, r in zip(*row)]
+                for row in zip(self.centre, self.radius)]
+
+
+def read_box(data, process, unit_bits, where):
+    """(`RatioBox`, inverse) of {"reference", "centre", "radius", "inverse"}: whole numbers."""
+    record(data, where, ("reference", "centre", "radius", "inverse"))
+    rows = rows_of(process)
+    references = array(data["reference"], f"{where}.reference", len(rows))
+    tables = [array(data[name], f"{where}.{name}", len(rows)) for name in ("centre", "radius")]
+    largest = MAX_RATIO << unit_bits
+    reference, centre, radius = [], [], []
+    for number, (i, t, _) in enumerate(rows):
+        count = process.actions[t][i]
+        r = integer(references[number], f"{where}.reference[{number}]", 0, count - 1)
+        reference.append(r)
+        for table, found, least in ((tables[0], centre, -largest), (tables[1], radius, 1)):
+            at = f"{where}.{'centre' if found is centre else 'radius'}[{number}]"
+            row = [integer(x, at, least, largest) for x in array(table[number], at, count - 1)]
+            found.append(tuple(row[:r] + [0] + row[r:]))
+    box = RatioBox(tuple(reference), tuple(centre), tuple(radius), unit_bits)
+    size = sum(len(row) - 1 for row in centre)
+    if size > MAX_COORDINATES:
+        raise Failed(f"{size} log-ratios, more than the {MAX_COORDINATES} of this checker", part=where)
+    inverse = [[integer(x, f"{where}.inverse", -_LARGEST, _LARGEST) for x in array(row, f"{where}.inverse", size)]
+               for row in array(data["inverse"], f"{where}.inverse", size)]
+    return box, inverse
+
+
+def read_unit(value, where):
+    """The number of binary digits behind the point in the centres and radii."""
+    return integer(value, where, 1, 180)
+
+
+def verify_krawczyk(process, betas, box, inverse):
+    """Intervals (per row and action) around every log-ratio of the one stationary policy in `box`, for
+    every beta between the smallest and the largest of `betas`; `Failed` where that is not shown."""
+    coordinates = [(x, a) for x, row in enumerate(box.centre) for a in range(len(row)) if a != box.reference[x]]
+    try:
+        images = [_image(process, beta, box, inverse, coordinates) for beta in dict.fromkeys(betas)]
+    except Unbounded as error:
+        raise Failed(f"the equations have no bounds on the box ({error})") from None
+    result = [[Interval(0, 0)] * len(row) for row in box.centre]
+    for k, (x, a) in enumerate(coordinates):
+        lowest, highest = min(image[k].lo for image in images), max(image[k].hi for image in images)
+        result[x][a] = Interval(lowest, highest)
+    return result
+
+
+def _image(process, beta, box, inverse, coordinates):
+    """The Krawczyk image at one beta, once it lies in the interior of the box."""
+    shift = BITS - box.unit_bits
+    at_centre, _ = Equations(process, box.reference, policy_over(box.intervals(0)), beta, slopes=False).stationarity()
+    wide = Equations(process, box.reference, policy_over(box.intervals()), beta)
+    _, jacobian = wide.stationarity()
+    middle = [box.centre[x][a] << shift for x, a in coordinates]
+    residual = [Interval(m, m) - at_centre[x, a] for m, (x, a) in zip(middle, coordinates)]
+    radius = [box.radius[x][a] << shift for x, a in coordinates]
+    # I - Y DG: columns of DG as twice their middle and twice their radius
+    columns = list(zip(*jacobian)) if jacobian else []
+    middles = [[entry.lo + entry.hi for entry in column] for column in columns]
+    spreads = [[entry.hi - entry.lo for entry in column] for column in columns]
+    result = []
+    for k, row in enumerate(inverse):
+        sizes = [abs(y) for y in row]
+        moved = 0
+        for l, rho in enumerate(radius):
+            centre = ((2 << BITS + INVERSE_BITS) if k == l else 0) - sum(map(int.__mul__, row, middles[l]))
+            moved += (abs(centre) + sum(map(int.__mul__, sizes, spreads[l]))) * rho
+        moved = -(-moved >> BITS + INVERSE_BITS + 1)
+        low = sum(min(y * g.lo, y * g.hi) for y, g in zip(row, residual))
+        high = sum(max(y * g.lo, y * g.hi) for y, g in zip(row, residual))
+        image = Interval(middle[k] - -(-high >> INVERSE_BITS) - moved, middle[k] - (low >> INVERSE_BITS) + moved)
+        if not (middle[k] - radius[k] < image.lo and image.hi < middle[k] + radius[k]):
+            raise Failed(f"the Krawczyk image leaves the box at coordinate {k}, beta = {beta}")
+        result.append(image)
+    return result
+
+
+def lies_within(image, box):
+    """Whether every policy with log-ratios in `image` lies in `box`, whose reference actions may be others."""
+    for row, r, known in zip(image, box.reference, box.intervals()):
+        for a, allowed in enumerate(known):
+            difference = row[a] - row[r]
+            if a != r and not (allowed.lo <= difference.lo and difference.hi <= allowed.hi):
+                return False
+    return True
+
+
+def policy_bounds(image):
+    """Per row and action (lower, upper) of pi as `Fraction`s."""
+    probabilities, _ = policy_over(image)
+    one = 1 << BITS
+    return [[(Fraction(max(p.lo, 0), one), Fraction(min(p.hi, one), one)) for p in row] for row in probabilities]

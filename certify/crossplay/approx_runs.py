@@ -1,0 +1,66 @@
+"""Stationary policies found by float runs from random starts, each then proved (theory, section 2).
+
+What is found is proved; that nothing else exists is not.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from fractions import Fraction
+
+import numpy as np
+
+from certify.errors import Undecided
+from certify.games.tree import Tree
+from certify.stationary.existence import StationaryProof, check_size, prove_stationary
+from certify.thresholds.approx_policy import Policy, approx_stationary
+from certify.thresholds.index_tables import Plan
+
+_TOLERANCE, _SETTLED = 1e-9, 1e-6  # of a run's residual; Newton's method goes on from here
+
+
+def approx_runs(tree: Tree, alpha: Fraction, *, starts: int, seed: int, time_limit: float = math.inf) -> list[Policy]:
+    """The different limits of `starts` damped float iterations, the first from the uniform policy;
+    no run begins after `time_limit` seconds."""
+    plan, rng = Plan(tree), np.random.default_rng(seed)
+    deadline = time.monotonic() + time_limit
+    found: list[tuple[np.ndarray, Policy]] = []
+    for number in range(starts):
+        if time.monotonic() > deadline:
+            break
+        start = tree.uniform() if number == 0 else [
+            [0.999 * rng.dirichlet(np.full(p.shape[1], 0.3), size=len(p)) + 0.001 / p.shape[1] for p in row]
+            for row in tree.uniform()]
+        policy, residual = approx_stationary(plan, float(1 / alpha), start, tolerance=_TOLERANCE)
+        flat = np.concatenate([p.ravel() for row in policy for p in row])
+        if residual < _SETTLED and flat.min() > 0 and all(np.abs(flat - other).max() > 1e-4 for other, _ in found):
+            found.append((flat, policy))
+    return [policy for _, policy in found]
+
+
+def proved_runs(tree: Tree, alpha: Fraction, *, starts: int = 24, seed: int = 0,
+                time_limit: float = math.inf) -> list[StationaryProof]:
+    """A proof for each limit that admits one, pairwise different policies; no run and no proof
+    begins after `time_limit` seconds (one proof is always tried).
+
+    Raises `InputError` for trees that are too large to prove anything on.
+
+    >>> from certify.games import builtin
+    >>> from certify.games.tree import unroll
+    >>> len(proved_runs(unroll(builtin("lever:2"), cluster=False), Fraction(1, 4)))
+    3
+    """
+    check_size(tree)
+    deadline = time.monotonic() + time_limit
+    proofs: list[StationaryProof] = []
+    for number, policy in enumerate(approx_runs(tree, alpha, starts=starts, seed=seed, time_limit=time_limit / 2)):
+        if number and time.monotonic() > deadline:
+            break
+        try:
+            proof = prove_stationary(tree, alpha, policy)
+        except Undecided:
+            continue
+        if all(((proof.upper < other.lower) | (other.upper < proof.lower)).any() for other in proofs):
+            proofs.append(proof)
+    return proofs

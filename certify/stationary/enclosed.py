@@ -1,0 +1,86 @@
+"""Enclosures of policy, J, return and entropy over a proved box of log-ratios, with short dyadic ends
+(theory, sections 1 and 2).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from certify.bounds.arb_evaluate import arb_evaluate
+from certify.bounds.arb_numbers import arb_ends, to_arb, working_precision
+from certify.bounds.enclosure import Enclosure
+from certify.bounds.policy import PolicyBox, layout_of
+from certify.errors import Undecided
+from certify.games.tree import Tree
+from certify.stationary.branch_pieces import Image, Piece
+
+_PRECISION = 320            # of the balls
+_DIGITS = 80                # binary digits behind the leading one that ends keep
+_MOST_DIGITS = 160          # behind the point
+_SLACK = Fraction(1, 2**190)
+
+
+@dataclass(frozen=True, eq=False)
+class Enclosed:
+    """What is claimed for the temperatures [low, high] on one piece: enclosures with `Fraction` ends;
+    `policy` per row and action."""
+
+    piece: int
+    low: Fraction
+    high: Fraction
+    value: Enclosure
+    reward: Enclosure
+    entropy: Enclosure
+    policy: list[list[Enclosure]]
+
+
+def enclose(tree: Tree, number: int, piece: Piece, low: Fraction, high: Fraction) -> Enclosed:
+    """Enclosures over piece `number` at its temperatures within [low, high].
+
+    Raises `Undecided` where an evaluation has no finite bounds.
+    """
+    policy, layout = policy_ends(piece.image), layout_of(tree)
+    ends = [np.array([p[k] for row in policy for p in row], dtype=object) for k in range(2)]
+    high = high if piece.low == 0 else min(high, 1 / piece.low)
+    low = max(low, 1 / piece.high)
+    found = arb_evaluate(tree, PolicyBox(*(layout.nested(end) for end in ends)), low, precision=_PRECISION)
+    reward, entropy = arb_ends(found.reward), arb_ends(found.entropy)
+    if reward is None or entropy is None:
+        raise Undecided("an evaluation is not finite: the policy is too close to the boundary")
+    value = (reward[0] + low * entropy[0], reward[1] + high * entropy[1])
+    return Enclosed(number, low, high, *(Enclosure(*outward(*pair)) for pair in (value, reward, entropy)),
+                    [[Enclosure(*p) for p in row] for row in policy])
+
+
+def outward(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
+    """Dyadic ends around [low, high] with about `_DIGITS` binary digits, a little apart from exact numbers:
+    a checker's arithmetic rounds those too.
+
+    >>> low, high = outward(Fraction(1, 3), Fraction(1, 3))
+    >>> low < Fraction(1, 3) < high, high - low < Fraction(1, 10**24)
+    (True, True)
+    """
+    size = max(abs(low), abs(high))
+    lead = math.frexp(float(size))[1] if size and float(size) else 0
+    scale = Fraction(2) ** min(_DIGITS - lead, _MOST_DIGITS)
+    return Fraction(math.floor((low - _SLACK) * scale)) / scale, Fraction(math.ceil((high + _SLACK) * scale)) / scale
+
+
+def policy_ends(image: Image) -> list[list[tuple[Fraction, Fraction]]]:
+    """Ends of pi(a) = 1 / sum_b exp(z_b - z_a) over log-ratios, rounded outwards."""
+    rows = []
+    with working_precision(_PRECISION):
+        for row in image:
+            found = []
+            for a, (low, high) in enumerate(row):
+                others = [z for b, z in enumerate(row) if b != a]
+                least = 1 / sum((to_arb(z[1] - low).exp() for z in others), to_arb(Fraction(1)))
+                most = 1 / sum((to_arb(z[0] - high).exp() for z in others), to_arb(Fraction(1)))
+                ends = outward(arb_ends(least)[0], arb_ends(most)[1])
+                found.append((max(Fraction(0), ends[0]), min(Fraction(1), ends[1])) if others else (Fraction(1), Fraction(1)))
+            rows.append(found)
+    return rows

@@ -1,0 +1,269 @@
+"""The definiteness test that closes a box, in floats: is every stationary policy in the box a
+nondegenerate maximum (theory, sections 5 and 7, Theorem D)?  With the blocks between an agent's
+own AOHs kept, the same form decides strong concavity on the whole box (Theorem B).
+
+The enclosure is the one that docs/certificate-format.md states ("The definiteness rule"); the
+checker computes it rigorously and on its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from certify.thresholds.approx_step import Step
+from certify.thresholds.approx_support import support
+
+_LEAST = 1e-200   # of a probability: smaller ones count as this
+
+
+@dataclass
+class Form:
+    """Enclosure of the quadratic form over a batch of boxes, blocks in the order of `tree.blocks`.
+
+    diagonal : (B, N) lower bounds of w gamma^t d / pi; middle, radius : (B, N, N) of the cross
+    terms; block : (N,) number of the block that each coordinate belongs to.
+    """
+
+    diagonal: np.ndarray
+    middle: np.ndarray
+    radius: np.ndarray
+    block: np.ndarray
+
+
+class Hessian:
+    """Reach probabilities and advantages over the boxes of a `Step`, and the form they make."""
+
+    def __init__(self, step: Step) -> None:
+        self.step, self.plan = step, step.plan
+        self.sizes = [(i, t, self.plan.levels[t].classes[i], self.plan.levels[t].action_counts[i])
+                      for i, t in self.plan.tree.blocks]
+        self.offset, total = {}, 0
+        for i, t, k, a in self.sizes:
+            self.offset[i, t] = total
+            total += k * a
+        self.total = total
+        self._advantages: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self.reach = {end: self.reach_at(end) for end in ("lower", "upper")}
+
+    def _policies(self, t: int, agents: list[int], end: str) -> np.ndarray:
+        """(B, E, prod A_j): product of the lower or of the upper ends of the agents' policies."""
+        return self.step._joint(t, agents, np.arange(len(self.plan.levels[t].joint)), end)
+
+    def _forward(self, t: int, weight: np.ndarray) -> np.ndarray:
+        """(..., E, JA) at depth t -> (..., E') at depth t + 1, discounted."""
+        level, after = self.plan.levels[t], self.plan.levels[t + 1]
+        e, a, s = level.successor.shape
+        columns = np.repeat(np.arange(e * a), s)
+        matrix = sparse.csr_array((self.plan.gamma * level.approx_probability.ravel(),
+                                   (level.successor.ravel(), columns)), shape=(len(after.joint), e * a))
+        flat = weight.reshape(-1, e * a)
+        return (matrix @ flat.T).T.reshape(*weight.shape[:-2], len(after.joint))
+
+    def reach_at(self, end: str) -> list[np.ndarray]:
+        """Per depth (B, E): discounted weight of every joint class, policies at their "lower" or
+        "upper" ends or at the "centre"."""
+        everyone, table = list(range(self.plan.agents)), []
+        weight = np.broadcast_to(self.plan.initial, (len(self.step.beta), len(self.plan.initial)))
+        for t in range(self.plan.horizon):
+            table.append(weight)
+            if t + 1 < self.plan.horizon:
+                weight = self._forward(t, weight[..., None] * self._policies(t, everyone, end))
+        return table
+
+    def _advantage(self, agent: int, t: int) -> tuple[np.ndarray, np.ndarray]:
+        """(B, E, A) bounds on W(e, a) = E[U(e, (a, .))] - w log pi(a), centred over the agent's a."""
+        step, plan = self.step, self.plan
+        others, rows = plan.others(agent), np.arange(len(plan.levels[t].joint))
+        model, q = step.model(t), step._joint(t, others, rows, "points")
+        centred = lambda x: (y := plan.split_actions(x, agent, t, 2)) - y.mean(2, keepdims=True)  # noqa: E731
+        value = _middle(q, centred(model.value))
+        remainder_high, remainder_low = (plan.split_actions(x, agent, t, 2) for x in (model.high, model.low))
+        count = value.shape[2]
+        # centring over a: the remainder of U(a) - mean_b U(b), own term kept once
+        share = (count - 1) / count
+        high = share * remainder_high + (remainder_low - remainder_low.sum(2, keepdims=True)) / count
+        low = share * remainder_low + (remainder_high - remainder_high.sum(2, keepdims=True)) / count
+        upper, lower = value + _middle(q, high), value + _middle(q, low)
+        for (j, u), g in model.slope.items():
+            moved = np.einsum("beqm,beamdx->beaqdx", q, centred(g))
+            index = plan.below(j, t, u)[:, None, None, :]
+            upper = upper + support(step.box[j][u], index, moved, entropic=False).sum(-1)
+            lower = lower - support(step.box[j][u], index, -moved, entropic=False).sum(-1)
+        block = step.box[agent][t]
+        with np.errstate(divide="ignore"):
+            log_low, log_high = np.log(block.lower), np.log(block.upper)
+        with np.errstate(invalid="ignore"):     # a lower end of 0 leaves the form unusable, as nan
+            return self._with_logs(agent, t, lower.min(-1), upper.max(-1), log_low, log_high)
+
+    def _with_logs(self, agent: int, t: int, lower: np.ndarray, upper: np.ndarray, log_low: np.ndarray,
+                   log_high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Bounds less w (log pi(a) - mean_b log pi(b)), log pi between the logarithms of its ends."""
+        k, w, count = self.plan.levels[t].joint[:, agent], self.plan.weights[agent], lower.shape[-1]
+        share = (count - 1) / count
+        others_low = (log_low.sum(-1, keepdims=True) - log_low) / count
+        others_high = (log_high.sum(-1, keepdims=True) - log_high) / count
+        return (lower + w * (others_low - share * log_high)[:, k],
+                upper + w * (others_high - share * log_low)[:, k])
+
+    def form(self, *, own: bool) -> Form:
+        """The enclosure; `own` keeps the blocks between AOHs of one agent (Theorem B)."""
+        plan, batch = self.plan, len(self.step.beta)
+        low, high = np.zeros((batch, self.total, self.total)), np.zeros((batch, self.total, self.total))
+        for i, t, k, a in self.sizes:
+            for j in range(plan.agents):
+                if j > i:
+                    self._same_time(low, high, i, j, t)
+            if t + 1 == plan.horizon:
+                continue
+            starts = {end: self._start(i, t, end) for end in ("lower", "upper")}
+            for u in range(t + 1, plan.horizon):
+                starts = {end: self._forward(u - 1, x) for end, x in starts.items()}
+                for j in range(plan.agents):
+                    if own or j != i:
+                        self._cross_time(low, high, (i, t), (j, u), starts)
+                if u + 1 < plan.horizon:
+                    everyone = list(range(plan.agents))
+                    starts = {end: x[..., None] * self._policies(u, everyone, end)[:, None] for end, x in starts.items()}
+        diagonal = np.concatenate([self._diagonal(i, t).reshape(batch, -1) for i, t, _, _ in self.sizes], 1)
+        block = np.repeat(np.arange(sum(k for *_, k, _ in self.sizes)),
+                          np.concatenate([np.full(k, a) for *_, k, a in self.sizes]))
+        middle, radius = (low + high) / 2, (high - low) / 2
+        return Form(diagonal, middle + middle.transpose(0, 2, 1), radius + radius.transpose(0, 2, 1), block)
+
+    def _diagonal(self, i: int, t: int) -> np.ndarray:
+        level, block = self.plan.levels[t], self.step.box[i][t]
+        visits = _gather(self.reach["lower"][t], level.joint[:, i], level.classes[i])
+        return self.plan.weights[i] * visits[..., None] / np.maximum(block.upper, _LEAST)
+
+    def _start(self, i: int, t: int, end: str) -> np.ndarray:
+        """(B, K A, E, JA): discounted weight of (e, joint action) through class k and own action a,
+        the factor pi_i(a|k) left out."""
+        plan, level = self.plan, self.plan.levels[t]
+        others = self._policies(t, plan.others(i), end)
+        weight = self.reach[end][t][..., None] * others
+        own = np.eye(level.action_counts[i])
+        counts = level.action_counts
+        full = np.einsum("bem,ac->beacm", weight, own)
+        shape = (*full.shape[:3], counts[i], *(c for j, c in enumerate(counts) if j != i))
+        full = np.moveaxis(full.reshape(shape), 3, 3 + i).reshape(*full.shape[:3], -1)   # (B, E, A, JA)
+        inside = (level.joint[:, i][None, :] == np.arange(level.classes[i])[:, None]).astype(float)
+        full = np.einsum("ke,beaj->bkaej", inside, full)
+        return full.reshape(len(full), -1, *full.shape[3:])
+
+    def _cross_time(self, low, high, first, second, starts) -> None:
+        (i, t), (j, u) = first, second
+        below, above = self._advantage_of(j, u)
+        down, up = starts["lower"], starts["upper"]                   # (B, X, E')
+        level = self.plan.levels[u]
+        with np.errstate(invalid="ignore"):
+            smallest = np.minimum(down[..., None] * below[:, None], up[..., None] * below[:, None])
+            largest = np.maximum(down[..., None] * above[:, None], up[..., None] * above[:, None])
+        self._add(low, first, second, _gather(np.moveaxis(smallest, 3, 2), level.joint[:, j], level.classes[j]))
+        self._add(high, first, second, _gather(np.moveaxis(largest, 3, 2), level.joint[:, j], level.classes[j]))
+
+    def _advantage_of(self, j: int, u: int) -> tuple[np.ndarray, np.ndarray]:
+        if (j, u) not in self._advantages:
+            self._advantages[j, u] = self._advantage(j, u)
+        return self._advantages[j, u]
+
+    def _add(self, target, first, second, values) -> None:
+        """values : (B, K A, A', K')."""
+        values = np.moveaxis(values, 2, 3).reshape(*values.shape[:2], -1)
+        r, c = self.offset[first], self.offset[second]
+        target[:, r:r + values.shape[1], c:c + values.shape[2]] += values
+
+    def _same_time(self, low, high, i: int, j: int, t: int) -> None:
+        """C[(x, a), (x', a')] = sum_e rho(e) E[U(e, (a, a', .))], x and x' at the same depth."""
+        plan, level, step = self.plan, self.plan.levels[t], self.step
+        others = [m for m in range(plan.agents) if m not in (i, j)]
+        model, rows = step.model(t), np.arange(len(level.joint))
+        q = step._joint(t, others, rows, "points")
+
+        def centred(x: np.ndarray) -> np.ndarray:
+            """(B, E, JA, ...) -> (B, E, A_i, A_j, rest, ...), both own axes centred."""
+            y = x.reshape(*x.shape[:2], *level.action_counts, *x.shape[3:])
+            y = np.moveaxis(y, (2 + i, 2 + j), (2, 3))
+            y = y.reshape(*y.shape[:4], -1, *x.shape[3:])
+            y = y - y.mean(2, keepdims=True)
+            return y - y.mean(3, keepdims=True)
+
+        def spread(x: np.ndarray) -> np.ndarray:
+            y = x.reshape(*x.shape[:2], *level.action_counts)
+            y = np.moveaxis(y, (2 + i, 2 + j), (2, 3))
+            return y.reshape(*y.shape[:4], -1)
+
+        value = np.einsum("beqm,beacm->beacq", q, centred(model.value))
+        # the remainder, centred twice: coefficients (1 - 1/A)(1 - 1/A') on itself, and so on
+        upper = value + np.einsum("beqm,beacm->beacq", q, _twice_centred(spread(model.high), spread(model.low)))
+        lower = value + np.einsum("beqm,beacm->beacq", q, _twice_centred(spread(model.low), spread(model.high)))
+        for (k, u), g in model.slope.items():
+            moved = np.einsum("beqm,beacmdx->beacqdx", q, centred(g))
+            index = plan.below(k, t, u)[:, None, None, None, :]
+            upper = upper + support(step.box[k][u], index, moved, entropic=False).sum(-1)
+            lower = lower - support(step.box[k][u], index, -moved, entropic=False).sum(-1)
+        below, above = lower.min(-1), upper.max(-1)                   # (B, E, A, A')
+        down, up = (self.reach[end][t][..., None, None] for end in ("lower", "upper"))
+        smallest, largest = np.minimum(down * below, up * below), np.maximum(down * above, up * above)
+        for target, values in ((low, smallest), (high, largest)):
+            batch, _, a, b = values.shape
+            table = np.zeros((batch, level.classes[i], a, level.classes[j], b))
+            for m in range(batch):
+                np.add.at(table[m].transpose(0, 2, 1, 3), (level.joint[:, i], level.joint[:, j]), values[m])
+            r, c = self.offset[i, t], self.offset[j, t]
+            target[:, r:r + level.classes[i] * a, c:c + level.classes[j] * b] += table.reshape(
+                batch, level.classes[i] * a, -1)
+
+
+def _middle(q: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.einsum("beqm,beam->beaq", q, x)
+
+
+def _twice_centred(own: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Largest value (own = upper, other = lower ends) of r - mean_a r - mean_b r + mean_ab r."""
+    a, b = own.shape[2:4]
+    row_other, column_other = other.sum(2, keepdims=True) - other, other.sum(3, keepdims=True) - other
+    rest = own.sum((2, 3), keepdims=True) - own.sum(2, keepdims=True) - own.sum(3, keepdims=True) + own
+    return ((1 - 1 / a) * (1 - 1 / b) * own - (1 - 1 / b) / a * row_other - (1 - 1 / a) / b * column_other
+            + rest / (a * b))
+
+
+def _gather(values: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
+    """Sum the last axis by class: (..., E) -> (..., K)."""
+    order = np.argsort(classes, kind="stable")
+    starts = np.searchsorted(classes[order], np.arange(count))
+    return np.add.reduceat(values[..., order], starts, axis=-1)
+
+
+def approx_margin(form: Form, soft: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+    """(B,) largest m with (1 - m) diagonal - middle - radius positive semidefinite on tangent
+    directions, up to rounding (-inf where the diagonal is not positive); with `soft` also (B, N),
+    the size of each entry of the softest direction, in plain coordinates.
+
+    The radius enters as the diagonal (R y)_k / y_k of a positive vector y (Collatz and Wielandt).
+    """
+    usable = (form.diagonal > 0).all(1) & np.isfinite(form.middle).all((1, 2)) & np.isfinite(form.radius).all((1, 2))
+    diagonal = np.maximum(np.where(usable[:, None], form.diagonal, 1.0), 1e-12)
+    middle, radius = (np.where(usable[:, None, None], x, 0.0) for x in (form.middle, form.radius))
+    scale = 1 / np.sqrt(diagonal)
+    frame = scale[:, :, None] * scale[:, None, :]
+    matrix, spread = middle * frame, radius * frame
+    y = np.ones(diagonal.shape)
+    for _ in range(12):
+        y = np.einsum("bij,bj->bi", spread, y)
+        y = (y + 1e-6 * y.max(1, keepdims=True) + 1e-30) / (y.max(1, keepdims=True) + 1e-30)
+    index = np.arange(matrix.shape[1])
+    matrix[:, index, index] += np.einsum("bij,bj->bi", spread, y) / y
+    blocks = (form.block[:, None] == np.arange(form.block[-1] + 1)).astype(float)     # (N, blocks)
+    normal = scale[:, :, None] * blocks
+    normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
+    tangent = np.eye(matrix.shape[1]) - normal @ normal.transpose(0, 2, 1)
+    matrix = tangent @ matrix @ tangent
+    if soft:
+        values, vectors = np.linalg.eigh(matrix)
+        direction = (np.abs(vectors[:, :, -1]) + 0.02) / scale
+    else:
+        values, direction = np.linalg.eigvalsh(matrix), None
+    return np.where(usable, 1 - values[:, -1], -np.inf), direction

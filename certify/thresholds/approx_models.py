@@ -1,0 +1,142 @@
+"""First-order models of the values of a game over boxes of policies, in floats (theory, sections 4 and 7;
+docs/certificate-format.md, "The step rule").  Everything here is approximate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from certify.thresholds.approx_support import Block, ein, support
+from certify.thresholds.index_tables import Plan
+
+
+@dataclass
+class Model:
+    """First-order model of U_t(e, a) (or of V_t(e)) over a batch of boxes.
+
+    U = value + sum_y slope_y . (delta_y, -KL_y) + a remainder in [low, high], y over later blocks.
+    value, low, high : (B, E, JA) (V: (B, E)); slope[j, u] : (B, E, JA, D, A + 1) (V: without JA),
+    D over `plan.below(j, t, u)`.  beyond[j] (V of two agents, None at the last depth): (high, low),
+    each (B, E, Q_j), of the part of the remainder that is not bilinear in the policies at t, for
+    every vertex of agent j's, over the other agent's.
+    """
+
+    value: np.ndarray
+    slope: dict[tuple[int, int], np.ndarray]
+    low: np.ndarray
+    high: np.ndarray
+    beyond: list[tuple[np.ndarray, np.ndarray]] | None = None
+
+
+class Models:
+    """The models of a batch of boxes at fixed beta, worked out backwards as they are asked for.
+
+    box[i][t] : `Block`; beta : (B,) (theory, section 2: everything is multiplied by beta).
+    """
+
+    def __init__(self, plan: Plan, box: list[list[Block]], beta: np.ndarray) -> None:
+        self.plan, self.box, self.beta = plan, box, beta
+        self._models: dict[int, Model] = {}
+        self._collapsed: dict[int, Model] = {}
+
+    def replace(self, agent: int, t: int, block: Block) -> None:
+        """Use another box for one agent's policies at one depth; models it does not touch are kept."""
+        self.box[agent][t] = block
+        self._collapsed = {u: m for u, m in self._collapsed.items() if u > t}
+        self._models = {u: m for u, m in self._models.items() if u >= t}
+
+    def _joint(self, t: int, agents: list[int], rows: np.ndarray, of: str) -> np.ndarray:
+        """Products over `agents` of "centre", "lower" or "upper" ends (B, ..., A) or of "points", the
+        vertices (B, ..., Q, A); joint actions (and vertices) flattened."""
+        classes = self.plan.levels[t].joint[rows]
+        result = None
+        for j in agents:
+            part = getattr(self.box[j][t], of)[:, classes[..., j]]
+            if result is None:
+                result = part
+            elif of != "points":
+                result = ein("...a,...b->...ab", result, part).reshape(*part.shape[:-1], -1)
+            else:
+                q = result.shape[-2] * part.shape[-2]
+                result = ein("...pa,...qb->...pqab", result, part).reshape(*part.shape[:-2], q, -1)
+        if result is None:  # a single agent: the others have one empty action
+            shape = (len(self.beta), *rows.shape) + ((1, 1) if of == "points" else (1,))
+            result = np.ones(shape)
+        return result
+
+    def model(self, t: int) -> Model:
+        """The model of U_t."""
+        if t not in self._models:
+            level, plan = self.plan.levels[t], self.plan
+            reward = self.beta[:, None, None] * level.approx_reward
+            if t == plan.horizon - 1:
+                zero = np.zeros_like(reward)
+                self._models[t] = Model(reward, {}, zero, zero)
+            else:
+                after = self.collapsed(t + 1)
+                flow = plan.gamma * level.approx_probability
+                total = lambda x: (flow * x[:, level.successor]).sum(-1)  # noqa: E731
+                slope = {key: self._pull(t, key, g, flow) for key, g in after.slope.items()}
+                self._models[t] = Model(reward + total(after.value), slope, total(after.low), total(after.high))
+        return self._models[t]
+
+    def _pull(self, t: int, key: tuple[int, int], slope: np.ndarray, flow: np.ndarray) -> np.ndarray:
+        link, successor = self.plan.link(key[0], t, key[1]), self.plan.levels[t].successor
+        result = 0.0
+        for s in range(successor.shape[-1]):
+            picked = slope[:, successor[:, :, s, None], np.maximum(link[:, :, s], 0)]
+            result = result + (flow[:, :, s, None] * (link[:, :, s] >= 0))[..., None] * picked
+        return result
+
+    def collapsed(self, t: int) -> Model:
+        """The model of V_t."""
+        if t not in self._collapsed:
+            self._collapsed[t] = self._collapse(t)
+        return self._collapsed[t]
+
+    def remainder_of_difference(self, agent: int, t: int) -> np.ndarray:
+        """(B, E, P, AM): the largest remainder of U(e, (a, .)) - U(e, (b, .)), the remainder of a
+        joint class that both actions can lead to being the same in both."""
+        after = self.collapsed(t + 1)
+        where, change = self.plan.pair_successors(agent, t)
+        return (np.maximum(change, 0) * after.high[:, where] + np.minimum(change, 0) * after.low[:, where]).sum(-1)
+
+    def _collapse(self, t: int) -> Model:
+        """The model of V_t(e) = sum_a prod pi_i(a_i) U_t(e, a) + sum_i w_i H(pi_i)."""
+        plan, level = self.plan, self.plan.levels[t]
+        model = self.model(t)
+        everyone = list(range(plan.agents))
+        rows = np.arange(len(level.joint))
+        c = self._joint(t, everyone, rows, "centre")
+        q = self._joint(t, everyone, rows, "points")
+        value = (c * model.value).sum(-1)
+        slope: dict[tuple[int, int], np.ndarray] = {}
+        rise = ein("beqa,bea->beq", q, model.value) - value[:, :, None]
+        sizes = [self.box[i][t].points.shape[-2] for i in everyone]
+        for i in everyone:
+            block, k = self.box[i][t], level.joint[:, i]
+            gradient = ein("beam,bem->bea", plan.split_actions(model.value, i, t, 2),
+                            self._joint(t, plan.others(i), rows, "centre"))
+            linear = ein("beqa,bea->beq", block.shift[:, k], gradient)
+            spread = linear.reshape(*linear.shape[:2], *(-1 if j == i else 1 for j in everyone))
+            rise = rise - np.broadcast_to(spread, (*linear.shape[:2], *sizes)).reshape(rise.shape)
+            weight = plan.weights[i]
+            full = np.concatenate([gradient - weight * block.log_centre[:, k],
+                                   np.full((*gradient.shape[:2], 1), weight)], -1)
+            slope[i, t] = full[:, :, None, :]
+            value = value + weight * block.entropy[:, k]
+        high = rise + ein("beqa,bea->beq", q, model.high)
+        low = rise + ein("beqa,bea->beq", q, model.low)
+        for (j, u), g in model.slope.items():
+            slope[j, u] = ein("bea,beadx->bedx", c, g)
+            moved = ein("beqa,beadx->beqdx", q, g) - slope[j, u][:, :, None]
+            index = plan.below(j, t, u)[:, None, :]
+            high = high + support(self.box[j][u], index, moved, entropic=False).sum(-1)
+            low = low - support(self.box[j][u], index, -moved, entropic=False).sum(-1)
+        beyond = None
+        if plan.agents == 2 and model.slope:
+            above, below = ((x - rise).reshape(*rise.shape[:2], *sizes) for x in (high, low))
+            beyond = [(above.max(3 - j), below.min(3 - j)) for j in everyone]
+        return Model(value, slope, low.min(-1), high.max(-1), beyond)

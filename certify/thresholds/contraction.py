@@ -1,0 +1,260 @@
+"""A batch of boxes under repeated steps, each box with its own interval of beta (theory, sections 4
+and 7; docs/certificate-format.md, sections 4.3 to 4.5).  Floats throughout: a proposal, not a proof.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from certify.thresholds.approx_definite import Hessian, approx_margin
+from certify.thresholds.approx_step import Step
+from certify.thresholds.approx_support import Block
+from certify.thresholds.index_tables import Plan, ordered_pairs
+
+UNIT = -16
+_SLACK = 2.0**-24
+_ROUNDING = 2.0**-48
+_GRID = 2.0**52
+_LARGEST = 2.0**20   # bounds beyond this carry no information and are left out
+_EMPTY = 1e-9        # rounding must not make a box look empty
+
+Box = list[list[tuple[np.ndarray, np.ndarray]]]   # box[i][t] = (lower, upper), each (K_i, A_i)
+
+
+class OutOfTime(Exception):
+    """The search met its time limit."""
+
+
+def whole_space(plan: Plan) -> Box:
+    """The box of all policies."""
+    return [[(np.zeros((level.classes[i], level.action_counts[i])), np.ones((level.classes[i], level.action_counts[i])))
+             if level.action_counts[i] > 1 else (np.ones((level.classes[i], 1)),) * 2
+             for level in plan.levels] for i in range(plan.agents)]
+
+
+def tighten(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the rows' sum of 1 adds to bounds on single probabilities, less `_ROUNDING`: where a box is about
+    to close on a vertex, rounding must not cross its ends, for crossed ends grow with every step."""
+    for _ in range(2):
+        lower = np.maximum(lower, 1 - (upper.sum(-1, keepdims=True) - upper) - _ROUNDING)
+        upper = np.minimum(upper, 1 - (lower.sum(-1, keepdims=True) - lower) + _ROUNDING)
+    return lower, upper
+
+
+def from_log_ratios(bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(..., A, A) bounds on log pi(a)/pi(b) -> bounds on pi."""
+    with np.errstate(over="ignore"):
+        return 1 / np.exp(bound).sum(-2), 1 / np.exp(-bound).sum(-1)
+
+
+def quantise(bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds (..., A, A) rounded up to multiples of 2**UNIT by at least 2**-24: the multiples
+    (nan: no bound) and the bounds as floats (inf: no bound)."""
+    scaled = np.ceil((bound + _SLACK) * 2.0**-UNIT)
+    usable = np.isfinite(bound) & (np.abs(bound) < _LARGEST)
+    rounded = np.where(usable, scaled * 2.0**UNIT, np.inf)
+    diagonal = np.arange(bound.shape[-1])
+    rounded[..., diagonal, diagonal] = 0.0
+    return np.where(usable, scaled, np.nan), rounded
+
+
+def as_table(scaled: np.ndarray) -> list[list[int | None]]:
+    """(K, A, A) multiples as a step of a certificate lists them."""
+    a, b = ordered_pairs(scaled.shape[-1]).T
+    rows = scaled[:, a, b]
+    missing = np.isnan(rows)
+    whole = np.where(missing, 0, rows).astype(np.int64).tolist()
+    if not missing.any():
+        return whole
+    return [[None if none else m for m, none in zip(*pair)] for pair in zip(whole, missing.tolist())]
+
+
+def from_table(table: list[list[int | None]], count: int) -> np.ndarray:
+    """The inverse of `as_table`: (K, A, A) bounds as floats, inf where there is none, 0 on the diagonal."""
+    bounds = np.zeros((len(table), count, count))
+    a, b = ordered_pairs(count).T
+    bounds[:, a, b] = [[np.inf if m is None else m * 2.0**UNIT for m in row] for row in table]
+    return bounds
+
+
+def cut(lower: np.ndarray, upper: np.ndarray, bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A box after a step with these log-ratio bounds, on the grid of the coarser checker: what it cannot tell
+    from 0 must not count as positive here."""
+    low, high = from_log_ratios(bound)
+    lower, upper = tighten(np.maximum(lower, low), np.minimum(upper, high))
+    return np.floor(lower * _GRID) / _GRID, np.ceil(upper * _GRID) / _GRID
+
+
+def replayed(box: Box, steps: list[dict]) -> Box:
+    """The box after the steps of a node: the very floats that `Contraction` has ended with."""
+    box = [list(row) for row in box]
+    for step in steps:
+        lower, upper = box[step["agent"]][step["depth"]]
+        box[step["agent"]][step["depth"]] = cut(lower, upper, from_table(step["log_ratio"], lower.shape[-1]))
+    return box
+
+
+@dataclass
+class Task:
+    """One box to contract: its interval of beta and its box."""
+
+    low: float
+    high: float
+    box: Box
+    tube: float = 0.0     # total width of the known path of stationary policies over the interval
+    patient: bool = True  # whether to go on while sweeps gain little (policies have not been split)
+
+
+@dataclass
+class Outcome:
+    """How a box ended: `kind` is "nondegenerate", "empty" or "stalled"; the steps it took; its last
+    box; `soft` : (N,) how much each policy entry moves along the softest direction, if stalled."""
+
+    kind: str
+    steps: list[dict]
+    box: Box
+    soft: np.ndarray | None = None
+
+
+class Contraction:
+    """Boxes in lockstep.  Batch rows are the lower ends of all intervals, then the upper ends.
+
+    least_gain : a sweep that gains less of the widths has stalled; steps that gain less than twice
+    that of their own widths are not taken, for they would have to be checked.
+    """
+
+    def __init__(self, plan: Plan, tasks: list[Task], *, least_gain: float, deadline: float | None = None) -> None:
+        self.plan, self.least_gain, self.deadline = plan, least_gain, deadline
+        self.low = np.array([task.low for task in tasks])
+        self.high = np.array([task.high for task in tasks])
+        self.box = [[tuple(np.stack([task.box[i][t][end] for task in tasks]) for end in (0, 1))
+                     for t in range(plan.horizon)] for i in range(plan.agents)]
+        self.steps: list[list[dict]] = [[] for _ in tasks]
+        self.known: dict[tuple[int, int], np.ndarray] = {}
+
+    def __len__(self) -> int:
+        return len(self.low)
+
+    def _block(self, i: int, t: int) -> Block:
+        lower, upper = self.box[i][t]
+        return Block(np.concatenate([lower, lower]), np.concatenate([upper, upper]))
+
+    def current(self) -> Step:
+        """The step rule on the present boxes."""
+        blocks = [[self._block(i, t) for t in range(self.plan.horizon)] for i in range(self.plan.agents)]
+        return Step(self.plan, blocks, np.concatenate([self.low, self.high]))
+
+    def keep(self, rows: np.ndarray) -> None:
+        """Go on with these boxes only."""
+        self.low, self.high = self.low[rows], self.high[rows]
+        self.box = [[(lower[rows], upper[rows]) for lower, upper in row] for row in self.box]
+        self.steps = [self.steps[r] for r in rows]
+        self.known = {key: bound[rows] for key, bound in self.known.items()}
+
+    def widths(self) -> np.ndarray:
+        """(B,) total width."""
+        return sum((upper - lower).sum((1, 2)) for row in self.box for lower, upper in row)
+
+    def widest(self) -> np.ndarray:
+        """(B,) largest width of an entry."""
+        return np.max([(upper - lower).max((1, 2)) for row in self.box for lower, upper in row], axis=0)
+
+    def empty(self) -> np.ndarray:
+        """(B,) whether a box certainly holds no policy."""
+        return np.any([((lower > upper + _EMPTY).any(-1) | (lower.sum(-1) > 1 + _EMPTY) | (upper.sum(-1) < 1 - _EMPTY)).any(-1)
+                       for row in self.box for lower, upper in row], axis=0)
+
+    def single(self, row: int) -> Box:
+        """One box of the batch."""
+        return [[(lower[row], upper[row]) for lower, upper in agent] for agent in self.box]
+
+    def sweep(self) -> np.ndarray:
+        """One step for every agent and depth, last depth first; (B,) the part of the widths left."""
+        before = self.widths()
+        step = self.current()
+        for t in reversed(range(self.plan.horizon)):
+            for i in range(self.plan.agents):
+                if self.plan.levels[t].action_counts[i] == 1:
+                    continue
+                if self.deadline is not None and time.monotonic() > self.deadline:
+                    raise OutOfTime
+                guess = self.known.get((i, t))
+                found = step.log_ratio_bounds(i, t, None if guess is None else np.concatenate([guess, guess]))
+                bound = np.maximum(found[:len(self)], found[len(self):])
+                self.known[i, t] = bound
+                if self._apply(i, t, bound):
+                    step.replace(i, t, self._block(i, t))
+        return self.widths() / np.maximum(before, 1e-300)
+
+    def _apply(self, i: int, t: int, bound: np.ndarray) -> bool:
+        scaled, rounded = quantise(bound)
+        lower, upper = self.box[i][t]
+        new_lower, new_upper = cut(lower, upper, rounded)
+        takes = (new_upper - new_lower).sum((1, 2)) <= (1 - 2 * self.least_gain) * (upper - lower).sum((1, 2))
+        for row in np.nonzero(takes)[0]:
+            self.steps[row].append({"agent": i, "depth": t, "log_ratio": as_table(scaled[row])})
+        here = takes[:, None, None]
+        # an empty box keeps its crossed ends: they are what shows that it is empty
+        self.box[i][t] = np.where(here, new_lower, lower), np.where(here, new_upper, upper)
+        return bool(takes.any())
+
+    def margins(self, *, own: bool = False, soft: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+        """(B,) the definiteness margin over both ends, and (B, N) the softest directions if asked."""
+        margin, direction = approx_margin(Hessian(self.current()).form(own=own), soft)
+        count = len(self)
+        return np.minimum(margin[:count], margin[count:]), None if direction is None else direction[count:]
+
+
+_GAIN = 0.005         # where splitting can help, a sweep that gains less than this has stalled
+_TUBE = 8.0          # splitting beta helps once the box is at most this much wider than its path
+_TESTED = 0.6        # wider boxes are never definite: the test is not tried
+_MARGIN = 1e-6       # required of the float margin, so that rigorous arithmetic finds it too
+
+
+def contract(plan: Plan, tasks: list[Task], *, least_gain: float, sweeps: int = 400,
+             deadline: float | None = None) -> list[Outcome]:
+    """Contract every box until it closes or stalls: sweeps gain less than `least_gain`, or less
+    than 0.5 % where a split helps (the box is about as narrow as the path inside, or policies have
+    been split already)."""
+    run = Contraction(plan, tasks, least_gain=least_gain, deadline=deadline)
+    outcomes: list[Outcome | None] = [None] * len(tasks)
+    alive = np.arange(len(tasks))
+    tubes = np.array([task.tube for task in tasks])
+    hasty = np.array([not task.patient for task in tasks])
+    for _ in range(sweeps):
+        left = run.sweep()
+        empty = run.empty()
+        tested = ~empty & (run.widest() < _TESTED)
+        closed = np.zeros(len(alive), bool)
+        if tested.any():
+            closed[tested] = _sub(run, tested).margins()[0] > _MARGIN
+        patience = np.where(hasty | (run.widths() < _TUBE * tubes), _GAIN, least_gain)
+        stalled = ~empty & ~closed & (left > 1 - patience)
+        soft = _sub(run, stalled).margins(soft=True)[1] if stalled.any() else None
+        order = np.cumsum(stalled) - 1
+        for row in np.nonzero(empty | closed | stalled)[0]:
+            kind = "empty" if empty[row] else "nondegenerate" if closed[row] else "stalled"
+            outcomes[alive[row]] = Outcome(kind, run.steps[row], run.single(row), soft[order[row]] if stalled[row] else None)
+        rest = np.nonzero(~(empty | closed | stalled))[0]
+        if not len(rest):
+            break
+        run.keep(rest)
+        alive, tubes, hasty = alive[rest], tubes[rest], hasty[rest]
+    for row, index in enumerate(alive):
+        if outcomes[index] is None:
+            outcomes[index] = Outcome("stalled", run.steps[row], run.single(row), None)
+    return outcomes
+
+
+def _sub(run: Contraction, mask: np.ndarray) -> Contraction:
+    """A view of some boxes of a batch, for tests that leave it as it is."""
+    rows = np.nonzero(mask)[0]
+    view = Contraction.__new__(Contraction)
+    view.plan, view.least_gain, view.deadline = run.plan, run.least_gain, run.deadline
+    view.low, view.high, view.box = run.low, run.high, run.box
+    view.steps, view.known = run.steps, {}
+    view.keep(rows)
+    return view

@@ -1,0 +1,181 @@
+"""The search for a cover of [0, 1/alpha*] and the policy space (theory, section 7, Theorem D;
+docs/certificate-format.md, section 4.2): contract, and split beta or a policy where that stalls.
+
+Boxes are taken from small to large beta, so that whatever is closed when the search stops is a
+cover of [0, reached]; they are taken in batches of fixed composition, so that the tree does not
+depend on how many processes work on it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor
+from fractions import Fraction
+
+import numpy as np
+
+from certify.thresholds.approx_policy import Policy, approx_stationary
+from certify.thresholds.contraction import Outcome, OutOfTime, Task, contract, whole_space
+from certify.thresholds.cover_tree import Node, branched, child_boxes, open_boxes
+from certify.thresholds.index_tables import Plan
+
+LEAST_GAIN = 0.0005  # of the widths per sweep, below which the patient contraction gives up
+_TUBE = 8.0          # beta is split while the box is at most this much wider than the path inside
+_LONG = 2.0**-4      # policies are split only over intervals shorter than this part of their beta
+_NARROW = 2.0**-16   # beta intervals narrower than this part of beta* are not split
+_THIN = 2.0**-16     # nor policies narrower than this
+_BATCH = 16          # boxes per task of an executor
+_ROUND = 4           # tasks per round
+_GRID = 2.0**-20     # where policies are split
+
+
+class Stalled(Exception):
+    """The search ended early; every beta up to `reached` is covered by `nodes` (`restrict` them)."""
+
+    def __init__(self, nodes: list[Node], reached: Fraction, why: str) -> None:
+        super().__init__(f"{why} at beta = {float(reached):.6g}")
+        self.nodes, self.reached, self.why = nodes, reached, why
+
+
+class Path:
+    """The branch of stationary policies that starts from the uniform one at beta = 0, in floats."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.found = {0.0: approx_stationary(plan, 0.0)[0]}
+
+    def at(self, beta: float) -> Policy:
+        if beta not in self.found:
+            nearest = self.found[max(b for b in self.found if b <= beta)]
+            self.found[beta] = approx_stationary(self.plan, beta, nearest, tolerance=1e-6, rounds=500)[0]
+        return self.found[beta]
+
+    def width(self, low: float, high: float) -> float:
+        """Total width of the smallest box around the two ends."""
+        return float(sum(np.abs(p - q).sum() for a, b in zip(self.at(low), self.at(high)) for p, q in zip(a, b)))
+
+
+def point_closes(plan: Plan, beta: Fraction, deadline: float | None = None, least_gain: float = LEAST_GAIN) -> bool:
+    """Whether the contraction at this one beta ends in a definite box (a float screening test)."""
+    task = Task(float(beta), float(beta), whole_space(plan))
+    return contract(plan, [task], least_gain=least_gain, deadline=deadline)[0].kind != "stalled"
+
+
+def find_cover(plan: Plan, high: Fraction, *, low: Fraction = Fraction(0), branch: bool = False,
+               least_gain: float = LEAST_GAIN, max_nodes: int = 100_000, deadline: float | None = None,
+               executor: Executor | None = None, progress: Callable[[str], None] = lambda text: None,
+               nodes: list[Node] | None = None, save: Callable[[list[Node]], None] = lambda nodes: None) -> list[Node]:
+    """Nodes of a cover of [low, high] (temperatures 1/high to 1/low).
+
+    branch : split policies too (branch and bound); otherwise only beta.  nodes : an unfinished tree of this
+    interval, to go on with; `save` is called with the tree between rounds.  Raises `Stalled` where a
+    box can neither be closed nor split, `max_nodes` are not enough, or `deadline` has passed.
+    """
+    path, helper = Path(plan), Helper(executor, progress)
+    nodes = nodes or [Node(None, low, high)]
+    boxes = open_boxes(plan, nodes)
+    below_split = branched(nodes)
+    while boxes:
+        # which boxes make a round depends on the tree alone: depth first in beta
+        chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[:_BATCH * _ROUND]
+        tasks = [Task(float(nodes[k].low), float(nodes[k].high), boxes[k],
+                      path.width(float(nodes[k].low), float(nodes[k].high)), k not in below_split) for k in chosen]
+        try:
+            outcomes = list(_run(plan, tasks, least_gain, deadline, helper))
+        except (OutOfTime, KeyboardInterrupt):
+            raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
+        for k, task, outcome in zip(chosen, tasks, outcomes):
+            node = nodes[k]
+            split = None if outcome.kind != "stalled" else _choose_split(plan, node, task, outcome, high, branch)
+            if outcome.kind == "stalled" and split is None:
+                raise Stalled(nodes, _reached(nodes, boxes), "stalled")
+            del boxes[k]
+            node.steps, node.split = outcome.steps, split
+            if split is None:
+                node.close = outcome.kind
+                continue
+            for start, end, box in child_boxes(node, outcome.box):
+                nodes.append(Node(k, start, end))
+                boxes[len(nodes) - 1] = box
+                if k in below_split or "agent" in split:
+                    below_split.add(len(nodes) - 1)
+        progress(f"cover of beta in [{float(low):.4g}, {float(high):.4g}]: {len(nodes)} nodes, {len(boxes)} open"
+                 + (f", closed up to {float(_reached(nodes, boxes)):.4g}" if boxes else ""))
+        save(nodes)
+        if boxes and len(nodes) > max_nodes:
+            raise Stalled(nodes, _reached(nodes, boxes), "too many boxes")
+    return nodes
+
+
+def _run(plan: Plan, tasks: list[Task], least_gain: float, deadline: float | None, helper: Helper) -> Iterator[Outcome]:
+    batches = [tasks[k:k + _BATCH] for k in range(0, len(tasks), _BATCH)]
+    # another machine's clock is another clock: what is left goes along, not the deadline
+    left = None if deadline is None else deadline - time.monotonic()
+    for outcomes in helper.map(_contract_batch, [(plan, batch, least_gain, left) for batch in batches], left):
+        yield from outcomes
+
+
+def _contract_batch(job: tuple) -> list[Outcome]:
+    plan, batch, least_gain, left = job
+    if left is not None and left <= 0:
+        raise OutOfTime
+    return contract(plan, batch, least_gain=least_gain, deadline=None if left is None else time.monotonic() + left)
+
+
+class Helper:
+    """An executor that may break: then this process goes on by itself, and says so."""
+
+    def __init__(self, executor: Executor | None, progress: Callable[[str], None]) -> None:
+        self.executor, self.progress = executor, progress
+
+    def map(self, function: Callable, jobs: list, seconds: float | None) -> Iterable:
+        """The results in order; `OutOfTime` where they are not there within `seconds`."""
+        if self.executor is None:
+            return map(function, jobs)
+        try:
+            return list(self.executor.map(function, jobs, timeout=seconds))
+        except OutOfTime:
+            raise
+        except TimeoutError:
+            raise OutOfTime from None
+        except Exception as error:  # noqa: BLE001 - whatever a pool or a cluster raises; a fault of the job comes again below
+            self.progress(f"the workers are gone ({type(error).__name__}): going on without them")
+            self.executor = None
+            return map(function, jobs)
+
+
+def _choose_split(plan: Plan, node: Node, task: Task, outcome: Outcome, beta: Fraction, branch: bool) -> dict | None:
+    width = sum(float((upper - lower).sum()) for row in outcome.box for lower, upper in row)
+    wide = node.high - node.low >= beta * Fraction(_NARROW)
+    long = node.high - node.low > node.high * Fraction(_LONG)
+    if wide and (not branch or long or width < _TUBE * task.tube):
+        return {"beta": (node.low + node.high) / 2}
+    if not branch:
+        return None
+    policy = _policy_split(plan, outcome)
+    if policy is None and wide:
+        return {"beta": (node.low + node.high) / 2}
+    return policy
+
+
+def _policy_split(plan: Plan, outcome: Outcome) -> dict | None:
+    """The entry with the largest width along the softest direction of the form."""
+    best, chosen, start = 0.0, None, 0
+    for i, t in plan.tree.blocks:
+        lower, upper = outcome.box[i][t]
+        width = upper - lower
+        soft = 1.0 if outcome.soft is None else outcome.soft[start:start + width.size].reshape(width.shape)
+        start += width.size
+        score = np.where(width > _THIN, width * soft, 0.0)
+        k, a = np.unravel_index(score.argmax(), score.shape)
+        if score[k, a] > best:
+            middle = round((lower[k, a] + upper[k, a]) / 2 / _GRID)
+            best = score[k, a]
+            chosen = {"agent": i, "depth": t, "class": int(k), "action": int(a), "at": Fraction(middle) * Fraction(_GRID)}
+    return chosen
+
+
+def _reached(nodes: list[Node], still_open: Iterable[int]) -> Fraction:
+    """The least beta of a node that is still open."""
+    return min(nodes[k].low for k in still_open)

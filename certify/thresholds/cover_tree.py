@@ -1,0 +1,146 @@
+"""Covers as trees of nodes: what a search has closed, joined, cut short, written down and taken up again
+(docs/certificate-format.md, section 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+from certify.exact import parse_rational, rational_text
+from certify.thresholds.contraction import Box, replayed, whole_space
+from certify.thresholds.index_tables import Plan
+
+
+@dataclass
+class Node:
+    """One node of a cover; open while it has neither `close` nor `split`."""
+
+    parent: int | None
+    low: Fraction
+    high: Fraction
+    steps: list[dict] = field(default_factory=list)
+    close: str | None = None
+    split: dict | None = None
+
+
+def child_boxes(node: Node, box: Box) -> Iterator[tuple[Fraction, Fraction, Box]]:
+    """Interval and first box of both children of a node that is split, `box` being its last one."""
+    if "beta" in node.split:
+        yield node.low, node.split["beta"], box
+        yield node.split["beta"], node.high, box
+        return
+    i, t, k, a, at = (node.split[key] for key in ("agent", "depth", "class", "action", "at"))
+    for end in (1, 0):
+        copy = [list(row) for row in box]
+        ends = [copy[i][t][0].copy(), copy[i][t][1].copy()]
+        ends[end][k, a] = float(at)
+        copy[i][t] = tuple(ends)
+        yield node.low, node.high, copy
+
+
+def branched(nodes: list[Node]) -> set[int]:
+    """Nodes below a split of policies."""
+    found: set[int] = set()
+    for k, node in enumerate(nodes):
+        if node.parent is not None and (node.parent in found or "agent" in nodes[node.parent].split):
+            found.add(k)
+    return found
+
+
+def open_boxes(plan: Plan, nodes: list[Node]) -> dict[int, Box]:
+    """The first box of every open node, from the steps of the nodes above it."""
+    first: dict[int, Box] = {0: whole_space(plan)}
+    waiting: dict[int, list[Box]] = {}
+    for k, node in enumerate(nodes):
+        if node.parent is not None:
+            first[k] = waiting[node.parent].pop(0)
+        if node.split is not None:
+            last = replayed(first.pop(k), node.steps)
+            waiting[k] = [box for _, _, box in child_boxes(node, last)]
+        elif node.close is not None:
+            del first[k]
+    return first
+
+
+def last_box(plan: Plan, nodes: list[Node], index: int) -> Box:
+    """The box of a node after its steps."""
+    path = [index]
+    while nodes[path[-1]].parent is not None:
+        path.append(nodes[path[-1]].parent)
+    box = whole_space(plan)
+    for k, below in zip(reversed(path), [*reversed(path[:-1]), None]):
+        box = replayed(box, nodes[k].steps)
+        if below is not None:
+            first = min(j for j in range(k + 1, below + 1) if nodes[j].parent == k)
+            box = list(child_boxes(nodes[k], box))[0 if below == first else 1][2]
+    return box
+
+
+def restrict(nodes: list[Node], reached: Fraction) -> list[Node]:
+    """The part of an unfinished tree that covers betas up to `reached`, renumbered: what lies above goes,
+    intervals end at `reached`, and where only the lower half of a beta split is left, parent and
+    child become one node.
+    """
+    children: dict[int, list[int]] = {}
+    for k, node in enumerate(nodes):
+        if node.parent is not None and node.low < reached:
+            children.setdefault(node.parent, []).append(k)
+    result: list[Node] = []
+    pending: list[tuple[int | None, int]] = [(None, 0)]
+    while pending:
+        parent, k = pending.pop()
+        node, steps = nodes[k], list(nodes[k].steps)
+        while node.split is not None and "beta" in node.split and len(children[k]) == 1:
+            k = children[k][0]
+            node = nodes[k]
+            steps += node.steps
+        result.append(Node(parent, node.low, min(node.high, reached), steps, node.close, node.split))
+        index = len(result) - 1
+        if node.split is not None:
+            pending += [(index, child) for child in reversed(children[k])]
+    return result
+
+
+def joined(pieces: list[list[Node]]) -> list[Node]:
+    """One tree from trees of adjacent intervals, the lowest first: a balanced tree of beta splits above them."""
+    result: list[Node] = []
+
+    def add(first: int, last: int, parent: int | None) -> None:
+        if last - first == 1:
+            base = len(result)
+            for node in pieces[first]:
+                above = parent if node.parent is None else base + node.parent
+                result.append(Node(above, node.low, node.high, node.steps, node.close, node.split))
+            return
+        middle = (first + last) // 2
+        own = len(result)
+        result.append(Node(parent, pieces[first][0].low, pieces[last - 1][0].high,
+                           split={"beta": pieces[middle][0].low}))
+        add(first, middle, own)
+        add(middle, last, own)
+
+    add(0, len(pieces), None)
+    return result
+
+
+def node_to_json(node: Node) -> dict[str, Any]:
+    """A node as certificates list it; an open one has neither `close` nor `split`."""
+    result: dict[str, Any] = {"parent": node.parent, "beta": [rational_text(node.low), rational_text(node.high)],
+                              "steps": node.steps}
+    if node.close is not None:
+        result["close"] = node.close
+    elif node.split is not None:
+        result["split"] = {key: rational_text(value) if key in ("beta", "at") else value
+                           for key, value in node.split.items()}
+    return result
+
+
+def node_from_json(data: dict[str, Any]) -> Node:
+    """The inverse of `node_to_json`."""
+    low, high = (parse_rational(x, "beta") for x in data["beta"])
+    split = data.get("split")
+    if split is not None:
+        split = {key: parse_rational(value, key) if key in ("beta", "at") else value for key, value in split.items()}
+    return Node(data["parent"], low, high, data["steps"], data.get("close"), split)

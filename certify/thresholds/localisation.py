@@ -1,0 +1,101 @@
+"""Thresholds by localisation: the least temperature at which repeated contraction from the whole
+policy space ends in a definite box, for every larger temperature too (theory, sections 4, 5, 7).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+
+from certify.thresholds.contraction import OutOfTime
+from certify.thresholds.cover import LEAST_GAIN, Stalled, find_cover, point_closes
+from certify.thresholds.cover_tree import Node
+from certify.thresholds.index_tables import Plan
+
+Progress = Callable[[str], None]
+_SMALL = 500   # rewards in the tree: up to so many even slow sweeps are cheap
+_DEPTH = Fraction(1, 10**4)  # of the start, below which nothing is searched
+_CHEAP = 1.0   # seconds: screenings this short go on to a tenth of the tolerance
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """A cover of [0, 1/alpha_star] as a float search found it; a checker makes it a proof."""
+
+    alpha_star: Fraction
+    nodes: list[Node]
+
+
+def round_up(alpha: float, digits: int = 4) -> Fraction:
+    """The next decimal with that many significant digits.
+
+    >>> round_up(16.60001)
+    Fraction(1661, 100)
+    """
+    scale = Fraction(10) ** (digits - 1 - math.floor(math.log10(alpha)))
+    return Fraction(math.ceil(Fraction(alpha) * scale)) / scale
+
+
+def localise(plan: Plan, start: Fraction, *, least: Fraction = Fraction(0), rtol: float = 0.01, time_limit: float | None = None,
+             progress: Progress | None = None) -> list[Localisation]:
+    """The smallest alpha_star found between `least` and `start` (a temperature known to certify, or any
+    upper end worth trying), last in the list of what was found.
+
+    Running out of time or an interruption returns the covers found so far.  Temperatures are screened
+    at single values of beta first, which is cheap; covers of the whole half-line follow at a coarse
+    and at the final temperature.
+    """
+    say = progress or (lambda text: None)
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    found: list[Localisation] = []
+    size = sum(level.reward.size for level in plan.levels)
+    patience = LEAST_GAIN if size <= _SMALL else max(LEAST_GAIN, rtol / 10)
+    try:
+        high, low = start, None
+        while low is None and high > max(least, start * _DEPTH):
+            trial = max(high / 2, least)
+            if point_closes(plan, 1 / trial, deadline, patience):
+                high = trial
+                say(f"contracts at alpha = {float(high):.5g}")
+            else:
+                low = trial
+        found.append(_cover(plan, round_up(float(high) * 1.25), deadline, patience, say))
+        if low is None:      # it contracts as far down as was asked for
+            if high < found[-1].alpha_star:
+                found.append(_cover(plan, high, deadline, patience, say))
+            return found
+        high, low = float(high), float(low)
+        spent = 0.0
+        while high / low > 1 + rtol or (spent < _CHEAP and high / low > 1 + rtol / 10):
+            began = time.monotonic()
+            middle = math.sqrt(low * high)
+            if point_closes(plan, 1 / Fraction(middle), deadline, patience):
+                high = middle
+                say(f"contracts at alpha = {high:.5g}")
+            else:
+                low = middle
+                say(f"stalls at alpha = {low:.5g}")
+            spent = time.monotonic() - began
+        # near the least temperature steps gain little and are many; where they are dear, keep off it
+        alpha = high * (1 + (rtol / 20 if spent < _CHEAP else rtol))
+        if alpha < float(found[-1].alpha_star):
+            found.append(_cover(plan, round_up(alpha), deadline, patience, say))
+    except (OutOfTime, KeyboardInterrupt):
+        say("stopped: keeping the covers found so far")
+    return sorted(found, key=lambda cover: -cover.alpha_star)
+
+
+def _cover(plan: Plan, alpha_star: Fraction, deadline: float | None, patience: float, say: Progress) -> Localisation:
+    """A cover for some temperature at or above `alpha_star`: uniqueness is not monotone, so the search
+    may stall at a larger temperature than the one it starts from; what it covered then counts."""
+    while True:
+        try:
+            return Localisation(alpha_star, find_cover(plan, 1 / alpha_star, least_gain=patience, deadline=deadline, progress=say))
+        except Stalled as stalled:
+            if stalled.why == "stopped":
+                raise OutOfTime from None
+            # what it covered is covered again, now with intervals that end there
+            alpha_star = 1 / stalled.reached if 0 < stalled.reached < 1 / alpha_star else 2 * alpha_star

@@ -1,0 +1,66 @@
+"""Structural thresholds: the figures of theory, section 6, and exactness."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from certify.games import builtin
+from certify.thresholds import structural
+from certify.thresholds.structural import general, parse_parameters, positive_semidefinite, structural_thresholds
+
+
+def forms(name, **options):
+    return {s.form: s for s in structural_thresholds(builtin(name, **options))}
+
+
+def test_two_levers_are_certified_at_exactly_one_half():
+    found = forms("lever:2")
+    assert found["theorem-B"].alpha_star == found["one-step-rho"].alpha_star == found["one-step-spectral"].alpha_star == Fraction(1, 2)
+    assert found["theorem-B"].modulus == 0
+
+
+def test_dectiger_both_forms():
+    found = forms("dectiger", horizon=2)
+    assert found["theorem-B"].alpha_star <= 338 and found["theorem-B"].modulus > 0
+    assert found["theorem-D-prime"].alpha_star <= 167
+
+
+def test_hanabi_size():
+    shape, _ = parse_parameters("n=2,h=80,actions=20,return=0:25")
+    assert general(shape, "theorem-D-prime").alpha_star <= 1190
+    assert general(shape, "theorem-B").alpha_star <= 4130
+
+
+@pytest.mark.parametrize("name", ["climbing", "penalty:-10", "match:3x3x3", "lever:3"])
+def test_a_temperature_slightly_below_fails_the_exact_inequality(name):
+    shape = structural.shape_of(builtin(name))
+    result = general(shape, "theorem-B")
+    keys = shape.keys()
+    vector = {key: Fraction(1) for key in keys}
+    below = result.alpha_star * Fraction(999, 1000)
+    assert structural.largest_sum(shape, "theorem-B", below, vector) > 1
+
+
+def test_single_agents_need_no_entropy_by_the_sharp_form():
+    shape, _ = parse_parameters("n=1,h=3,actions=4,return=0:10")
+    assert general(shape, "theorem-D-prime").alpha_star <= Fraction(1, 100)
+
+
+def test_positive_semidefinite_against_floats():
+    rng = np.random.default_rng(1)
+    seen = set()
+    for _ in range(200):
+        root = rng.integers(-3, 4, size=(4, rng.integers(1, 5)))
+        matrix = root @ root.T - rng.integers(0, 2) * np.eye(4, dtype=int)
+        expected = bool(np.linalg.eigvalsh(matrix).min() > -1e-9)
+        seen.add(expected)
+        assert positive_semidefinite([[Fraction(int(x)) for x in row] for row in matrix]) is expected
+    assert seen == {True, False}
+
+
+def test_without_rewards_every_temperature_is_certified():
+    shape, _ = parse_parameters("n=2,h=2,actions=2,return=0:1")
+    flat = structural.Shape((Fraction(0),) * 2, shape.actions, shape.weights, shape.discount)
+    for form in ("theorem-B", "theorem-D-prime"):
+        assert general(flat, form).alpha_star <= Fraction(1, 100)
