@@ -71,8 +71,11 @@ def signs(count: int = 4000, actions: int = 50) -> dict:
             found = batch_signs(weights, advantages, algorithm, step)
             seconds = best_of(lambda a=algorithm, s=step: batch_signs(weights, advantages, a, s), 2)
             rows[f"{algorithm}, {'first order' if step is None else 'every step in (0, 0.01]'}"] = {
-                "signs per second": round(count / seconds), "times plain numpy": round(seconds / plain, 1),
-                "undecided": int((found == 0).sum()), "of": count}
+                "signs per second": round(count / seconds),
+                "times plain numpy": round(seconds / plain, 1),
+                "undecided": int((found == 0).sum()),
+                "of": count,
+            }
     return rows
 
 
@@ -107,11 +110,14 @@ def tables() -> dict:
         "132 binades x 3 eps, seconds": best_of(lambda: [binade_row(BFLOAT16, k, EPS) for k in range(-126, 6)], 2),
         "one binade of 2^23 float32 counted, seconds": best_of(lambda: count_binade(BFLOAT16, 5), 2),
         "RN(exp d), 65,536 codes x 3 eps, seconds": best_of(
-            lambda: [clip_decisions(t, e, e) for t in (rounded_exponentials(BFLOAT16),) for e in EPS], 2),
+            lambda: [clip_decisions(t, e, e) for t in (rounded_exponentials(BFLOAT16),) for e in EPS], 2
+        ),
         "the same for float16, seconds": best_of(
-            lambda: [clip_decisions(t, e, e) for t in (rounded_exponentials(FLOAT16),) for e in EPS], 2),
+            lambda: [clip_decisions(t, e, e) for t in (rounded_exponentials(FLOAT16),) for e in EPS], 2
+        ),
         "bias factor per binade": {r.exponent: float(r.one_side.upper) for r in rows[-4:]},
-        "count minus uniform model": gap, "crossing above, below": top,
+        "count minus uniform model": gap,
+        "crossing above, below": top,
         "decisions changed": {str(e): len(clip_decisions(rounded_exponentials(BFLOAT16), e, e).changed) for e in EPS},
     }
 
@@ -122,17 +128,22 @@ def checking() -> dict:
     state = StatePolicy(tuple(RationalEnclosure.of(Fraction(int(c), int(counts.sum()))) for c in counts))
     row = tuple(RationalEnclosure.of(Fraction(int(a), 10)) for a in RNG.integers(-40, 41, 50))
     sign = step_report((state,), (row,), "reinforce", {}, Fraction(0), Fraction(1, 100)).certificate()
-    return {"bfloat16 table, seconds": best_of(lambda: check_entropy(table), 1),
-            "bfloat16 table, bytes": len(json.dumps(table)),
-            "sign, 50 actions, seconds": best_of(lambda: check_entropy(sign), 2),
-            "sign, 50 actions, bytes": len(json.dumps(sign))}
+    return {
+        "bfloat16 table, seconds": best_of(lambda: check_entropy(table), 1),
+        "bfloat16 table, bytes": len(json.dumps(table)),
+        "sign, 50 actions, seconds": best_of(lambda: check_entropy(sign), 2),
+        "sign, 50 actions, bytes": len(json.dumps(sign)),
+    }
 
 
 def main() -> int:
     start = time.perf_counter()
     proofs = [*prove_zeta(), *prove_adapo()]
     report = {
-        "signs": signs(), "sharpness": sharpness(), "tables": tables(), "checker": checking(),
+        "signs": signs(),
+        "sharpness": sharpness(),
+        "tables": tables(),
+        "checker": checking(),
         "controllers": {"proved": sum(p.status == "proved" for p in proofs), "of": len(proofs)},
         "seconds": round(time.perf_counter() - start, 1),
     }

@@ -40,8 +40,10 @@ class Plain:
         self.chances = [level.approx_probability for level in tree.levels]
         self.initial = tree.initial.astype(float)
         self.joint = [[np.ascontiguousarray(level.joint[:, i]) for i in range(2)] for level in tree.levels]
-        self.rows = [[j[:, None] * a + np.arange(a) for j, a in zip(joint, level.action_counts)]
-                     for joint, level in zip(self.joint, tree.levels)]
+        self.rows = [
+            [j[:, None] * a + np.arange(a) for j, a in zip(joint, level.action_counts)]
+            for joint, level in zip(self.joint, tree.levels)
+        ]
         layout = layout_of(tree)
         self.entries, self.size = layout.entries, layout.size
         self.starts, self.row = layout.row_start, layout.row_of_entry
@@ -49,8 +51,10 @@ class Plain:
     def recursions(self, policy: list[list[np.ndarray]]):
         horizon, alpha = len(self.levels), self.alpha
         logs = [[np.log(table) for table in tables] for tables in policy]
-        bonus = [[-alpha * self.weights[i] * (policy[i][t] * logs[i][t]).sum(axis=1) for t in range(horizon)]
-                 for i in range(2)]
+        bonus = [
+            [-alpha * self.weights[i] * (policy[i][t] * logs[i][t]).sum(axis=1) for t in range(horizon)]
+            for i in range(2)
+        ]
         U, V = [None] * horizon, None
         p = [[policy[i][t][self.joint[t][i]] for i in range(2)] for t in range(horizon)]
         both = [p[t][0][:, :, None] * p[t][1][:, None, :] for t in range(horizon)]
@@ -102,7 +106,8 @@ class Plain:
             shape = level.classes[0] * a[0], level.classes[1] * a[1]
             index = self.rows[t][0][:, :, None] * shape[1] + self.rows[t][1][:, None, :]
             C[self.entries[0, t], self.entries[1, t]] = self.gamma**t * np.bincount(
-                index.ravel(), (reach[t][:, None, None] * U[t]).ravel(), minlength=shape[0] * shape[1]).reshape(shape)
+                index.ravel(), (reach[t][:, None, None] * U[t]).ravel(), minlength=shape[0] * shape[1]
+            ).reshape(shape)
             if t + 1 < len(self.levels):
                 above = [self._below(t, above, p, reach)]
         C = C + C.T
@@ -115,7 +120,9 @@ class Plain:
     def _table(self, t: int, j: int, F: np.ndarray):
         E, width = len(F), self.levels[t].classes[j] * F.shape[1]
         if E * width > 25_000:  # mostly zeros: a sparse product is faster
-            return sparse.csr_array((F.ravel(), self.rows[t][j].ravel(), np.arange(E + 1) * F.shape[1]), shape=(E, width))
+            return sparse.csr_array(
+                (F.ravel(), self.rows[t][j].ravel(), np.arange(E + 1) * F.shape[1]), shape=(E, width)
+            )
         table = np.zeros((E, width))
         np.put_along_axis(table, self.rows[t][j], F, axis=1)
         return table
@@ -125,9 +132,11 @@ class Plain:
         E, a = len(level.joint), level.action_counts
         step = self.chances[t].reshape(E, *a, -1)
         successor = level.successor.reshape(E, *a, -1)
-        link = np.bincount((np.arange(E)[:, None, None, None] * size + successor).ravel(),
-                           ((p[t][0][:, :, None] * p[t][1][:, None, :])[..., None] * step).ravel(),
-                           minlength=E * size).reshape(E, size)
+        link = np.bincount(
+            (np.arange(E)[:, None, None, None] * size + successor).ravel(),
+            ((p[t][0][:, :, None] * p[t][1][:, None, :])[..., None] * step).ravel(),
+            minlength=E * size,
+        ).reshape(E, size)
         parts = [above[0][1] @ link] if above else []
         indices = [above[0][0]] if above else []
         for i in range(2):
@@ -135,8 +144,11 @@ class Plain:
             row = self.rows[t][i][:, :, None, None] if i == 0 else self.rows[t][i][:, None, :, None]
             height = level.classes[i] * a[i]
             weight = reach[t][:, None, None, None] * other * step
-            parts.append(np.bincount((row * size + successor).ravel(), weight.ravel(),
-                                     minlength=height * size).reshape(height, size))
+            parts.append(
+                np.bincount((row * size + successor).ravel(), weight.ravel(), minlength=height * size).reshape(
+                    height, size
+                )
+            )
             indices.append(np.arange(*self.entries[i, t].indices(self.size)))
         return np.concatenate(indices), np.concatenate(parts)
 
@@ -166,9 +178,13 @@ def measure(cluster: bool, runs: int, horizon: int = 3) -> dict[str, dict[str, f
     assert np.allclose(plain.metric(policy), metric.lower, atol=1e-6)
     first = medians(runs, lambda: plain.gradient(policy), lambda: evaluate(tree, policy, alpha))
     second = medians(runs, lambda: plain.metric(policy), lambda: hessian(tree, policy, alpha).metric)
-    return {name: {"plain": a, "rigorous": b, "ratio": b / a, "widest": float(width)}
-            for name, (a, b), width in (("J and gradient", first, ours.gradient.width.max()),
-                                        ("M", second, metric.width.max()))}
+    return {
+        name: {"plain": a, "rigorous": b, "ratio": b / a, "widest": float(width)}
+        for name, (a, b), width in (
+            ("J and gradient", first, ours.gradient.width.max()),
+            ("M", second, metric.width.max()),
+        )
+    }
 
 
 def main() -> int:
@@ -185,8 +201,10 @@ def main() -> int:
         print(f"{name:12} {'quantity':15} {'plain':>10} {'rigorous':>10} {'ratio':>6} {'limit':>6} {'widest':>9}")
         for kind, rows in table.items():
             for name, row in rows.items():
-                print(f"{kind:12} {name:15} {1e3 * row['plain']:8.3f}ms {1e3 * row['rigorous']:8.3f}ms "
-                      f"{row['ratio']:6.2f} {LIMITS[name]:6.1f} {row['widest']:9.1e}")
+                print(
+                    f"{kind:12} {name:15} {1e3 * row['plain']:8.3f}ms {1e3 * row['rigorous']:8.3f}ms "
+                    f"{row['ratio']:6.2f} {LIMITS[name]:6.1f} {row['widest']:9.1e}"
+                )
     return int(any(row["ratio"] > LIMITS[name] for rows in table.values() for name, row in rows.items()))
 
 

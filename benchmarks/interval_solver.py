@@ -33,10 +33,10 @@ from certify.errors import InputError
 from certify.games.model import Game
 
 GAMES = ("lever:2", "lever:3", "climbing", "penalty:-10", "lever:4", "lever:5", "match:2x2x2")
-TIMEOUT = 60.0               # seconds per temperature
-WIDTH = 1e-3                 # of the boxes at which bisection ends
-_LARGEST_VECTOR = 10         # equations that one of Codac's functions takes
-BESIDE = Fraction(1, 1000)   # how far above alpha_star and below alpha_multiple, relatively
+TIMEOUT = 60.0  # seconds per temperature
+WIDTH = 1e-3  # of the boxes at which bisection ends
+_LARGEST_VECTOR = 10  # equations that one of Codac's functions takes
+BESIDE = Fraction(1, 1000)  # how far above alpha_star and below alpha_multiple, relatively
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Paving:
     @property
     def conclusion(self) -> str:
         if not self.boxes:
-            return "none: impossible"      # a stationary policy always exists
+            return "none: impossible"  # a stationary policy always exists
         if not self.complete:
             return "stopped by the time-out"
         return f"{self.clusters} cluster{'' if self.clusters == 1 else 's'}"
@@ -104,7 +104,7 @@ def equations(game: Game, alpha: Fraction):
         for a in range(sizes[i] - 1):
             powers = [codac.exp(e) if (e := exponent(b, a)) is not None else 1 for b in range(sizes[i]) if b != a]
             residuals.append(own[a] - 1 / (1 + _sum(powers)))
-    parts = [residuals[k:k + _LARGEST_VECTOR] for k in range(0, len(residuals), _LARGEST_VECTOR)]
+    parts = [residuals[k : k + _LARGEST_VECTOR] for k in range(0, len(residuals), _LARGEST_VECTOR)]
     return [codac.AnalyticFunction([x], codac.vec(*part)) for part in parts], len(residuals)
 
 
@@ -134,7 +134,7 @@ def pave(game: Game, alpha: Fraction, width: float = WIDTH, timeout: float = TIM
     contractor = codac.CtcFixpoint(functools.reduce(operator.and_, each))
     began, kept = time.perf_counter(), []
     pending = [codac.IntervalVector([[0, 1]] * dimension)]
-    while pending and time.perf_counter() - began < timeout:     # `codac.pave` takes a time limit and overruns it
+    while pending and time.perf_counter() - began < timeout:  # `codac.pave` takes a time limit and overruns it
         box = contractor.contract(pending.pop())
         if box.is_empty():
             continue
@@ -159,14 +159,20 @@ def clusters(boxes: list) -> int:
     return len(groups)
 
 
-def compare(names: Iterable[str], results: dict[str, certify.answers.threshold.ThresholdResult], width: float = WIDTH,
-            timeout: float = TIMEOUT) -> Iterator[str]:
+def compare(
+    names: Iterable[str],
+    results: dict[str, certify.answers.threshold.ThresholdResult],
+    width: float = WIDTH,
+    timeout: float = TIMEOUT,
+) -> Iterator[str]:
     """Lines of a table: the solver beside the certified brackets in `results` (made where absent)."""
     if reason := missing():
         yield f"skipped: {reason}"
         return
-    yield (f"{'game':<16}{'alpha':>10}{'where':>22}{'boxes':>7}{'widest':>9}{'solver s':>10}  {'solver says':<24}"
-           f"{'certify s, whole bracket':>24}")
+    yield (
+        f"{'game':<16}{'alpha':>10}{'where':>22}{'boxes':>7}{'widest':>9}{'solver s':>10}  {'solver says':<24}"
+        f"{'certify s, whole bracket':>24}"
+    )
     for name in names:
         try:
             game = certify.load(name)
@@ -179,13 +185,17 @@ def compare(names: Iterable[str], results: dict[str, certify.answers.threshold.T
         if name not in results:
             results[name] = certify.threshold(game, method="search", rtol="1/100", time_limit=120)
         result = results[name]
-        ends = [("above alpha*", result.alpha_star and result.alpha_star * (1 + BESIDE)),
-                ("below alpha_multiple", result.alpha_multiple and result.alpha_multiple * (1 - BESIDE))]
+        ends = [
+            ("above alpha*", result.alpha_star and result.alpha_star * (1 + BESIDE)),
+            ("below alpha_multiple", result.alpha_multiple and result.alpha_multiple * (1 - BESIDE)),
+        ]
         for where, alpha in ends:
             if alpha:
                 found = pave(game, alpha, width, timeout)
-                yield (f"{name:<16}{found.alpha:>10.5g}{where:>22}{found.boxes:>7}{found.widest:>9.1e}"
-                       f"{found.seconds:>10.2f}  {found.conclusion:<24}{result.seconds:>24.2f}")
+                yield (
+                    f"{name:<16}{found.alpha:>10.5g}{where:>22}{found.boxes:>7}{found.widest:>9.1e}"
+                    f"{found.seconds:>10.2f}  {found.conclusion:<24}{result.seconds:>24.2f}"
+                )
 
 
 def main() -> None:

@@ -27,10 +27,18 @@ from certify.symmetry.smt import decide
 FILES = Path(__file__).resolve().parents[1].parent / "shared" / "games"
 # game -> (order, seconds allowed for finding the group, None: no figure was asked for)
 ORDERS = {
-    "lever:10:9/10": (2 * math.factorial(9), 2.0), "lever:98": (2 * math.factorial(98), 10.0),
-    "dectiger": (4, None), "Grid3x3corners": (4, None), "fireFighting_2_3_3": (4, 60.0), "2generals": (2, None),
-    "recycling": (2, None), "relay4": (2, None), "GridSmall": (2, None), "Mars": (2, None),
-    "broadcastChannel": (1, None), "boxPushingUAI07": (1, None),
+    "lever:10:9/10": (2 * math.factorial(9), 2.0),
+    "lever:98": (2 * math.factorial(98), 10.0),
+    "dectiger": (4, None),
+    "Grid3x3corners": (4, None),
+    "fireFighting_2_3_3": (4, 60.0),
+    "2generals": (2, None),
+    "recycling": (2, None),
+    "relay4": (2, None),
+    "GridSmall": (2, None),
+    "Mars": (2, None),
+    "broadcastChannel": (1, None),
+    "boxPushingUAI07": (1, None),
 }
 
 
@@ -50,10 +58,21 @@ def group_row(name: str, order: int, limit: float | None) -> dict | None:
     document, _ = timed(lambda: certificate(group))
     verdict, checking = timed(lambda: check_symmetry_certificate(document))
     verdicts, solving = timed(lambda: [decide(group.game, g).status for g in group.generators[:3]])
-    return {"game": name, "order": str(group.order), "complete": group.complete, "read_s": reading, "find_s": finding,
-            "check_s": checking, "z3_s": solving, "z3_generators": len(verdicts),
-            "met": group.order == order and group.complete and verdict["valid"] and set(verdicts) <= {"proved"}
-            and (limit is None or reading + finding <= limit)}
+    return {
+        "game": name,
+        "order": str(group.order),
+        "complete": group.complete,
+        "read_s": reading,
+        "find_s": finding,
+        "check_s": checking,
+        "z3_s": solving,
+        "z3_generators": len(verdicts),
+        "met": group.order == order
+        and group.complete
+        and verdict["valid"]
+        and set(verdicts) <= {"proved"}
+        and (limit is None or reading + finding <= limit),
+    }
 
 
 def near_row() -> dict | None:
@@ -75,10 +94,20 @@ def crossplay_row() -> dict:
         orbit = orbit_of_policy(proof, group)
         if len(orbit.policies) > 1:
             table = cross_play(tree, Fraction(6), orbit.policies)
-            rows.append({"approx_sp": float(table.sp_reward[0].lower), "approx_xp": float(table.xp_reward[0][0][1].lower),
-                         "approx_gap_J": float(table.gap("J").lower), "approx_gap_return": float(table.gap("return").lower)})
-    return {"proofs_s": seconds, "policies": len(proofs), "twins": rows,
-            "met": any(abs(r["approx_sp"] + 17.49) < 0.01 and abs(r["approx_xp"] + 101.5) < 0.1 for r in rows)}
+            rows.append(
+                {
+                    "approx_sp": float(table.sp_reward[0].lower),
+                    "approx_xp": float(table.xp_reward[0][0][1].lower),
+                    "approx_gap_J": float(table.gap("J").lower),
+                    "approx_gap_return": float(table.gap("return").lower),
+                }
+            )
+    return {
+        "proofs_s": seconds,
+        "policies": len(proofs),
+        "twins": rows,
+        "met": any(abs(r["approx_sp"] + 17.49) < 0.01 and abs(r["approx_xp"] + 101.5) < 0.1 for r in rows),
+    }
 
 
 def main() -> int:

@@ -65,8 +65,10 @@ def check_seconds(result: certify.ThresholdResult) -> float:
 
 def main(names: list[str]) -> None:
     results = {}
-    print(f"{'game':<16}{'alpha*':>10}{'alpha_multiple':>16}{'ratio':>9}{'search s':>10}{'check/search':>14}{'training s':>12}"
-          f"{'training says':>15}")
+    print(
+        f"{'game':<16}{'alpha*':>10}{'alpha_multiple':>16}{'ratio':>9}{'search s':>10}{'check/search':>14}{'training s':>12}"
+        f"{'training says':>15}"
+    )
     for name in names or GAMES:
         game = certify.load(name)
         began = time.perf_counter()
@@ -77,8 +79,11 @@ def main(names: list[str]) -> None:
         found = by_training(Plan(unroll(game)), float(max(result.forms.values())), 0.01)
         trained = time.perf_counter() - began
         lower = result.alpha_multiple
-        print(f"{name:<16}{float(result.alpha_star):>10.5g}{float(lower) if lower else math.nan:>16.5g}{result.ratio or math.nan:>9.4f}"
-              f"{certified - checked:>10.1f}{checked / (certified - checked):>14.2f}{trained:>12.1f}{found:>15.5g}", flush=True)
+        print(
+            f"{name:<16}{float(result.alpha_star):>10.5g}{float(lower) if lower else math.nan:>16.5g}{result.ratio or math.nan:>9.4f}"
+            f"{certified - checked:>10.1f}{checked / (certified - checked):>14.2f}{trained:>12.1f}{found:>15.5g}",
+            flush=True,
+        )
     print()
     for line in interval_solver.compare([*results], results):
         print(line, flush=True)

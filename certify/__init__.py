@@ -16,12 +16,18 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOME = {
-    "Game": "certify.games", "load": "certify.games",
-    "InputError": "certify.errors", "Undecided": "certify.errors",
-    "ThresholdResult": "certify.answers.threshold", "check": "certify.answers.threshold", "structural_threshold": "certify.answers.threshold",
+    "Game": "certify.games",
+    "load": "certify.games",
+    "InputError": "certify.errors",
+    "Undecided": "certify.errors",
+    "ThresholdResult": "certify.answers.threshold",
+    "check": "certify.answers.threshold",
+    "structural_threshold": "certify.answers.threshold",
     "threshold": "certify.answers.threshold",
-    "OptimumResult": "certify.answers.optimum", "optimum": "certify.answers.optimum",
-    "PolicyDistance": "certify.answers.policy", "policy_distance": "certify.answers.policy",
+    "OptimumResult": "certify.answers.optimum",
+    "optimum": "certify.answers.optimum",
+    "PolicyDistance": "certify.answers.policy",
+    "policy_distance": "certify.answers.policy",
     "symmetries": "certify.answers.symmetries",
 }
 __all__ = sorted(_HOME)

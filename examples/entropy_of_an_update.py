@@ -33,10 +33,18 @@ def main() -> None:
     for name, parameters, label in ALGORITHMS:
         report = step_report(policy, advantages, name, parameters, Fraction(0), STEP)
         document = report.certificate()
-        checked = "none: undecided" if document is None else "valid" if checker.check_certificate(document).valid else "INVALID"
+        checked = (
+            "none: undecided"
+            if document is None
+            else "valid"
+            if checker.check_certificate(document).valid
+            else "INVALID"
+        )
         reach = report.persistence
         largest = "-" if reach.eta_max is None else f"{float(reach.eta_max):.4g}{'+' if reach.limited else ''}"
-        print(f"{label:34} {float(report.first_order.lower):>+12.5f} {report.sign.sign:>10}   {largest:<16}   {checked}")
+        print(
+            f"{label:34} {float(report.first_order.lower):>+12.5f} {report.sign.sign:>10}   {largest:<16}   {checked}"
+        )
         if report.sign.witness is not None:
             print(f"{'':34} the sign turns: {report.sign.reason}")
     print("'first order' is dH/d(step) at 0; a proved sign is about the finite change, for every step of the interval")

@@ -14,8 +14,10 @@ from certify.games.tree import unroll
 def main(path: Path, horizon: int) -> None:
     game = certify.load(path, horizon=horizon)
     tree = unroll(game)
-    print(f"{path.name}: {game.number_of_agents} agents, {len(game.states)} states, horizon {horizon}, "
-          f"{tree.policy_parameters} policy parameters")
+    print(
+        f"{path.name}: {game.number_of_agents} agents, {len(game.states)} states, horizon {horizon}, "
+        f"{tree.policy_parameters} policy parameters"
+    )
 
     # no enumeration at all: works at any size, and is conservative
     structural = certify.threshold(game, method="structural")
@@ -27,15 +29,18 @@ def main(path: Path, horizon: int) -> None:
         print(f"localisation: undecided ({sharp.reason})")
         return
     print(f"localisation: unique for every alpha >= {float(sharp.alpha_star):8.3f}   {sharp.seconds:5.1f} s")
-    print(f"              {float(structural.alpha_star / sharp.alpha_star):.1f} times lower; "
-          f"the certificate was accepted by the independent checker ({sharp.engine})")
+    print(
+        f"              {float(structural.alpha_star / sharp.alpha_star):.1f} times lower; "
+        f"the certificate was accepted by the independent checker ({sharp.engine})"
+    )
 
     rewards = [Fraction(0), *game.reward.values()]
     spread = max(rewards) - min(rewards)
-    print(f"scale:        rewards spread over {spread}, so an entropy coefficient of 0.01 is "
-          f"{float(sharp.alpha_star) * 100:.0f} times below what is certified here")
-    print("below it, nothing is promised: two runs may learn policies that do not fit together "
-          "(certify crossplay)")
+    print(
+        f"scale:        rewards spread over {spread}, so an entropy coefficient of 0.01 is "
+        f"{float(sharp.alpha_star) * 100:.0f} times below what is certified here"
+    )
+    print("below it, nothing is promised: two runs may learn policies that do not fit together (certify crossplay)")
 
 
 if __name__ == "__main__":

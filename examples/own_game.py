@@ -17,9 +17,7 @@ GAME = {
     "name": "couriers",
     "agents": ["ada", "ben"],
     "actions": [["valley", "ridge", "coast"], ["valley", "ridge", "coast"]],
-    "payoff": [["3", "-1", "-1"],
-               ["-1", "2", "1/2"],
-               ["-1", "1/2", "2"]],
+    "payoff": [["3", "-1", "-1"], ["-1", "2", "1/2"], ["-1", "1/2", "2"]],
 }
 
 
@@ -31,20 +29,26 @@ def main(folder: Path) -> None:
     print("  so every softmax policy-gradient flow ends there, whatever its initialisation")
     if found.alpha_multiple is not None:
         print(f"alpha_multiple {found.alpha_multiple} (about {float(found.alpha_multiple):.4f})")
-        print("  means: there two runs can end in different policies; the bracket is tight within "
-              f"{100 * (found.ratio - 1):.2g} %")
+        print(
+            "  means: there two runs can end in different policies; the bracket is tight within "
+            f"{100 * (found.ratio - 1):.2g} %"
+        )
 
     path = found.save(folder / "couriers.cert.json")
     verdict = certify.check(path)
-    print(f"certificate    {path.name}, {path.stat().st_size} bytes: "
-          f"{'valid' if verdict.valid else 'INVALID'} ({verdict.steps} steps checked by {verdict.engine})")
+    print(
+        f"certificate    {path.name}, {path.stat().st_size} bytes: "
+        f"{'valid' if verdict.valid else 'INVALID'} ({verdict.steps} steps checked by {verdict.engine})"
+    )
     print(f"  claim: {verdict.claim}")
 
     group = certify.symmetries(game)
     print(f"symmetries     {group.order}: the unique policy is fixed by all of them")
     best = certify.optimum(game, found.alpha_star, threshold=found)
-    print(f"at alpha*      the unique policy has return in [{float(best.return_.lower):.6f}, {float(best.return_.upper):.6f}]; "
-          "most probable:")
+    print(
+        f"at alpha*      the unique policy has return in [{float(best.return_.lower):.6f}, {float(best.return_.upper):.6f}]; "
+        "most probable:"
+    )
     for infoset, actions in best.greedy.items():
         print(f"  {infoset} {' = '.join(actions)}")
 

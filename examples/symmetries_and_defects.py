@@ -16,11 +16,16 @@ from certify.symmetry.near_report import near_text
 def main(name: str, horizon: int) -> None:
     game = certify.load(name, horizon=horizon)
     group = certify.symmetries(game)
-    print(f"{Path(name).name}: {group.order} symmetries" + (", proved to be all of them" if group.complete else " at least"))
+    print(
+        f"{Path(name).name}: {group.order} symmetries"
+        + (", proved to be all of them" if group.complete else " at least")
+    )
     for number, generator in enumerate(group.generators, 1):
         moved = [f"{game.agents[i]} -> {game.agents[j]}" for i, j in enumerate(generator.agents) if i != j]
-        print(f"  generator {number}: {', '.join(moved) or 'agents stay'}; "
-              f"actions {generator.actions}, observations {generator.observations}")
+        print(
+            f"  generator {number}: {', '.join(moved) or 'agents stay'}; "
+            f"actions {generator.actions}, observations {generator.observations}"
+        )
     near = near_symmetries(group, max_entries=4, time_limit=20.0)
     print(near_text(group, near))
     if near.found:

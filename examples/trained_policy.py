@@ -8,7 +8,7 @@ import numpy as np
 
 import certify
 
-GAME, ALPHA = "lever:10:9/10", "1/4"          # nine levers worth 1, one worth 0.9
+GAME, ALPHA = "lever:10:9/10", "1/4"  # nine levers worth 1, one worth 0.9
 
 
 def train(payoff: np.ndarray, alpha: float, steps: int, seed: int, rate: float = 2.0) -> list[np.ndarray]:
@@ -35,12 +35,18 @@ def main() -> None:
         # one array per agent, one row per action-observation history: a one-shot game has one row
         found = certify.policy_distance(game, ALPHA, [p[None, :] for p in policy], threshold=threshold)
         low, high = float(found.return_gap.lower), float(found.return_gap.upper)
-        print(f"{steps:>7} {seed:>5}   at most {float(found.distance):<8.3g} ({found.at[0]}{found.at[1]})"
-              f"{'':13} between {low:+.3g} and {high:+.3g}")
+        print(
+            f"{steps:>7} {seed:>5}   at most {float(found.distance):<8.3g} ({found.at[0]}{found.at[1]})"
+            f"{'':13} between {low:+.3g} and {high:+.3g}"
+        )
     unique = found.optimum.policy["agent1:"]
-    print(f"in the unique policy the odd lever, on which everyone could agree, has probability {float(unique['9'].upper):.5f},")
-    print(f"each of the others {float(unique['0'].lower):.5f}: where the distance is tiny, training is over, "
-          "and no other seed would help")
+    print(
+        f"in the unique policy the odd lever, on which everyone could agree, has probability {float(unique['9'].upper):.5f},"
+    )
+    print(
+        f"each of the others {float(unique['0'].lower):.5f}: where the distance is tiny, training is over, "
+        "and no other seed would help"
+    )
 
 
 if __name__ == "__main__":

@@ -14,8 +14,11 @@ from certify.claims import CERTIFIED, Claim, Outcome, undecided
 from certify.claims.text import table
 
 CLAIM = Claim(
-    id="0", source="public record of arXiv 2511.22581v5", expected=CERTIFIED,
-    statement="The canonical JSON of the paper's public record hashes to the SHA-256 that addresses it.")
+    id="0",
+    source="public record of arXiv 2511.22581v5",
+    expected=CERTIFIED,
+    statement="The canonical JSON of the paper's public record hashes to the SHA-256 that addresses it.",
+)
 
 ADDRESS = "9d66a427b2291e88035f70c557ba8fd62f3c5c1308ccb732e2ff94724e1b4d49"
 RECORD = {
@@ -53,8 +56,11 @@ def run(out: Path, quick: bool) -> Outcome:
         rows.append((name, f"`{digest}`", "yes" if digest == ADDRESS else "no"))
         if digest == ADDRESS:
             matching.append((name, record))
-    figures = {"readings": table(("reading", "SHA-256", "matches"), rows), "address": ADDRESS,
-               "matching": ", ".join(name for name, _ in matching) or "none"}
+    figures = {
+        "readings": table(("reading", "SHA-256", "matches"), rows),
+        "address": ADDRESS,
+        "matching": ", ".join(name for name, _ in matching) or "none",
+    }
     if len(matching) != 1:
         return Outcome(undecided(f"{len(matching)} readings of the record match its address"), figures)
     path = out / "record.json"

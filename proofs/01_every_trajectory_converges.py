@@ -24,9 +24,11 @@ from certify.games.tree import Tree, unroll
 from certify.thresholds.structural import shape_of
 
 CLAIM = Claim(
-    id="1", source="arXiv 2511.22581, abstract",
+    id="1",
+    source="arXiv 2511.22581, abstract",
     statement="At every temperature α > 0 every trajectory of the entropy-regularised softmax policy-gradient flow stays "
-              "bounded, with an explicit bound on the logits, and converges to one stationary policy.")
+    "bounded, with an explicit bound on the logits, and converges to one stationary policy.",
+)
 
 _GAMES = (("lever:10:9/10", None), ("climbing", None), ("tiny-hanabi:E", None), ("dectiger", 2))
 _ALPHAS = (Fraction(1, 2), Fraction(10))
@@ -42,13 +44,30 @@ def run(out: Path, quick: bool) -> Outcome:
             study = Trajectories(game, alpha)
             for seed in range(_STARTS):
                 study.follow(seed, _STEPS // (5 if quick else 1))
-            rows.append({"game": name, "alpha": str(alpha), "bound": study.bound, "largest_logit": study.largest,
-                         "points": study.points, "rows_below": study.below})
+            rows.append(
+                {
+                    "game": name,
+                    "alpha": str(alpha),
+                    "bound": study.bound,
+                    "largest_logit": study.largest,
+                    "points": study.points,
+                    "rows_below": study.below,
+                }
+            )
             points += study.points
     path = out / f"{file_name(certify.load(_GAMES[0][0]))}-and-others.json"
     path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    shown = [(r["game"], r["alpha"], f"{r['largest_logit']:.3f}", f"{r['bound']:.3f}", str(r["points"]), str(r["rows_below"]))
-             for r in rows]
+    shown = [
+        (
+            r["game"],
+            r["alpha"],
+            f"{r['largest_logit']:.3f}",
+            f"{r['bound']:.3f}",
+            str(r["points"]),
+            str(r["rows_below"]),
+        )
+        for r in rows
+    ]
     header = ("game", "α", "largest logit met", "bound", "points", "probabilities that the proof drives up")
     figures = {"points": str(points), "extreme": f"{_EXTREME:g}", "trajectories": table(header, shown)}
     return Outcome(PROVED, figures, (path,))

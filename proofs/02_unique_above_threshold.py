@@ -23,9 +23,11 @@ from certify.games.tree import Tree, unroll
 from certify.thresholds.structural import general, return_widths, shape_of
 
 CLAIM = Claim(
-    id="2", source="arXiv 2511.22581, abstract",
+    id="2",
+    source="arXiv 2511.22581, abstract",
     statement="In every game with fixed action sets, sufficiently high entropy makes the stationary policy unique, "
-              "with an explicit temperature.")
+    "with an explicit temperature.",
+)
 
 _RTOL = Fraction(1, 2)
 _SECONDS = 60.0
@@ -42,9 +44,17 @@ def run(out: Path, quick: bool) -> Outcome:
         evidence.append(found.save(out / f"{file_name(game)}.cert.json"))
         general_form = found.forms["theorem-B"]
         multiple = found.alpha_multiple
-        rows.append((game.name, str(game.horizon), number(general_form, up=True), number(found.alpha_star, up=True),
-                     found.method, "none found" if multiple is None else number(multiple, up=False),
-                     "" if multiple is None else number(found.alpha_star / multiple, 4, up=True)))
+        rows.append(
+            (
+                game.name,
+                str(game.horizon),
+                number(general_form, up=True),
+                number(found.alpha_star, up=True),
+                found.method,
+                "none found" if multiple is None else number(multiple, up=False),
+                "" if multiple is None else number(found.alpha_star / multiple, 4, up=True),
+            )
+        )
         if multiple is not None and (tightest is None or general_form / multiple < tightest[0]):
             tightest = general_form / multiple, game.name
         share, count = curvature_share(game, _SAMPLES // (4 if quick else 1))
@@ -52,9 +62,14 @@ def run(out: Path, quick: bool) -> Outcome:
     if worst > 1:
         raise Undecided("a certified curvature exceeds the structural constant: the written proof is wrong")
     figures = {
-        "thresholds": table(("game", "steps", "Theorem B alone", "best α*", "by", "several at", "α* / several at"), rows),
-        "sampled": str(sampled), "share": number(worst, 4, up=False),
-        "tight_game": tightest[1], "tight": number(tightest[0], 6, up=True)}
+        "thresholds": table(
+            ("game", "steps", "Theorem B alone", "best α*", "by", "several at", "α* / several at"), rows
+        ),
+        "sampled": str(sampled),
+        "share": number(worst, 4, up=False),
+        "tight_game": tightest[1],
+        "tight": number(tightest[0], 6, up=True),
+    }
     return Outcome(PROVED, figures, tuple(evidence))
 
 

@@ -16,9 +16,11 @@ from certify.crossplay.study import study
 from certify.errors import Undecided
 
 CLAIM = Claim(
-    id="3", source="arXiv 2511.22581, abstract",
+    id="3",
+    source="arXiv 2511.22581, abstract",
     statement="With sufficiently high entropy the learned policy is equivariant under all symmetries of the game, "
-              "and independent runs are compatible: cross-play equals self-play.")
+    "and independent runs are compatible: cross-play equals self-play.",
+)
 
 _GAP_GAMES = ("lever:2", "matching-pennies", "climbing")
 
@@ -35,7 +37,8 @@ def run(out: Path, quick: bool) -> Outcome:
     plays = [(name, *_plays(name)) for name in _GAP_GAMES]
     figures = {
         "groups": table(("game", "order of the group", "generators", "equivariant for every α ≥"), rows),
-        "plays": table(("game", "α", "return of both", "SP − XP", "α", "SP − XP of the return"), plays)}
+        "plays": table(("game", "α", "return of both", "SP − XP", "α", "SP − XP of the return"), plays),
+    }
     return Outcome(PROVED, figures, tuple(evidence))
 
 
@@ -48,5 +51,10 @@ def _plays(name: str) -> tuple[str, ...]:
     if above.relation != "equal" or below.relation != "gap" or below.gap.lower <= 0:
         raise Undecided(f"{name}: cross-play was not decided ({above.reason or below.reason})")
     reward = above.table.sp_reward[0]
-    return (number(2 * alpha_star, up=True), between(reward.lower, reward.upper), "0 exactly",
-            number(alpha_star / 4, up=True), between(below.gap.lower, below.gap.upper))
+    return (
+        number(2 * alpha_star, up=True),
+        between(reward.lower, reward.upper),
+        "0 exactly",
+        number(alpha_star / 4, up=True),
+        between(below.gap.lower, below.gap.upper),
+    )

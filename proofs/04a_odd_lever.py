@@ -16,9 +16,11 @@ from certify.claims.text import between, number, table
 from certify.errors import Undecided
 
 CLAIM = Claim(
-    id="4a", source="arXiv 2511.22581, abstract",
+    id="4a",
+    source="arXiv 2511.22581, abstract",
     statement="Learning with sufficiently high entropy need not give the optimal equivariant policy: with nine levers worth "
-              "1.0 and one worth 0.9 the odd lever is played least, at every temperature.")
+    "1.0 and one worth 0.9 the odd lever is played least, at every temperature.",
+)
 
 _LEVERS, _WORTH = 10, Fraction(9, 10)
 _PIECES = 256
@@ -38,10 +40,19 @@ def run(out: Path, quick: bool) -> Outcome:
         if odd is None or not odd.upper < other.lower:
             raise Undecided(f"the odd lever is not shown to be the least probable at {alpha} {at.reason}")
         evidence.append(at.save(out / f"at-{multiple}-thresholds.cert.json"))
-        rows.append((number(alpha, up=True), between(odd.lower, odd.upper), between(other.lower, other.upper),
-                     between(at.return_.lower, at.return_.upper)))
-    figures = {"alpha": number(found.alpha_star, up=True), "slope": number(slope_bound(1 / found.alpha_star), 9, up=False),
-               "policies": table(("α", "odd lever", "each other lever", "return"), rows)}
+        rows.append(
+            (
+                number(alpha, up=True),
+                between(odd.lower, odd.upper),
+                between(other.lower, other.upper),
+                between(at.return_.lower, at.return_.upper),
+            )
+        )
+    figures = {
+        "alpha": number(found.alpha_star, up=True),
+        "slope": number(slope_bound(1 / found.alpha_star), 9, up=False),
+        "policies": table(("α", "odd lever", "each other lever", "return"), rows),
+    }
     return Outcome(PROVED, figures, tuple(evidence))
 
 

@@ -24,9 +24,11 @@ from certify.games.tree import unroll
 from certify.symmetry.histories import entry_permutation
 
 CLAIM = Claim(
-    id="4b", source="arXiv 2511.22581, abstract",
+    id="4b",
+    source="arXiv 2511.22581, abstract",
     statement="Learning with sufficiently high entropy need not give the optimal equivariant policy: in the two-stage lever "
-              "game it gives the uniform policy and the return 0, where an equivariant policy earns 1/2.")
+    "game it gives the uniform policy and the return 0, where an equivariant policy earns 1/2.",
+)
 
 
 def run(out: Path, quick: bool) -> Outcome:
@@ -43,9 +45,12 @@ def run(out: Path, quick: bool) -> Outcome:
     group.save(evidence[-1])
     entries = [p for row in at.policy.values() for p in row.values()]
     figures = {
-        "alpha": number(found.alpha_star, up=True), "order": str(group.order), "repeat": str(reward),
+        "alpha": number(found.alpha_star, up=True),
+        "order": str(group.order),
+        "repeat": str(reward),
         "return": between(at.return_.lower, at.return_.upper),
-        "probability": between(min(p.lower for p in entries), max(p.upper for p in entries))}
+        "probability": between(min(p.lower for p in entries), max(p.upper for p in entries)),
+    }
     return Outcome(PROVED, figures, tuple(evidence))
 
 
@@ -60,7 +65,9 @@ def equivariant_return(game: Game, generators: tuple) -> Fraction:
             if x.aoh.steps:
                 first, second = game.observations[i][x.aoh.steps[-1][1]]
                 if first == second:
-                    table[layout.rows[i, x.depth].start + x.class_index] = [Fraction(int(lever == first)) for lever in game.actions[i]]
+                    table[layout.rows[i, x.depth].start + x.class_index] = [
+                        Fraction(int(lever == first)) for lever in game.actions[i]
+                    ]
     flat = np.array([p for row in table for p in row], dtype=object)
     for g in generators:
         if any(flat[entry_permutation(tree, g)] != flat):

@@ -21,9 +21,12 @@ from certify.stationary.existence import StationaryProof
 from certify.stationary.multiplicity import find_multiplicity
 
 CLAIM = Claim(
-    id="5a", source="arXiv 2511.22581, abstract", expected=CERTIFIED,
+    id="5a",
+    source="arXiv 2511.22581, abstract",
+    expected=CERTIFIED,
     statement="Without enough entropy independent runs learn incompatible policies: several stationary policies exist, and "
-              "cross-play between them loses.")
+    "cross-play between them loses.",
+)
 
 _SECONDS = 20.0
 _BELOW = Fraction(1, 2)  # of the largest temperature with several: where cross-play is enclosed
@@ -42,14 +45,29 @@ def run(out: Path, quick: bool) -> Outcome:
         if pair is None:
             missing.append(f"{game.name} (cross-play)")
             continue
-        evidence.append(save_document(crossplay_certificate(game, pair), out / f"{file_name(game)}-crossplay.cert.json"))
+        evidence.append(
+            save_document(crossplay_certificate(game, pair), out / f"{file_name(game)}-crossplay.cert.json")
+        )
         plays = cross_play(pair[0].tree, alpha, [proof.policy for proof in pair])
-        rows.append((game.name, number(found.alpha_multiple, up=False),
-                     "—" if found.alpha_two_maxima is None else number(found.alpha_two_maxima, up=False),
-                     number(alpha, up=False), *(_told(plays, of) for of in ("J", "return"))))
+        rows.append(
+            (
+                game.name,
+                number(found.alpha_multiple, up=False),
+                "—" if found.alpha_two_maxima is None else number(found.alpha_two_maxima, up=False),
+                number(alpha, up=False),
+                *(_told(plays, of) for of in ("J", "return")),
+            )
+        )
     if not rows:
         raise Undecided("no game of the suite was proved to have several stationary policies")
-    header = ("game", "several at α", "two strict maxima at α", "cross-play at α", "SP − XP of J", "SP − XP of the return")
+    header = (
+        "game",
+        "several at α",
+        "two strict maxima at α",
+        "cross-play at α",
+        "SP − XP of J",
+        "SP − XP of the return",
+    )
     return Outcome(CERTIFIED, {"gaps": table(header, rows), "missing": ", ".join(missing) or "none"}, tuple(evidence))
 
 
@@ -67,5 +85,7 @@ def _told(plays: CrossPlay, of: str) -> str:
     gap = plays.gap(of)
     own, mixed = (plays.sp_value, plays.xp_value) if of == "J" else (plays.sp_reward, plays.xp_reward)
     lost = all(role[j][1 - j].upper < own[1 - j].lower for role in mixed for j in range(2))
-    how = "in every role" if lost else "on average" if gap.lower > 0 else "gained" if gap.upper < 0 else "sign undecided"
+    how = (
+        "in every role" if lost else "on average" if gap.lower > 0 else "gained" if gap.upper < 0 else "sign undecided"
+    )
     return f"{between(gap.lower, gap.upper)} {how}"

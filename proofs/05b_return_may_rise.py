@@ -17,8 +17,11 @@ from certify.games.oneshot import one_shot
 from certify.games.tree import unroll
 
 CLAIM = Claim(
-    id="5b", source="ours (theory, section 8)", expected=REFUTED,
-    statement="Replacing one agent of a learned team by the same agent of another run never raises the return.")
+    id="5b",
+    source="ours (theory, section 8)",
+    expected=REFUTED,
+    statement="Replacing one agent of a learned team by the same agent of another run never raises the return.",
+)
 
 PAYOFF = ((-10, -2, 9), (-2, -4, 5), (9, 5, 8))
 ALPHA = Fraction(3)
@@ -26,12 +29,20 @@ ALPHA = Fraction(3)
 
 def run(out: Path, quick: bool) -> Outcome:
     actions = ("0", "1", "2")
-    game = one_shot("return-rises", [actions, actions], {(a, b): Fraction(u) for a, row in enumerate(PAYOFF) for b, u in enumerate(row)})
+    game = one_shot(
+        "return-rises",
+        [actions, actions],
+        {(a, b): Fraction(u) for a, row in enumerate(PAYOFF) for b, u in enumerate(row)},
+    )
     tree = unroll(game, cluster=False)
     proofs = proved_runs(tree, ALPHA)
     plays = cross_play(tree, ALPHA, [proof.policy for proof in proofs])
-    rising = [(j, k) for j in range(len(proofs)) for k in range(len(proofs))
-              if j != k and plays.xp_reward[0][j][k].lower > plays.sp_reward[k].upper]
+    rising = [
+        (j, k)
+        for j in range(len(proofs))
+        for k in range(len(proofs))
+        if j != k and plays.xp_reward[0][j][k].lower > plays.sp_reward[k].upper
+    ]
     if not rising:
         return Outcome(undecided("no pair of stationary policies with a rising return was proved"))
     j, k = max(rising, key=lambda pair: plays.xp_reward[0][pair[0]][pair[1]].lower - plays.sp_reward[pair[1]].upper)

@@ -17,14 +17,26 @@ from certify.exact import rational_text
 from certify.games import load
 
 CLAIM = Claim(
-    id="6", source="arXiv 2511.22581, abstract", expected=CERTIFIED,
+    id="6",
+    source="arXiv 2511.22581, abstract",
+    expected=CERTIFIED,
     statement="Greedifying the unique equivariant policy recovers the best return in some games; ties defeat it in others, "
-              "and so does the difference between the best action and the best action against evenly mixing partners.")
+    "and so does the difference between the best action and the best action against evenly mixing partners.",
+)
 
 RECOVERED, TIED, LOST = "recovered", "lost to ties", "lost without ties"
-GAMES = [("lever:2:1/2", None, RECOVERED), ("dectiger", 2, RECOVERED), ("lever:3", None, TIED), ("lever:10:9/10", None, TIED),
-         ("lewis:3", None, TIED), ("climbing", None, LOST), ("penalty:-10", None, LOST), ("tiny-hanabi:E", None, LOST),
-         ("recycling", 2, LOST), ("broadcast-channel", 2, LOST)]
+GAMES = [
+    ("lever:2:1/2", None, RECOVERED),
+    ("dectiger", 2, RECOVERED),
+    ("lever:3", None, TIED),
+    ("lever:10:9/10", None, TIED),
+    ("lewis:3", None, TIED),
+    ("climbing", None, LOST),
+    ("penalty:-10", None, LOST),
+    ("tiny-hanabi:E", None, LOST),
+    ("recycling", 2, LOST),
+    ("broadcast-channel", 2, LOST),
+]
 
 
 def outcome_of(result: certify.OptimumResult, best) -> str:
@@ -46,9 +58,20 @@ def run(out: Path, quick: bool) -> Outcome:
         if (verdict := outcome_of(found, best)) != expected:
             raise Undecided(f"{game.name}: {verdict}, where {expected} was expected")
         evidence.append(found.save(out / f"{file_name(game)}.cert.json"))
-        rows.append((game.name, number(threshold.alpha_star, up=True), between(found.return_.lower, found.return_.upper),
-                     number(found.greedy_return, up=False), number(best, up=True), str(len(found.ties)), verdict))
+        rows.append(
+            (
+                game.name,
+                number(threshold.alpha_star, up=True),
+                between(found.return_.lower, found.return_.upper),
+                number(found.greedy_return, up=False),
+                number(best, up=True),
+                str(len(found.ties)),
+                verdict,
+            )
+        )
     path = out / "best-returns.json"
-    path.write_text(json.dumps({name: rational_text(value) for name, value in best_returns.items()}, indent=1), encoding="utf-8")
+    path.write_text(
+        json.dumps({name: rational_text(value) for name, value in best_returns.items()}, indent=1), encoding="utf-8"
+    )
     header = ("game", "α", "return of the unique policy", "greedy return", "best return", "tied AOH classes", "")
     return Outcome(CERTIFIED, {"games": table(header, rows)}, (*evidence, path))

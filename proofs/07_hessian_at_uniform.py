@@ -20,9 +20,12 @@ from certify.games.tree import unroll
 from certify.stationary.multiplicity import find_multiplicity
 
 CLAIM = Claim(
-    id="7", source="ours", expected=REFUTED,
+    id="7",
+    source="ours",
+    expected=REFUTED,
     statement="If the uniform policy is stationary and a nondegenerate maximum of J_α at every temperature from some α on, "
-              "it is the only stationary policy there.")
+    "it is the only stationary policy there.",
+)
 
 
 def run(out: Path, quick: bool) -> Outcome:
@@ -38,9 +41,18 @@ def run(out: Path, quick: bool) -> Outcome:
             return Outcome(undecided(f"the test does not pass at the uniform policy with {n} levers"))
         document = multiplicity_certificate(game, found)
         evidence.append(save_document(document, out / f"lever-{n}.cert.json"))
-        rows.append((str(n), number(Fraction(1, n), up=True), number(curvature, 9, up=True),
-                     between(*closed_form(n)), number(found.alpha_multiple, up=False)))
-    figures = {"levers": table(("n", "1/n", "λ_max(M) at the uniform policy, at most", "α_n", "several certified at"), rows)}
+        rows.append(
+            (
+                str(n),
+                number(Fraction(1, n), up=True),
+                number(curvature, 9, up=True),
+                between(*closed_form(n)),
+                number(found.alpha_multiple, up=False),
+            )
+        )
+    figures = {
+        "levers": table(("n", "1/n", "λ_max(M) at the uniform policy, at most", "α_n", "several certified at"), rows)
+    }
     return Outcome(REFUTED, figures, tuple(evidence))
 
 

@@ -24,15 +24,27 @@ from certify.games.tree import unroll
 from certify.stationary.multiplicity import find_multiplicity
 
 CLAIM = Claim(
-    id="8", source="ours (theory, section 9)",
+    id="8",
+    source="ours (theory, section 9)",
     statement="If the number of legal actions may depend on the history, no temperature suffices: with k = 3 actions after a match and "
-              "one after a mismatch there are several stationary policies at every temperature; with k = 2 exactly one.")
+    "one after a mismatch there are several stationary policies at every temperature; with k = 2 exactly one.",
+)
 
 BITS = 192
-PIECES = 63              # of (0, 1), to begin with; odd, for s = 1/2 is a zero for k = 3
+PIECES = 63  # of (0, 1), to begin with; odd, for s = 1/2 is a zero for k = 3
 SMALLEST = Fraction(1, 2**30)
-CASES = [(2, 0, Fraction(1)), (3, 0, Fraction(1)), (4, 0, Fraction(1)), (2, 1, Fraction(3, 2)), (2, 1, Fraction(5, 3)),
-         (3, 1, Fraction(100)), (3, -2, Fraction(2, 5)), (3, -2, Fraction(1)), (3, -2, Fraction(9)), (3, -2, Fraction(12))]
+CASES = [
+    (2, 0, Fraction(1)),
+    (3, 0, Fraction(1)),
+    (4, 0, Fraction(1)),
+    (2, 1, Fraction(3, 2)),
+    (2, 1, Fraction(5, 3)),
+    (3, 1, Fraction(100)),
+    (3, -2, Fraction(2, 5)),
+    (3, -2, Fraction(1)),
+    (3, -2, Fraction(9)),
+    (3, -2, Fraction(12)),
+]
 
 
 def coupling(k: int, reward: int, alpha: Fraction) -> arb:
@@ -114,8 +126,15 @@ def run(out: Path, quick: bool) -> Outcome:
             positive = fixed_points(abs(c))
             if expected != 1 + 2 * len(positive):
                 raise Undecided(f"k = {k}, reward {reward}, alpha = {alpha}: {len(positive)} positive zeros, c = {c}")
-            counts.append({"k": k, "reward": reward, "alpha": str(alpha), "c": [str(e) for e in arb_ends(c)],
-                           "positive zeros": [[str(e) for e in zero] for zero in positive]})
+            counts.append(
+                {
+                    "k": k,
+                    "reward": reward,
+                    "alpha": str(alpha),
+                    "c": [str(e) for e in arb_ends(c)],
+                    "positive zeros": [[str(e) for e in zero] for zero in positive],
+                }
+            )
             where = "; ".join(between((1 + low) / 2, (1 + high) / 2, 4) for low, high in positive) or "none"
             rows.append((str(k), str(reward), number(alpha, up=True), between(*arb_ends(c)), str(expected), where))
         ends = {"two": 1 / (2 - 2 * arb(2).log()), "from": 1 / (1 + arb(3).log()), "to": 1 / (arb(3).log() - 1)}
@@ -123,5 +142,12 @@ def run(out: Path, quick: bool) -> Outcome:
         logs = {f"log-{k}": between(*arb_ends(arb(k).log())) for k in (2, 3)}
     path = out / "zeros.json"
     path.write_text(json.dumps(counts, indent=1), encoding="utf-8")
-    header = ("k", "reward on a match", "α", "c", "stationary policies", "probability of action 1 in the asymmetric ones (and 1 minus it)")
+    header = (
+        "k",
+        "reward on a match",
+        "α",
+        "c",
+        "stationary policies",
+        "probability of action 1 in the asymmetric ones (and 1 minus it)",
+    )
     return Outcome(PROVED, figures | logs | {"cases": table(header, rows)}, (path, *certificates(out)))

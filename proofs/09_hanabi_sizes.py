@@ -18,15 +18,18 @@ from certify.games.tree import unroll
 from certify.stationary.multiplicity import find_multiplicity
 
 CLAIM = Claim(
-    id="9", source="ours (theory, section 6)", expected=CERTIFIED,
+    id="9",
+    source="ours (theory, section 6)",
+    expected=CERTIFIED,
     statement="At Hanabi's sizes (2 to 5 players, fixed action sets assumed) the structural theorem certifies uniqueness from a "
-              "stated temperature on, orders of magnitude above the entropy coefficients 0.01 and 0.05 used in practice.")
+    "stated temperature on, orders of magnitude above the entropy coefficients 0.01 and 0.05 used in practice.",
+)
 
 BEST_SCORE = 25
 STEPS = 80
 SHORTER = (1, 2, 4, 8, 16)
-HAND = {2: 5, 3: 5, 4: 4, 5: 4}     # cards in a hand, by players
-HINTS = 10                          # five colours and five ranks
+HAND = {2: 5, 3: 5, 4: 4, 5: 4}  # cards in a hand, by players
+HINTS = 10  # five colours and five ranks
 PRACTICE = (Fraction(1, 100), Fraction(1, 20))
 
 
@@ -48,23 +51,46 @@ def run(out: Path, quick: bool) -> Outcome:
             raise Undecided(found.reason)
         thresholds[players] = found.alpha_star
         evidence.append(found.save(out / f"hanabi-{players}-players.cert.json"))
-        rows.append((str(players), str(moves(players)), number(found.alpha_star, 2, up=True), number(found.alpha_star / BEST_SCORE, 3, up=True),
-                     *(number(found.alpha_star / a, 0, up=False) for a in PRACTICE)))
-    header = ("players", "actions", "unique from α =", "with scores divided by 25",
-              *(f"times α = {number(a, up=True)}" for a in PRACTICE))
+        rows.append(
+            (
+                str(players),
+                str(moves(players)),
+                number(found.alpha_star, 2, up=True),
+                number(found.alpha_star / BEST_SCORE, 3, up=True),
+                *(number(found.alpha_star / a, 0, up=False) for a in PRACTICE),
+            )
+        )
+    header = (
+        "players",
+        "actions",
+        "unique from α =",
+        "with scores divided by 25",
+        *(f"times α = {number(a, up=True)}" for a in PRACTICE),
+    )
     horizons = [(str(h), number(certify.structural_threshold(shape(2, h)).alpha_star, 2, up=True)) for h in SHORTER]
     low, document = below()
     evidence.append(save_document(document, out / "two-levers-worth-25.cert.json"))
-    return Outcome(CERTIFIED, {
-        "sizes": table(header, rows), "horizons": table(("steps", "unique from α ="), horizons), "steps": str(STEPS),
-        "best": str(BEST_SCORE), "below": number(low, 4, up=False),
-        "gap": number(thresholds[2] / low, 1, up=True), "least": number(low / PRACTICE[1], 0, up=False),
-        "range": number(PRACTICE[1] * BEST_SCORE / thresholds[2], 6, up=False)}, tuple(evidence))
+    return Outcome(
+        CERTIFIED,
+        {
+            "sizes": table(header, rows),
+            "horizons": table(("steps", "unique from α ="), horizons),
+            "steps": str(STEPS),
+            "best": str(BEST_SCORE),
+            "below": number(low, 4, up=False),
+            "gap": number(thresholds[2] / low, 1, up=True),
+            "least": number(low / PRACTICE[1], 0, up=False),
+            "range": number(PRACTICE[1] * BEST_SCORE / thresholds[2], 6, up=False),
+        },
+        tuple(evidence),
+    )
 
 
 def below() -> tuple[Fraction, dict]:
     """The largest temperature at which two levers worth 25 provably have several stationary policies."""
-    game = read_native({"kind": "one-shot", "name": "two-levers-worth-25", "payoff": [[BEST_SCORE, 0], [0, BEST_SCORE]]}, "claim 9")
+    game = read_native(
+        {"kind": "one-shot", "name": "two-levers-worth-25", "payoff": [[BEST_SCORE, 0], [0, BEST_SCORE]]}, "claim 9"
+    )
     found = find_multiplicity(unroll(game))
     if found is None:
         raise Undecided("no multiplicity was proved for two levers")

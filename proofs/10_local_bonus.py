@@ -16,25 +16,35 @@ from certify.errors import Undecided
 from certify.exact import decimal_text, rational_text
 from certify.games import Game, load
 from certify.games.histories import histories
-from certify.thresholds.local_bonus import LocalContraction, LocalPoint, influence, local_contraction, local_stationary_point
+from certify.thresholds.local_bonus import (
+    LocalContraction,
+    LocalPoint,
+    influence,
+    local_contraction,
+    local_stationary_point,
+)
 from certify.thresholds.structural import shape_of
 
 CLAIM = Claim(
-    id="10", source="ours (theory, section 1)",
+    id="10",
+    source="ours (theory, section 1)",
     statement="With the PPO-style local entropy bonus the stationary point is unique and equivariant above an explicit temperature "
-              "(the map π ↦ softmax(Q^R/α) contracts); whether its flow converges is not known.")
+    "(the map π ↦ softmax(Q^R/α) contracts); whether its flow converges is not known.",
+)
 
 ONE_SHOT = [("lever:2", None), ("climbing", None)]
 SEQUENTIAL = [("two-stage-lever", None), ("tiny-hanabi:E", None), ("dectiger", 2), ("recycling", 2)]
-ABOVE = Fraction(5, 4)   # the temperature of the comparison, in units of the bound
+ABOVE = Fraction(5, 4)  # the temperature of the comparison, in units of the bound
 
 
 def contracts(game: Game, found: LocalContraction) -> bool:
     """The inequality that everything rests on, again from the game: L y <= alpha w y, y > 0."""
     table_ = influence(shape_of(game))
     return min(found.vector) > 0 and all(
-        sum((e * y for e, y in zip(row, found.vector, strict=True)), Fraction(0)) <= found.alpha * game.weights[i] * found.vector[k]
-        for k, ((i, _), row) in enumerate(zip(found.keys, table_, strict=True)))
+        sum((e * y for e, y in zip(row, found.vector, strict=True)), Fraction(0))
+        <= found.alpha * game.weights[i] * found.vector[k]
+        for k, ((i, _), row) in enumerate(zip(found.keys, table_, strict=True))
+    )
 
 
 def apart(point: LocalPoint, other: certify.OptimumResult) -> tuple[Fraction, Fraction]:
@@ -68,13 +78,36 @@ def run(out: Path, quick: bool) -> Outcome:
         low, high = apart(point, other)
         if game.horizon == 1 and low > 0:
             raise Undecided(f"{game.name}: the two objectives have different policies, though they agree in one step")
-        stated.append({"game": game.name, "horizon": game.horizon, "widths": [rational_text(d) for d in found.widths],
-                       "keys": [list(key) for key in found.keys], "vector": [rational_text(y) for y in found.vector],
-                       "alpha": rational_text(found.alpha)})
-        rows.append((game.name, str(game.horizon), number(found.alpha, up=True), number(threshold.alpha_star, up=True),
-                     number(alpha, up=True), decimal_text(point.radius, 15, up=True), between(low, high)))
+        stated.append(
+            {
+                "game": game.name,
+                "horizon": game.horizon,
+                "widths": [rational_text(d) for d in found.widths],
+                "keys": [list(key) for key in found.keys],
+                "vector": [rational_text(y) for y in found.vector],
+                "alpha": rational_text(found.alpha),
+            }
+        )
+        rows.append(
+            (
+                game.name,
+                str(game.horizon),
+                number(found.alpha, up=True),
+                number(threshold.alpha_star, up=True),
+                number(alpha, up=True),
+                decimal_text(point.radius, 15, up=True),
+                between(low, high),
+            )
+        )
     path = out / "contractions.json"
     path.write_text(json.dumps(stated, indent=1), encoding="utf-8")
-    header = ("game", "steps", "local bonus: unique above", "J_α: unique from, same kind of bound", "α compared at",
-              "radius of the local point", "largest difference of the two policies")
+    header = (
+        "game",
+        "steps",
+        "local bonus: unique above",
+        "J_α: unique from, same kind of bound",
+        "α compared at",
+        "radius of the local point",
+        "largest difference of the two policies",
+    )
     return Outcome(PROVED, {"games": table(header, rows)}, (path, *evidence))

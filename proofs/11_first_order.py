@@ -15,9 +15,11 @@ from certify.entropy.enclosure import enclosure
 from certify.errors import Undecided
 
 CLAIM = Claim(
-    id="11", source="arXiv 2603.11682, its first-order theorem as read (theory, section 10)",
+    id="11",
+    source="arXiv 2603.11682, its first-order theorem as read (theory, section 10)",
     statement="The first-order entropy change of a step u is −Cov_π(log π, u), with closed forms for REINFORCE, the natural gradient "
-              "and one sampled action; its sign is not forced by the advantages.")
+    "and one sampled action; its sign is not forced by the advantages.",
+)
 
 POLICY = ("7/10", "1/5", "9/100", "1/100")
 UPDATES = [
@@ -47,12 +49,25 @@ def run(out: Path, quick: bool) -> Outcome:
         report = update.report()
         first, (low, high) = difference_quotient(update)
         largest = max(largest, high - first.lower, first.upper - low)
-        evidence += [saved_first_order(report, out / f"{k}-{algorithm}-first-order.cert.json"),
-                     saved_sign(report, out / f"{k}-{algorithm}.cert.json")]
-        rows.append((algorithm, f"({', '.join(advantages)})", label, between(first.lower, first.upper),
-                     between(low, high), report.sign.sign))
+        evidence += [
+            saved_first_order(report, out / f"{k}-{algorithm}-first-order.cert.json"),
+            saved_sign(report, out / f"{k}-{algorithm}.cert.json"),
+        ]
+        rows.append(
+            (
+                algorithm,
+                f"({', '.join(advantages)})",
+                label,
+                between(first.lower, first.upper),
+                between(low, high),
+                report.sign.sign,
+            )
+        )
     if largest > Fraction(1, 10**4):
         raise Undecided(f"identity and difference quotient are up to {float(largest):.3g} apart")
     header = ("step", "A", "", "dH/dη by the identity", "(H(η) − H(0))/η at η = 10⁻⁶", "H for every step in (0, 1/100]")
-    return Outcome(PROVED, {"updates": table(header, rows), "policy": f"({', '.join(POLICY)})",
-                            "apart": number(largest, 9, up=True)}, tuple(evidence))
+    return Outcome(
+        PROVED,
+        {"updates": table(header, rows), "policy": f"({', '.join(POLICY)})", "apart": number(largest, 9, up=True)},
+        tuple(evidence),
+    )

@@ -17,9 +17,11 @@ from certify.errors import InputError, Undecided
 from certify.exact import rational_text
 
 CLAIM = Claim(
-    id="14", source="arXiv 2603.11682, REPO as read (theory, section 10)",
+    id="14",
+    source="arXiv 2603.11682, REPO as read (theory, section 10)",
     statement="With A − βL in place of A the first-order entropy change gains βE[πL²] ≥ 0, and it vanishes exactly at "
-              "β* = (E[πAL] − E[A]E[πL])/E[πL²].")
+    "β* = (E[πAL] − E[A]E[πL])/E[πL²].",
+)
 
 INSTANCES = [(("1/2", "1/4", "1/4"), ("1", "0", "-1")), (("7/10", "1/5", "7/100", "3/100"), ("1/2", "-1", "0", "2"))]
 NEAR = Fraction(1, 100)
@@ -37,7 +39,11 @@ def run(out: Path, quick: bool) -> Outcome:
     for k, (policy, advantages) in enumerate(INSTANCES):
         star = beta_star(policy, advantages)
         middle = ((star.lower + star.upper) / 2).limit_denominator(1000)
-        settings = [("below β*", rational_text(middle - NEAR), "decreases"), ("β*", "neutral", None), ("above β*", rational_text(middle + NEAR), "increases")]
+        settings = [
+            ("below β*", rational_text(middle - NEAR), "decreases"),
+            ("β*", "neutral", None),
+            ("above β*", rational_text(middle + NEAR), "increases"),
+        ]
         for label, beta, expected in settings:
             report = Update(policy, advantages, "repo", {"beta": beta}).report(Fraction(1, 1000))
             name = f"{k}-{label.split()[0].replace('β*', 'neutral')}"
@@ -47,9 +53,16 @@ def run(out: Path, quick: bool) -> Outcome:
             else:
                 evidence.append(saved_first_order(report, out / f"{name}-first-order.cert.json"))
             evidence.append(saved_sign(report, out / f"{name}.cert.json"))
-            rows.append((f"({', '.join(policy)})", f"({', '.join(advantages)})", label,
-                         beta if expected else between(star.lower, star.upper, 9),
-                         between(report.first_order.lower, report.first_order.upper), report.sign.sign))
+            rows.append(
+                (
+                    f"({', '.join(policy)})",
+                    f"({', '.join(advantages)})",
+                    label,
+                    beta if expected else between(star.lower, star.upper, 9),
+                    between(report.first_order.lower, report.first_order.upper),
+                    report.sign.sign,
+                )
+            )
     try:
         beta_star(("1/2", "1/2"), ("1", "-1"))
         raise Undecided("beta* was given at the uniform policy, where it is 0/0")

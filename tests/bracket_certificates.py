@@ -21,6 +21,7 @@ FOLDER = Path(__file__).resolve().parent / "certificates" / "bracket"
 
 def attacks(valid: dict) -> dict[str, tuple[dict, str]]:
     """Name -> (attacked copy, the step that must fail)."""
+
     def changed(change) -> dict:
         attacked = copy.deepcopy(valid)
         change(attacked)
@@ -29,12 +30,18 @@ def attacks(valid: dict) -> dict[str, tuple[dict, str]]:
     other = multiplicity_evidence(find_multiplicity(unroll(builtin("matching-pennies"))))
     return {
         "evidence_removed": (changed(lambda c: c.pop("multiplicity")), "claim.alpha_multiple"),
-        "alpha_multiple_raised": (changed(lambda c: c["claim"].update(alpha_multiple="4999999/10000000")), "claim.alpha_multiple"),
+        "alpha_multiple_raised": (
+            changed(lambda c: c["claim"].update(alpha_multiple="4999999/10000000")),
+            "claim.alpha_multiple",
+        ),
         "two_maxima_invented": (changed(lambda c: c["claim"].update(alpha_two_maxima="1/2")), "claim.alpha_two_maxima"),
         "evidence_of_another_game": (changed(lambda c: c.update(multiplicity=other)), "multiplicity"),
         "evidence_at_a_higher_temperature": (
-            changed(lambda c: (c["multiplicity"]["witness"].update(alpha="3/5"), c["claim"].update(alpha_multiple="3/5"))),
-            "multiplicity"),
+            changed(
+                lambda c: (c["multiplicity"]["witness"].update(alpha="3/5"), c["claim"].update(alpha_multiple="3/5"))
+            ),
+            "multiplicity",
+        ),
     }
 
 

@@ -16,7 +16,7 @@ from certify.games.model import Game, check_game
 from certify.games.oneshot import one_shot
 
 FAMILIES = ("small integers", "large integers", "three agents", "Bayesian team", "two steps")
-SMALL, LARGE = 9, 30     # bounds of integer payoffs
+SMALL, LARGE = 9, 30  # bounds of integer payoffs
 
 
 def one_shot_integers(rng: np.random.Generator, sizes: tuple[int, ...], bound: int) -> Game:

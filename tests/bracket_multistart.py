@@ -22,12 +22,12 @@ from certify.stationary.approx_equations import ApproxEquations
 from certify.thresholds.approx_policy import Policy, approx_soft_values, approx_stationary, softmax
 from certify.thresholds.index_tables import Plan
 
-FACTORS = (1.0, 1.5, 4.0)   # of alpha_star: where no second policy may be
-_STARTS = 32                # of damped iteration; as many again of Newton's method alone
-_RESIDUAL = 1e-8            # of a stationary policy, in probabilities
-_APART = 1e-3               # a degenerate zero is known to about the cube root of rounding, 1e-5
-_LEAST_APART = 1e-6         # two proved policies just below a fold are close: solvers must tell them apart still
-_UPHILL = 0.05              # how far from a saddle the ascent starts, in logits
+FACTORS = (1.0, 1.5, 4.0)  # of alpha_star: where no second policy may be
+_STARTS = 32  # of damped iteration; as many again of Newton's method alone
+_RESIDUAL = 1e-8  # of a stationary policy, in probabilities
+_APART = 1e-3  # a degenerate zero is known to about the cube root of rounding, 1e-5
+_LEAST_APART = 1e-6  # two proved policies just below a fold are close: solvers must tell them apart still
+_UPHILL = 0.05  # how far from a saddle the ascent starts, in logits
 
 Logits = list[list[np.ndarray]]
 
@@ -90,8 +90,11 @@ def _policy(logits: Logits) -> Policy:
 def _residual(plan: Plan, policy: Policy, beta: float) -> float:
     """max |pi - softmax(Q / w)|."""
     values = approx_soft_values(plan, policy, beta)
-    return max(float(np.abs(softmax(q / w) - p).max())
-               for w, row, rows in zip(plan.weights, policy, values) for p, q in zip(row, rows))
+    return max(
+        float(np.abs(softmax(q / w) - p).max())
+        for w, row, rows in zip(plan.weights, policy, values)
+        for p, q in zip(row, rows)
+    )
 
 
 def _shapes(plan: Plan) -> list[list[tuple[int, int]]]:
@@ -127,8 +130,10 @@ def _solve(plan: Plan, start: Logits, beta: float) -> np.ndarray | None:
 
     def logits(z: np.ndarray) -> Logits:
         parts = iter(np.split(z, np.cumsum([c * (m - 1) for row in shapes for c, m in row])))
-        return [[np.concatenate([next(parts).reshape(c, m - 1), np.zeros((c, 1))], axis=1) for c, m in row]
-                for row in shapes]
+        return [
+            [np.concatenate([next(parts).reshape(c, m - 1), np.zeros((c, 1))], axis=1) for c, m in row]
+            for row in shapes
+        ]
 
     def ratios(tables: Logits) -> np.ndarray:
         return np.concatenate([(t - t[:, -1:])[:, :-1].ravel() for row in tables for t in row])

@@ -67,6 +67,7 @@ def objective(tree: Tree, policy, alpha: Fraction, paths=None):
     """(J_alpha, return, entropy term) at 60 digits, as mpmath numbers."""
     game = tree.game
     with mpmath.workdps(60):
+
         def number(v):
             v = Fraction(v)
             return mpmath.mpf(v.numerator) / v.denominator

@@ -43,8 +43,9 @@ def valid() -> dict[str, dict]:
         "entropy_grpo_all_groups": signed(ORDERED, ["1", "0", "0"], "grpo", Fraction(1), group_size="8"),
         "entropy_ppo_old_policy": signed(ORDERED, ["1", "0", "-1"], "ppo", Fraction(1), old='["2/5", "2/5", "1/5"]'),
         "entropy_two_states": signed(two_states, {"states": [["1", "0", "0"], ["0", "1"]]}, "reinforce", Fraction(1)),
-        "entropy_enclosed_policy": signed([["99/1000", "101/1000"], ["899/1000", "901/1000"]], ["1", "0"],
-                                          "natural", Fraction(1, 2)),
+        "entropy_enclosed_policy": signed(
+            [["99/1000", "101/1000"], ["899/1000", "901/1000"]], ["1", "0"], "natural", Fraction(1, 2)
+        ),
         "entropy_table_float16": table_certificate(FLOAT16, (Fraction(1, 10), Fraction(1, 5)), range(3, 6), (5,)),
     }
 
@@ -81,26 +82,37 @@ def _scale_weight(data: dict) -> None:
 
 ATTACKS = {
     "entropy_flipped_sign": _attack("entropy_rare_action", _set("claim", "sign", "decreases")),
-    "entropy_beyond_eta_max": _attack("entropy_rare_action", lambda d: (
-        _set("claim", "steps", 1, "383")(d), d["pieces"].append(["382", "383", "value"]))),
+    "entropy_beyond_eta_max": _attack(
+        "entropy_rare_action",
+        lambda d: (_set("claim", "steps", 1, "383")(d), d["pieces"].append(["382", "383", "value"])),
+    ),
     "entropy_dropped_piece": _attack("entropy_rare_action", lambda d: d["pieces"].pop(1)),
     "entropy_dropped_last_piece": _attack("entropy_rare_action", lambda d: d["pieces"].pop()),
     "entropy_gap": _attack("entropy_rare_action", _gap),
     "entropy_no_pieces": _attack("entropy_rare_action", _set("pieces", [])),
     "entropy_one_coarse_piece": _attack("entropy_rare_action", _set("pieces", [["0", "382", "slope"]])),
-    "entropy_swapped_advantages": _attack("entropy_ordered_advantages", _set("advantages", "states", 0, ["2", "3", "5"])),
-    "entropy_other_policy": _attack("entropy_ordered_advantages", _set(
-        "policy", "states", 0, "probabilities", ["1/5", "3/10", "1/2"])),
-    "entropy_other_algorithm": _attack("entropy_repo_neutral", lambda d: (
-        _set("algorithm", "repo-d")(d), _set("parameters", {"zeta": "3"})(d))),
-    "entropy_second_order_without_neutrality": _attack("entropy_ordered_advantages", _set(
-        "pieces", [["0", "3", "second"]])),
+    "entropy_swapped_advantages": _attack(
+        "entropy_ordered_advantages", _set("advantages", "states", 0, ["2", "3", "5"])
+    ),
+    "entropy_other_policy": _attack(
+        "entropy_ordered_advantages", _set("policy", "states", 0, "probabilities", ["1/5", "3/10", "1/2"])
+    ),
+    "entropy_other_algorithm": _attack(
+        "entropy_repo_neutral", lambda d: (_set("algorithm", "repo-d")(d), _set("parameters", {"zeta": "3"})(d))
+    ),
+    "entropy_second_order_without_neutrality": _attack(
+        "entropy_ordered_advantages", _set("pieces", [["0", "3", "second"]])
+    ),
     "entropy_beta_almost_neutral": _attack("entropy_repo_neutral", _set("parameters", "beta", "348949273/100000000")),
     "entropy_first_order_of_uniform": _attack("entropy_uniform_second_order", _set("claim", "steps", None)),
-    "entropy_hidden_clip": _attack("entropy_ppo_old_policy", _set("parameters", "old", {
-        "states": [{"probabilities": ["1/4", "3/10", "9/20"], "weight": "1"}]})),
-    "entropy_wider_policy": _attack("entropy_enclosed_policy", _set(
-        "policy", "states", 0, "probabilities", [["1/100", "99/100"], ["1/100", "99/100"]])),
+    "entropy_hidden_clip": _attack(
+        "entropy_ppo_old_policy",
+        _set("parameters", "old", {"states": [{"probabilities": ["1/4", "3/10", "9/20"], "weight": "1"}]}),
+    ),
+    "entropy_wider_policy": _attack(
+        "entropy_enclosed_policy",
+        _set("policy", "states", 0, "probabilities", [["1/100", "99/100"], ["1/100", "99/100"]]),
+    ),
     "entropy_table_wrong_count": _attack("entropy_table_float16", _set("counted", 0, "crossing", 0, 0, "1/7")),
     "entropy_table_narrowed": _attack("entropy_table_float16", _narrow),
     "entropy_table_dropped_cell": _attack("entropy_table_float16", lambda d: d["cells"].pop(3)),
@@ -110,10 +122,12 @@ ATTACKS = {
 }
 
 DEFECTS = {
-    "entropy_probabilities_miss_1": _attack("entropy_rare_action", _set(
-        "policy", "states", 0, "probabilities", ["1/100", "1/2", "1/2"])),
-    "entropy_zero_probability": _attack("entropy_rare_action", _set(
-        "policy", "states", 0, "probabilities", ["0", "1/2", "1/2"])),
+    "entropy_probabilities_miss_1": _attack(
+        "entropy_rare_action", _set("policy", "states", 0, "probabilities", ["1/100", "1/2", "1/2"])
+    ),
+    "entropy_zero_probability": _attack(
+        "entropy_rare_action", _set("policy", "states", 0, "probabilities", ["0", "1/2", "1/2"])
+    ),
     "entropy_negative_weight": _attack("entropy_two_states", _scale_weight),
     "entropy_nan": _attack("entropy_rare_action", _set("advantages", "states", 0, 0, "nan")),
     "entropy_float": _attack("entropy_rare_action", _set("advantages", "states", 0, 0, 0.5)),

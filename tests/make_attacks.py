@@ -14,11 +14,11 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "checker"))
 
-from prover import Prover  # noqa: E402
+from prover import Prover
 
-from certify.checker.reading.envelope import sha256  # noqa: E402
-from certify.games import builtin  # noqa: E402
-from certify.games.canonical import game_to_json  # noqa: E402
+from certify.checker.reading.envelope import sha256
+from certify.games import builtin
+from certify.games.canonical import game_to_json
 
 FOLDER = HERE / "certificates"
 
@@ -34,16 +34,30 @@ def covered(name, alpha_star, horizon=None, discount=None, clustering=True, swee
 
 def structural(name, alpha_star, form, horizon=None, **more):
     game = game_json(name, horizon)
-    return {"format": "certify-certificate", "version": 1, "kind": "threshold", "game": game, "game_sha256": sha256(game),
-            "objective": "visitation", "claim": {"alpha_star": alpha_star, "strong_concavity": []},
-            "proof": {"type": "structural", "form": form, **more}}
+    return {
+        "format": "certify-certificate",
+        "version": 1,
+        "kind": "threshold",
+        "game": game,
+        "game_sha256": sha256(game),
+        "objective": "visitation",
+        "claim": {"alpha_star": alpha_star, "strong_concavity": []},
+        "proof": {"type": "structural", "form": form, **more},
+    }
 
 
 def parameters(alpha_star, form, vector):
     given = {"agents": 2, "horizon": 2, "actions": 3, "return": ["0", "10"], "discount": "1"}
-    return {"format": "certify-certificate", "version": 1, "kind": "structural-parameters", "parameters": given,
-            "parameters_sha256": sha256(given), "objective": "visitation", "claim": {"alpha_star": alpha_star, "strong_concavity": []},
-            "proof": {"type": "structural", "form": form, "vector": vector}}
+    return {
+        "format": "certify-certificate",
+        "version": 1,
+        "kind": "structural-parameters",
+        "parameters": given,
+        "parameters_sha256": sha256(given),
+        "objective": "visitation",
+        "claim": {"alpha_star": alpha_star, "strong_concavity": []},
+        "proof": {"type": "structural", "form": form, "vector": vector},
+    }
 
 
 def split_by_policy():
@@ -60,8 +74,14 @@ def split_by_policy():
         while not prover.engine.is_empty(box) and not prover.engine.definite(box, betas)[0]:
             more, box = prover.sweep(box, betas)
             steps += more
-        nodes.append({"parent": 0, "beta": interval, "steps": steps,
-                      "close": "empty" if prover.engine.is_empty(box) else "nondegenerate"})
+        nodes.append(
+            {
+                "parent": 0,
+                "beta": interval,
+                "steps": steps,
+                "close": "empty" if prover.engine.is_empty(box) else "nondegenerate",
+            }
+        )
     return prover.certificate(alpha_star, nodes)
 
 
@@ -73,14 +93,17 @@ def with_moduli(certificate):
     last = len(nodes) - 1
     box = prover.engine.initial_box()
     from certify.checker.cover import tree as cover
+
     kept = {last: None, 1: None}
-    for _ in cover.cover_claims(cover.read_nodes(certificate["proof"], prover.process), certificate["proof"]["unit"],
-                                alpha, prover.engine, kept):
+    for _ in cover.cover_claims(
+        cover.read_nodes(certificate["proof"], prover.process), certificate["proof"]["unit"], alpha, prover.engine, kept
+    ):
         pass
     steps, box = prover.sweep(kept[last], (1 / alpha,))
     certificate["claim"]["strong_concavity"] = [
         {"alpha": str(alpha), "modulus": "1/2", "node": last, "steps": steps},
-        {"alpha": str(4 * alpha), "modulus": "5", "node": 1, "steps": []}]
+        {"alpha": str(4 * alpha), "modulus": "5", "node": 1, "steps": []},
+    ]
     return certificate
 
 
@@ -96,14 +119,21 @@ def valid():
         "dectiger_discounted": covered("dectiger", Fraction(35), 2, Fraction(3, 4)),
         "two_stage_lever_unclustered": covered("two-stage-lever", Fraction(3, 2), clustering=False),
         "lever_rho": structural("lever:2", "1/2", "one-step-rho", vector=[["1"], ["1"]]),
-        "lever_rho_strict": {**structural("lever:2", "11/20", "one-step-rho", vector=[["1"], ["1"]], strict=True),
-                             "claim": {"alpha_star": "11/20", "strong_concavity": [
-                                 {"alpha": "1", "modulus": "1/2", "node": None, "steps": []}]}},
+        "lever_rho_strict": {
+            **structural("lever:2", "11/20", "one-step-rho", vector=[["1"], ["1"]], strict=True),
+            "claim": {
+                "alpha_star": "11/20",
+                "strong_concavity": [{"alpha": "1", "modulus": "1/2", "node": None, "steps": []}],
+            },
+        },
         "lever_spectral": structural("lever:2", "1/2", "one-step-spectral"),
         "lewis_rho": structural("lewis:2", "1", "theorem-B", vector=[["1", "1"], ["1", "1"]]),
-        "dectiger_theorem_B": structural("dectiger", "338", "theorem-B", 2, vector=[["1", "873/1000"], ["1", "873/1000"]]),
-        "dectiger_theorem_D_prime": structural("dectiger", "167", "theorem-D-prime", 2,
-                                               vector=[["1", "571/1000"], ["1", "571/1000"]]),
+        "dectiger_theorem_B": structural(
+            "dectiger", "338", "theorem-B", 2, vector=[["1", "873/1000"], ["1", "873/1000"]]
+        ),
+        "dectiger_theorem_D_prime": structural(
+            "dectiger", "167", "theorem-D-prime", 2, vector=[["1", "571/1000"], ["1", "571/1000"]]
+        ),
         "parameters_theorem_D_prime": parameters("11", "theorem-D-prime", [["1", "7/8"], ["1", "7/8"]]),
     }
 
@@ -149,16 +179,26 @@ def invalid_covers(attacks):
         def apply(c):
             row = nodes(c)[number]["steps"][step]["log_ratio"][0]
             row[0] = change(row[0])
+
         return apply
 
     add("dropped_step", tiger, lambda c: nodes(c)[0]["steps"].pop(0), node=0)
     add("dropped_all_steps_of_a_leaf", tiger, set_node(leaf, steps=[]), node=leaf)
-    add("repeated_step_with_smaller_bounds", tiger, lambda c: nodes(c)[leaf]["steps"].append(
-        {"agent": 0, "depth": 1, "log_ratio": [[0] * 6] * 3}), node=leaf, step=len(nodes(attacks.base[tiger])[leaf]["steps"]))
+    add(
+        "repeated_step_with_smaller_bounds",
+        tiger,
+        lambda c: nodes(c)[leaf]["steps"].append({"agent": 0, "depth": 1, "log_ratio": [[0] * 6] * 3}),
+        node=leaf,
+        step=len(nodes(attacks.base[tiger])[leaf]["steps"]),
+    )
     add("steps_in_another_order", tiger, lambda c: nodes(c)[0]["steps"].reverse(), node=0, step=0)
     add("swapped_agents_in_a_step", "climbing_cover", lambda c: nodes(c)[0]["steps"][0].update(agent=1), node=0, step=0)
-    add("steps_at_another_depth", "two_stage_lever_unclustered", lambda c: [
-        s.update(depth=0, log_ratio=s["log_ratio"][:1]) for s in nodes(c)[0]["steps"]], node=0)
+    add(
+        "steps_at_another_depth",
+        "two_stage_lever_unclustered",
+        lambda c: [s.update(depth=0, log_ratio=s["log_ratio"][:1]) for s in nodes(c)[0]["steps"]],
+        node=0,
+    )
     add("swapped_classes", tiger, lambda c: nodes(c)[leaf]["steps"][0]["log_ratio"].reverse(), node=leaf, step=0)
     add("flipped_sign_of_a_bound", tiger, ratios(0, 0, lambda m: -m), node=0, step=0)
     add("truncated_number", tiger, ratios(0, 0, lambda m: m // 10), node=0, step=0)
@@ -188,14 +228,24 @@ def invalid_covers(attacks):
     first, second = [k for k, node in enumerate(nodes(attacks.base[tiger])) if node["parent"] == 0]
     low, high = nodes(attacks.base[tiger])[0]["beta"]
     middle = nodes(attacks.base[tiger])[0]["split"]["beta"]
-    add("missing_interval", tiger, set_node(second, beta=[str((Fraction(middle) + Fraction(high)) / 2), high]),
-        node=0, step="split")
+    add(
+        "missing_interval",
+        tiger,
+        set_node(second, beta=[str((Fraction(middle) + Fraction(high)) / 2), high]),
+        node=0,
+        step="split",
+    )
     add("overlapping_intervals", tiger, set_node(second, beta=[str(Fraction(middle) / 2), high]), node=0, step="split")
     add("root_starts_above_zero", tiger, set_node(0, beta=["1/1000", high]), node=0)
     add("split_outside_the_interval", tiger, set_node(0, split={"beta": high}), node=0, step="split")
     add("split_at_the_end_of_the_interval", tiger, set_node(0, split={"beta": low}), node=0, step="split")
-    add("children_swapped", tiger, lambda c: (nodes(c)[first].update(parent=0, beta=[middle, high]),
-                                              nodes(c)[second].update(beta=[low, middle])), node=0, step="split")
+    add(
+        "children_swapped",
+        tiger,
+        lambda c: (nodes(c)[first].update(parent=0, beta=[middle, high]), nodes(c)[second].update(beta=[low, middle])),
+        node=0,
+        step="split",
+    )
     add("missing_child", tiger, lambda c: nodes(c).pop(), node=nodes(attacks.base[tiger])[-1]["parent"])
     add("third_child", tiger, lambda c: nodes(c).append({**nodes(c)[leaf], "parent": 0}), node=0)
     add("children_of_a_closed_node", tiger, lambda c: nodes(c).append({**nodes(c)[leaf], "parent": leaf}), node=leaf)
@@ -205,16 +255,31 @@ def invalid_covers(attacks):
     add("two_roots", tiger, set_node(1, parent=None), node=1)
     add("no_root", tiger, set_node(0, parent=0), node=0)
     add("policy_split_without_second_part", "climbing_split_by_policy", lambda c: nodes(c).pop(), node=0)
-    add("policy_split_of_other_intervals", "climbing_split_by_policy", set_node(2, beta=["0", "1/120"]), node=0, step="split")
-    add("policy_split_parts_exchanged", "climbing_split_by_policy",
-        lambda c: nodes(c).append(nodes(c).pop(1)), node=1)
+    add(
+        "policy_split_of_other_intervals",
+        "climbing_split_by_policy",
+        set_node(2, beta=["0", "1/120"]),
+        node=0,
+        step="split",
+    )
+    add("policy_split_parts_exchanged", "climbing_split_by_policy", lambda c: nodes(c).append(nodes(c).pop(1)), node=1)
     add("empty_claimed_of_a_box_with_policies", tiger, set_node(leaf, close="empty"), node=leaf, step="close")
-    add("empty_claimed_of_everything", "lever_cover",
+    add(
+        "empty_claimed_of_everything",
+        "lever_cover",
         lambda c: c["proof"].update(nodes=[{"parent": None, "beta": ["0", "5/3"], "steps": [], "close": "empty"}]),
-        node=0, step="close")
-    add("nondegenerate_claimed_of_everything", "lever_cover",
-        lambda c: c["proof"].update(nodes=[{"parent": None, "beta": ["0", "5/3"], "steps": [], "close": "nondegenerate"}]),
-        node=0, step="close")
+        node=0,
+        step="close",
+    )
+    add(
+        "nondegenerate_claimed_of_everything",
+        "lever_cover",
+        lambda c: c["proof"].update(
+            nodes=[{"parent": None, "beta": ["0", "5/3"], "steps": [], "close": "nondegenerate"}]
+        ),
+        node=0,
+        step="close",
+    )
 
 
 def invalid_games(attacks):
@@ -229,14 +294,22 @@ def invalid_games(attacks):
 
     add("wrong_hash", tiger, lambda c: c.update(game_sha256="0" * 64), step="game_sha256")
     add("swapped_game", tiger, lambda c: c.update(game=attacks.base["lever_cover"]["game"]), step="game_sha256")
-    add("swapped_game_hash_renewed", "climbing_cover",
-        lambda c: (c.update(game=game_json("penalty:-100")), rehash(c)), node=0)
+    add(
+        "swapped_game_hash_renewed",
+        "climbing_cover",
+        lambda c: (c.update(game=game_json("penalty:-100")), rehash(c)),
+        node=0,
+    )
     add("changed_reward", tiger, change_reward, step="game_sha256")
     add("changed_reward_hash_renewed", tiger, lambda c: (change_reward(c), rehash(c)), node=0)
     add("flipped_sign_of_rewards_hash_renewed", tiger, lambda c: (flip_rewards(c), rehash(c)), node=0)
     add("changed_discount", "dectiger_discounted", lambda c: c["game"].update(discount="1"), step="game_sha256")
-    add("changed_discount_hash_renewed", "dectiger_discounted",
-        lambda c: (c["game"].update(discount="1"), rehash(c)), node=0)
+    add(
+        "changed_discount_hash_renewed",
+        "dectiger_discounted",
+        lambda c: (c["game"].update(discount="1"), rehash(c)),
+        node=0,
+    )
     add("changed_weight_hash_renewed", tiger, lambda c: (c["game"].update(weights=["1", "1/2"]), rehash(c)), node=0)
     add("longer_horizon_hash_renewed", tiger, lambda c: (c["game"].update(horizon=3), rehash(c)), node=0)
 
@@ -251,17 +324,46 @@ def invalid_claims(attacks):
     add("modulus_too_large", "climbing_cover", lambda c: moduli(c)[0].update(modulus="11"), strong_concavity=0)
     add("modulus_negative", "climbing_cover", lambda c: moduli(c)[0].update(modulus="-1"), strong_concavity=0)
     add("modulus_above_alpha", "climbing_cover", lambda c: moduli(c)[0].update(modulus="100"), strong_concavity=0)
-    add("modulus_at_another_temperature", "climbing_cover", lambda c: moduli(c)[0].update(alpha="1"), strong_concavity=0)
-    add("modulus_at_a_node_of_another_interval", "climbing_cover", lambda c: moduli(c)[1].update(node=last), strong_concavity=1)
-    add("modulus_at_a_node_that_does_not_exist", "climbing_cover", lambda c: moduli(c)[1].update(node=last + 1), strong_concavity=1)
-    add("modulus_step_too_small", "climbing_cover", lambda c: moduli(c)[0]["steps"][0].update(log_ratio=[[0] * 6]),
-        strong_concavity=0, step=0)
-    add("modulus_below_a_policy_split", "climbing_split_by_policy", lambda c: moduli(c).append(
-        {"alpha": "60", "modulus": "1", "node": 1, "steps": []}), strong_concavity=0)
-    add("modulus_of_a_structural_proof_too_large", "lever_rho_strict",
-        lambda c: moduli(c)[0].update(modulus="501/1000"), strong_concavity=0)
-    add("modulus_from_theorem_D_prime", "dectiger_theorem_D_prime", lambda c: moduli(c).append(
-        {"alpha": "400", "modulus": "1", "node": None, "steps": []}), strong_concavity=0)
+    add(
+        "modulus_at_another_temperature", "climbing_cover", lambda c: moduli(c)[0].update(alpha="1"), strong_concavity=0
+    )
+    add(
+        "modulus_at_a_node_of_another_interval",
+        "climbing_cover",
+        lambda c: moduli(c)[1].update(node=last),
+        strong_concavity=1,
+    )
+    add(
+        "modulus_at_a_node_that_does_not_exist",
+        "climbing_cover",
+        lambda c: moduli(c)[1].update(node=last + 1),
+        strong_concavity=1,
+    )
+    add(
+        "modulus_step_too_small",
+        "climbing_cover",
+        lambda c: moduli(c)[0]["steps"][0].update(log_ratio=[[0] * 6]),
+        strong_concavity=0,
+        step=0,
+    )
+    add(
+        "modulus_below_a_policy_split",
+        "climbing_split_by_policy",
+        lambda c: moduli(c).append({"alpha": "60", "modulus": "1", "node": 1, "steps": []}),
+        strong_concavity=0,
+    )
+    add(
+        "modulus_of_a_structural_proof_too_large",
+        "lever_rho_strict",
+        lambda c: moduli(c)[0].update(modulus="501/1000"),
+        strong_concavity=0,
+    )
+    add(
+        "modulus_from_theorem_D_prime",
+        "dectiger_theorem_D_prime",
+        lambda c: moduli(c).append({"alpha": "400", "modulus": "1", "node": None, "steps": []}),
+        strong_concavity=0,
+    )
 
 
 def invalid_structural(attacks):
@@ -276,24 +378,47 @@ def invalid_structural(attacks):
     add("rho_widened", "lever_rho", claim("499/1000"), step="agent 0, observation number 0")
     add("rho_equality_called_strict", "lever_rho", proof(strict=True), step="agent 0, observation number 0")
     add("spectral_widened", "lever_spectral", claim("499/1000"), step="matrix")
-    add("spectral_of_three_agents", "match_three_agents", lambda c: (
-        c.update(proof={"type": "structural", "form": "one-step-spectral"})), step="form")
+    add(
+        "spectral_of_three_agents",
+        "match_three_agents",
+        lambda c: c.update(proof={"type": "structural", "form": "one-step-spectral"}),
+        step="form",
+    )
     add("rho_of_two_steps", "dectiger_theorem_B", proof(form="one-step-rho", vector=[["1"], ["1"]]), step="form")
     add("theorem_B_widened", "dectiger_theorem_B", claim("330"))
     add("theorem_D_prime_widened", "dectiger_theorem_D_prime", claim("166"))
     add("theorem_D_prime_called_theorem_B", "dectiger_theorem_D_prime", proof(form="theorem-B"))
-    add("theorem_D_prime_with_equality", "lever_rho",
-        proof(form="theorem-D-prime", vector=[["1"], ["1"]]), step="agent 0, step 0")
-    add("negative_vector_entry", "dectiger_theorem_B", lambda c: c["proof"]["vector"][0].__setitem__(1, "-873/1000"), step="vector")
+    add(
+        "theorem_D_prime_with_equality",
+        "lever_rho",
+        proof(form="theorem-D-prime", vector=[["1"], ["1"]]),
+        step="agent 0, step 0",
+    )
+    add(
+        "negative_vector_entry",
+        "dectiger_theorem_B",
+        lambda c: c["proof"]["vector"][0].__setitem__(1, "-873/1000"),
+        step="vector",
+    )
     add("zero_vector_entry", "dectiger_theorem_B", lambda c: c["proof"]["vector"][0].__setitem__(1, "0"), step="vector")
     add("vector_of_another_game", "dectiger_theorem_B", proof(vector=[["1", "1/4"], ["1", "1/4"]]))
     add("parameters_widened", "parameters_theorem_D_prime", claim("10"))
-    add("parameters_longer_horizon", "parameters_theorem_D_prime", lambda c: (
-        c["parameters"].update(horizon=3), c["proof"].update(vector=[["1"] * 3] * 2), rehash(c)))
-    add("parameters_wider_return", "parameters_theorem_D_prime",
-        lambda c: (c["parameters"].update({"return": ["0", "20"]}), rehash(c)))
-    add("parameters_wrong_hash", "parameters_theorem_D_prime",
-        lambda c: c["parameters"].update({"return": ["0", "20"]}), step="parameters_sha256")
+    add(
+        "parameters_longer_horizon",
+        "parameters_theorem_D_prime",
+        lambda c: (c["parameters"].update(horizon=3), c["proof"].update(vector=[["1"] * 3] * 2), rehash(c)),
+    )
+    add(
+        "parameters_wider_return",
+        "parameters_theorem_D_prime",
+        lambda c: (c["parameters"].update({"return": ["0", "20"]}), rehash(c)),
+    )
+    add(
+        "parameters_wrong_hash",
+        "parameters_theorem_D_prime",
+        lambda c: c["parameters"].update({"return": ["0", "20"]}),
+        step="parameters_sha256",
+    )
 
 
 def malformed(attacks):
@@ -320,7 +445,7 @@ def malformed(attacks):
     spoil("number_of_thirty_thousand_digits", climb, lambda c: c["claim"].update(alpha_star="1" * 30_000))
     spoil("number_of_three_thousand_digits", climb, lambda c: c["claim"].update(alpha_star="1" * 3_000))
     spoil("integer_of_a_hundred_digits", climb, step(depth=10**100))
-    spoil("huge_exponent", climb, lambda c: c["proof"].update(unit=-10**9))
+    spoil("huge_exponent", climb, lambda c: c["proof"].update(unit=-(10**9)))
     spoil("positive_exponent", climb, lambda c: c["proof"].update(unit=3))
     spoil("huge_parent", climb, lambda c: nodes(c)[1].update(parent=10**12))
     spoil("unknown_field", climb, lambda c: c.update(comment="trust me"))
@@ -341,7 +466,11 @@ def malformed(attacks):
     spoil("closed_by_another_word", climb, lambda c: nodes(c)[-1].update(close="certain"))
     spoil("interval_of_three_numbers", climb, lambda c: nodes(c)[0]["beta"].append("1"))
     spoil("split_at_a_policy_of_one", "climbing_split_by_policy", lambda c: nodes(c)[0]["split"].update(at="1"))
-    spoil("split_of_an_action_that_does_not_exist", "climbing_split_by_policy", lambda c: nodes(c)[0]["split"].update(action=3))
+    spoil(
+        "split_of_an_action_that_does_not_exist",
+        "climbing_split_by_policy",
+        lambda c: nodes(c)[0]["split"].update(action=3),
+    )
     spoil("agent_that_does_not_exist", climb, step(agent=2))
     spoil("depth_that_does_not_exist", climb, step(depth=1))
     spoil("negative_depth", climb, step(depth=-1))
@@ -349,12 +478,21 @@ def malformed(attacks):
     spoil("too_many_classes", climb, step(log_ratio=[[1] * 6] * 2))
     spoil("classes_of_no_clustering", tiger, lambda c: c["proof"].update(clustering=False))
     spoil("vector_too_short", "dectiger_theorem_B", lambda c: c["proof"]["vector"][0].pop())
-    spoil("structural_proof_with_a_node", "lever_rho_strict", lambda c: c["claim"]["strong_concavity"][0].update(node=0))
+    spoil(
+        "structural_proof_with_a_node", "lever_rho_strict", lambda c: c["claim"]["strong_concavity"][0].update(node=0)
+    )
     spoil("parameters_with_a_discount", "parameters_theorem_D_prime", lambda c: c["parameters"].update(discount="1/2"))
-    spoil("parameters_return_reversed", "parameters_theorem_D_prime", lambda c: c["parameters"].update({"return": ["10", "0"]}))
+    spoil(
+        "parameters_return_reversed",
+        "parameters_theorem_D_prime",
+        lambda c: c["parameters"].update({"return": ["10", "0"]}),
+    )
     spoil("probabilities_that_miss_one", tiger, lambda c: (c["game"]["start"][0].__setitem__(2, "1/3"), rehash(c)))
-    spoil("negative_probability", tiger, lambda c: (
-        c["game"]["start"][0].__setitem__(2, "-1"), c["game"]["start"][1].__setitem__(2, "2"), rehash(c)))
+    spoil(
+        "negative_probability",
+        tiger,
+        lambda c: (c["game"]["start"][0].__setitem__(2, "-1"), c["game"]["start"][1].__setitem__(2, "2"), rehash(c)),
+    )
     spoil("missing_transition", tiger, lambda c: (c["game"]["transition"].pop(), rehash(c)))
     spoil("doubled_reward", tiger, lambda c: (c["game"]["reward"].append(c["game"]["reward"][0]), rehash(c)))
     spoil("state_that_does_not_exist", tiger, lambda c: (c["game"]["start"][0].__setitem__(0, 7), rehash(c)))
@@ -369,8 +507,10 @@ def malformed(attacks):
     spoil("consequences_nested_too_deeply", climb, lambda c: c.update(consequences=json.loads("[" * 60 + "]" * 60)))
 
     text = json.dumps(attacks.base[climb])
-    attacks.malformed["duplicate_key"] = text.replace('"claim":', '"claim": {"alpha_star": "1/10", "strong_concavity": []}, "claim":', 1).encode()
-    attacks.malformed["truncated_file"] = text[:len(text) // 2].encode()
+    attacks.malformed["duplicate_key"] = text.replace(
+        '"claim":', '"claim": {"alpha_star": "1/10", "strong_concavity": []}, "claim":', 1
+    ).encode()
+    attacks.malformed["truncated_file"] = text[: len(text) // 2].encode()
     attacks.malformed["empty_file"] = b""
     attacks.malformed["list"] = b"[]"
     attacks.malformed["text_after_the_end"] = text.encode() + b"{}"
@@ -385,7 +525,14 @@ def main():
 
     base = {**valid(), **coupled.valid()}
     attacks = Attacks(base)
-    for collect in (invalid_covers, invalid_games, invalid_claims, invalid_structural, coupled.invalid_coupled, malformed):
+    for collect in (
+        invalid_covers,
+        invalid_games,
+        invalid_claims,
+        invalid_structural,
+        coupled.invalid_coupled,
+        malformed,
+    ):
         collect(attacks)
     for folder in ("valid", "invalid", "malformed"):
         (FOLDER / folder).mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ from fractions import Fraction
 from make_attacks import FOLDER, Attacks, nodes
 
 NAME = "two_steps_coupled"
-ROOT_STEP = 2   # of agent 0 at depth 0: the first that needs the coupled form
+ROOT_STEP = 2  # of agent 0 at depth 0: the first that needs the coupled form
 
 
 def valid():
@@ -36,6 +36,7 @@ def invalid_coupled(attacks):
     def lowered(number, step, klass, pair):
         def apply(c):
             nodes(c)[number]["steps"][step]["log_ratio"][klass][pair] -= 1
+
         return apply
 
     def moved(c, source, at, target, to):
@@ -43,29 +44,68 @@ def invalid_coupled(attacks):
 
     add("bound_one_unit_too_small", lowered(0, ROOT_STEP, 0, 0), node=0, step=ROOT_STEP)
     add("bound_one_unit_too_small_of_the_other_agent", lowered(0, ROOT_STEP + 1, 0, 1), node=0, step=ROOT_STEP + 1)
-    add("bound_one_unit_too_small_in_the_last_node", lowered(last, len(base[last]["steps"]) - 1, 0, 0),
-        node=last, step=len(base[last]["steps"]) - 1)
-    add("bounds_of_a_pair_exchanged", lambda c: nodes(c)[0]["steps"][ROOT_STEP]["log_ratio"][0].reverse(),
-        node=0, step=ROOT_STEP)
+    add(
+        "bound_one_unit_too_small_in_the_last_node",
+        lowered(last, len(base[last]["steps"]) - 1, 0, 0),
+        node=last,
+        step=len(base[last]["steps"]) - 1,
+    )
+    add(
+        "bounds_of_a_pair_exchanged",
+        lambda c: nodes(c)[0]["steps"][ROOT_STEP]["log_ratio"][0].reverse(),
+        node=0,
+        step=ROOT_STEP,
+    )
     add("step_of_the_other_agent", lambda c: nodes(c)[0]["steps"][ROOT_STEP].update(agent=1), node=0, step=ROOT_STEP)
     add("step_before_those_it_rests_on", lambda c: moved(c, 0, ROOT_STEP, 0, 0), node=0, step=0)
     add("steps_it_rests_on_dropped", lambda c: nodes(c)[0]["steps"].__delitem__(slice(ROOT_STEP)), node=0, step=0)
     add("step_of_a_leaf_in_the_root", lambda c: moved(c, first, ROOT_STEP, 0, ROOT_STEP), node=0, step=ROOT_STEP)
-    add("steps_of_two_leaves_exchanged", lambda c: (
-        lambda one, two: (one.update(steps=base[last]["steps"]), two.update(steps=base[first]["steps"])))(
-            nodes(c)[first], nodes(c)[last]), node=first)
-    add("emptied_by_a_false_step", lambda c: (
-        nodes(c)[first]["steps"].insert(0, {"agent": 0, "depth": 0, "log_ratio": [[-9000, -9000]]}),
-        nodes(c)[first].update(close="empty")), node=first, step=0)
-    add("children_dropped", lambda c: (nodes(c).__delitem__(slice(1, None)), nodes(c)[0].pop("split"),
-                                       nodes(c)[0].update(close="nondegenerate")), node=0, step="close")
-    add("first_interval_reaches_further", lambda c: [
-        node.update(beta=[{"1/8": "9/64"}.get(end, end) for end in node["beta"]],
-                    **({"split": {"beta": "9/64"}} if number == 0 else {}))
-        for number, node in enumerate(nodes(c))], node=first)
-    add("claim_one_part_in_forty_lower", lambda c: (c["claim"].update(alpha_star="39/10"), [
-        node.update(beta=[{"1/4": "10/39"}.get(end, end) for end in node["beta"]]) for node in nodes(c)]),
-        node=0, step=0)
+    add(
+        "steps_of_two_leaves_exchanged",
+        lambda c: (lambda one, two: (one.update(steps=base[last]["steps"]), two.update(steps=base[first]["steps"])))(
+            nodes(c)[first], nodes(c)[last]
+        ),
+        node=first,
+    )
+    add(
+        "emptied_by_a_false_step",
+        lambda c: (
+            nodes(c)[first]["steps"].insert(0, {"agent": 0, "depth": 0, "log_ratio": [[-9000, -9000]]}),
+            nodes(c)[first].update(close="empty"),
+        ),
+        node=first,
+        step=0,
+    )
+    add(
+        "children_dropped",
+        lambda c: (
+            nodes(c).__delitem__(slice(1, None)),
+            nodes(c)[0].pop("split"),
+            nodes(c)[0].update(close="nondegenerate"),
+        ),
+        node=0,
+        step="close",
+    )
+    add(
+        "first_interval_reaches_further",
+        lambda c: [
+            node.update(
+                beta=[{"1/8": "9/64"}.get(end, end) for end in node["beta"]],
+                **({"split": {"beta": "9/64"}} if number == 0 else {}),
+            )
+            for number, node in enumerate(nodes(c))
+        ],
+        node=first,
+    )
+    add(
+        "claim_one_part_in_forty_lower",
+        lambda c: (
+            c["claim"].update(alpha_star="39/10"),
+            [node.update(beta=[{"1/4": "10/39"}.get(end, end) for end in node["beta"]]) for node in nodes(c)],
+        ),
+        node=0,
+        step=0,
+    )
 
 
 def main():

@@ -159,8 +159,12 @@ def two_maxima_of_one_policy(c: dict) -> None:
 
 def symmetry_is_the_identity(c: dict) -> None:
     n = 3
-    c["proof"]["two_maxima"]["symmetry"] = {"agents": [0, 1], "states": [0], "actions": [list(range(n))] * 2,
-                                            "observations": [[0]] * 2}
+    c["proof"]["two_maxima"]["symmetry"] = {
+        "agents": [0, 1],
+        "states": [0],
+        "actions": [list(range(n))] * 2,
+        "observations": [[0]] * 2,
+    }
 
 
 def symmetry_moves_one_agent_only(c: dict) -> None:
@@ -189,17 +193,38 @@ def discount_changed(c: dict) -> None:
 
 
 INVALID: dict[str, tuple[str, Callable[[dict], None]]] = {
-    attack.__name__: (subject, attack) for subject, attacks in {
-        "three_levers": (alpha_above_the_fold, claim_above_the_witness, claim_of_two_maxima_above_the_proof, negative_alpha,
-                         one_policy_twice, one_policy_twice_with_other_centres, centre_moved,
-                         box_shrunk_away_from_its_policy, box_as_wide_as_the_fold, inverse_of_zeros,
-                         inverse_with_the_wrong_sign, saddle_called_maximum, maximum_called_saddle, direction_of_zeros,
-                         direction_downhill, saddle_dropped, single_policy_without_label,
-                         witness_with_a_saddle_as_two_maxima, two_maxima_of_one_policy, symmetry_is_the_identity,
-                         symmetry_moves_one_agent_only, stale_hash, weight_changed),
+    attack.__name__: (subject, attack)
+    for subject, attacks in {
+        "three_levers": (
+            alpha_above_the_fold,
+            claim_above_the_witness,
+            claim_of_two_maxima_above_the_proof,
+            negative_alpha,
+            one_policy_twice,
+            one_policy_twice_with_other_centres,
+            centre_moved,
+            box_shrunk_away_from_its_policy,
+            box_as_wide_as_the_fold,
+            inverse_of_zeros,
+            inverse_with_the_wrong_sign,
+            saddle_called_maximum,
+            maximum_called_saddle,
+            direction_of_zeros,
+            direction_downhill,
+            saddle_dropped,
+            single_policy_without_label,
+            witness_with_a_saddle_as_two_maxima,
+            two_maxima_of_one_policy,
+            symmetry_is_the_identity,
+            symmetry_moves_one_agent_only,
+            stale_hash,
+            weight_changed,
+        ),
         "climbing": (reward_changed,),
         "dectiger": (discount_changed,),
-    }.items() for attack in attacks}
+    }.items()
+    for attack in attacks
+}
 
 
 def float_in_a_centre(c: dict) -> None:
@@ -272,13 +297,30 @@ def clustering_switched_off(c: dict) -> None:
 
 
 MALFORMED: dict[str, tuple[str, Callable[[dict], None]]] = {
-    attack.__name__: (subject, attack) for subject, attacks in {
-        "three_levers": (float_in_a_centre, no_inverse, ragged_centre, negative_radius, reference_out_of_range, three_policies,
-                         unknown_label, maximum_with_a_direction, short_direction, symmetry_of_a_single_policy,
-                         clustering_maybe, two_maxima_maybe, unit_of_zero_bits, claim_without_two_maxima, unknown_field,
-                         other_objective),
+    attack.__name__: (subject, attack)
+    for subject, attacks in {
+        "three_levers": (
+            float_in_a_centre,
+            no_inverse,
+            ragged_centre,
+            negative_radius,
+            reference_out_of_range,
+            three_policies,
+            unknown_label,
+            maximum_with_a_direction,
+            short_direction,
+            symmetry_of_a_single_policy,
+            clustering_maybe,
+            two_maxima_maybe,
+            unit_of_zero_bits,
+            claim_without_two_maxima,
+            unknown_field,
+            other_objective,
+        ),
         "dectiger": (clustering_switched_off,),
-    }.items() for attack in attacks}
+    }.items()
+    for attack in attacks
+}
 
 
 def main() -> None:
@@ -291,7 +333,9 @@ def main() -> None:
             files[folder, name] = attacked
     for (folder, name), content in files.items():
         (FOLDER / folder).mkdir(parents=True, exist_ok=True)
-        (FOLDER / folder / f"{name}.json").write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+        (FOLDER / folder / f"{name}.json").write_text(
+            json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8"
+        )
 
 
 if __name__ == "__main__":

@@ -49,18 +49,22 @@ def edited(name: str, *edits: Callable[[dict], object]) -> dict:
 
 def at(*path) -> Callable[[dict], object]:
     """Follows a path of keys and indices."""
+
     def follow(value):
         for key in path:
             value = value[key]
         return value
+
     return follow
 
 
 def put(*path_and_value) -> Callable[[dict], object]:
     *path, last, value = path_and_value
+
     def edit(value_of):
         place = at(*path)(value_of)
         place[last] = value(place[last]) if callable(value) else value
+
     return edit
 
 
@@ -92,47 +96,79 @@ def invalid() -> dict[str, dict]:
         "value_moved": edited("tied_levers", put("claim", "pieces", 0, "value", moved(Fraction(1, 10**18)))),
         "return_moved": edited("two_steps", put("claim", "pieces", 0, "return", moved(Fraction(-1, 10**15)))),
         "entropy_reversed": edited("two_steps", put("claim", "pieces", 0, "entropy", lambda ends: ends[::-1])),
-        "entropy_of_one_agent": edited("tied_levers", put("claim", "pieces", 0, "entropy",
-                                                        lambda ends: [scaled(Fraction(1, 2))(end) for end in ends])),
+        "entropy_of_one_agent": edited(
+            "tied_levers",
+            put("claim", "pieces", 0, "entropy", lambda ends: [scaled(Fraction(1, 2))(end) for end in ends]),
+        ),
         "rate_too_high": edited("tied_levers", put("claim", "rate", scaled(Fraction(100001, 100000)))),
         "rate_too_high_two_steps": edited("two_steps", put("claim", "rate", scaled(Fraction(1001, 1000)))),
         "rate_negative": edited("tied_levers", put("claim", "rate", "-1")),
         "rate_zero": edited("tied_levers", put("claim", "rate", "0")),
         "radius_too_small": edited("two_steps", put("proof", "pieces", 0, "radius", 0, lambda row: [1] * len(row))),
-        "radius_too_large": edited("two_steps", put("proof", "pieces", 0, "radius", 0, lambda row: [1 << 128] * len(row))),
+        "radius_too_large": edited(
+            "two_steps", put("proof", "pieces", 0, "radius", 0, lambda row: [1 << 128] * len(row))
+        ),
         "centre_elsewhere": edited("two_steps", put("proof", "pieces", 0, "centre", 0, 0, lambda m: m + (1 << 100))),
-        "inverse_zero": edited("tied_levers", put("proof", "pieces", 0, "inverse", lambda rows: [[0] * len(r) for r in rows])),
-        "inverse_negated": edited("tied_levers", put("proof", "pieces", 0, "inverse", lambda rows: [[-y for y in r] for r in rows])),
-        "other_temperature": edited("tied_levers", put("claim", "alpha", ["2", "2"]),
-                                    put("claim", "pieces", 0, "alpha", ["2", "2"])),
+        "inverse_zero": edited(
+            "tied_levers", put("proof", "pieces", 0, "inverse", lambda rows: [[0] * len(r) for r in rows])
+        ),
+        "inverse_negated": edited(
+            "tied_levers", put("proof", "pieces", 0, "inverse", lambda rows: [[-y for y in r] for r in rows])
+        ),
+        "other_temperature": edited(
+            "tied_levers", put("claim", "alpha", ["2", "2"]), put("claim", "pieces", 0, "alpha", ["2", "2"])
+        ),
         "piece_at_other_beta": edited("tied_levers", put("proof", "pieces", 0, "beta", ["1/2", "1/2"])),
         "temperature_of_the_piece_only": edited("tied_levers", put("claim", "alpha", ["1/2", "1"])),
         "threshold_lowered": edited("tied_levers", put("proof", "threshold", "claim", "alpha_star", "2/5")),
         "threshold_above_alpha": edited("tied_levers", put("proof", "threshold", "claim", "alpha_star", "2")),
         "branch_called_unique": edited("branch", put("claim", "branch", "unique")),
-        "branch_begins_late": edited("branch", put("proof", "pieces", lambda pieces: pieces[2:]),
-                                     put("claim", "pieces", 0, "piece", lambda k: k - 2)),
-        "branch_joint_dropped": edited("branch", drop("proof", "pieces", 2), put("claim", "pieces", 0, "piece", lambda k: k - 1)),
-        "branch_piece_dropped": edited("branch", drop("proof", "pieces", 1), put("claim", "pieces", 0, "piece", lambda k: k - 1)),
+        "branch_begins_late": edited(
+            "branch",
+            put("proof", "pieces", lambda pieces: pieces[2:]),
+            put("claim", "pieces", 0, "piece", lambda k: k - 2),
+        ),
+        "branch_joint_dropped": edited(
+            "branch", drop("proof", "pieces", 2), put("claim", "pieces", 0, "piece", lambda k: k - 1)
+        ),
+        "branch_piece_dropped": edited(
+            "branch", drop("proof", "pieces", 1), put("claim", "pieces", 0, "piece", lambda k: k - 1)
+        ),
         "branch_reversed": edited("branch", put("proof", "pieces", lambda pieces: pieces[-2::-1] + pieces[-1:])),
         "path_piece_dropped": edited("path", drop("claim", "pieces", 1)),
         "path_end_dropped": edited("path", drop("claim", "pieces", -1)),
         "path_without_pieces": edited("path", put("claim", "pieces", [])),
         "path_widened": edited("path", put("claim", "alpha", ["1/2", "1"])),
-        "path_piece_widened": edited("path", put("claim", "pieces", 0, "alpha", 0, "1/4"), put("claim", "alpha", 0, "1/4")),
+        "path_piece_widened": edited(
+            "path", put("claim", "pieces", 0, "alpha", 0, "1/4"), put("claim", "alpha", 0, "1/4")
+        ),
         "path_box_of_another_piece": edited("path", put("claim", "pieces", 0, "piece", lambda k: 0)),
         "greedy_action_missing": edited("tied_levers", put("claim", "greedy", "rows", 0, "actions", [0])),
         "greedy_other_action": edited("tied_levers", put("claim", "greedy", "rows", 0, "actions", [2])),
         "greedy_gap_too_large": edited("tied_levers", put("claim", "greedy", "rows", 0, "gap", "1/10")),
         "greedy_gap_negative": edited("tied_levers", put("claim", "greedy", "rows", 0, "gap", "-1/10")),
-        "greedy_all_tied": edited("tied_levers", put("claim", "greedy", "rows", 0, {"actions": [0, 1, 2], "tied": True, "gap": None})),
+        "greedy_all_tied": edited(
+            "tied_levers", put("claim", "greedy", "rows", 0, {"actions": [0, 1, 2], "tied": True, "gap": None})
+        ),
         "greedy_return_of_the_optimum": edited("tied_levers", put("claim", "greedy", "return", "1")),
         "greedy_return_of_an_undecided_tie": edited("tied_levers", put("claim", "greedy", "rows", 0, "tied", False)),
         "tie_without_symmetries": edited("tied_levers", put("proof", "generators", [])),
-        "tie_by_agents_alone": edited("tied_levers", put("proof", "generators", [
-            {"agents": [1, 0], "states": [0], "actions": [[0, 1, 2], [0, 1, 2]], "observations": [[0], [0]]}])),
-        "tie_by_a_map_that_is_none": edited("tied_levers", put("proof", "generators", [
-            {"agents": [0, 1], "states": [0], "actions": [[0, 2, 1], [0, 2, 1]], "observations": [[0], [0]]}])),
+        "tie_by_agents_alone": edited(
+            "tied_levers",
+            put(
+                "proof",
+                "generators",
+                [{"agents": [1, 0], "states": [0], "actions": [[0, 1, 2], [0, 1, 2]], "observations": [[0], [0]]}],
+            ),
+        ),
+        "tie_by_a_map_that_is_none": edited(
+            "tied_levers",
+            put(
+                "proof",
+                "generators",
+                [{"agents": [0, 1], "states": [0], "actions": [[0, 2, 1], [0, 2, 1]], "observations": [[0], [0]]}],
+            ),
+        ),
         "generator_too_short": edited("tied_levers", put("proof", "generators", [{"agents": [0]}])),
         "game_hash_stale": edited("tied_levers", put("game", "reward", 0, 2, "2")),
         "game_changed": edited("tied_levers", put("game", "reward", 0, 2, "5/4"), rehash),
@@ -158,7 +194,9 @@ def malformed() -> dict[str, dict]:
         "greedy_along_a_path": edited("path", put("claim", "greedy", {"rows": [], "return": None})),
         "greedy_not_ascending": edited("tied_levers", put("claim", "greedy", "rows", 0, "actions", [1, 0])),
         "piece_out_of_range": edited("tied_levers", put("claim", "pieces", 0, "piece", 5)),
-        "threshold_of_two_steps": edited("tied_levers", put("proof", "threshold", document("two_steps")["proof"]["threshold"])),
+        "threshold_of_two_steps": edited(
+            "tied_levers", put("proof", "threshold", document("two_steps")["proof"]["threshold"])
+        ),
         "no_threshold": edited("tied_levers", drop("proof", "threshold")),
         "threshold_without_proof": edited("tied_levers", drop("proof", "threshold", "proof")),
         "no_claim": edited("tied_levers", drop("claim")),
@@ -180,7 +218,9 @@ def main() -> None:
         for old in (FOLDER / folder).glob("*.json"):
             old.unlink()
         for stem, content in files.items():
-            (FOLDER / folder / f"{stem}.json").write_text(json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8")
+            (FOLDER / folder / f"{stem}.json").write_text(
+                json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8"
+            )
 
 
 if __name__ == "__main__":

@@ -14,8 +14,9 @@ import numpy as np
 from certify.games.model import Game, check_game
 
 
-def random_distribution(rng: np.random.Generator, size: int, denominator: int = 8,
-                        density: float = 0.7) -> list[Fraction]:
+def random_distribution(
+    rng: np.random.Generator, size: int, denominator: int = 8, density: float = 0.7
+) -> list[Fraction]:
     """`size` nonnegative rationals with sum 1 and a denominator of at most `size * denominator`."""
     counts = rng.integers(1, denominator + 1, size) * (rng.random(size) < density)
     if not counts.any():
@@ -30,9 +31,17 @@ def random_rational(rng: np.random.Generator, bound: int = 6, denominator: int =
 
 
 def random_game(
-    rng: np.random.Generator, *, agents: int = 2, horizon: int = 2, actions: int | Sequence[int] = 2,
-    observations: int | Sequence[int] = 2, states: int = 2, initial_observations: bool = False,
-    discount: Fraction | bool = Fraction(1), weights: Sequence[Fraction] | bool = False, available: bool = False,
+    rng: np.random.Generator,
+    *,
+    agents: int = 2,
+    horizon: int = 2,
+    actions: int | Sequence[int] = 2,
+    observations: int | Sequence[int] = 2,
+    states: int = 2,
+    initial_observations: bool = False,
+    discount: Fraction | bool = Fraction(1),
+    weights: Sequence[Fraction] | bool = False,
+    available: bool = False,
 ) -> Game:
     """A game of the given sizes with random transitions, observations and rewards.
 
@@ -63,13 +72,23 @@ def random_game(
     sets = None
     if available:
         sets = tuple(tuple(_random_subset(rng, number_of_actions[i]) for _ in range(horizon)) for i in range(agents))
-    return check_game(Game(
-        name="random", agents=tuple(f"agent{i}" for i in range(agents)),
-        states=tuple(f"s{s}" for s in range(states)),
-        actions=tuple(tuple(f"a{k}" for k in range(m)) for m in number_of_actions),
-        observations=tuple(tuple(f"o{k}" for k in range(m)) for m in number_of_observations),
-        start=start, transition=transition, emission=emission, reward=reward, horizon=horizon,
-        discount=discount or Fraction(1), weights=tuple(weights or ()), available=sets))
+    return check_game(
+        Game(
+            name="random",
+            agents=tuple(f"agent{i}" for i in range(agents)),
+            states=tuple(f"s{s}" for s in range(states)),
+            actions=tuple(tuple(f"a{k}" for k in range(m)) for m in number_of_actions),
+            observations=tuple(tuple(f"o{k}" for k in range(m)) for m in number_of_observations),
+            start=start,
+            transition=transition,
+            emission=emission,
+            reward=reward,
+            horizon=horizon,
+            discount=discount or Fraction(1),
+            weights=tuple(weights or ()),
+            available=sets,
+        )
+    )
 
 
 def _random_subset(rng: np.random.Generator, size: int) -> tuple[int, ...]:
@@ -88,10 +107,18 @@ def random_games(seed: int, count: int) -> list[Game]:
     for k in range(count):
         agents, horizon = 1 + k % 3, 1 + (k // 3) % 3
         largest = 2 if agents == 3 or horizon == 3 else 3
-        games.append(random_game(
-            rng, agents=agents, horizon=horizon,
-            actions=[int(m) for m in np.where(rng.random(agents) < 0.1, 1, rng.integers(2, largest + 1, agents))],
-            observations=[int(m) for m in rng.integers(1, 3, agents)], states=int(rng.integers(1, 4)),
-            initial_observations=bool(rng.random() < 0.4), discount=bool(rng.random() < 0.5),
-            weights=bool(rng.random() < 0.5), available=bool(rng.random() < 0.4)))
+        games.append(
+            random_game(
+                rng,
+                agents=agents,
+                horizon=horizon,
+                actions=[int(m) for m in np.where(rng.random(agents) < 0.1, 1, rng.integers(2, largest + 1, agents))],
+                observations=[int(m) for m in rng.integers(1, 3, agents)],
+                states=int(rng.integers(1, 4)),
+                initial_observations=bool(rng.random() < 0.4),
+                discount=bool(rng.random() < 0.5),
+                weights=bool(rng.random() < 0.5),
+                available=bool(rng.random() < 0.4),
+            )
+        )
     return games

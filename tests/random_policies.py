@@ -17,7 +17,9 @@ def random_policy(tree: Tree, rng: np.random.Generator) -> list[list[np.ndarray]
     for tables in tree.uniform():
         policy.append([])
         for table in tables:
-            counts = np.array([[Fraction(int(v)) for v in row] for row in rng.integers(1, 9, table.shape)], dtype=object)
+            counts = np.array(
+                [[Fraction(int(v)) for v in row] for row in rng.integers(1, 9, table.shape)], dtype=object
+            )
             policy[-1].append(counts / counts.sum(axis=1, keepdims=True))
     return policy
 
@@ -31,8 +33,10 @@ def random_box(tree: Tree, rng: np.random.Generator, weight: Fraction, count: in
     """`count` policies near each other and the smallest box that holds them."""
     centre = random_policy(tree, rng)
     inside = [centre] + [mixed(centre, random_policy(tree, rng), weight) for _ in range(count - 1)]
-    ends = [[[choose.reduce([p[i][t] for p in inside]) for t in range(tree.horizon)]
-             for i in range(tree.number_of_agents)] for choose in (np.minimum, np.maximum)]
+    ends = [
+        [[choose.reduce([p[i][t] for p in inside]) for t in range(tree.horizon)] for i in range(tree.number_of_agents)]
+        for choose in (np.minimum, np.maximum)
+    ]
     return inside, PolicyBox(*ends)
 
 
@@ -41,15 +45,19 @@ def random_direction(tree: Tree, rng: np.random.Generator) -> np.ndarray:
     layout = layout_of(tree)
     v = np.zeros(layout.size)
     for start, stop in zip(layout.row_start, [*layout.row_start[1:], layout.size]):
-        v[start:stop - 1] = rng.integers(-8, 9, stop - start - 1) / 8
-        v[stop - 1] = -v[start:stop - 1].sum()
+        v[start : stop - 1] = rng.integers(-8, 9, stop - start - 1) / 8
+        v[stop - 1] = -v[start : stop - 1].sum()
     return v
 
 
 def small_trees(seed: int, count: int, most_joint: int = 40) -> list[Tree]:
     """Raw and clustered trees of those random games that are small enough for exact arithmetic."""
-    return [unroll(game, cluster=cluster) for game in random_games(seed, count)
-            if sum(history_counts(game, limit=most_joint)) <= most_joint for cluster in (False, True)]
+    return [
+        unroll(game, cluster=cluster)
+        for game in random_games(seed, count)
+        if sum(history_counts(game, limit=most_joint)) <= most_joint
+        for cluster in (False, True)
+    ]
 
 
 def flat(tree: Tree, policy) -> np.ndarray:

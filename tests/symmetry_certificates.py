@@ -26,14 +26,18 @@ FOLDER = Path(__file__).resolve().parent / "certificates" / "symmetry"
 def two_cycles() -> Game:
     """Payoff 1 along two bipartite cycles, of length 4 and 8: no refinement tells their points apart."""
     edges = [(0, 0), (0, 1), (1, 0), (1, 1)] + [(2 + k, 2 + (k + d) % 4) for k in range(4) for d in (0, 1)]
-    return one_shot("cycles", [[str(k) for k in range(6)]] * 2, {edge: 1 for edge in edges})
+    return one_shot("cycles", [[str(k) for k in range(6)]] * 2, dict.fromkeys(edges, 1))
 
 
 def state_twins() -> Game:
     """Three states that differ in nothing."""
     game = one_shot("twins", ["ab", "ab"], {})
-    return replace(game, states=("x", "y", "z"), start=tuple((s, (), Fraction(1, 3)) for s in range(3)),
-                   reward={(s, (0, 0)): Fraction(1) for s in range(3)})
+    return replace(
+        game,
+        states=("x", "y", "z"),
+        start=tuple((s, (), Fraction(1, 3)) for s in range(3)),
+        reward={(s, (0, 0)): Fraction(1) for s in range(3)},
+    )
 
 
 def make(game: Game | str) -> dict:
@@ -70,8 +74,12 @@ def attacks() -> dict[str, tuple[str | Game, Callable[[dict], None]]]:
         """The whole evidence is that of a rigid game."""
         evidence = document["symmetry"]
         evidence["generators"] = []
-        evidence["orbits"] = {"agents": [[0], [1]], "states": [[0]], "observations": [[[0, 0]], [[1, 0]]],
-                              "actions": [[[i, a]] for i in range(2) for a in range(3)]}
+        evidence["orbits"] = {
+            "agents": [[0], [1]],
+            "states": [[0]],
+            "observations": [[[0, 0]], [[1, 0]]],
+            "actions": [[[i, a]] for i in range(2) for a in range(3)],
+        }
         claim(document, 1, True)
 
     def change_game(document: dict) -> None:
@@ -88,8 +96,11 @@ def attacks() -> dict[str, tuple[str | Game, Callable[[dict], None]]]:
     def lost_component(document: dict) -> None:
         """Only the symmetries of the long cycle are kept; the search must find the others."""
         evidence = document["symmetry"]
-        evidence["generators"] = [g for g in evidence["generators"] if g["actions"][0][:2] == [0, 1]
-                                  and g["actions"][1][:2] == [0, 1] and g["agents"] == [0, 1]]
+        evidence["generators"] = [
+            g
+            for g in evidence["generators"]
+            if g["actions"][0][:2] == [0, 1] and g["actions"][1][:2] == [0, 1] and g["agents"] == [0, 1]
+        ]
 
     def cut_base(document: dict) -> None:
         document["symmetry"]["base"].pop()
@@ -106,8 +117,7 @@ def attacks() -> dict[str, tuple[str | Game, Callable[[dict], None]]]:
         evidence["generators"][0]["states"].append(2)
 
     return {
-        "generator_replaced": ("dectiger", edit(lambda e: e["generators"][0].update(
-            actions=[[1, 0, 2], [1, 0, 2]]))),
+        "generator_replaced": ("dectiger", edit(lambda e: e["generators"][0].update(actions=[[1, 0, 2], [1, 0, 2]]))),
         "generator_missing": ("dectiger", drop_generator),
         "generator_missing_all": ("match:3x3", trivial_group),
         "generator_without_states": ("dectiger", edit(move_state)),
@@ -115,8 +125,10 @@ def attacks() -> dict[str, tuple[str | Game, Callable[[dict], None]]]:
         "generator_agents_not_permuted": ("dectiger", edit(lambda e: e["generators"][1].update(agents=[1, 1]))),
         "generator_out_of_range": ("dectiger", edit(lambda e: e["generators"][0].update(states=[0, 2]))),
         "generator_overlong": ("dectiger", edit(overlong)),
-        "orbit_merged": ("lever:10:9/10", edit(lambda e: e["orbits"].update(
-            actions=[sum(e["orbits"]["actions"], [])]))),
+        "orbit_merged": (
+            "lever:10:9/10",
+            edit(lambda e: e["orbits"].update(actions=[sum(e["orbits"]["actions"], [])])),
+        ),
         "orbit_split": ("dectiger", edit(lambda e: e["orbits"].update(agents=[[0], [1]]))),
         "order_changed": ("lever:10:9/10", lambda d: claim(d, 725761, True)),
         "order_doubled_in_claim": ("dectiger", lambda d: d["claim"].update(order="8")),
@@ -141,8 +153,12 @@ def _incomplete() -> dict:
     swap = next(g for g in evidence["generators"] if g["agents"] == [1, 0])
     evidence["generators"] = [swap]
     evidence["base"] = [["agent", 0]]
-    evidence["orbits"] = {"agents": [[0, 1]], "states": [[0]], "observations": [[[0, 0], [1, 0]]],
-                          "actions": [[[0, a], [1, swap["actions"][0][a]]] for a in range(3)]}
+    evidence["orbits"] = {
+        "agents": [[0, 1]],
+        "states": [[0]],
+        "observations": [[[0, 0], [1, 0]]],
+        "actions": [[[0, a], [1, swap["actions"][0][a]]] for a in range(3)],
+    }
     claim(document, 2, False)
     return document
 
@@ -167,10 +183,19 @@ def breakages() -> dict[str, Callable[[dict], object]]:
 
 def everything() -> dict[str, dict[str, dict]]:
     """Folder -> file stem -> document."""
-    valid = {name: make(game) for name, game in {
-        "dectiger": "dectiger", "lever_10": "lever:10:9/10", "lewis_3": "lewis:3", "rigid": "climbing",
-        "three_agents": "match:3x3x3", "two_cycles": two_cycles(), "state_twins": state_twins(),
-        "action_sets": "tiny-hanabi:E"}.items()}
+    valid = {
+        name: make(game)
+        for name, game in {
+            "dectiger": "dectiger",
+            "lever_10": "lever:10:9/10",
+            "lewis_3": "lewis:3",
+            "rigid": "climbing",
+            "three_agents": "match:3x3x3",
+            "two_cycles": two_cycles(),
+            "state_twins": state_twins(),
+            "action_sets": "tiny-hanabi:E",
+        }.items()
+    }
     valid["incomplete"] = _incomplete()
     invalid, malformed = {}, {}
     for name, (game, attack) in attacks().items():
@@ -180,8 +205,7 @@ def everything() -> dict[str, dict[str, dict]]:
     for name, breakage in breakages().items():
         malformed[name] = make("dectiger")
         breakage(malformed[name])
-    return {folder: dict(files)
-            for folder, files in (("valid", valid), ("invalid", invalid), ("malformed", malformed))}
+    return {folder: dict(files) for folder, files in (("valid", valid), ("invalid", invalid), ("malformed", malformed))}
 
 
 def main() -> None:

@@ -39,28 +39,38 @@ def apply_map(game: Game, mapping: GameMap) -> Game:
         actions=relabel(game.actions, back.actions),
         observations=relabel(game.observations, back.observations),
         weights=tuple(game.weights[i] for i in back.agents),
-        available=None if game.available is None else tuple(
-            tuple(tuple(sorted(mapping.actions[i][a] for a in step)) for step in game.available[i])
-            for i in back.agents),
+        available=None
+        if game.available is None
+        else tuple(
+            tuple(tuple(sorted(mapping.actions[i][a] for a in step)) for step in game.available[i]) for i in back.agents
+        ),
         start=tuple(sorted((mapping.states[s], see(o), p) for s, o, p in game.start)),
-        transition={(mapping.states[s], act(a)): tuple(sorted((mapping.states[t], p) for t, p in row))
-                    for (s, a), row in game.transition.items()},
-        emission={(act(a), mapping.states[s]): tuple(sorted((see(o), p) for o, p in row))
-                  for (a, s), row in game.emission.items()},
+        transition={
+            (mapping.states[s], act(a)): tuple(sorted((mapping.states[t], p) for t, p in row))
+            for (s, a), row in game.transition.items()
+        },
+        emission={
+            (act(a), mapping.states[s]): tuple(sorted((see(o), p) for o, p in row))
+            for (a, s), row in game.emission.items()
+        },
         reward={(mapping.states[s], act(a)): r for (s, a), r in game.reward.items()},
     )
 
 
 def same_tables(first: Game, second: Game) -> bool:
     """Whether two games agree in everything but names."""
+
     def rows(table: dict) -> dict:
         return {key: dict(row) for key, row in table.items() if row}
 
-    return (first.weights == second.weights and first.available == second.available
-            and sorted(first.start) == sorted(second.start)
-            and rows(first.transition) == rows(second.transition)
-            and rows(first.emission) == rows(second.emission)
-            and {k: r for k, r in first.reward.items() if r} == {k: r for k, r in second.reward.items() if r})
+    return (
+        first.weights == second.weights
+        and first.available == second.available
+        and sorted(first.start) == sorted(second.start)
+        and rows(first.transition) == rows(second.transition)
+        and rows(first.emission) == rows(second.emission)
+        and {k: r for k, r in first.reward.items() if r} == {k: r for k, r in second.reward.items() if r}
+    )
 
 
 def random_map(rng: np.random.Generator, game: Game) -> GameMap:
@@ -73,16 +83,22 @@ def random_map(rng: np.random.Generator, game: Game) -> GameMap:
     def permutation(size: int) -> tuple[int, ...]:
         return tuple(int(k) for k in rng.permutation(size))
 
-    return GameMap(agents, permutation(len(game.states)), tuple(permutation(a) for a, _ in shapes),
-                   tuple(permutation(o) for _, o in shapes))
+    return GameMap(
+        agents,
+        permutation(len(game.states)),
+        tuple(permutation(a) for a, _ in shapes),
+        tuple(permutation(o) for _, o in shapes),
+    )
 
 
 def all_maps(game: Game):
     """Every map of a small game."""
     n = game.number_of_agents
     for agents in itertools.permutations(range(n)):
-        if any((len(game.actions[i]), len(game.observations[i])) != (len(game.actions[j]), len(game.observations[j]))
-               for i, j in enumerate(agents)):
+        if any(
+            (len(game.actions[i]), len(game.observations[i])) != (len(game.actions[j]), len(game.observations[j]))
+            for i, j in enumerate(agents)
+        ):
             continue
         parts = [itertools.permutations(range(len(game.states)))]
         parts += [itertools.permutations(range(len(row))) for row in (*game.actions, *game.observations)]

@@ -15,7 +15,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "certify"
 ROOMS = {
-    "errors": set(), "exact": {"errors"},
+    "errors": set(),
+    "exact": {"errors"},
     "games": {"exact", "errors"},
     "bounds": {"games"},
     "thresholds": {"bounds", "games"},
@@ -24,15 +25,43 @@ ROOMS = {
     "stationary": {"symmetry", "thresholds", "bounds", "games"},
     "crossplay": {"stationary", "thresholds", "symmetry", "bounds", "games"},
     "certificates": {"crossplay", "stationary", "thresholds", "symmetry", "entropy", "bounds", "games"},
-    "answers": {"certificates", "crossplay", "stationary", "thresholds", "symmetry", "entropy", "bounds", "games", "checker"},
+    "answers": {
+        "certificates",
+        "crossplay",
+        "stationary",
+        "thresholds",
+        "symmetry",
+        "entropy",
+        "bounds",
+        "games",
+        "checker",
+    },
     "claims": {"answers", "certificates", "stationary", "symmetry", "entropy", "games", "checker"},
     "cli": {"claims", "answers", "certificates", "crossplay", "symmetry", "entropy", "bounds", "games", "checker"},
     "checker": set(),
 }
-GROUND = {"exact", "errors"}        # what every room of the generator may use
+GROUND = {"exact", "errors"}  # what every room of the generator may use
 STANDARD_LIBRARY = {
-    "__future__", "argparse", "bisect", "collections", "concurrent", "dataclasses", "fractions", "functools", "hashlib",
-    "itertools", "json", "math", "operator", "os", "pathlib", "re", "struct", "sys", "time", "typing",
+    "__future__",
+    "argparse",
+    "bisect",
+    "collections",
+    "concurrent",
+    "dataclasses",
+    "fractions",
+    "functools",
+    "hashlib",
+    "itertools",
+    "json",
+    "math",
+    "operator",
+    "os",
+    "pathlib",
+    "re",
+    "struct",
+    "sys",
+    "time",
+    "typing",
 }
 
 

@@ -43,13 +43,20 @@ class StepReport:
         """The object that `certify entropy --json` prints."""
         p = self.persistence
         return {
-            "status": self.sign.status, "first_order": self.first_order.outward(_BITS).texts(),
+            "status": self.sign.status,
+            "first_order": self.first_order.outward(_BITS).texts(),
             "change": self.change.outward(_BITS).texts(),
-            "sign": self.sign.sign, "eta_max": None if p.eta_max is None else rational_text(p.eta_max),
-            "eta_max_sign": p.sign, "eta_max_is_limit": p.limited, "forever": p.forever,
+            "sign": self.sign.sign,
+            "eta_max": None if p.eta_max is None else rational_text(p.eta_max),
+            "eta_max_sign": p.sign,
+            "eta_max_is_limit": p.limited,
+            "forever": p.forever,
             "reversed_at": None if p.reversed_at is None else rational_text(p.reversed_at),
-            "steps": self.sign.steps.texts(), "entropy": self.entropy.outward(_BITS).texts(),
-            "algorithm": self.algorithm, "average": self.average, "reason": self.sign.reason,
+            "steps": self.sign.steps.texts(),
+            "entropy": self.entropy.outward(_BITS).texts(),
+            "algorithm": self.algorithm,
+            "average": self.average,
+            "reason": self.sign.reason,
             "witness": None if self.sign.witness is None else rational_text(self.sign.witness),
         }
 
@@ -57,19 +64,34 @@ class StepReport:
         """The certificate of the sign over the steps, or None where it is undecided."""
         if self.sign.status != "proved":
             return None
-        return sign_certificate(self.policy, self.advantages, self.algorithm, self.parameters,
-                                self.sign.sign, self.sign.steps, self.sign.pieces)
+        return sign_certificate(
+            self.policy,
+            self.advantages,
+            self.algorithm,
+            self.parameters,
+            self.sign.sign,
+            self.sign.steps,
+            self.sign.pieces,
+        )
 
 
-def entropy_path(policy: Policy, advantages: Sequence[Numbers], algorithm: str,
-                 parameters: Mapping[str, Any]) -> EntropyPath:
+def entropy_path(
+    policy: Policy, advantages: Sequence[Numbers], algorithm: str, parameters: Mapping[str, Any]
+) -> EntropyPath:
     """The entropy along the algorithm's step, at the working precision of the caller."""
     return EntropyPath(policy, direction(algorithm, policy, advantages, parameters))
 
 
 @working_precision()
-def step_report(policy: Policy, advantages: Sequence[Numbers], algorithm: str, parameters: Mapping[str, Any],
-                lower: Fraction, upper: Fraction, eta_limit: Fraction = DEFAULT_ETA_LIMIT) -> StepReport:
+def step_report(
+    policy: Policy,
+    advantages: Sequence[Numbers],
+    algorithm: str,
+    parameters: Mapping[str, Any],
+    lower: Fraction,
+    upper: Fraction,
+    eta_limit: Fraction = DEFAULT_ETA_LIMIT,
+) -> StepReport:
     """All enclosures and signs of one algorithm's step for every η in [lower, upper].
 
     η_max is searched up to `eta_limit`, or up to `upper` where that is larger.
@@ -88,6 +110,14 @@ def step_report(policy: Policy, advantages: Sequence[Numbers], algorithm: str, p
         raise InputError("eta limit", f"{eta_limit}", "give a limit above 0")
     path = entropy_path(policy, advantages, algorithm, parameters)
     return StepReport(
-        policy, tuple(advantages), algorithm, dict(parameters), enclosure(path.entropy()),
-        enclosure(path.first_order()), change_range(path, lower, upper), certify_sign(path, lower, upper),
-        largest_step(path, max(eta_limit, upper)), path.direction.average)
+        policy,
+        tuple(advantages),
+        algorithm,
+        dict(parameters),
+        enclosure(path.entropy()),
+        enclosure(path.first_order()),
+        change_range(path, lower, upper),
+        certify_sign(path, lower, upper),
+        largest_step(path, max(eta_limit, upper)),
+        path.direction.average,
+    )

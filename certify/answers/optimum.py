@@ -47,17 +47,24 @@ from certify.thresholds.index_tables import Plan
 
 Progress = Callable[[str], None]
 
-_HOTTEST = Fraction(10**100)   # searches run in floats
-_RATE_LOGITS = 700    # of the whole table: for larger ones no rate is computed
-_ABOVE = Fraction(15, 16)    # of the threshold's beta: where the principal branch is begun
-_BELOW = Fraction(9, 10)     # of the temperature asked for: no threshold below it is looked for
-_RATE_PART = 1 - 2.0**-18   # of the float rate that is claimed first
+_HOTTEST = Fraction(10**100)  # searches run in floats
+_RATE_LOGITS = 700  # of the whole table: for larger ones no rate is computed
+_ABOVE = Fraction(15, 16)  # of the threshold's beta: where the principal branch is begun
+_BELOW = Fraction(9, 10)  # of the temperature asked for: no threshold below it is looked for
+_RATE_PART = 1 - 2.0**-18  # of the float rate that is claimed first
 
 
-def optimum(game: Game | str, alpha: Fraction | int | str | tuple, *, horizon: int | None = None,
-            threshold: ThresholdResult | dict | str | os.PathLike[str] | None = None, time_limit: float = 300.0,
-            width: Fraction | str = Fraction(1, 20), max_entries: int = DEFAULT_MAX_ENTRIES,
-            progress: Progress = lambda text: None) -> OptimumResult:
+def optimum(
+    game: Game | str,
+    alpha: Fraction | int | str | tuple,
+    *,
+    horizon: int | None = None,
+    threshold: ThresholdResult | dict | str | os.PathLike[str] | None = None,
+    time_limit: float = 300.0,
+    width: Fraction | str = Fraction(1, 20),
+    max_entries: int = DEFAULT_MAX_ENTRIES,
+    progress: Progress = lambda text: None,
+) -> OptimumResult:
     """The certified stationary policy at `alpha`.
 
     Parameters
@@ -82,13 +89,25 @@ def optimum(game: Game | str, alpha: Fraction | int | str | tuple, *, horizon: i
     tree = unroll(game, max_entries=max_entries)
     size = layout_of(tree).size - layout_of(tree).number_of_rows
     if size > krawczyk.MAX_COORDINATES:
-        return OptimumResult("undecided", None, Enclosure(low, high), game_sha256=game_sha256(game), horizon=game.horizon,
-                             seconds=time.monotonic() - began, reason=f"{size} log-ratios after clustering, a Krawczyk step is "
-                             f"made for at most {krawczyk.MAX_COORDINATES}")
+        return OptimumResult(
+            "undecided",
+            None,
+            Enclosure(low, high),
+            game_sha256=game_sha256(game),
+            horizon=game.horizon,
+            seconds=time.monotonic() - began,
+            reason=f"{size} log-ratios after clustering, a Krawczyk step is "
+            f"made for at most {krawczyk.MAX_COORDINATES}",
+        )
     document, alpha_star = _threshold(game, tree, low, threshold, time_limit / 2, max_entries, progress)
     search = _Search(tree, document, alpha_star, low, high, float(widest), began + time_limit, progress)
-    return replace(search.result(), alpha_star=alpha_star, game_sha256=game_sha256(game), horizon=game.horizon,
-                   seconds=time.monotonic() - began)
+    return replace(
+        search.result(),
+        alpha_star=alpha_star,
+        game_sha256=game_sha256(game),
+        horizon=game.horizon,
+        seconds=time.monotonic() - began,
+    )
 
 
 def read_temperatures(alpha: Any) -> tuple[Fraction, Fraction]:
@@ -104,8 +123,9 @@ def read_temperatures(alpha: Any) -> tuple[Fraction, Fraction]:
     return numbers[0], numbers[-1]
 
 
-def _threshold(game: Game, tree: Tree, alpha: Fraction, given: Any, time_limit: float, max_entries: int,
-               progress: Progress) -> tuple[dict[str, Any], Fraction]:
+def _threshold(
+    game: Game, tree: Tree, alpha: Fraction, given: Any, time_limit: float, max_entries: int, progress: Progress
+) -> tuple[dict[str, Any], Fraction]:
     """A threshold certificate of `game` and its alpha_star: the one given, or the cheapest that reaches `alpha`, if any does."""
     if given is not None:
         return _given_threshold(game, given)
@@ -116,8 +136,14 @@ def _threshold(game: Game, tree: Tree, alpha: Fraction, given: Any, time_limit: 
             nodes = find_cover(Plan(tree), 1 / alpha, deadline=time.monotonic() + time_limit / 2, progress=progress)
             return cover_certificate(game, nodes, []), alpha
         except Stalled:
-            sharper = find_threshold(game, rtol=Fraction(1, 20), time_limit=time_limit / 2, alpha_min=alpha * _BELOW,
-                                     max_entries=max_entries, progress=progress)
+            sharper = find_threshold(
+                game,
+                rtol=Fraction(1, 20),
+                time_limit=time_limit / 2,
+                alpha_min=alpha * _BELOW,
+                max_entries=max_entries,
+                progress=progress,
+            )
         if sharper.status == "proved" and (found.status != "proved" or sharper.alpha_star < found.alpha_star):
             found = sharper
     if found.status != "proved":
@@ -134,7 +160,9 @@ def _given_threshold(game: Game, given: Any) -> tuple[dict[str, Any], Fraction]:
         try:
             document = read_file(given)
         except ValueError as error:
-            raise InputError(where, str(error).removeprefix(f"{where}: "), "give a certificate that `certify threshold` wrote") from None
+            raise InputError(
+                where, str(error).removeprefix(f"{where}: "), "give a certificate that `certify threshold` wrote"
+            ) from None
     if not isinstance(document, dict) or document.get("kind") != "threshold":
         raise InputError(where, "not a threshold certificate", "give one that `certify threshold -o` wrote")
     if document.get("game_sha256") != game_sha256(game):
@@ -142,14 +170,25 @@ def _given_threshold(game: Game, given: Any) -> tuple[dict[str, Any], Fraction]:
     try:
         return document, parse_rational(document["claim"]["alpha_star"], where)
     except (KeyError, TypeError):
-        raise InputError(where, "no alpha_star in its claim", "give a certificate that `certify threshold` wrote, unaltered") from None
+        raise InputError(
+            where, "no alpha_star in its claim", "give a certificate that `certify threshold` wrote, unaltered"
+        ) from None
 
 
 class _Search:
     """Proposals for one tree and one interval of temperatures, and the certificate made of them."""
 
-    def __init__(self, tree: Tree, threshold: dict[str, Any], alpha_star: Fraction, low: Fraction, high: Fraction,
-                 widest: float, deadline: float, progress: Progress) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        threshold: dict[str, Any],
+        alpha_star: Fraction,
+        low: Fraction,
+        high: Fraction,
+        widest: float,
+        deadline: float,
+        progress: Progress,
+    ) -> None:
         self.tree, self.threshold, self.alpha_star = tree, threshold, alpha_star
         self.low, self.high, self.widest, self.deadline, self.progress = low, high, widest, deadline, progress
         self.unique, self.point = low >= alpha_star, low == high
@@ -179,8 +218,13 @@ class _Search:
             pieces, last = self._pieces()
         except Stopped as stopped:
             reached = 1 / stopped.reached
-            why = stopped.why if not stopped.pieces else (
-                f"{stopped.why}; followed down to alpha = {float(reached):.6g}, uniqueness is proved from {float(self.alpha_star):.6g} on")
+            why = (
+                stopped.why
+                if not stopped.pieces
+                else (
+                    f"{stopped.why}; followed down to alpha = {float(reached):.6g}, uniqueness is proved from {float(self.alpha_star):.6g} on"
+                )
+            )
             blank = replace(blank, reached=reached, reason=why)
             if self.point or reached >= self.high:
                 return blank
@@ -196,13 +240,21 @@ class _Search:
         if self.point:
             enclosed = [enclose(self.tree, len(pieces) - 1, pieces[-1], self.low, self.high)]
         else:
-            enclosed = [enclose(self.tree, k, p, self.low, self.high) for k, p in enumerate(pieces)
-                        if p.low < p.high and p.high > 1 / self.high][::-1]
+            enclosed = [
+                enclose(self.tree, k, p, self.low, self.high)
+                for k, p in enumerate(pieces)
+                if p.low < p.high and p.high > 1 / self.high
+            ][::-1]
         generators, orbit = self._symmetries(enclosed[0]) if self.point else ((), None)
         rows = greedy_rows(_ends(enclosed[0]), orbit) if self.point else None
         exact = greedy_return(self.tree, rows) if rows else None
-        proposal = {"alpha": (self.low, self.high), "unique": self.unique, "greedy": rows, "greedy_return": exact,
-                    "generators": [map_to_json(g) for g in generators]}
+        proposal = {
+            "alpha": (self.low, self.high),
+            "unique": self.unique,
+            "greedy": rows,
+            "greedy_return": exact,
+            "generators": [map_to_json(g) for g in generators],
+        }
         rate = self._approx_rate(last) if self.point else None
         for part in (_RATE_PART, 0.5, None):
             claimed = None if rate is None or part is None or rate <= 0 else Fraction(f"{rate * part:.9g}")
@@ -212,13 +264,28 @@ class _Search:
             if verdict.valid or claimed is None or verdict.failed_step.get("step") != "rate":
                 break
         if not verdict.valid:
-            return replace(blank, engine=verdict.engine, reason=f"the checker does not confirm the search: {verdict.failed_step}")
+            return replace(
+                blank, engine=verdict.engine, reason=f"the checker does not confirm the search: {verdict.failed_step}"
+            )
         reason = blank.reason
         if self.point and claimed is None:
-            reason = (f"no rate: {self.tree.policy_parameters} logits, the limit is {_RATE_LOGITS}"
-                      if self.tree.policy_parameters > _RATE_LOGITS else "no positive rate is proved")
-        proved = self.naming.enclosed(replace(blank, status="proved", rate=claimed, engine=verdict.engine, document=document,
-                                              reached=self.low, reason=reason), enclosed)
+            reason = (
+                f"no rate: {self.tree.policy_parameters} logits, the limit is {_RATE_LOGITS}"
+                if self.tree.policy_parameters > _RATE_LOGITS
+                else "no positive rate is proved"
+            )
+        proved = self.naming.enclosed(
+            replace(
+                blank,
+                status="proved",
+                rate=claimed,
+                engine=verdict.engine,
+                document=document,
+                reached=self.low,
+                reason=reason,
+            ),
+            enclosed,
+        )
         return proved if rows is None else self.naming.greedy(proved, rows, orbit, exact)
 
     def _pieces(self) -> tuple[list[Piece], np.ndarray]:
@@ -228,7 +295,9 @@ class _Search:
         goal = 1 / self.low
         z = self.path.start(first)
         if z is None:
-            raise Stopped(first, "no stationary policy was found in floats: it may be degenerate, or too near the boundary", [])
+            raise Stopped(
+                first, "no stationary policy was found in floats: it may be degenerate, or too near the boundary", []
+            )
         if first == goal:
             return [self._narrow(goal, z)], z
         if self.point or not self.unique:
@@ -245,7 +314,9 @@ class _Search:
         return self._chain(first, goal, z, self.widest), z
 
     def _chain(self, low: Fraction, high: Fraction, z: np.ndarray, widest: float) -> list[Piece]:
-        return self.path.chain(low, high, z, linked=not self.unique, widest=widest, deadline=self.deadline, progress=self.progress)
+        return self.path.chain(
+            low, high, z, linked=not self.unique, widest=widest, deadline=self.deadline, progress=self.progress
+        )
 
     def _narrow(self, beta: Fraction, z: np.ndarray) -> Piece:
         piece = self.path.point(beta, z)

@@ -1,5 +1,4 @@
-"""What `certify.optimum` returns, by the names of infosets and actions (interface: `certify optimum`).
-"""
+"""What `certify.optimum` returns, by the names of infosets and actions (interface: `certify optimum`)."""
 
 from __future__ import annotations
 
@@ -101,7 +100,11 @@ class Naming:
 
     def infosets(self) -> list[tuple[History, str, int]]:
         """(history, key, row of the clustered tree) of every AOH, agent by agent."""
-        return [(x, x.key, self.layout.rows[i, x.depth].start + x.class_index) for i, listed in enumerate(self.histories) for x in listed]
+        return [
+            (x, x.key, self.layout.rows[i, x.depth].start + x.class_index)
+            for i, listed in enumerate(self.histories)
+            for x in listed
+        ]
 
     def _names(self, history: History) -> list[str]:
         i = history.aoh.agent
@@ -123,24 +126,44 @@ class Naming:
                 members = ()
                 if row.tied:
                     number = orbit[x][row.actions[0]]
-                    members = tuple((named[y][0], named[y][1][a]) for y in sorted(named) for a, k in enumerate(orbit[y]) if k == number)
+                    members = tuple(
+                        (named[y][0], named[y][1][a])
+                        for y in sorted(named)
+                        for a, k in enumerate(orbit[y])
+                        if k == number
+                    )
                 found.append(Tie(key, tuple(names[a] for a in row.actions), row.tied, members))
         return tuple(found)
 
     def enclosed(self, result: OptimumResult, enclosed: list[Enclosed]) -> OptimumResult:
         """`result` with the enclosures, and their hulls."""
-        pieces = tuple(PathPiece(Enclosure(e.low, e.high), e.value, e.reward, e.entropy, self.by_name(e.policy)) for e in enclosed)
+        pieces = tuple(
+            PathPiece(Enclosure(e.low, e.high), e.value, e.reward, e.entropy, self.by_name(e.policy)) for e in enclosed
+        )
         return replace(
-            result, pieces=pieces, value=_hull([p.value for p in pieces]), return_=_hull([p.return_ for p in pieces]),
+            result,
+            pieces=pieces,
+            value=_hull([p.value for p in pieces]),
+            return_=_hull([p.return_ for p in pieces]),
             entropy=_hull([p.entropy for p in pieces]),
-            policy={key: {a: _hull([p.policy[key][a] for p in pieces]) for a in row} for key, row in pieces[0].policy.items()})
+            policy={
+                key: {a: _hull([p.policy[key][a] for p in pieces]) for a in row}
+                for key, row in pieces[0].policy.items()
+            },
+        )
 
-    def greedy(self, result: OptimumResult, rows: list[GreedyRow], orbit: list[list[int]] | None,
-               exact: Fraction | None) -> OptimumResult:
+    def greedy(
+        self, result: OptimumResult, rows: list[GreedyRow], orbit: list[list[int]] | None, exact: Fraction | None
+    ) -> OptimumResult:
         """`result` with the greedy policy; `orbit` numbers the entries that symmetries exchange."""
         found = {key: tuple(self._names(history)[a] for a in rows[x].actions) for history, key, x in self.infosets()}
-        return replace(result, greedy=found, greedy_gap={key: rows[x].gap for _, key, x in self.infosets()},
-                       greedy_return=exact, ties=self.ties(rows, orbit))
+        return replace(
+            result,
+            greedy=found,
+            greedy_gap={key: rows[x].gap for _, key, x in self.infosets()},
+            greedy_return=exact,
+            ties=self.ties(rows, orbit),
+        )
 
 
 def _hull(parts: list[Enclosure]) -> Enclosure:

@@ -54,8 +54,9 @@ class PolicyDistance:
         return self.optimum.save(path)
 
 
-def policy_distance(game: Game | str, alpha: Fraction | int | str, policy: Any, *, horizon: int | None = None,
-                    **options: Any) -> PolicyDistance:
+def policy_distance(
+    game: Game | str, alpha: Fraction | int | str, policy: Any, *, horizon: int | None = None, **options: Any
+) -> PolicyDistance:
     """A rigorous bound on the distance of `policy` from the unique stationary policy at `alpha`.
 
     Parameters
@@ -86,12 +87,21 @@ def policy_distance(game: Game | str, alpha: Fraction | int | str, policy: Any, 
     entries = [(key, action, p) for key, row in found.policy.items() for action, p in row.items()]
     lower, upper = _flat(tree, box.lower), _flat(tree, box.upper)
     largest = [max(hi - p.lower, p.upper - lo) for (_, _, p), lo, hi in zip(entries, lower, upper, strict=True)]
-    least = [max(lo - p.upper, p.lower - hi, Fraction(0)) for (_, _, p), lo, hi in zip(entries, lower, upper, strict=True)]
+    least = [
+        max(lo - p.upper, p.lower - hi, Fraction(0)) for (_, _, p), lo, hi in zip(entries, lower, upper, strict=True)
+    ]
     worst = max(range(len(entries)), key=largest.__getitem__)
     reward = expected_return(tree, box)
     gap = (_short(found.return_.lower - reward.upper, up=False), _short(found.return_.upper - reward.lower, up=True))
-    return PolicyDistance("proved", _short(largest[worst], up=True), _short(max(least), up=False), entries[worst][:2],
-                          Enclosure(*gap), seconds=time.monotonic() - began, optimum=found)
+    return PolicyDistance(
+        "proved",
+        _short(largest[worst], up=True),
+        _short(max(least), up=False),
+        entries[worst][:2],
+        Enclosure(*gap),
+        seconds=time.monotonic() - began,
+        optimum=found,
+    )
 
 
 def _read(tree: Tree, policy: Any) -> PolicyBox:
@@ -104,8 +114,12 @@ def _read(tree: Tree, policy: Any) -> PolicyBox:
 
 def _flat(tree: Tree, nested: Any) -> list[Fraction]:
     """Entries in the order of AOH keys, agent by agent."""
-    return [Fraction(p) for i in range(tree.number_of_agents) for x in histories(tree, i)
-            for p in nested[i][x.depth][x.class_index]]
+    return [
+        Fraction(p)
+        for i in range(tree.number_of_agents)
+        for x in histories(tree, i)
+        for p in nested[i][x.depth][x.class_index]
+    ]
 
 
 def expected_return(tree: Tree, box: PolicyBox) -> Enclosure:

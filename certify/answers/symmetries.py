@@ -31,8 +31,9 @@ class SymmetriesResult(groups.SymmetryGroup):
         return save_document(certificate(self), path)
 
 
-def symmetries(game: GameTables | str, *, states: str = "reachable", max_nodes: int = 200_000,
-               accelerate: bool = False) -> SymmetriesResult:
+def symmetries(
+    game: GameTables | str, *, states: str = "reachable", max_nodes: int = 200_000, accelerate: bool = False
+) -> SymmetriesResult:
     """The automorphism group of `game` (or of the game of that name), on its reachable states or on
     `states="all"`.
 

@@ -39,10 +39,10 @@ from certify.thresholds.localisation import Localisation, localise
 
 METHODS = ("auto", "structural", "localisation", "search")
 DEFAULT_SECONDS = 300.0
-_COARSE = Fraction(1, 10)        # the resolution of localisation where branch and bound follows ...
-_SMALL = 2000                    # ... in trees of at most so many rewards
-_SEARCHED = 0.75                 # part of a time limit that goes into the search: what it finds is still to be checked
-_SYMMETRY_ENTRIES = 20_000       # transitions up to which a certificate carries the symmetry group
+_COARSE = Fraction(1, 10)  # the resolution of localisation where branch and bound follows ...
+_SMALL = 2000  # ... in trees of at most so many rewards
+_SEARCHED = 0.75  # part of a time limit that goes into the search: what it finds is still to be checked
+_SYMMETRY_ENTRIES = 20_000  # transitions up to which a certificate carries the symmetry group
 Progress = Callable[[str], None]
 
 
@@ -89,10 +89,21 @@ class ThresholdResult:
         return save_document(self.document, path)
 
 
-def threshold(game: Game | str, *, horizon: int | None = None, method: str = "auto", rtol: Fraction | float | str = Fraction(1, 100),
-              time_limit: float | None = None, modulus_at: list[Fraction | str] | None = None, workers: int = 1,
-              alpha_min: Fraction | str | None = None, max_entries: int = DEFAULT_MAX_ENTRIES, executor: Executor | None = None,
-              checkpoint: str | os.PathLike[str] | None = None, progress: Progress = _quiet) -> ThresholdResult:
+def threshold(
+    game: Game | str,
+    *,
+    horizon: int | None = None,
+    method: str = "auto",
+    rtol: Fraction | float | str = Fraction(1, 100),
+    time_limit: float | None = None,
+    modulus_at: list[Fraction | str] | None = None,
+    workers: int = 1,
+    alpha_min: Fraction | str | None = None,
+    max_entries: int = DEFAULT_MAX_ENTRIES,
+    executor: Executor | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
+    progress: Progress = _quiet,
+) -> ThresholdResult:
     """A certified temperature above which the stationary policy is unique, and a bracket around it.
 
     Parameters
@@ -130,11 +141,17 @@ def threshold(game: Game | str, *, horizon: int | None = None, method: str = "au
     wanted = [parse_rational(str(a), "--modulus-at") for a in modulus_at or []]
     if time_limit is None and method in ("auto", "search"):
         time_limit = DEFAULT_SECONDS
-    about = {"game_sha256": game_sha256(game), "method": method, "rtol": str(tolerance), "alpha_min": alpha_min and str(least)}
+    about = {
+        "game_sha256": game_sha256(game),
+        "method": method,
+        "rtol": str(tolerance),
+        "alpha_min": alpha_min and str(least),
+    }
     book = Checkpoint(checkpoint, about)
     with _executor(workers, executor) as pool:
-        return _Thresholds(game, method, tolerance, time_limit, wanted, least, max_entries, pool, workers, book,
-                           progress).result()
+        return _Thresholds(
+            game, method, tolerance, time_limit, wanted, least, max_entries, pool, workers, book, progress
+        ).result()
 
 
 def structural_threshold(text: str, progress: Progress = _quiet) -> ThresholdResult:
@@ -145,11 +162,27 @@ def structural_threshold(text: str, progress: Progress = _quiet) -> ThresholdRes
     """
     began = time.monotonic()
     shape, parameters = structural.parse_parameters(text)
-    forms = sorted((structural.general(shape, form) for form in ("theorem-B", "theorem-D-prime")), key=lambda s: s.alpha_star)
+    forms = sorted(
+        (structural.general(shape, form) for form in ("theorem-B", "theorem-D-prime")), key=lambda s: s.alpha_star
+    )
     document = certificates.parameters_certificate(parameters, forms[0], {"tool": "certify", "method": "structural"})
-    return _verified(document, ThresholdResult(
-        "proved", forms[0].alpha_star, None, f"structural ({forms[0].form})", None, shape.horizon, None, 0.0,
-        forms[0].modulus, {s.form: s.alpha_star for s in forms}), began, progress)
+    return _verified(
+        document,
+        ThresholdResult(
+            "proved",
+            forms[0].alpha_star,
+            None,
+            f"structural ({forms[0].form})",
+            None,
+            shape.horizon,
+            None,
+            0.0,
+            forms[0].modulus,
+            {s.form: s.alpha_star for s in forms},
+        ),
+        began,
+        progress,
+    )
 
 
 @contextlib.contextmanager
@@ -168,9 +201,20 @@ def _executor(workers: int, executor: Executor | None) -> Iterator[Executor | No
 class _Thresholds:
     """One call of `threshold`: the ladder of methods and what each has proved."""
 
-    def __init__(self, game: Game, method: str, rtol: Fraction, time_limit: float | None, modulus_at: list[Fraction],
-                 alpha_min: Fraction | None, max_entries: int, executor: Executor | None, workers: int,
-                 checkpoint: Checkpoint, progress: Progress) -> None:
+    def __init__(
+        self,
+        game: Game,
+        method: str,
+        rtol: Fraction,
+        time_limit: float | None,
+        modulus_at: list[Fraction],
+        alpha_min: Fraction | None,
+        max_entries: int,
+        executor: Executor | None,
+        workers: int,
+        checkpoint: Checkpoint,
+        progress: Progress,
+    ) -> None:
         self.game, self.method, self.rtol, self.modulus_at = game, method, rtol, modulus_at
         self.alpha_min, self.max_entries, self.executor, self.progress = alpha_min, max_entries, executor, progress
         self.workers, self.checkpoint = workers, checkpoint
@@ -203,8 +247,11 @@ class _Thresholds:
             self.progress("checking the certificate")
             try:
                 verdict, document, modulus = self._certify(choice)
-            except KeyboardInterrupt:   # what is cheap to check is left
-                interrupted, self.reason = True, f"interrupted while alpha* = {float(choice.alpha_star):.6g} was being checked"
+            except KeyboardInterrupt:  # what is cheap to check is left
+                interrupted, self.reason = (
+                    True,
+                    f"interrupted while alpha* = {float(choice.alpha_star):.6g} was being checked",
+                )
                 continue
             while not verdict.valid and self.below is not None and "multiplicity" in str(verdict.failed_step):
                 # the lower end is refused: it may stand without its labels, or the upper end by itself
@@ -216,7 +263,11 @@ class _Thresholds:
                     self.reason = f"the checker does not confirm a sharper certificate: {failed}"
                 return self._proved(choice, document, modulus, verdict.engine)
             failed = verdict.failed_step
-        self.reason = f"the checker does not confirm the search: {failed}" if failed else self.reason or "nothing was proved within the limits"
+        self.reason = (
+            f"the checker does not confirm the search: {failed}"
+            if failed
+            else self.reason or "nothing was proved within the limits"
+        )
         return self._outcome("undecided", None, None, None, self.method, "")
 
     def _climb_down(self, start: Fraction) -> list[Localisation]:
@@ -226,7 +277,7 @@ class _Thresholds:
         if sharp:
             try:
                 self._from_below()
-            except KeyboardInterrupt:      # keep what is proved: here the structural threshold
+            except KeyboardInterrupt:  # keep what is proved: here the structural threshold
                 self.reason = "interrupted"
                 return []
             if self._close_enough(start):
@@ -234,7 +285,11 @@ class _Thresholds:
         # where branch and bound has a chance, localisation only gives it a start
         small = sum(level.reward.size for level in self.tree.levels) <= _SMALL
         rtol = max(self.rtol, _COARSE) if sharp and small else self.rtol
-        limit = None if math.isinf(self.deadline) else max(1.0, (self.deadline - time.monotonic()) * (0.4 if sharp else 1.0))
+        limit = (
+            None
+            if math.isinf(self.deadline)
+            else max(1.0, (self.deadline - time.monotonic()) * (0.4 if sharp else 1.0))
+        )
         found = self._localised(start, float(rtol), limit)
         proposals = list(found)
         if not found:
@@ -243,16 +298,27 @@ class _Thresholds:
         if sharp and not self._close_enough(best):
             multiple = None if self.below is None else self.below.alpha_multiple
             floor, known = alpha_floor(multiple, self._least())
-            proposals += sharpen(self._plan, found[-1] if found else None, best, floor, rtol=float(self.rtol), known=known,
-                                 executor=self.executor, deadline=None if math.isinf(self.deadline) else self.deadline,
-                                 checkpoint=self.checkpoint, progress=self.progress)
+            proposals += sharpen(
+                self._plan,
+                found[-1] if found else None,
+                best,
+                floor,
+                rtol=float(self.rtol),
+                known=known,
+                executor=self.executor,
+                deadline=None if math.isinf(self.deadline) else self.deadline,
+                checkpoint=self.checkpoint,
+                progress=self.progress,
+            )
         return proposals
 
     def _localised(self, start: Fraction, rtol: float, limit: float | None) -> list[Localisation]:
         known = self.checkpoint.covers("localisation")
         if known is not None:
             return [Localisation(1 / nodes[0].high, nodes) for nodes in known]
-        found = localise(self._plan, start, least=min(self._least(), start), rtol=rtol, time_limit=limit, progress=self.progress)
+        found = localise(
+            self._plan, start, least=min(self._least(), start), rtol=rtol, time_limit=limit, progress=self.progress
+        )
         self.checkpoint.save_covers("localisation", [cover.nodes for cover in found])
         return found
 
@@ -276,8 +342,13 @@ class _Thresholds:
     def _search_below(self) -> None:
         limit = 60.0 if math.isinf(self.deadline) else max(1.0, 0.2 * (self.deadline - time.monotonic()))
         try:
-            found = find_multiplicity(self.tree, rtol=min(self.rtol / 20, Fraction(1, 2000)), time_limit=limit,
-                                      alpha_min=self._least(), progress=self.progress)
+            found = find_multiplicity(
+                self.tree,
+                rtol=min(self.rtol / 20, Fraction(1, 2000)),
+                time_limit=limit,
+                alpha_min=self._least(),
+                progress=self.progress,
+            )
             self.below = None if found is None else Evidence.of(found)
         except (InputError, Undecided) as error:
             self.reason = f"no multiplicity proved: {error}"
@@ -305,7 +376,11 @@ class _Thresholds:
         if isinstance(choice, Localisation):
             alphas = [choice.alpha_star, *self.modulus_at]
             if min(alphas) < choice.alpha_star:
-                raise InputError("--modulus-at", f"{min(alphas)} is below alpha* = {choice.alpha_star}", "ask at temperatures above it")
+                raise InputError(
+                    "--modulus-at",
+                    f"{min(alphas)} is below alpha* = {choice.alpha_star}",
+                    "ask at temperatures above it",
+                )
             if concave:
                 found = [strong_concavity(self._plan, choice.nodes, a) for a in dict.fromkeys(alphas)]
                 concavity = [c for c in found if c is not None]
@@ -334,14 +409,31 @@ class _Thresholds:
             used = f"structural ({choice.form})"
         return self._outcome("proved", choice.alpha_star, document, modulus, used, engine)
 
-    def _outcome(self, status: str, alpha: Fraction | None, document, modulus, used: str, engine: str) -> ThresholdResult:
+    def _outcome(
+        self, status: str, alpha: Fraction | None, document, modulus, used: str, engine: str
+    ) -> ThresholdResult:
         if self.checkpoint.trouble:
             self.reason = f"{self.reason}; the checkpoint {self.checkpoint.trouble}".lstrip("; ")
         claim = {} if document is None else document["claim"]
-        lower = {key: Fraction(claim[key]) if claim.get(key) else None for key in ("alpha_multiple", "alpha_two_maxima")}
-        return ThresholdResult(status, alpha, lower["alpha_multiple"], used, game_sha256(self.game), self.game.horizon,
-                               _parameters(self.game, self.tree), time.monotonic() - self.began, modulus, self.forms,
-                               self.reason, engine, document, alpha_two_maxima=lower["alpha_two_maxima"])
+        lower = {
+            key: Fraction(claim[key]) if claim.get(key) else None for key in ("alpha_multiple", "alpha_two_maxima")
+        }
+        return ThresholdResult(
+            status,
+            alpha,
+            lower["alpha_multiple"],
+            used,
+            game_sha256(self.game),
+            self.game.horizon,
+            _parameters(self.game, self.tree),
+            time.monotonic() - self.began,
+            modulus,
+            self.forms,
+            self.reason,
+            engine,
+            document,
+            alpha_two_maxima=lower["alpha_two_maxima"],
+        )
 
 
 def _verified(document: dict[str, Any], result: ThresholdResult, began: float, progress: Progress) -> ThresholdResult:
@@ -350,8 +442,13 @@ def _verified(document: dict[str, Any], result: ThresholdResult, began: float, p
     verdict = checker.check_certificate(json.loads(json.dumps(document)))
     changes: dict[str, Any] = {"seconds": time.monotonic() - began, "document": document, "engine": verdict.engine}
     if not verdict.valid:
-        changes |= {"status": "undecided", "alpha_star": None, "modulus": None, "document": None,
-                    "reason": f"the checker does not confirm the search: {verdict.failed_step}"}
+        changes |= {
+            "status": "undecided",
+            "alpha_star": None,
+            "modulus": None,
+            "document": None,
+            "reason": f"the checker does not confirm the search: {verdict.failed_step}",
+        }
     return replace(result, **changes)
 
 

@@ -86,8 +86,9 @@ def _entropy_term(p: flint.arb) -> flint.arb:
     return hull if outside else hull.union(flint.arb(-1).exp())
 
 
-def arb_evaluate(tree: Tree, policy: Any, alpha: Fraction | int, *,
-                 precision: int = DEFAULT_PRECISION) -> ArbEvaluation:
+def arb_evaluate(
+    tree: Tree, policy: Any, alpha: Fraction | int, *, precision: int = DEFAULT_PRECISION
+) -> ArbEvaluation:
     """`evaluate` in arb at `precision` bits: a policy or a `PolicyBox`.
 
     Raises `InputError` as `evaluate` does.
@@ -112,9 +113,15 @@ def arb_evaluate(tree: Tree, policy: Any, alpha: Fraction | int, *,
             return scale * (part - layout.row_sums(p * part)[layout.row_of_entry])
 
         return ArbEvaluation(
-            value=run.reward + temperature * run.entropy, reward=run.reward, entropy=run.entropy, reach=run.d,
-            q=(reward + temperature * entropy) / d, q_reward=reward / d,
-            gradient=centred(full), local_gradient=centred(local))
+            value=run.reward + temperature * run.entropy,
+            reward=run.reward,
+            entropy=run.entropy,
+            reach=run.d,
+            q=(reward + temperature * entropy) / d,
+            q_reward=reward / d,
+            gradient=centred(full),
+            local_gradient=centred(local),
+        )
 
 
 def arb_hessian(tree: Tree, policy: Any, alpha: Fraction | int, *, precision: int = DEFAULT_PRECISION) -> ArbHessian:

@@ -27,7 +27,9 @@ class DefiniteFactor:
     factor: tuple[tuple[int, ...], ...]
 
 
-def definite_factor(mid: np.ndarray, radius: np.ndarray | None = None, bits: int = DEFAULT_BITS) -> DefiniteFactor | None:
+def definite_factor(
+    mid: np.ndarray, radius: np.ndarray | None = None, bits: int = DEFAULT_BITS
+) -> DefiniteFactor | None:
     """A factor that passes `check_definite_factor`, or None if none was found.
 
     `mid` and `radius` are (n, n) float64.
@@ -53,8 +55,9 @@ def definite_factor(mid: np.ndarray, radius: np.ndarray | None = None, bits: int
     except np.linalg.LinAlgError:
         return None
     rows = np.rint(np.ldexp(factor, bits))
-    found = DefiniteFactor(bits, tuple(int(s) for s in scale),
-                           tuple(tuple(int(v) for v in rows[i, :i + 1]) for i in range(n)))
+    found = DefiniteFactor(
+        bits, tuple(int(s) for s in scale), tuple(tuple(int(v) for v in rows[i, : i + 1]) for i in range(n))
+    )
     return found if check_definite_factor(mid, radius, found) else None
 
 

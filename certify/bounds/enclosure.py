@@ -36,7 +36,8 @@ class Enclosure:
         Python compares floats (infinite ones included) with `Fraction`s exactly.
         """
         value, lower, upper = np.broadcast_arrays(
-            *(np.asarray(v, dtype=object) for v in (value, self.lower, self.upper)))
+            *(np.asarray(v, dtype=object) for v in (value, self.lower, self.upper))
+        )
         return all(lo <= v <= up for lo, v, up in zip(lower.ravel(), value.ravel(), upper.ravel()))
 
     def sign(self) -> int:

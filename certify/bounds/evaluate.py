@@ -106,7 +106,8 @@ def _from_point(tables: Tables, layout: Layout, at: PointValues, alpha: float) -
         reach=Blocks(*outward(at.d, relative * at.d), layout, per_row=True),
         q=Blocks(*outward(*q_values(tables, layout, at, alpha)), layout),
         gradient=Blocks(*outward(*gradient(tables, layout, at, alpha, alpha)), layout),
-        arithmetic="float64")
+        arithmetic="float64",
+    )
 
 
 def _scalar(mid: float, radius: float) -> Enclosure:
@@ -116,7 +117,11 @@ def _scalar(mid: float, radius: float) -> Enclosure:
 def _from_arb(tree: Tree, layout: Layout, policy: Any, alpha: Fraction) -> Evaluation:
     found = arb_evaluate(tree, policy, alpha).to_floats()
     return Evaluation(
-        value=found["value"], reward=found["reward"], entropy=found["entropy"],
+        value=found["value"],
+        reward=found["reward"],
+        entropy=found["entropy"],
         reach=Blocks(found["reach"].lower, found["reach"].upper, layout, per_row=True),
         q=Blocks(found["q"].lower, found["q"].upper, layout),
-        gradient=Blocks(found["gradient"].lower, found["gradient"].upper, layout), arithmetic="arb")
+        gradient=Blocks(found["gradient"].lower, found["gradient"].upper, layout),
+        arithmetic="arb",
+    )

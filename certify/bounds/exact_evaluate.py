@@ -75,11 +75,15 @@ def exact_evaluate(tree: Tree, policy: Any, alpha: Fraction | int, *, digits: in
     own = [kappa * d * run.minus_log for run in (low, high)]
     q = [(reward + alpha * part) / d for part in entropy]
     return ExactEvaluation(
-        reward=low.reward, reach=low.d, q_reward=reward / d,
+        reward=low.reward,
+        reach=low.d,
+        q_reward=reward / d,
         value=Enclosure(low.reward + alpha * low.entropy, low.reward + alpha * high.entropy),
-        entropy=Enclosure(low.entropy, high.entropy), q=Blocks(q[0], q[1], layout),
+        entropy=Enclosure(low.entropy, high.entropy),
+        q=Blocks(q[0], q[1], layout),
         gradient=_centred(layout, p, [reward + alpha * part + log for part, log in zip(entropy, own)]),
-        local_gradient=_centred(layout, p, [reward + log for log in own]))
+        local_gradient=_centred(layout, p, [reward + log for log in own]),
+    )
 
 
 def _centred(layout, p: np.ndarray, ends: list[np.ndarray]) -> Blocks:
@@ -87,7 +91,9 @@ def _centred(layout, p: np.ndarray, ends: list[np.ndarray]) -> Blocks:
     sums = [layout.row_sums(p * end)[layout.row_of_entry] for end in ends]
     scale = layout.discount * p
     (low, high), (low_sum, high_sum) = ends, sums
-    return Blocks(scale * (low * (1 - p) - (high_sum - p * high)), scale * (high * (1 - p) - (low_sum - p * low)), layout)
+    return Blocks(
+        scale * (low * (1 - p) - (high_sum - p * high)), scale * (high * (1 - p) - (low_sum - p * low)), layout
+    )
 
 
 def exact_hessian(tree: Tree, policy: Any, alpha: Fraction | int, *, digits: int = 200) -> ExactHessian:

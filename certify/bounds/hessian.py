@@ -129,14 +129,18 @@ def hessian(tree: Tree, policy: Any, alpha: Fraction | int, *, stationary: bool 
     elif isinstance(read, Point):
         mid, radius, diagonal = _at_point(*ready, layout, float(alpha))
     else:
-        mid, radius, diagonal = _over_box(ready[0], layout, box_values(ready[0], layout, read, float(alpha)), float(alpha))
+        mid, radius, diagonal = _over_box(
+            ready[0], layout, box_values(ready[0], layout, read, float(alpha)), float(alpha)
+        )
     if stationary:
         same = layout.agent[:, None] == layout.agent[None, :]
         mid, radius = np.where(same, 0.0, mid), np.where(same, 0.0, radius)
     return HessianForm(mid, radius, diagonal, layout, alpha, stationary)
 
 
-def _at_point(tables: Tables, at: PointValues, layout: Layout, alpha: float) -> tuple[np.ndarray, np.ndarray, Enclosure]:
+def _at_point(
+    tables: Tables, at: PointValues, layout: Layout, alpha: float
+) -> tuple[np.ndarray, np.ndarray, Enclosure]:
     """Everything nonnegative, then projected: C - row means - column means + both.
 
     All four are nonnegative sums of the same defect, so the radius is the same expression with
@@ -149,8 +153,9 @@ def _at_point(tables: Tables, at: PointValues, layout: Layout, alpha: float) -> 
         U = at.back.U[t][0] + alpha * at.back.U[t][1]
         U += alpha * at.epsilon * tables.entropy_mass[t] / at.relative
         factors, agents = at.back.factors[t], range(len(level.counts))
-        later.append([others_average(level, U, factors, j) + _own_log(tables, level, at.minus_log, alpha, j)
-                      for j in agents])
+        later.append(
+            [others_average(level, U, factors, j) + _own_log(tables, level, at.minus_log, alpha, j) for j in agents]
+        )
         equal.append({(i, j): others_average(level, U, factors, i, j) for j in agents for i in range(j)})
     rho = through(tables, at.back.factors, at.reach)
     C = cross_sums(tables, layout, rho, at.reach, later, equal)
@@ -193,23 +198,38 @@ def _over_box(tables: Tables, layout: Layout, at: BoxValues, alpha: float) -> tu
             ends = [mean + _own_log(tables, level, log_, alpha, j) for mean, log_ in zip(means, logs)]
             F.append(_centred(*_middle(*ends), own[j].reshape(level.size, -1), 1))
         later.append(F)
-        equal.append({(i, j): _middle(*others_bound(
-            level, outward(*_centred(*_centred(*U, own[i], 1 + i), own[j], 1 + j)), factors, (i, j)))
-            for j in agents for i in range(j)})
+        equal.append(
+            {
+                (i, j): _middle(
+                    *others_bound(
+                        level, outward(*_centred(*_centred(*U, own[i], 1 + i), own[j], 1 + j)), factors, (i, j)
+                    )
+                )
+                for j in agents
+                for i in range(j)
+            }
+        )
     ends = [through(tables, at.factors[k], [r[k] for r in at.reach]) for k in range(2)]
     rel = at.relative
     rho = [_spread_of(low * (1 - 2 * rel), high * (1 + 2 * rel), rel) for low, high in zip(*ends)]
     reach = [_spread_of(low, high, rel) for low, high in at.reach]
 
     def sums(part: int, F_part) -> np.ndarray:
-        return cross_sums(tables, layout, [r[part] for r in rho], [r[part] for r in reach],
-                          [[F_part(f) for f in level] for level in later],
-                          [{key: F_part(f) for key, f in level.items()} for level in equal])
+        return cross_sums(
+            tables,
+            layout,
+            [r[part] for r in rho],
+            [r[part] for r in reach],
+            [[F_part(f) for f in level] for level in later],
+            [{key: F_part(f) for key, f in level.items()} for level in equal],
+        )
 
     mid = sums(0, lambda f: f[0])
     radius = (sums(1, lambda f: f[1]) + sums(2, lambda f: np.abs(f[0]))) * (1 + 4 * rel) + 1e-300
     d = [v[layout.row_of_entry] * tables.entry_weight * tables.entry_discount for v in d_bounds(tables, layout, at)]
-    with np.errstate(divide="ignore", invalid="ignore"):   # a probability that underflows: infinite or nan, never decided
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # a probability that underflows: infinite or nan, never decided
         return mid, radius, Enclosure(d[0] / at.box.upper * (1 - 16 * UNIT), d[1] / at.box.lower * (1 + 16 * UNIT))
 
 

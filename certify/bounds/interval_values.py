@@ -55,7 +55,7 @@ def box_values(tables: Tables, layout: Layout, box: Box, alpha: float) -> BoxVal
 def without_tiny(tables: Tables, layout: Layout, box: Box) -> Box:
     """A box around `box` in which no product of its entries underflows: ends below a cut go to 0
     (lower ends) or up to the cut (upper ends)."""
-    cut = 2.0**-tables.room(len(layout.blocks))
+    cut = 2.0 ** -tables.room(len(layout.blocks))
     return Box(np.where(box.lower < cut, 0.0, box.lower), np.maximum(box.upper, cut))
 
 
@@ -91,15 +91,17 @@ def _backward(tables: Tables, box: Box, factors, alpha: float):
 
 def _trailing(factor: np.ndarray, k: int) -> np.ndarray:
     """(E, 1, .., A_k): the factor of agent k once the axes of all later agents are gone."""
-    return factor.reshape(factor.shape[:k + 1] + (-1,))
+    return factor.reshape(factor.shape[: k + 1] + (-1,))
 
 
 def _entropy_sums(tables: Tables, level: LevelTable, box: Box, alpha: float) -> tuple[np.ndarray, np.ndarray]:
     """(3, E) bounds of the entropy terms of one step, weighted as each of the three parts needs."""
     n = len(level.counts)
     result = []
-    bounds = [entropy_bounds(*(end[level.entries[i]].reshape(level.shapes[i]) for end in (box.lower, box.upper)))
-              for i in range(n)]
+    bounds = [
+        entropy_bounds(*(end[level.entries[i]].reshape(level.shapes[i]) for end in (box.lower, box.upper)))
+        for i in range(n)
+    ]
     for side in range(2):
         total = sum(tables.weight[i] * bounds[i][side][level.joint[i]] for i in range(n))
         factor = 1 + (2 * n + 8) * UNIT * (1 if side else -1)  # w, alpha rounded, products and sums
@@ -107,8 +109,9 @@ def _entropy_sums(tables: Tables, level: LevelTable, box: Box, alpha: float) -> 
     return result[0], result[1]
 
 
-def others_bound(level: LevelTable, U: tuple[np.ndarray, np.ndarray], factors,
-                 kept: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def others_bound(
+    level: LevelTable, U: tuple[np.ndarray, np.ndarray], factors, kept: tuple[int, ...]
+) -> tuple[np.ndarray, np.ndarray]:
     """(E, A_i for i in kept) bounds of the mean of U, ends (E, A_1, .., A_n), over the actions of
     everybody but `kept` (ascending); factors = (lower, upper)."""
     n = len(level.counts)
@@ -149,10 +152,16 @@ def interval_values(tables: Tables, layout: Layout, read: Box, alpha: Fraction) 
         root.append(mean + away if side else mean - away)
     d = d_bounds(tables, layout, at)
     q = q_bounds(tables, layout, at)
-    found = {name: Enclosure(float(root[0][k]), float(root[1][k]))
-             for name, k in (("value", VALUE), ("reward", REWARD), ("entropy", ENTROPY))}
-    return {**found, "reach": Blocks(*d, layout, per_row=True), "q": Blocks(*q, layout),
-            "gradient": Blocks(*_gradient(tables, layout, at, d, q, temperature), layout)}
+    found = {
+        name: Enclosure(float(root[0][k]), float(root[1][k]))
+        for name, k in (("value", VALUE), ("reward", REWARD), ("entropy", ENTROPY))
+    }
+    return {
+        **found,
+        "reach": Blocks(*d, layout, per_row=True),
+        "q": Blocks(*q, layout),
+        "gradient": Blocks(*_gradient(tables, layout, at, d, q, temperature), layout),
+    }
 
 
 def d_bounds(tables: Tables, layout: Layout, at: BoxValues) -> tuple[np.ndarray, np.ndarray]:
@@ -175,8 +184,9 @@ def q_bounds(tables: Tables, layout: Layout, at: BoxValues) -> tuple[np.ndarray,
     return low, high
 
 
-def largest_mean(c: np.ndarray, m: tuple[np.ndarray, np.ndarray], group: np.ndarray, groups: int,
-                  steps: int = 12) -> np.ndarray:
+def largest_mean(
+    c: np.ndarray, m: tuple[np.ndarray, np.ndarray], group: np.ndarray, groups: int, steps: int = 12
+) -> np.ndarray:
     """(groups, A) upper bounds of sum_e m_e c_e / sum_e m_e over each group, m within its ends.
 
     A number z is one as soon as sum_e (m^up (c_e - z)^+ - m^low (z - c_e)^+) <= 0.  Newton's
@@ -228,8 +238,10 @@ def _gradient(tables: Tables, layout: Layout, at: BoxValues, d, q, alpha: float)
         h_low, h_high = entropy_bounds(l, u)
         ends = entropy_term(np.stack([l, u]))
         peak = np.where((l < 0.3679) & (u > 0.3678), 0.36788, ends[1].max(axis=0))
-        bonus = (kappa * (1 - units) * (ends[0].min(axis=0)) - kappa * (1 + units) * u * h_high[:, None],
-                 kappa * (1 + units) * peak - kappa * (1 - units) * l * h_low[:, None])
+        bonus = (
+            kappa * (1 - units) * (ends[0].min(axis=0)) - kappa * (1 + units) * u * h_high[:, None],
+            kappa * (1 + units) * peak - kappa * (1 - units) * l * h_low[:, None],
+        )
         apart = [a + b for a, b in zip(_scaled(l, u, _differences(l, u, q_low, q_high)), bonus)]
         size = np.abs(apart[0]) + np.abs(apart[1]) + kappa * (1 + h_high[:, None]) + np.abs(q_low) + np.abs(q_high)
         size *= 16 * UNIT

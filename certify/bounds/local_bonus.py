@@ -49,5 +49,7 @@ def _local(tree: Tree, policy: Any, alpha: Fraction | int) -> tuple[Blocks, Bloc
         found = arb_evaluate(tree, policy, alpha).to_floats()
         return tuple(Blocks(found[k].lower, found[k].upper, layout) for k in ("q_reward", "local_gradient"))
     tables, at = ready
-    return (Blocks(*outward(*q_values(tables, layout, at, 0.0)), layout),
-            Blocks(*outward(*gradient(tables, layout, at, float(alpha), 0.0)), layout))
+    return (
+        Blocks(*outward(*q_values(tables, layout, at, 0.0)), layout),
+        Blocks(*outward(*gradient(tables, layout, at, float(alpha), 0.0)), layout),
+    )

@@ -31,8 +31,14 @@ class ObjectRecursion:
     reach : per depth (E,).  d : (rows,).  reward, entropy : the two parts of J_alpha.
     """
 
-    def __init__(self, tree: Tree, policy: np.ndarray, minus_log: np.ndarray, row_entropy: np.ndarray,
-                 convert: Callable[[Fraction], Any]) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        policy: np.ndarray,
+        minus_log: np.ndarray,
+        row_entropy: np.ndarray,
+        convert: Callable[[Fraction], Any],
+    ) -> None:
         self.tree, self.layout, self.convert = tree, layout_of(tree), convert
         self.policy, self.minus_log, self.row_entropy = policy, minus_log, row_entropy
         self.n = tree.number_of_agents
@@ -56,8 +62,10 @@ class ObjectRecursion:
     def _split(self, t: int) -> list[np.ndarray]:
         level = self.tree.levels[t]
         tables = [self.policy[self.layout.entries[i, t]].reshape(self.layout.shape[i, t]) for i in range(self.n)]
-        return [table[level.joint[:, i]].reshape(len(level.joint), *(-1 if k == i else 1 for k in range(self.n)))
-                for i, table in enumerate(tables)]
+        return [
+            table[level.joint[:, i]].reshape(len(level.joint), *(-1 if k == i else 1 for k in range(self.n)))
+            for i, table in enumerate(tables)
+        ]
 
     def product(self, t: int, left_out: tuple[int, ...] = ()) -> np.ndarray:
         """(E, A_1 or 1, ..) product of the policies of all agents but those left out."""
@@ -114,8 +122,7 @@ class ObjectRecursion:
         result = self.zeros(self.layout.size)
         for i, t in self.layout.blocks:
             table = result[self.layout.entries[i, t]].reshape(self.layout.shape[i, t])
-            np.add.at(table, self.tree.levels[t].joint[:, i],
-                      self.reach[t][:, None] * self.others_mean(t, U[t], (i,)))
+            np.add.at(table, self.tree.levels[t].joint[:, i], self.reach[t][:, None] * self.others_mean(t, U[t], (i,)))
         return result
 
     def cross_terms(self, U: list[np.ndarray], log_weight: Any) -> np.ndarray:
@@ -140,8 +147,11 @@ class ObjectRecursion:
                 for i in range(j):
                     (rows, a), (cols, b) = layout.shape[i, t], layout.shape[j, t]
                     block = self.zeros(rows, cols, a, b)
-                    np.add.at(block, (level.joint[:, i], level.joint[:, j]),
-                              discount * self.reach[t][:, None, None] * self.others_mean(t, U[t], (i, j)))
+                    np.add.at(
+                        block,
+                        (level.joint[:, i], level.joint[:, j]),
+                        discount * self.reach[t][:, None, None] * self.others_mean(t, U[t], (i, j)),
+                    )
                     block = block.transpose(0, 2, 1, 3).reshape(rows * a, cols * b)
                     C[layout.entries[i, t], layout.entries[j, t]] += block
             if t + 1 < tree.horizon:
@@ -159,7 +169,10 @@ class ObjectRecursion:
             k, a = layout.shape[i, t]
             rho = self.zeros(k * a, size)
             origin = level.joint[:, i][:, None] * a + level.joint_actions[:, i][None, :]
-            np.add.at(rho, (np.broadcast_to(origin[:, :, None], level.successor.shape), level.successor),
-                      self.step(t, (i,)) * self.reach[t][:, None, None])
+            np.add.at(
+                rho,
+                (np.broadcast_to(origin[:, :, None], level.successor.shape), level.successor),
+                self.step(t, (i,)) * self.reach[t][:, None, None],
+            )
             following.append((layout.entries[i, t], rho))
         return following

@@ -77,8 +77,9 @@ def q_values(tables: Tables, layout: Layout, at: PointValues, alpha: float) -> t
     return shifted + tables.row_shift, radius
 
 
-def gradient(tables: Tables, layout: Layout, at: PointValues, alpha: float,
-             alpha_inside: float) -> tuple[np.ndarray, np.ndarray]:
+def gradient(
+    tables: Tables, layout: Layout, at: PointValues, alpha: float, alpha_inside: float
+) -> tuple[np.ndarray, np.ndarray]:
     """(N,) gamma^t d pi (Q - alpha w log pi - mean) as (mid, radius).
 
     Q is Q^R + alpha_inside Q^H: alpha_inside = alpha for dJ/dtheta, 0 for the local bonus.  The

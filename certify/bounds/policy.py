@@ -81,11 +81,16 @@ class Layout:
         try:
             parts = [np.asarray(nested[i][t]) for i, t in self.blocks]
         except (IndexError, KeyError, TypeError):
-            raise InputError(WHERE, "not one table per agent and depth", "give policy[i][t] of shape (K_i, A_i)") from None
+            raise InputError(
+                WHERE, "not one table per agent and depth", "give policy[i][t] of shape (K_i, A_i)"
+            ) from None
         for (i, t), part in zip(self.blocks, parts):
             if part.shape != self.shape[i, t]:
-                raise InputError(f"{WHERE} of agent {i} at depth {t}", f"a table of shape {part.shape}",
-                                 f"give one of shape {self.shape[i, t]}")
+                raise InputError(
+                    f"{WHERE} of agent {i} at depth {t}",
+                    f"a table of shape {part.shape}",
+                    f"give one of shape {self.shape[i, t]}",
+                )
         if any(part.dtype == object for part in parts):
             parts = [part.astype(object) for part in parts]
         return np.concatenate([part.ravel() for part in parts])
@@ -201,7 +206,7 @@ def _refuse_point(layout: Layout, flat: np.ndarray, sums: np.ndarray) -> None:
             where = f"{WHERE} of agent {i} at depth {t}, class {k}"
             if not all(v > 0 for v in row):
                 raise InputError(where, f"an entry of {min(row)}", "give every action a positive probability")
-            if isinstance(total, Fraction) and total != 1 or not abs(total - 1) <= ROW_TOLERANCE:
+            if (isinstance(total, Fraction) and total != 1) or not abs(total - 1) <= ROW_TOLERANCE:
                 raise InputError(where, f"a row that sums to {total}", "make the row sum to 1")
 
 

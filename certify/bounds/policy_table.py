@@ -35,7 +35,9 @@ def load_policy(tree: Tree, path: str) -> PolicyBox:
             with np.load(path, allow_pickle=False) as arrays:
                 return policy_from_arrays(tree, [arrays[name] for name in arrays.files], path)
         except (OSError, ValueError) as error:
-            raise InputError(path, f"cannot be read as .npz ({type(error).__name__})", "write it by numpy.savez") from None
+            raise InputError(
+                path, f"cannot be read as .npz ({type(error).__name__})", "write it by numpy.savez"
+            ) from None
     return policy_from_document(tree, parse_json(read_text(Path(path)), path, keep_decimals=True), path)
 
 
@@ -74,8 +76,11 @@ def policy_from_arrays(tree: Tree, arrays: list[np.ndarray], where: str = "polic
         listed = histories(tree, i)
         widest = max(level.action_counts[i] for level in tree.levels)
         if array.shape != (len(listed), widest) or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-            raise InputError(f"{where}, agent {tree.game.agents[i]}", f"an array of shape {array.shape}",
-                             f"give finite numbers of shape ({len(listed)}, {widest})")
+            raise InputError(
+                f"{where}, agent {tree.game.agents[i]}",
+                f"an array of shape {array.shape}",
+                f"give finite numbers of shape ({len(listed)}, {widest})",
+            )
         for row, history in zip(array.tolist(), listed, strict=True):
             width = tree.levels[history.depth].action_counts[i]
             rows[i, history.depth, history.class_index] = [Fraction(v) for v in row[:width]]
@@ -100,10 +105,12 @@ def _box(tree: Tree, rows: dict[tuple[int, int, int], list[Fraction]], where: st
     for (i, t, k), row in rows.items():
         total = sum(row)
         if min(row) < 0 or abs(total - 1) > TOLERANCE:
-            raise InputError(f"{where}, agent {tree.game.agents[i]}, step {t}, row {k}",
-                             f"numbers that sum to {float(total):.9g}" if min(row) >= 0 else "a negative number",
-                             f"give probabilities that sum to 1 within {float(TOLERANCE):g}")
+            raise InputError(
+                f"{where}, agent {tree.game.agents[i]}, step {t}, row {k}",
+                f"numbers that sum to {float(total):.9g}" if min(row) >= 0 else "a negative number",
+                f"give probabilities that sum to 1 within {float(TOLERANCE):g}",
+            )
         start = layout.entries[i, t].start + k * len(row)
-        lower[start:start + len(row)] = [min(p, p / total) for p in row]
-        upper[start:start + len(row)] = [max(p, p / total) for p in row]
+        lower[start : start + len(row)] = [min(p, p / total) for p in row]
+        upper[start : start + len(row)] = [max(p, p / total) for p in row]
     return PolicyBox(layout.nested(lower), layout.nested(upper))

@@ -16,8 +16,10 @@ from certify.bounds.tables import LevelTable, Tables
 
 def split(level: LevelTable, flat: np.ndarray) -> list[np.ndarray]:
     """Per agent (E, 1, .., A_i, .., 1): its action probabilities in every joint class."""
-    return [flat[level.entries[i]].reshape(level.shapes[i])[level.joint[i]].reshape(level.size, *level.axis[i])
-            for i in range(len(level.counts))]
+    return [
+        flat[level.entries[i]].reshape(level.shapes[i])[level.joint[i]].reshape(level.size, *level.axis[i])
+        for i in range(len(level.counts))
+    ]
 
 
 def product_without(factors: list[np.ndarray], left_out: tuple[int, ...]) -> np.ndarray | None:
@@ -101,6 +103,7 @@ def weighted_values(tables: Tables, back: Backward, reach: list[np.ndarray], siz
         for i in range(len(level.counts)):
             mean = others_average(level, U, back.factors[t], i)
             count = level.classes[i] * level.counts[i]
-            result[:, level.entries[i]] = np.bincount(
-                level.action_rows[i], mean.ravel(), minlength=2 * count).reshape(2, count)
+            result[:, level.entries[i]] = np.bincount(level.action_rows[i], mean.ravel(), minlength=2 * count).reshape(
+                2, count
+            )
     return result

@@ -55,7 +55,10 @@ def through(tables: Tables, factors: list[list[np.ndarray]], reach: list[np.ndar
             joint = np.ones((level.size, 1)) if rest is None else np.broadcast_to(rest, shape).reshape(level.size, -1)
             if left_out:
                 joint = joint * reach[t][:, None]
-                rows, height = level.origin[left_out[0]][:, :, None], level.classes[left_out[0]] * level.counts[left_out[0]]
+                rows, height = (
+                    level.origin[left_out[0]][:, :, None],
+                    level.classes[left_out[0]] * level.counts[left_out[0]],
+                )
             else:
                 rows, height = np.arange(level.size)[:, None, None], level.size
             parts.append(_matrix(rows, level.successor, joint[:, :, None] * level.probability, (height, size)))
@@ -66,8 +69,14 @@ def through(tables: Tables, factors: list[list[np.ndarray]], reach: list[np.ndar
     return result
 
 
-def cross_sums(tables: Tables, layout: Layout, rho: list[Any], reach: list[np.ndarray],
-               later: list[list[np.ndarray]], equal: list[dict[tuple[int, int], np.ndarray]]) -> np.ndarray:
+def cross_sums(
+    tables: Tables,
+    layout: Layout,
+    rho: list[Any],
+    reach: list[np.ndarray],
+    later: list[list[np.ndarray]],
+    equal: list[dict[tuple[int, int], np.ndarray]],
+) -> np.ndarray:
     """(N, N) symmetric sums of the module's formula, gamma^T included.
 
     later : per depth, per agent j, F_j (E, A_j).  equal : per depth and pair i < j, (E, A_i, A_j).
@@ -82,7 +91,7 @@ def cross_sums(tables: Tables, layout: Layout, rho: list[Any], reach: list[np.nd
             for above in (entries for shallower in tables.levels[:t] for entries in shallower.entries):
                 stop = row + above.stop - above.start
                 for j, own in enumerate(level.entries):
-                    _put(C, above, own, block[row:stop, offsets[j]:offsets[j + 1]])
+                    _put(C, above, own, block[row:stop, offsets[j] : offsets[j + 1]])
                 row = stop
         for (i, j), part in equal[t].items():
             shape = int(offsets[i + 1] - offsets[i]), int(offsets[j + 1] - offsets[j])

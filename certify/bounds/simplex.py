@@ -25,7 +25,7 @@ def linear_upper(c: np.ndarray, lower: np.ndarray, upper: np.ndarray) -> np.ndar
     actions = c.shape[-1]
     best = None
     for m in range(actions):
-        difference = c - c[..., m:m + 1]
+        difference = c - c[..., m : m + 1]
         bound = c[..., m] + (np.where(difference > 0, upper, lower) * difference).sum(axis=-1)
         best = bound if best is None else np.minimum(best, bound)
     slack = 1.03 * (actions + 4) * (2 * actions + 1) * UNIT * np.abs(c).max(axis=-1) if actions > 1 else 0.0

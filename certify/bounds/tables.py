@@ -54,8 +54,9 @@ class LevelTable:
         self.shapes = [layout.shape[i, t] for i in range(n)]
         self.axis = [tuple(-1 if k == i else 1 for k in range(n)) for i in range(n)]
         self.action_row = [self.joint[i][:, None] * self.counts[i] + np.arange(self.counts[i]) for i in range(n)]
-        self.action_rows = [np.concatenate([row.ravel(), row.ravel() + k * a])
-                            for row, (k, a) in zip(self.action_row, self.shapes)]
+        self.action_rows = [
+            np.concatenate([row.ravel(), row.ravel() + k * a]) for row, (k, a) in zip(self.action_row, self.shapes)
+        ]
         self.origin = [self.joint[i][:, None] * self.counts[i] + level.joint_actions[:, i] for i in range(n)]
         self.most_in_class = max(int(np.bincount(j).max()) for j in self.joint)
         positive = self.probability[self.probability > 0]
@@ -101,7 +102,9 @@ class Tables:
         self.entropy_mass = [0.0] * (h + 1)
         for t in reversed(range(h)):
             self.entropy_mass[t] = (total + self.discount * self.entropy_mass[t + 1]) * (1 + 2.0**-50)
-        self.entry_mass_after = np.array([self.entropy_mass[t + 1] for t in layout.depth]) * self.discount * (1 + 2.0**-50)
+        self.entry_mass_after = (
+            np.array([self.entropy_mass[t + 1] for t in layout.depth]) * self.discount * (1 + 2.0**-50)
+        )
         self.roundings = self._roundings(n)
         self.exponent, self.fits = self._range(tree)
 
@@ -125,8 +128,14 @@ class Tables:
         positive = rewards[rewards > 0]
         least = min(1.0, float(positive.min())) if positive.size else 1.0
         start = self.initial[self.initial > 0].min()
-        exponent = (np.log2(least) + np.log2(start) + sum(np.log2(level.least_probability) for level in self.levels)
-                    + tree.horizon * np.log2(self.discount) + min(0.0, np.log2(self.weight.min())) - 60)
+        exponent = (
+            np.log2(least)
+            + np.log2(start)
+            + sum(np.log2(level.least_probability) for level in self.levels)
+            + tree.horizon * np.log2(self.discount)
+            + min(0.0, np.log2(self.weight.min()))
+            - 60
+        )
         vanished = _vanishes(tree.initial, self.initial) or any(level.vanished for level in self.levels)
         largest = max([1.0, self.weight.max(), *map(abs, self.float_shift)] + [float(rewards.max())])
         fits = np.isfinite(exponent) and largest <= LARGEST and not vanished and self.roundings < 2**30

@@ -85,7 +85,7 @@ def lambda_max_lower(form: HessianForm) -> float:
     cross -= float(size @ form.radius @ size) * (1 + units) + units * float(size @ np.abs(form.mid) @ size)
     norm = form.diagonal.upper if cross >= 0 else form.diagonal.lower
     norm = float((norm * v * v).sum()) * (1 + units if cross >= 0 else 1 - units)
-    if not norm > 0:   # a policy so extreme that its metric underflows
+    if not norm > 0:  # a policy so extreme that its metric underflows
         return -np.inf
     return cross / norm - 8 * UNIT * abs(cross / norm)
 
@@ -97,7 +97,9 @@ def approx_top_direction(form: HessianForm) -> np.ndarray:
     row, norm = layout.row_of_entry, layout.row_sums(s * s)
 
     def project(matrix: np.ndarray) -> np.ndarray:
-        return matrix - s[:, None] * (np.add.reduceat(s[:, None] * matrix, layout.row_start, axis=0) / norm[:, None])[row]
+        return (
+            matrix - s[:, None] * (np.add.reduceat(s[:, None] * matrix, layout.row_start, axis=0) / norm[:, None])[row]
+        )
 
     matrix = project(project(form.mid * np.multiply.outer(s, s)).T)
     top = np.linalg.eigh((matrix + matrix.T) / 2)[1][:, -1]

@@ -48,9 +48,19 @@ def crossplay_certificate(game: Game, proofs: Sequence[StationaryProof]) -> dict
         team = tuple(j if i == role else k for i in range(n))
         teams.append(_team(team, table.xp_reward[role][j][k], table.xp_value[role][j][k]))
     return {
-        "format": FORMAT, "version": VERSION, "kind": "crossplay", "game": restated, "game_sha256": sha256_of(restated),
-        "objective": "visitation", "claim": {"alpha": rational_text(alpha), "teams": teams},
-        "proof": {"clustering": tree.clustered, "unit_bits": UNIT_BITS, "policies": [policy_box(eq, proof) for proof in proofs]}}
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": "crossplay",
+        "game": restated,
+        "game_sha256": sha256_of(restated),
+        "objective": "visitation",
+        "claim": {"alpha": rational_text(alpha), "teams": teams},
+        "proof": {
+            "clustering": tree.clustered,
+            "unit_bits": UNIT_BITS,
+            "policies": [policy_box(eq, proof) for proof in proofs],
+        },
+    }
 
 
 def _team(policies: tuple[int, ...], reward: Enclosure, value: Enclosure) -> dict[str, Any]:

@@ -22,8 +22,15 @@ from certify.entropy.sign import Piece
 from certify.exact import rational_text
 
 
-def sign_certificate(policy: Policy, advantages: Sequence[Numbers], algorithm: str, given: Mapping[str, Any],
-                     sign: str, steps: RationalEnclosure | None = None, pieces: Sequence[Piece] = ()) -> dict:
+def sign_certificate(
+    policy: Policy,
+    advantages: Sequence[Numbers],
+    algorithm: str,
+    given: Mapping[str, Any],
+    sign: str,
+    steps: RationalEnclosure | None = None,
+    pieces: Sequence[Piece] = (),
+) -> dict:
     """The certificate of a proved sign: for every step in `steps` with its subdivision, or of the
     first-order change (`steps` None).
 
@@ -54,8 +61,10 @@ def _parameter_to_json(value: Any) -> Any:
         return rational_text(value)
     if isinstance(value, TokenSequence):
         before = value.old_log_probabilities
-        return {"tokens": [list(token) for token in value.tokens],
-                "old_log_probabilities": None if before is None else numbers_to_json(before)}
+        return {
+            "tokens": [list(token) for token in value.tokens],
+            "old_log_probabilities": None if before is None else numbers_to_json(before),
+        }
     if isinstance(value, tuple):
         if value and not isinstance(value[0], int | TokenSequence):
             return policy_to_json(value)
@@ -64,8 +73,9 @@ def _parameter_to_json(value: Any) -> Any:
 
 
 @working_precision()
-def table_certificate(format_: FloatFormat, eps: Sequence[Fraction], binades: Sequence[int],
-                      counted: Sequence[int]) -> dict:
+def table_certificate(
+    format_: FloatFormat, eps: Sequence[Fraction], binades: Sequence[int], counted: Sequence[int]
+) -> dict:
     """The certificate of a 16-bit format's rounding table.
 
     Every distinct rounding cell of its values <= 0 with the log of the mean factor; per binade in
@@ -75,11 +85,15 @@ def table_certificate(format_: FloatFormat, eps: Sequence[Fraction], binades: Se
     table = cell_table(format_)
     codes = np.bincount(table.cell)
     shape = {int(c): k for k, c in reversed(list(enumerate(table.cell)))}
-    cells = [{"outer": rational_text(Fraction(float(table.outer[shape[c]]))),
-              "inner": rational_text(Fraction(float(table.inner[shape[c]]))),
-              "codes": int(n),
-              "log_bias": {side: table.log_bias[side][c].outward().texts() for side in SIDES}}
-             for c, n in enumerate(codes)]
+    cells = [
+        {
+            "outer": rational_text(Fraction(float(table.outer[shape[c]]))),
+            "inner": rational_text(Fraction(float(table.inner[shape[c]]))),
+            "codes": int(n),
+            "log_bias": {side: table.log_bias[side][c].outward().texts() for side in SIDES},
+        }
+        for c, n in enumerate(codes)
+    ]
     exponentials = rounded_exponentials(format_)
     return {
         **_header("entropy-table"),
@@ -96,21 +110,31 @@ def table_certificate(format_: FloatFormat, eps: Sequence[Fraction], binades: Se
 
 def _binade_json(format_: FloatFormat, exponent: int, eps: tuple[Fraction, ...]) -> dict:
     row = binade_row(format_, exponent, eps)
-    return {"exponent": exponent, "spacing": rational_text(row.spacing),
-            "one_side": row.one_side.outward().texts(), "both_sides": row.both_sides.outward().texts(),
-            "crossing": [[p.outward().texts() for p in row.crossing[e]] for e in eps]}
+    return {
+        "exponent": exponent,
+        "spacing": rational_text(row.spacing),
+        "one_side": row.one_side.outward().texts(),
+        "both_sides": row.both_sides.outward().texts(),
+        "crossing": [[p.outward().texts() for p in row.crossing[e]] for e in eps],
+    }
 
 
 def _counted_json(format_: FloatFormat, exponent: int, eps: Sequence[Fraction]) -> dict:
     count = count_binade(format_, exponent)
-    return {"exponent": exponent, "mean_factor": count.mean_factor().outward().texts(),
-            "mean_error": rational_text(count.mean_error()),
-            "crossing": [[rational_text(count.crossing(e, above)) for above in (True, False)] for e in eps]}
+    return {
+        "exponent": exponent,
+        "mean_factor": count.mean_factor().outward().texts(),
+        "mean_error": rational_text(count.mean_error()),
+        "crossing": [[rational_text(count.crossing(e, above)) for above in (True, False)] for e in eps],
+    }
 
 
 def _decision_json(exponentials: tuple[np.ndarray, np.ndarray], eps: Fraction) -> dict:
     found = clip_decisions(exponentials, eps, eps)
     names = ("above_exact", "lost_above", "gained_above", "below_exact", "lost_below", "gained_below")
-    return {"eps_low": rational_text(eps), "eps_high": rational_text(eps),
-            **{name: getattr(found, name) for name in names},
-            "changed": [rational_text(d) for d in found.changed]}
+    return {
+        "eps_low": rational_text(eps),
+        "eps_high": rational_text(eps),
+        **{name: getattr(found, name) for name in names},
+        "changed": [rational_text(d) for d in found.changed],
+    }

@@ -49,9 +49,16 @@ def multiplicity_certificate(game: Game, result: Multiplicity, search: dict[str,
     restated = game_to_json(game)
     evidence = Evidence.of(result)
     certificate = {
-        "format": FORMAT, "version": VERSION, "kind": "multiplicity", "game": restated, "game_sha256": sha256_of(restated),
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": "multiplicity",
+        "game": restated,
+        "game_sha256": sha256_of(restated),
         "objective": "visitation",
-        "claim": evidence.claims(), "proof": evidence.proof, "consequences": list(CONSEQUENCES)}
+        "claim": evidence.claims(),
+        "proof": evidence.proof,
+        "consequences": list(CONSEQUENCES),
+    }
     if search is not None:
         certificate["search"] = search
     return certificate
@@ -82,7 +89,9 @@ class Evidence:
         policies = self.proof["witness"]["policies"]
         if len(policies) == 1 or not any("kind" in policy for policy in policies):
             return None
-        bare = [{key: value for key, value in policy.items() if key not in ("kind", "direction")} for policy in policies]
+        bare = [
+            {key: value for key, value in policy.items() if key not in ("kind", "direction")} for policy in policies
+        ]
         witness = self.proof["witness"] | {"policies": bare}
         return Evidence(self.alpha_multiple, None, self.proof | {"witness": witness, "two_maxima": None})
 
@@ -93,7 +102,10 @@ class Evidence:
     def claims(self) -> dict[str, str | None]:
         """The two claims about the lower end."""
         two = self.alpha_two_maxima
-        return {"alpha_multiple": rational_text(self.alpha_multiple), "alpha_two_maxima": None if two is None else rational_text(two)}
+        return {
+            "alpha_multiple": rational_text(self.alpha_multiple),
+            "alpha_two_maxima": None if two is None else rational_text(two),
+        }
 
 
 def multiplicity_evidence(result: Multiplicity) -> dict[str, Any]:
@@ -102,12 +114,19 @@ def multiplicity_evidence(result: Multiplicity) -> dict[str, Any]:
     two: Any = None
     if result.two_maxima is not None:
         two = "witness" if result.two_maxima is result.witness else _witness(eq, result.two_maxima)
-    return {"clustering": result.tree.clustered, "unit_bits": UNIT_BITS, "witness": _witness(eq, result.witness),
-            "two_maxima": two}
+    return {
+        "clustering": result.tree.clustered,
+        "unit_bits": UNIT_BITS,
+        "witness": _witness(eq, result.witness),
+        "two_maxima": two,
+    }
 
 
 def _witness(eq: ApproxEquations, witness: Witness) -> dict[str, Any]:
-    data: dict[str, Any] = {"alpha": rational_text(witness.alpha), "policies": [_policy(eq, s) for s in witness.solutions]}
+    data: dict[str, Any] = {
+        "alpha": rational_text(witness.alpha),
+        "policies": [_policy(eq, s) for s in witness.solutions],
+    }
     if witness.symmetry is not None:
         data["symmetry"] = map_to_json(witness.symmetry)
     return data
@@ -128,9 +147,12 @@ def policy_box(eq: ApproxEquations, proof: StationaryProof) -> dict[str, Any]:
     """The box in log-ratios against the last action of each row, with an approximate inverse (format, section 7.1)."""
     centre = _centre(eq, proof)
     lengths = [stop - start - 1 for start, stop in pairwise([*eq.layout.row_start.tolist(), eq.layout.size])]
-    return {"reference": lengths, "centre": _by_row(centre, lengths),
-            "radius": _by_row([1 << UNIT_BITS - _RADIUS_BITS] * eq.size, lengths),
-            "inverse": [_rounded(row, INVERSE_BITS) for row in np.linalg.inv(_slope(eq, centre, proof))]}
+    return {
+        "reference": lengths,
+        "centre": _by_row(centre, lengths),
+        "radius": _by_row([1 << UNIT_BITS - _RADIUS_BITS] * eq.size, lengths),
+        "inverse": [_rounded(row, INVERSE_BITS) for row in np.linalg.inv(_slope(eq, centre, proof))],
+    }
 
 
 def _slope(eq: ApproxEquations, centre: list[int], proof: StationaryProof) -> np.ndarray:

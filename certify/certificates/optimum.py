@@ -19,27 +19,66 @@ from certify.stationary.greedy import GreedyRow
 _LEFT_OUT = ("format", "version", "kind", "game", "game_sha256", "objective", "consequences", "search")
 
 
-def optimum_certificate(game: Game, threshold: dict[str, Any], pieces: Sequence[Piece], enclosed: Sequence[Enclosed], *,
-                        alpha: tuple[Fraction, Fraction], unique: bool, rate: Fraction | None = None,
-                        greedy: Sequence[GreedyRow] | None = None, greedy_return: Fraction | None = None,
-                        generators: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+def optimum_certificate(
+    game: Game,
+    threshold: dict[str, Any],
+    pieces: Sequence[Piece],
+    enclosed: Sequence[Enclosed],
+    *,
+    alpha: tuple[Fraction, Fraction],
+    unique: bool,
+    rate: Fraction | None = None,
+    greedy: Sequence[GreedyRow] | None = None,
+    greedy_return: Fraction | None = None,
+    generators: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
     """The document; `threshold` is a threshold certificate of the same game, `generators` automorphisms as JSON."""
     restated = game_to_json(game)
     claim = {
-        "alpha": [rational_text(a) for a in alpha], "branch": "unique" if unique else "principal",
-        "pieces": [{"alpha": [rational_text(e.low), rational_text(e.high)], "piece": e.piece, "value": _ends(e.value),
-                    "return": _ends(e.reward), "entropy": _ends(e.entropy),
-                    "policy": [[_ends(p) for p in row] for row in e.policy]} for e in enclosed],
+        "alpha": [rational_text(a) for a in alpha],
+        "branch": "unique" if unique else "principal",
+        "pieces": [
+            {
+                "alpha": [rational_text(e.low), rational_text(e.high)],
+                "piece": e.piece,
+                "value": _ends(e.value),
+                "return": _ends(e.reward),
+                "entropy": _ends(e.entropy),
+                "policy": [[_ends(p) for p in row] for row in e.policy],
+            }
+            for e in enclosed
+        ],
         "rate": None if rate is None else rational_text(rate),
-        "greedy": None if greedy is None else {
-            "rows": [{"actions": list(row.actions), "tied": row.tied,
-                      "gap": None if row.gap is None else rational_text(row.gap)} for row in greedy],
-            "return": None if greedy_return is None else rational_text(greedy_return)},
+        "greedy": None
+        if greedy is None
+        else {
+            "rows": [
+                {
+                    "actions": list(row.actions),
+                    "tied": row.tied,
+                    "gap": None if row.gap is None else rational_text(row.gap),
+                }
+                for row in greedy
+            ],
+            "return": None if greedy_return is None else rational_text(greedy_return),
+        },
     }
-    proof = {"unit_bits": UNIT_BITS, "threshold": {key: part for key, part in threshold.items() if key not in _LEFT_OUT},
-             "generators": list(generators), "pieces": [piece.data for piece in pieces]}
-    return {"format": FORMAT, "version": VERSION, "kind": "optimum", "game": restated, "game_sha256": sha256_of(restated),
-            "objective": "visitation", "claim": claim, "proof": proof}
+    proof = {
+        "unit_bits": UNIT_BITS,
+        "threshold": {key: part for key, part in threshold.items() if key not in _LEFT_OUT},
+        "generators": list(generators),
+        "pieces": [piece.data for piece in pieces],
+    }
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": "optimum",
+        "game": restated,
+        "game_sha256": sha256_of(restated),
+        "objective": "visitation",
+        "claim": claim,
+        "proof": proof,
+    }
 
 
 def _ends(value: Enclosure) -> list[str]:

@@ -24,59 +24,84 @@ def describe(document: Any, where: str) -> str:
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as error:
         if isinstance(error, InputError):
             raise
-        raise InputError(where, f"a damaged certificate ({type(error).__name__}: {error})", "run `certify check` on it") from None
+        raise InputError(
+            where, f"a damaged certificate ({type(error).__name__}: {error})", "run `certify check` on it"
+        ) from None
 
 
 def _threshold(document: dict[str, Any]) -> list[str]:
     game, claim, proof = document["game"], document["claim"], document["proof"]
     alpha = parse_rational(claim["alpha_star"], "alpha_star")
-    lines = [f"Threshold certificate for the game {game['name']!r}",
-             f"  {len(game['agents'])} agents, {len(game['states'])} reachable states, horizon {game['horizon']}, "
-             f"discount {game['discount']}, entropy weights {', '.join(game['weights'])}",
-             f"  game SHA-256 {document['game_sha256']}", ""]
+    lines = [
+        f"Threshold certificate for the game {game['name']!r}",
+        f"  {len(game['agents'])} agents, {len(game['states'])} reachable states, horizon {game['horizon']}, "
+        f"discount {game['discount']}, entropy weights {', '.join(game['weights'])}",
+        f"  game SHA-256 {document['game_sha256']}",
+        "",
+    ]
     lines += _claim(alpha, claim, game["horizon"])
     lines += ["", "How it is proved"]
     lines += _structural(proof) if proof["type"] == "structural" else _cover(proof)
     if "symmetry" in document:
-        lines += ["", f"Symmetries: evidence for a group of order {document['symmetry'].get('order', '?')} is included."]
+        lines += [
+            "",
+            f"Symmetries: evidence for a group of order {document['symmetry'].get('order', '?')} is included.",
+        ]
     return lines + _assumptions()
 
 
 def _claim(alpha, claim: dict[str, Any], horizon: int) -> list[str]:
     # theory, section 6: for several steps the structural bound counts the entropies of localised policies only
-    structural = "the whole policy space" if horizon == 1 else "the policies with log-ratios within the structural bound"
-    lines = ["What is claimed",
-             f"  For every temperature alpha >= {claim['alpha_star']} (at most {decimal_text(alpha, 6, up=True)}) the entropy-regularised",
-             "  objective has exactly one stationary policy. Every trajectory of the softmax policy-gradient flow",
-             "  converges to it, from every initialisation, and it is fixed by every symmetry of the objective."]
+    structural = (
+        "the whole policy space" if horizon == 1 else "the policies with log-ratios within the structural bound"
+    )
+    lines = [
+        "What is claimed",
+        f"  For every temperature alpha >= {claim['alpha_star']} (at most {decimal_text(alpha, 6, up=True)}) the entropy-regularised",
+        "  objective has exactly one stationary policy. Every trajectory of the softmax policy-gradient flow",
+        "  converges to it, from every initialisation, and it is fixed by every symmetry of the objective.",
+    ]
     for item in claim.get("strong_concavity", []):
         modulus = parse_rational(item["modulus"], "modulus")
         region = structural if item["node"] is None else "the box that holds every stationary policy there"
-        lines.append(f"  At alpha = {item['alpha']} it is strongly concave on {region}, modulus at least {decimal_text(modulus, 6, up=False)}.")
+        lines.append(
+            f"  At alpha = {item['alpha']} it is strongly concave on {region}, modulus at least {decimal_text(modulus, 6, up=False)}."
+        )
     return lines
 
 
 def _structural(proof: dict[str, Any]) -> list[str]:
-    return [f"  structural bound, form {proof['form']}: a positive vector bounds the largest eigenvalue of a small",
-            "  matrix made of ranges and sizes (theory, section 6). No history is enumerated."]
+    return [
+        f"  structural bound, form {proof['form']}: a positive vector bounds the largest eigenvalue of a small",
+        "  matrix made of ranges and sizes (theory, section 6). No history is enumerated.",
+    ]
 
 
 def _cover(proof: dict[str, Any]) -> list[str]:
     nodes = proof["nodes"]
     closed = [n for n in nodes if "close" in n]
     steps = sum(len(n["steps"]) for n in nodes)
-    return [f"  {len(closed)} closed boxes cover all beta = 1/alpha in [0, {nodes[0]['beta'][1]}] and all policies,",
-            f"  reached by {steps} contraction steps; {sum(n['close'] == 'nondegenerate' for n in closed)} end in a definiteness test, "
-            f"{sum(n['close'] == 'empty' for n in closed)} are empty.",
-            f"  AOHs that no policy can tell apart were merged: {'yes' if proof.get('clustering') else 'no'}."]
+    return [
+        f"  {len(closed)} closed boxes cover all beta = 1/alpha in [0, {nodes[0]['beta'][1]}] and all policies,",
+        f"  reached by {steps} contraction steps; {sum(n['close'] == 'nondegenerate' for n in closed)} end in a definiteness test, "
+        f"{sum(n['close'] == 'empty' for n in closed)} are empty.",
+        f"  AOHs that no policy can tell apart were merged: {'yes' if proof.get('clustering') else 'no'}.",
+    ]
 
 
 def _parameters(document: dict[str, Any]) -> list[str]:
     p, claim = document["parameters"], document["claim"]
     alpha = parse_rational(claim["alpha_star"], "alpha_star")
-    return [f"Structural certificate for every game with {p['agents']} agents, horizon {p['horizon']}, {p['actions']} actions each,",
-            f"  return in [{p['return'][0]}, {p['return'][1]}], discount {p['discount']}, weights 1", "",
-            *_claim(alpha, claim, p["horizon"]), "", "How it is proved", *_structural(document["proof"]), *_assumptions()]
+    return [
+        f"Structural certificate for every game with {p['agents']} agents, horizon {p['horizon']}, {p['actions']} actions each,",
+        f"  return in [{p['return'][0]}, {p['return'][1]}], discount {p['discount']}, weights 1",
+        "",
+        *_claim(alpha, claim, p["horizon"]),
+        "",
+        "How it is proved",
+        *_structural(document["proof"]),
+        *_assumptions(),
+    ]
 
 
 def _other(document: dict[str, Any]) -> list[str]:
@@ -87,15 +112,24 @@ def _other(document: dict[str, Any]) -> list[str]:
 
 
 def _assumptions() -> list[str]:
-    return ["", "What it assumes",
-            "  Tabular softmax policies; the entropy gradient flows through the visitation distribution (not the",
-            "  PPO-style local bonus); exact gradient flow; action sets depend on the agent and the step only;",
-            "  the game is exactly the one restated inside the certificate.",
-            "What it does not say",
-            "  Nothing about temperatures below alpha*; nothing about sampled gradients, finite step sizes or",
-            "  function approximation; nothing about how good the unique policy is.",
-            "", "Nothing on this page has been verified; run `certify check`."]
+    return [
+        "",
+        "What it assumes",
+        "  Tabular softmax policies; the entropy gradient flows through the visitation distribution (not the",
+        "  PPO-style local bonus); exact gradient flow; action sets depend on the agent and the step only;",
+        "  the game is exactly the one restated inside the certificate.",
+        "What it does not say",
+        "  Nothing about temperatures below alpha*; nothing about sampled gradients, finite step sizes or",
+        "  function approximation; nothing about how good the unique policy is.",
+        "",
+        "Nothing on this page has been verified; run `certify check`.",
+    ]
 
 
-_WRITERS = {"threshold": _threshold, "structural-parameters": _parameters, "optimum": describe_optimum,
-            "multiplicity": describe_multiplicity, "crossplay": describe_crossplay}
+_WRITERS = {
+    "threshold": _threshold,
+    "structural-parameters": _parameters,
+    "optimum": describe_optimum,
+    "multiplicity": describe_multiplicity,
+    "crossplay": describe_crossplay,
+}

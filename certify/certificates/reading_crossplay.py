@@ -10,17 +10,26 @@ from certify.exact import decimal_text, parse_rational
 def describe_crossplay(document: dict[str, Any]) -> list[str]:
     """Lines about a cross-play certificate; raises `KeyError` and the like for a damaged one."""
     game, claim = document["game"], document["claim"]
-    lines = [f"Cross-play certificate for the game {game['name']!r}, horizon {game['horizon']}",
-             f"  game SHA-256 {document['game_sha256']}", "", "What is claimed",
-             f"  At alpha = {claim['alpha']}, {len(document['proof']['policies'])} stationary policies are enclosed; teams made of their agents earn"]
+    lines = [
+        f"Cross-play certificate for the game {game['name']!r}, horizon {game['horizon']}",
+        f"  game SHA-256 {document['game_sha256']}",
+        "",
+        "What is claimed",
+        f"  At alpha = {claim['alpha']}, {len(document['proof']['policies'])} stationary policies are enclosed; teams made of their agents earn",
+    ]
     for team in claim["teams"]:
         runs = ", ".join(str(k + 1) for k in team["policies"])
         own = " (self-play)" if len(set(team["policies"])) == 1 else ""
         lines.append(f"    agents from runs {runs}{own}: return in {_shown(team['return'])}, J in {_shown(team['J'])}")
     return lines + [
-        "", "What follows", "  Where replacing one agent changes J, the two policies differ: independent runs may end in either.",
-        "What it does not say", "  How likely each limit is; anything about other temperatures or further stationary policies.",
-        "", "Nothing on this page has been verified; run `certify check`."]
+        "",
+        "What follows",
+        "  Where replacing one agent changes J, the two policies differ: independent runs may end in either.",
+        "What it does not say",
+        "  How likely each limit is; anything about other temperatures or further stationary policies.",
+        "",
+        "Nothing on this page has been verified; run `certify check`.",
+    ]
 
 
 def _shown(ends: list[str]) -> str:

@@ -43,8 +43,12 @@ def sign(document: dict[str, Any], key: bytes) -> dict[str, str]:
     if len(key) != 32:
         raise InputError("key", f"{len(key)} bytes", "give the 32 bytes of an Ed25519 key, as 64 hexadecimal digits")
     private = _library().Ed25519PrivateKey.from_private_bytes(key)
-    return {"algorithm": ALGORITHM, "sha256": sha256_of(document), "public_key": private.public_key().public_bytes_raw().hex(),
-            "signature": private.sign(canonical_bytes(document)).hex()}
+    return {
+        "algorithm": ALGORITHM,
+        "sha256": sha256_of(document),
+        "public_key": private.public_key().public_bytes_raw().hex(),
+        "signature": private.sign(canonical_bytes(document)).hex(),
+    }
 
 
 def verify(document: dict[str, Any], signature: Any, public_key: str | None = None) -> bool:
@@ -55,7 +59,9 @@ def verify(document: dict[str, Any], signature: Any, public_key: str | None = No
     """
     ed25519 = _library()
     if not isinstance(signature, dict) or set(signature) != _FIELDS or signature["algorithm"] != ALGORITHM:
-        raise InputError("signature", "not an Ed25519 signature of a certificate", "give the file that `certify sign` wrote")
+        raise InputError(
+            "signature", "not an Ed25519 signature of a certificate", "give the file that `certify sign` wrote"
+        )
     from cryptography.exceptions import InvalidSignature
 
     try:
@@ -63,8 +69,11 @@ def verify(document: dict[str, Any], signature: Any, public_key: str | None = No
         wanted = named if public_key is None else bytes.fromhex(public_key)
         public = ed25519.Ed25519PublicKey.from_public_bytes(wanted)
     except (TypeError, ValueError):
-        raise InputError("signature", "a key or signature that is not hexadecimal of the right length",
-                         "keys have 64 digits, signatures 128") from None
+        raise InputError(
+            "signature",
+            "a key or signature that is not hexadecimal of the right length",
+            "keys have 64 digits, signatures 128",
+        ) from None
     if wanted != named or signature["sha256"] != sha256_of(document):
         return False
     try:

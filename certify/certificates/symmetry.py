@@ -15,9 +15,12 @@ from certify.symmetry.maps import GameMap
 
 def map_to_json(mapping: GameMap) -> dict:
     """A map by indices into the canonical form of the game."""
-    return {"agents": list(mapping.agents), "states": list(mapping.states),
-            "actions": [list(row) for row in mapping.actions],
-            "observations": [list(row) for row in mapping.observations]}
+    return {
+        "agents": list(mapping.agents),
+        "states": list(mapping.states),
+        "actions": [list(row) for row in mapping.actions],
+        "observations": [list(row) for row in mapping.observations],
+    }
 
 
 def group_evidence(group: SymmetryGroup) -> dict:
@@ -28,8 +31,10 @@ def group_evidence(group: SymmetryGroup) -> dict:
         "complete": group.complete,
         "base": [list(point) for point in group.base],
         "generators": [map_to_json(g) for g in group.generators],
-        "orbits": {kind: [[list(p) if isinstance(p, tuple) else p for p in orbit] for orbit in rows]
-                   for kind, rows in group.orbits.items()},
+        "orbits": {
+            kind: [[list(p) if isinstance(p, tuple) else p for p in orbit] for orbit in rows]
+            for kind, rows in group.orbits.items()
+        },
     }
 
 
@@ -45,8 +50,11 @@ def evidence(game: Game) -> dict:
 
 def claim_text(order: int, state_only_order: int, complete: bool) -> str:
     """The sentence that the evidence proves, word for word as the checker derives it."""
-    text = (f"the automorphism group of the game has order {order} on agents, actions and observations"
-            if complete else f"the game has at least {order} automorphisms on agents, actions and observations")
+    text = (
+        f"the automorphism group of the game has order {order} on agents, actions and observations"
+        if complete
+        else f"the game has at least {order} automorphisms on agents, actions and observations"
+    )
     if state_only_order > 1:
         text += f", and {state_only_order} automorphisms move states only"
     return text
@@ -66,7 +74,10 @@ def certificate(group: SymmetryGroup) -> dict:
         "kind": "symmetry",
         "game": game_to_json(reachable.game),
         "game_sha256": game_sha256(reachable.game),
-        "claim": {"order": str(reachable.order), "complete": reachable.complete,
-                  "text": claim_text(reachable.order, reachable.state_only_order, reachable.complete)},
+        "claim": {
+            "order": str(reachable.order),
+            "complete": reachable.complete,
+            "text": claim_text(reachable.order, reachable.state_only_order, reachable.complete),
+        },
         "symmetry": group_evidence(reachable),
     }

@@ -25,9 +25,17 @@ CONSEQUENCES = (
 def envelope(game: Game, claim: dict[str, Any], proof: dict[str, Any], search: dict[str, Any] | None) -> dict[str, Any]:
     """The outer object of a threshold certificate for `game`."""
     restated = game_to_json(game)
-    result = {"format": FORMAT, "version": VERSION, "kind": "threshold", "game": restated,
-              "game_sha256": sha256_of(restated), "objective": "visitation", "claim": claim, "proof": proof,
-              "consequences": list(CONSEQUENCES)}
+    result = {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": "threshold",
+        "game": restated,
+        "game_sha256": sha256_of(restated),
+        "objective": "visitation",
+        "claim": claim,
+        "proof": proof,
+        "consequences": list(CONSEQUENCES),
+    }
     if search is not None:
         result["search"] = search
     return result
@@ -41,7 +49,9 @@ def structural_proof(result: Structural) -> dict[str, Any]:
     return proof
 
 
-def with_evidence(certificate: dict[str, Any], below: Evidence | None, symmetry: dict[str, Any] | None) -> dict[str, Any]:
+def with_evidence(
+    certificate: dict[str, Any], below: Evidence | None, symmetry: dict[str, Any] | None
+) -> dict[str, Any]:
     """The certificate with evidence for the lower end of the bracket and for the symmetry group."""
     result = dict(certificate)
     if below is not None:
@@ -71,21 +81,41 @@ def structural_certificate(game: Game, result: Structural, search: dict[str, Any
     return envelope(game, structural_claim(result), structural_proof(result), search)
 
 
-def parameters_certificate(parameters: dict[str, Any], result: Structural, search: dict[str, Any] | None = None) -> dict[str, Any]:
+def parameters_certificate(
+    parameters: dict[str, Any], result: Structural, search: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """A certificate for every game within bare parameters (`certify threshold --structural ...`)."""
-    certificate = {"format": FORMAT, "version": VERSION, "kind": "structural-parameters", "parameters": parameters,
-                   "parameters_sha256": sha256_of(parameters), "objective": "visitation", "claim": structural_claim(result),
-                   "proof": structural_proof(result), "consequences": list(CONSEQUENCES)}
+    certificate = {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": "structural-parameters",
+        "parameters": parameters,
+        "parameters_sha256": sha256_of(parameters),
+        "objective": "visitation",
+        "claim": structural_claim(result),
+        "proof": structural_proof(result),
+        "consequences": list(CONSEQUENCES),
+    }
     if search is not None:
         certificate["search"] = search
     return certificate
 
 
-def cover_certificate(game: Game, nodes: list[Node], concavity: list[Concavity], *, clustering: bool = True,
-                      search: dict[str, Any] | None = None) -> dict[str, Any]:
+def cover_certificate(
+    game: Game,
+    nodes: list[Node],
+    concavity: list[Concavity],
+    *,
+    clustering: bool = True,
+    search: dict[str, Any] | None = None,
+) -> dict[str, Any]:
     """A certificate whose proof is a cover of [0, 1/alpha_star]; alpha_star = 1 / (upper end of node 0)."""
     proof = {"type": "cover", "clustering": clustering, "unit": UNIT, "nodes": [node_to_json(node) for node in nodes]}
-    claim = {"alpha_star": rational_text(1 / nodes[0].high),
-             "strong_concavity": [{"alpha": rational_text(c.alpha), "modulus": rational_text(c.modulus), "node": c.node,
-                                   "steps": c.steps} for c in concavity]}
+    claim = {
+        "alpha_star": rational_text(1 / nodes[0].high),
+        "strong_concavity": [
+            {"alpha": rational_text(c.alpha), "modulus": rational_text(c.modulus), "node": c.node, "steps": c.steps}
+            for c in concavity
+        ],
+    }
     return envelope(game, claim, proof, search)

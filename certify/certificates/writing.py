@@ -20,5 +20,7 @@ def save_document(document: dict[str, Any] | None, path: str | os.PathLike[str])
         draft.write_text(json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n", encoding="utf-8")
         os.replace(draft, target)
     except OSError as error:
-        raise InputError(str(target), f"cannot be written ({error.strerror})", "name a file in a folder that exists") from None
+        raise InputError(
+            str(target), f"cannot be written ({error.strerror})", "name a file in a folder that exists"
+        ) from None
     return target

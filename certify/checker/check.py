@@ -92,6 +92,7 @@ def _check_elsewhere(certificate, kind):
             found = symmetry.check_symmetry_certificate(certificate)
         else:
             from certify.checker.kinds.entropy import check_entropy
+
             found = check_entropy(certificate)
     except symmetry.Malformed as error:
         raise Malformed("certificate", str(error)) from None
@@ -147,15 +148,25 @@ class _ThresholdCheck:
         self.engine_wanted, self.engine = engine, "stdlib"
         self.subject = "game" if kind == "threshold" else "parameters"
         about_game = kind == "threshold"
-        record(certificate, "certificate", (*_ENVELOPE, self.subject, f"{self.subject}_sha256"),
-               _OPTIONAL + (_OPTIONAL_FOR_GAMES if about_game else ()))
+        record(
+            certificate,
+            "certificate",
+            (*_ENVELOPE, self.subject, f"{self.subject}_sha256"),
+            _OPTIONAL + (_OPTIONAL_FOR_GAMES if about_game else ()),
+        )
         if certificate["objective"] != "visitation":
             raise Malformed("certificate.objective", 'not "visitation"')
-        claim = record(certificate["claim"], "claim", ("alpha_star", "strong_concavity"),
-                       ("alpha_multiple", "alpha_two_maxima") if about_game else ())
+        claim = record(
+            certificate["claim"],
+            "claim",
+            ("alpha_star", "strong_concavity"),
+            ("alpha_multiple", "alpha_two_maxima") if about_game else (),
+        )
         self.alpha_star = rational(claim["alpha_star"], "claim.alpha_star")
-        self.concavity = [self._read_concavity(entry, f"claim.strong_concavity[{k}]")
-                          for k, entry in enumerate(array(claim["strong_concavity"], "claim.strong_concavity"))]
+        self.concavity = [
+            self._read_concavity(entry, f"claim.strong_concavity[{k}]")
+            for k, entry in enumerate(array(claim["strong_concavity"], "claim.strong_concavity"))
+        ]
         proof = certificate["proof"]
         if not isinstance(proof, dict) or proof.get("type") not in ("structural", "cover"):
             raise Malformed("proof.type", 'neither "structural" nor "cover"')
@@ -198,10 +209,12 @@ class _ThresholdCheck:
         self._check_hash()
         steps = 1 + self._structural(None, shape)
         low, high = self.certificate["parameters"]["return"]
-        return steps, (f"every game with {shape.agents} agents, horizon {shape.horizon}, "
-                       f"{shape.actions[0][0]} actions, "
-                       f"return in [{low}, {high}], discount 1 and weights 1: for every alpha >= {self.alpha_star} "
-                       f"there is exactly one stationary policy{self._moduli(shape.horizon)}")
+        return steps, (
+            f"every game with {shape.agents} agents, horizon {shape.horizon}, "
+            f"{shape.actions[0][0]} actions, "
+            f"return in [{low}, {high}], discount 1 and weights 1: for every alpha >= {self.alpha_star} "
+            f"there is exactly one stationary policy{self._moduli(shape.horizon)}"
+        )
 
     def _threshold(self, claim):
         data = self.certificate["game"]
@@ -227,8 +240,10 @@ class _ThresholdCheck:
         else:
             regions = ["where log pi_i(a) - log pi_i(b) <= c_t/w_i, which holds every stationary policy"]
             regions *= len(self.concavity)
-        return "".join(f"; at alpha = {alpha} strongly concave with modulus {modulus} {region}"
-                       for (alpha, modulus, *_), region in zip(self.concavity, regions))
+        return "".join(
+            f"; at alpha = {alpha} strongly concave with modulus {modulus} {region}"
+            for (alpha, modulus, *_), region in zip(self.concavity, regions)
+        )
 
     def _structural(self, game, shape):
         for number, (_, _, node, steps) in enumerate(self.concavity):
@@ -244,9 +259,15 @@ class _ThresholdCheck:
         unit = cover.read_unit(proof)
         process = build_process(game, clustering)
         nodes = cover.read_nodes(proof, process)
-        concavity = [(alpha, modulus, integer(node, f"claim.strong_concavity[{k}].node", 0, cover.MAX_NODES),
-                      cover.read_steps(steps, f"claim.strong_concavity[{k}].steps", process))
-                     for k, (alpha, modulus, node, steps) in enumerate(self.concavity)]
+        concavity = [
+            (
+                alpha,
+                modulus,
+                integer(node, f"claim.strong_concavity[{k}].node", 0, cover.MAX_NODES),
+                cover.read_steps(steps, f"claim.strong_concavity[{k}].steps", process),
+            )
+            for k, (alpha, modulus, node, steps) in enumerate(self.concavity)
+        ]
         self._verified_by_one(self._engines(process, nodes), process, nodes, unit, concavity)
         return sum(len(node.steps) + 1 for node in nodes) + sum(len(c[3]) + 1 for c in concavity)
 

@@ -12,7 +12,7 @@ from certify.errors import InputError
 from certify.games import Game
 
 MAX_PLANS = 20_000
-Plan = tuple   # (action, ((observation, plan), ...)); the plans after the last action are empty
+Plan = tuple  # (action, ((observation, plan), ...)); the plans after the last action are empty
 
 
 def best_return(game: Game) -> Fraction:
@@ -27,10 +27,16 @@ def best_return(game: Game) -> Fraction:
         raise InputError(game.name, f"{game.number_of_agents} agents", "the best return is found for two agents")
     first = sorted({o[:1] for _, o, _ in game.start})
     if len(first) * count_plans(game, 0) > MAX_PLANS:
-        raise InputError(game.name, f"{count_plans(game, 0)} deterministic plans of one agent", f"use a game with at most {MAX_PLANS}")
+        raise InputError(
+            game.name,
+            f"{count_plans(game, 0)} deterministic plans of one agent",
+            f"use a game with at most {MAX_PLANS}",
+        )
     # an agent that sees something first chooses a plan for each observation
-    return max(sum(_best_response(game, start) for start in _starts(game, dict(zip(first, chosen, strict=True))).values())
-               for chosen in itertools.product(list(_plans(game, 0)), repeat=len(first)))
+    return max(
+        sum(_best_response(game, start) for start in _starts(game, dict(zip(first, chosen, strict=True))).values())
+        for chosen in itertools.product(list(_plans(game, 0)), repeat=len(first))
+    )
 
 
 def count_plans(game: Game, step: int) -> int:

@@ -66,8 +66,11 @@ def find_proofs(folder: Path | None = None) -> list[Proof]:
     home = Path(__file__).resolve().parents[2] / "proofs" if folder is None else folder
     scripts = sorted(home.glob("[0-9]*.py"))
     if not scripts:
-        raise InputError("proofs" if folder is None else str(folder), "no proof scripts are here",
-                         "run it in a checkout of the project, or name the folder by --proofs DIR")
+        raise InputError(
+            "proofs" if folder is None else str(folder),
+            "no proof scripts are here",
+            "run it in a checkout of the project, or name the folder by --proofs DIR",
+        )
     proofs = [_load(script) for script in scripts]
     ids = [proof.claim.id for proof in proofs]
     for k, proof in enumerate(proofs):
@@ -133,8 +136,10 @@ def run_proof(proof: Proof, out: Path, *, quick: bool = False) -> Result:
     evidence = tuple(_checked(path) for path in outcome.evidence)
     figures = dict(outcome.figures)
     if _CERTIFICATES in marks(written):
-        figures[_CERTIFICATES] = table(("certificate", "what the checker verified"),
-                                       [(e.path.name, e.says) for e in evidence if e.valid is not None])
+        figures[_CERTIFICATES] = table(
+            ("certificate", "what the checker verified"),
+            [(e.path.name, e.says) for e in evidence if e.valid is not None],
+        )
     failure = _failure(proof.claim, outcome, evidence)
     try:
         written = filled(written, figures, proof.text.name)

@@ -33,8 +33,14 @@ class Update:
         'increases'
         """
         policy = policy_from_json(list(self.policy))
-        return step_report(policy, advantages_from_json(list(self.advantages), policy), self.algorithm,
-                           self.parameters, Fraction(0), largest)
+        return step_report(
+            policy,
+            advantages_from_json(list(self.advantages), policy),
+            self.algorithm,
+            self.parameters,
+            Fraction(0),
+            largest,
+        )
 
 
 def saved_sign(report: StepReport, path: Path) -> Path:
@@ -50,4 +56,6 @@ def saved_first_order(report: StepReport, path: Path) -> Path:
     if report.first_order.lower <= 0 <= report.first_order.upper:
         raise Undecided(f"{path.name}: the first-order change is not separated from 0")
     sign = "increases" if report.first_order.lower > 0 else "decreases"
-    return save_document(sign_certificate(report.policy, report.advantages, report.algorithm, report.parameters, sign), path)
+    return save_document(
+        sign_certificate(report.policy, report.advantages, report.algorithm, report.parameters, sign), path
+    )

@@ -21,7 +21,8 @@ def suite(quick: bool) -> list[Game]:
     if quick:
         return [load(name) for name in _ONE_SHOT]
     return [load(name) for name in (*_ONE_SHOT, *_LEVERS, *_SEQUENTIAL)] + [
-        load(name, horizon=BENCHMARK_STEPS) for name in _BENCHMARKS]
+        load(name, horizon=BENCHMARK_STEPS) for name in _BENCHMARKS
+    ]
 
 
 def file_name(game: Game) -> str:

@@ -33,9 +33,12 @@ def filled(text: str, figures: Mapping[str, str], where: str) -> str:
     names = set(marks(text))
     if names != set(figures):
         odd = sorted(names ^ set(figures))[0]
-        raise InputError(where, f"the figure {odd!r} is " + ("marked, but the script gives none" if odd in names
-                                                           else "given by the script, but marked nowhere"),
-                         "make the marks of the text and the figures of the script agree")
+        raise InputError(
+            where,
+            f"the figure {odd!r} is "
+            + ("marked, but the script gives none" if odd in names else "given by the script, but marked nowhere"),
+            "make the marks of the text and the figures of the script agree",
+        )
     return _MARK.sub(lambda match: f"<!--={match['name']}-->{figures[match['name']]}<!--/-->", text)
 
 

@@ -15,8 +15,13 @@ from certify.errors import InputError
 
 @click.command()
 @click.argument("certificate")
-@click.option("--engine", type=click.Choice(["auto", "stdlib", "fast"]), default="auto", show_default=True,
-              help="auto: the standard library up to a size, then fast.")
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "stdlib", "fast"]),
+    default="auto",
+    show_default=True,
+    help="auto: the standard library up to a size, then fast.",
+)
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that share a cover.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def check(certificate, engine, workers, as_json) -> int:
@@ -26,10 +31,19 @@ def check(certificate, engine, workers, as_json) -> int:
         try:
             verdict = checker.check_file(certificate, engine=engine, workers=workers)
         except ValueError as error:
-            raise InputError(certificate, f"malformed certificate: {error}", "give a certificate that `certify` wrote, unaltered") from None
+            raise InputError(
+                certificate, f"malformed certificate: {error}", "give a certificate that `certify` wrote, unaltered"
+            ) from None
     if as_json:
-        print_json({"valid": verdict.valid, "claim": verdict.claim, "steps": verdict.steps,
-                    "failed_step": verdict.failed_step, "engine": verdict.engine})
+        print_json(
+            {
+                "valid": verdict.valid,
+                "claim": verdict.claim,
+                "steps": verdict.steps,
+                "failed_step": verdict.failed_step,
+                "engine": verdict.engine,
+            }
+        )
     elif verdict.valid:
         print(f"valid ({verdict.engine} engine, {verdict.steps} steps): {verdict.claim}")
     else:

@@ -17,12 +17,19 @@ from certify.errors import InputError
 @click.argument("ids", metavar="[ID ...]", nargs=-1)
 @click.option("--quick", is_flag=True, help="Fewer games and wider brackets: under a minute.")
 @click.option("--strict", is_flag=True, help="Exit 3 if any claim stays undecided.")
-@click.option("--report", type=click.Path(dir_okay=False, path_type=Path),
-              help="Write all proofs with their figures as one Markdown file.")
-@click.option("--keep", type=click.Path(file_okay=False, path_type=Path),
-              help="Write the evidence here (default: a new temporary folder, named below the table).")
-@click.option("--proofs", "folder", type=click.Path(path_type=Path),
-              help="The folder of proofs (default: the checkout's own).")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write all proofs with their figures as one Markdown file.",
+)
+@click.option(
+    "--keep",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Write the evidence here (default: a new temporary folder, named below the table).",
+)
+@click.option(
+    "--proofs", "folder", type=click.Path(path_type=Path), help="The folder of proofs (default: the checkout's own)."
+)
 @click.option("--update", is_flag=True, help="Write the figures of this run into the written proofs themselves.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
@@ -67,4 +74,6 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise InputError(str(path), f"cannot be written ({error.strerror})", "name a file in a folder that exists") from None
+        raise InputError(
+            str(path), f"cannot be written ({error.strerror})", "name a file in a folder that exists"
+        ) from None

@@ -28,21 +28,52 @@ from certify.games.tree import unroll
 @click.option("--alpha", help="Temperature; exact, like 13/2.")
 @click.option("--horizon", type=int, help="Number of steps.")
 @click.option("--discount", help="Overrides the game's own discount.")
-@click.option("--rows", type=click.Choice(["exact", "renormalise"]), default="exact", show_default=True,
-              help="What to do with rows of probabilities that miss 1.")
-@click.option("--policy", "policies", type=click.Path(), multiple=True,
-              help="A policy table (.json or .npz); repeat it for cross-play of several.")
+@click.option(
+    "--rows",
+    type=click.Choice(["exact", "renormalise"]),
+    default="exact",
+    show_default=True,
+    help="What to do with rows of probabilities that miss 1.",
+)
+@click.option(
+    "--policy",
+    "policies",
+    type=click.Path(),
+    multiple=True,
+    help="A policy table (.json or .npz); repeat it for cross-play of several.",
+)
 @click.option("--runs", type=click.Path(), help="A JSON matrix of returns of your runs: estimate cross-play from it.")
 @click.option("--certificate", type=click.Path(), help="A threshold certificate to use; it is checked first.")
-@click.option("--starts", type=click.IntRange(1), default=24, show_default=True,
-              help="Float runs that look for stationary policies.")
+@click.option(
+    "--starts",
+    type=click.IntRange(1),
+    default=24,
+    show_default=True,
+    help="Float runs that look for stationary policies.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the float runs.")
-@click.option("--time-limit", type=float, default=60.0, show_default=True,
-              help="Seconds for the search, and again for the proof of uniqueness.")
+@click.option(
+    "--time-limit",
+    type=float,
+    default=60.0,
+    show_default=True,
+    help="Seconds for the search, and again for the proof of uniqueness.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def crossplay(game: str | None, alpha: str | None, horizon: int | None, discount: str | None, rows: str,
-              policies: tuple[str, ...], runs: str | None, certificate: str | None, starts: int, seed: int,
-              time_limit: float, as_json: bool) -> None:
+def crossplay(
+    game: str | None,
+    alpha: str | None,
+    horizon: int | None,
+    discount: str | None,
+    rows: str,
+    policies: tuple[str, ...],
+    runs: str | None,
+    certificate: str | None,
+    starts: int,
+    seed: int,
+    time_limit: float,
+    as_json: bool,
+) -> None:
     """Certified self-play and cross-play returns in GAME: equal above alpha*, a gap below."""
     if runs is not None:
         matrix = _read_matrix(runs)
@@ -65,8 +96,14 @@ def crossplay(game: str | None, alpha: str | None, horizon: int | None, discount
         known = None if certificate is None else _alpha_star(certificate, loaded)
         with Progress() as progress:
             progress("looking for stationary policies")
-            result = study(loaded, temperature, starts=starts, seed=seed, time_limit=time_limit, threshold=lambda g: known or
-                           threshold(g, time_limit=time_limit, progress=progress).alpha_star)
+            result = study(
+                loaded,
+                temperature,
+                starts=starts,
+                seed=seed,
+                time_limit=time_limit,
+                threshold=lambda g: known or threshold(g, time_limit=time_limit, progress=progress).alpha_star,
+            )
     finish(as_json, study_json(result, temperature), study_text(result, temperature), result.status)
 
 
@@ -85,5 +122,6 @@ def _read_matrix(path: str) -> list[list[Fraction]]:
     document = parse_json(read_text(Path(path)), path, keep_decimals=True)
     if not isinstance(document, list) or not all(isinstance(row, list) for row in document):
         raise InputError(path, "not a list of rows", "write [[r00, r01, ...], [r10, r11, ...], ...]")
-    return [[parse_rational(v, f"{path}, row {j}, column {k}") for k, v in enumerate(row)]
-            for j, row in enumerate(document)]
+    return [
+        [parse_rational(v, f"{path}, row {j}, column {k}") for k, v in enumerate(row)] for j, row in enumerate(document)
+    ]

@@ -23,7 +23,14 @@ from certify.entropy.controller_proofs import Proof, prove_adapo, prove_zeta, re
 from certify.entropy.enclosure import RationalEnclosure, working_precision
 from certify.entropy.formats import FloatFormat, find_format
 from certify.entropy.plots import plot_bias, plot_change
-from certify.entropy.policy import Policy, StatePolicy, advantages_from_json, numbers, policy_from_json, read_json_argument
+from certify.entropy.policy import (
+    Policy,
+    StatePolicy,
+    advantages_from_json,
+    numbers,
+    policy_from_json,
+    read_json_argument,
+)
 from certify.entropy.rounded_update import RoundedUpdate, rounded_update
 from certify.errors import InputError, Undecided
 from certify.exact import decimal_text, parse_rational, rational_text
@@ -39,16 +46,32 @@ _EPS = (Fraction(1, 10), Fraction(1, 5), Fraction(7, 25))
 @click.option("--param", "params", multiple=True, metavar="K=V", help="A parameter of the algorithm.")
 @click.option("--step", metavar="ETA", help="One step size.")
 @click.option("--steps", metavar="LO:HI", help="Every step size in an interval.")
-@click.option("--eta-limit", default=str(DEFAULT_ETA_LIMIT), show_default=True, metavar="ETA",
-              help="Where the search for the largest step with the same sign ends (at least the last step).")
+@click.option(
+    "--eta-limit",
+    default=str(DEFAULT_ETA_LIMIT),
+    show_default=True,
+    metavar="ETA",
+    help="Where the search for the largest step with the same sign ends (at least the last step).",
+)
 @click.option("--claim", type=click.Choice(["increases", "decreases"]), help="Prove or refute this sign.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the certificate of the sign.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the entropy change against the step size.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @click.pass_context
-def entropy(context: click.Context, policy: str | None, advantages: str | None, algorithm: str | None,
-            params: tuple[str, ...], step: str | None, steps: str | None, eta_limit: str, claim: str | None,
-            output: Path | None, plot: Path | None, as_json: bool) -> None:
+def entropy(
+    context: click.Context,
+    policy: str | None,
+    advantages: str | None,
+    algorithm: str | None,
+    params: tuple[str, ...],
+    step: str | None,
+    steps: str | None,
+    eta_limit: str,
+    claim: str | None,
+    output: Path | None,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
     if context.invoked_subcommand is not None:
         return
     lower, upper = _step_interval(step, steps)
@@ -126,12 +149,17 @@ def _decimal(value: RationalEnclosure) -> str:
 
 def _lines(report: StepReport, status: str, claim: str | None) -> list[str]:
     p, s = report.persistence, report.sign
-    steps = (f"the step {rational_text(s.steps.lower)}" if s.steps.exact else
-             f"every step from {rational_text(s.steps.lower)} to {rational_text(s.steps.upper)}")
-    lines = [f"{report.algorithm} (averaged over {report.average})",
-             f"entropy       {_decimal(report.entropy)}",
-             f"dH/dη at 0    {_decimal(report.first_order)}",
-             f"change        {_decimal(report.change)} for {steps}"]
+    steps = (
+        f"the step {rational_text(s.steps.lower)}"
+        if s.steps.exact
+        else f"every step from {rational_text(s.steps.lower)} to {rational_text(s.steps.upper)}"
+    )
+    lines = [
+        f"{report.algorithm} (averaged over {report.average})",
+        f"entropy       {_decimal(report.entropy)}",
+        f"dH/dη at 0    {_decimal(report.first_order)}",
+        f"change        {_decimal(report.change)} for {steps}",
+    ]
     if s.status == "proved":
         lines.append(f"sign          the entropy {s.sign} for {steps}: proved")
     else:
@@ -171,10 +199,23 @@ def _finish(data: Any, lines: list[str], as_json: bool, code: int) -> None:
 @click.option("--json", "as_json", is_flag=True)
 def algorithms_command(as_json: bool) -> None:
     """The algorithms, their definitions, sources and parameters."""
-    data = [{"name": a.name, "definition": a.definition, "source": a.source,
-             "parameters": {k: p.meaning for k, p in a.parameters.items()}} for a in ALGORITHMS.values()]
-    lines = [line for a in data for line in (
-        f"{a['name']}: {a['definition']}  [{a['source']}]", *(f"    {k}: {m}" for k, m in a["parameters"].items()))]
+    data = [
+        {
+            "name": a.name,
+            "definition": a.definition,
+            "source": a.source,
+            "parameters": {k: p.meaning for k, p in a.parameters.items()},
+        }
+        for a in ALGORITHMS.values()
+    ]
+    lines = [
+        line
+        for a in data
+        for line in (
+            f"{a['name']}: {a['definition']}  [{a['source']}]",
+            *(f"    {k}: {m}" for k, m in a["parameters"].items()),
+        )
+    ]
     _finish(data, lines, as_json, 0)
 
 
@@ -183,12 +224,16 @@ def algorithms_command(as_json: bool) -> None:
 def controllers_command(as_json: bool) -> None:
     """Prove the invariants of the ζ and ε_high controllers with z3."""
     proofs = [("zeta", p) for p in prove_zeta()] + [("adapo", p) for p in prove_adapo()]
-    data = {"status": _together([p for _, p in proofs]),
-            "proofs": [{"controller": c, **p.__dict__} for c, p in proofs],
-            "counterexample": refute_two_cycle().__dict__}
+    data = {
+        "status": _together([p for _, p in proofs]),
+        "proofs": [{"controller": c, **p.__dict__} for c, p in proofs],
+        "counterexample": refute_two_cycle().__dict__,
+    }
     lines = [f"{c:6} {p.name:14} {p.status:9} {p.statement}" for c, p in proofs]
-    lines.append(f"zeta   {data['counterexample']['name']}: {data['counterexample']['status']}, "
-                 f"{data['counterexample']['witness']}")
+    lines.append(
+        f"zeta   {data['counterexample']['name']}: {data['counterexample']['status']}, "
+        f"{data['counterexample']['witness']}"
+    )
     _finish(data, lines, as_json, _EXIT[data["status"]])
 
 
@@ -207,9 +252,17 @@ def _together(proofs: list[Proof]) -> str:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table's certificate.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the bias per binade.")
 @click.option("--json", "as_json", is_flag=True)
-def precision_command(format_name: str, eps_texts: tuple[str, ...], binades: str, counted: tuple[int, ...],
-                      policy: str | None, advantages: str | None, output: Path | None, plot: Path | None,
-                      as_json: bool) -> None:
+def precision_command(
+    format_name: str,
+    eps_texts: tuple[str, ...],
+    binades: str,
+    counted: tuple[int, ...],
+    policy: str | None,
+    advantages: str | None,
+    output: Path | None,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
     """Rounding of log-probabilities and ratios: bias and clip crossings per binade."""
     format_ = find_format(format_name)
     if format_.bits != 16:
@@ -226,11 +279,20 @@ def precision_command(format_name: str, eps_texts: tuple[str, ...], binades: str
     lines = _table_lines(data, eps)
     if policy is not None:
         found = _rounded(policy, _needed(advantages, "--advantages"), format_, eps[-1])
-        data = {**data, "update": {"exact": found.exact.texts(), "rounded": found.rounded.texts(),
-                                   "bias": found.bias.texts(), "sign": found.sign,
-                                   "factors": [f.texts() for f in found.factors]}}
-        lines.append(f"clipped update at ε={rational_text(eps[-1])}: first-order entropy change "
-                     f"{_decimal(found.exact)}, by rounding {found.sign} {_decimal(found.bias)}")
+        data = {
+            **data,
+            "update": {
+                "exact": found.exact.texts(),
+                "rounded": found.rounded.texts(),
+                "bias": found.bias.texts(),
+                "sign": found.sign,
+                "factors": [f.texts() for f in found.factors],
+            },
+        }
+        lines.append(
+            f"clipped update at ε={rational_text(eps[-1])}: first-order entropy change "
+            f"{_decimal(found.exact)}, by rounding {found.sign} {_decimal(found.bias)}"
+        )
     _finish({"status": "proved", **data}, lines, as_json, 0)
 
 
@@ -251,15 +313,21 @@ def _rounded(policy: str, advantages: str, format_: FloatFormat, eps: Fraction) 
 
 
 def _table_lines(data: dict, eps: tuple[Fraction, ...]) -> list[str]:
-    lines = [f"{data['claim']['format']}: {data['nonpositive']} values <= 0, {data['above_minus_64']} in (-64, 0)",
-             "binade  spacing  mean factor, one side  P(ratio 1 leaves [1 − ε, 1 + ε]): above / below per ε"]
+    lines = [
+        f"{data['claim']['format']}: {data['nonpositive']} values <= 0, {data['above_minus_64']} in (-64, 0)",
+        "binade  spacing  mean factor, one side  P(ratio 1 leaves [1 − ε, 1 + ε]): above / below per ε",
+    ]
     for row in data["binades"]:
-        crossing = "  ".join(f"ε={rational_text(e)}: {_short(up)} / {_short(low)}"
-                             for e, (up, low) in zip(eps, row["crossing"], strict=True))
+        crossing = "  ".join(
+            f"ε={rational_text(e)}: {_short(up)} / {_short(low)}"
+            for e, (up, low) in zip(eps, row["crossing"], strict=True)
+        )
         lines.append(f"{row['exponent']:6}  {row['spacing']:>7}  <= {_short(row['one_side'], 12)}  {crossing}")
     for row in data["counted"]:
-        lines.append(f"binade {row['exponent']}, all 2^23 float32 numbers: mean factor "
-                     f"<= {_short(row['mean_factor'], 12)}, mean error {row['mean_error']}")
+        lines.append(
+            f"binade {row['exponent']}, all 2^23 float32 numbers: mean factor "
+            f"<= {_short(row['mean_factor'], 12)}, mean error {row['mean_error']}"
+        )
     for row in data["decisions"]:
         lines.append(f"ε={row['eps_low']}: RN(exp d) changes the clip decision of {len(row['changed'])} differences d")
     return lines
@@ -277,28 +345,59 @@ def _short(ends: list[str], digits: int = 5) -> str:
 @click.option("--eps-low", default="0.2", show_default=True)
 @click.option("--eps-high", default=None, help="[default: eps-low]")
 @click.option("--json", "as_json", is_flag=True)
-def clipping_command(old: str, new: str | None, advantages: str | None, step: str | None, eps_low: str,
-                     eps_high: str | None, as_json: bool) -> None:
+def clipping_command(
+    old: str,
+    new: str | None,
+    advantages: str | None,
+    step: str | None,
+    eps_low: str,
+    eps_high: str | None,
+    as_json: bool,
+) -> None:
     """(1 − ε_low) H <= H' <= (1 + ε_high) H when all ratios are in range: premise and conclusion."""
     low = parse_rational(eps_low, "--eps-low")
     high = low if eps_high is None else parse_rational(eps_high, "--eps-high")
     before = _single(old)
     if new is not None:
         found = clipping_bound(before, _single(new), low, high)
-        data = {"status": found.premise, "premise": found.premise, "conclusion": found.conclusion,
-                "witness": found.witness, "before": found.before.texts(), "after": found.after.texts(),
-                "bounds": [found.lower.texts(), found.upper.texts()]}
-        lines = [f"premise (all ratios in range): {found.premise}", f"conclusion: {found.conclusion}",
-                 f"H  {_decimal(found.before)}", f"H' {_decimal(found.after)}"]
+        data = {
+            "status": found.premise,
+            "premise": found.premise,
+            "conclusion": found.conclusion,
+            "witness": found.witness,
+            "before": found.before.texts(),
+            "after": found.after.texts(),
+            "bounds": [found.lower.texts(), found.upper.texts()],
+        }
+        lines = [
+            f"premise (all ratios in range): {found.premise}",
+            f"conclusion: {found.conclusion}",
+            f"H  {_decimal(found.before)}",
+            f"H' {_decimal(found.after)}",
+        ]
         _finish(data, lines, as_json, _EXIT[found.premise])
     rows = advantages_from_json(read_json_argument(_needed(advantages, "--advantages"), "advantages"), (before,))
     shot = ppo_overshoot(before, rows[0], parse_rational(_needed(step, "--step"), "--step"), low)
     if shot is None:
         _finish({"status": "undecided", "overshoot": None}, ["no ratio provably leaves the range"], as_json, 3)
-    data = {"status": "proved", "overshoot": {"action": shot.action, "ratio": shot.ratio.texts(),
-                                              "entropy_ratio": shot.entropy_ratio.texts(), "outside": shot.outside}}
-    _finish(data, [f"action {shot.action} leaves the range: ratio {_decimal(shot.ratio)}",
-                   f"H'/H {_decimal(shot.entropy_ratio)}: {shot.outside}"], as_json, 0)
+    data = {
+        "status": "proved",
+        "overshoot": {
+            "action": shot.action,
+            "ratio": shot.ratio.texts(),
+            "entropy_ratio": shot.entropy_ratio.texts(),
+            "outside": shot.outside,
+        },
+    }
+    _finish(
+        data,
+        [
+            f"action {shot.action} leaves the range: ratio {_decimal(shot.ratio)}",
+            f"H'/H {_decimal(shot.entropy_ratio)}: {shot.outside}",
+        ],
+        as_json,
+        0,
+    )
 
 
 def _single(text: str) -> StatePolicy:

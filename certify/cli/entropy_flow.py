@@ -28,8 +28,16 @@ _DIGITS = 12
 @click.option("--duration", help="Also enclose the flow itself for this long ...")
 @click.option("--flow-steps", default=20, show_default=True, help="... in this many steps.")
 @click.option("--json", "as_json", is_flag=True)
-def flow_command(game: str, alpha: str, horizon: int | None, discount: str | None, policy: str | None,
-                 duration: str | None, flow_steps: int, as_json: bool) -> None:
+def flow_command(
+    game: str,
+    alpha: str,
+    horizon: int | None,
+    discount: str | None,
+    policy: str | None,
+    duration: str | None,
+    flow_steps: int,
+    as_json: bool,
+) -> None:
     """Entropy of each AOH's policy and in total, and its rate along the gradient flow of J_alpha."""
     tree = history_tree(load(game, horizon, discount))
     at = tree.uniform() if policy is None else load_policy(tree, policy)
@@ -38,21 +46,32 @@ def flow_command(game: str, alpha: str, horizon: int | None, discount: str | Non
         raise InputError("--alpha", alpha, "use a positive temperature")
     report = flow_report(tree, at, temperature)
     data = {
-        "status": "proved", "alpha": rational_text(temperature),
-        "histories": {x.key: {"reach": _texts(x.reach), "entropy": _texts(x.entropy), "rate": _texts(x.rate)}
-                      for x in report.histories},
-        "total": _texts(report.total), "total_rate": _texts(report.total_rate), "value_rate": _texts(report.value_rate),
+        "status": "proved",
+        "alpha": rational_text(temperature),
+        "histories": {
+            x.key: {"reach": _texts(x.reach), "entropy": _texts(x.entropy), "rate": _texts(x.rate)}
+            for x in report.histories
+        },
+        "total": _texts(report.total),
+        "total_rate": _texts(report.total_rate),
+        "value_rate": _texts(report.value_rate),
     }
     lines = [f"{x.key:40} H {_decimals(x.entropy)}  dH/dτ {_decimals(x.rate)}" for x in report.histories]
-    lines += [f"total entropy {_decimals(report.total)}  rate {_decimals(report.total_rate)}",
-              f"dJ/dτ {_decimals(report.value_rate)}"]
+    lines += [
+        f"total entropy {_decimals(report.total)}  rate {_decimals(report.total_rate)}",
+        f"dJ/dτ {_decimals(report.value_rate)}",
+    ]
     if duration is not None:
         piece = flow_piece(tree, at, temperature, parse_rational(duration, "--duration"), flow_steps)
         ends = [[Fraction(e.lower), Fraction(e.upper)] for e in piece.entropy]
-        data["piece"] = {"times": [rational_text(t) for t in piece.times],
-                         "entropy": [[rational_text(x) for x in pair] for pair in ends]}
-        lines += [f"τ = {rational_text(t):12} total entropy {_decimals(RationalEnclosure(*pair))}"
-                  for t, pair in zip(piece.times, ends, strict=True)]
+        data["piece"] = {
+            "times": [rational_text(t) for t in piece.times],
+            "entropy": [[rational_text(x) for x in pair] for pair in ends],
+        }
+        lines += [
+            f"τ = {rational_text(t):12} total entropy {_decimals(RationalEnclosure(*pair))}"
+            for t, pair in zip(piece.times, ends, strict=True)
+        ]
     click.echo(json.dumps(data) if as_json else "\n".join(lines))
 
 

@@ -12,8 +12,8 @@ import click
 # Small matrices by the thousand: threads of BLAS only wait for each other.  `--workers` adds processes.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from certify.cli.output import BAD_INPUT  # noqa: E402
-from certify.errors import InputError  # noqa: E402
+from certify.cli.output import BAD_INPUT
+from certify.errors import InputError
 
 INTERRUPTED = 130
 

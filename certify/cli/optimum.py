@@ -21,17 +21,26 @@ _SHOWN_ROWS = 40
 
 def _options(command):
     """What both commands take."""
-    for option in reversed((
+    for option in reversed(
+        (
             click.argument("game"),
             click.option("--horizon", type=int, help="Number of steps (sequential games)."),
             click.option("--discount", help="Overrides the game's discount."),
-            click.option("--rows", default="exact", help="exact | renormalise: rows of a file that miss 1 by rounding."),
+            click.option(
+                "--rows", default="exact", help="exact | renormalise: rows of a file that miss 1 by rounding."
+            ),
             click.option("--threshold", help="A threshold certificate of this game (else one is computed)."),
             click.option("--time-limit", default="300", show_default=True, help="Seconds."),
-            click.option("--max-entries", default=DEFAULT_MAX_ENTRIES, show_default=True,
-                         help="Largest depth of the tree, in numbers."),
+            click.option(
+                "--max-entries",
+                default=DEFAULT_MAX_ENTRIES,
+                show_default=True,
+                help="Largest depth of the tree, in numbers.",
+            ),
             click.option("-o", "--output", help="Write the certificate of the stationary policy here."),
-            click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout."))):
+            click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout."),
+        )
+    ):
         command = option(command)
     return command
 
@@ -51,8 +60,15 @@ def optimum(game, horizon, discount, rows, threshold, time_limit, max_entries, o
     """Enclose the stationary policy of GAME at a temperature, certified."""
     loaded = load(game, horizon=horizon, discount=discount, rows=rows)
     with Progress() as progress:
-        result = find_optimum(loaded, alpha, threshold=threshold, time_limit=_limit(time_limit), width=width,
-                              max_entries=max_entries, progress=progress)
+        result = find_optimum(
+            loaded,
+            alpha,
+            threshold=threshold,
+            time_limit=_limit(time_limit),
+            width=width,
+            max_entries=max_entries,
+            progress=progress,
+        )
     path = None if output is None or result.document is None else str(result.save(output))
     if as_json:
         print_json(optimum_json(result, path))
@@ -73,18 +89,46 @@ def optimum_json(result: OptimumResult, path: str | None) -> dict:
     """The JSON object of the interface."""
     point = result.alpha.lower == result.alpha.upper
     found = {
-        "status": result.status, "alpha": rational_text(result.alpha.lower) if point else _ends(result.alpha),
-        "kind": result.kind, "value": _ends(result.value), "return": _ends(result.return_), "entropy": _ends(result.entropy),
-        "policy": _policy_json(result.policy), "greedy": {key: list(row) for key, row in result.greedy.items()},
-        "greedy_gap": result.greedy_gap, "greedy_return": result.greedy_return, "rate": result.rate,
-        "ties": [{"infoset": t.infoset, "actions": list(t.actions), "status": "proved" if t.proved else "undecided",
-                  "orbit": [list(member) for member in t.orbit]} for t in result.ties],
-        "alpha_star": result.alpha_star, "reached": result.reached, "game_sha256": result.game_sha256,
-        "horizon": result.horizon, "seconds": round(result.seconds, 3), "engine": result.engine, "certificate": path,
-        "reason": result.reason}
+        "status": result.status,
+        "alpha": rational_text(result.alpha.lower) if point else _ends(result.alpha),
+        "kind": result.kind,
+        "value": _ends(result.value),
+        "return": _ends(result.return_),
+        "entropy": _ends(result.entropy),
+        "policy": _policy_json(result.policy),
+        "greedy": {key: list(row) for key, row in result.greedy.items()},
+        "greedy_gap": result.greedy_gap,
+        "greedy_return": result.greedy_return,
+        "rate": result.rate,
+        "ties": [
+            {
+                "infoset": t.infoset,
+                "actions": list(t.actions),
+                "status": "proved" if t.proved else "undecided",
+                "orbit": [list(member) for member in t.orbit],
+            }
+            for t in result.ties
+        ],
+        "alpha_star": result.alpha_star,
+        "reached": result.reached,
+        "game_sha256": result.game_sha256,
+        "horizon": result.horizon,
+        "seconds": round(result.seconds, 3),
+        "engine": result.engine,
+        "certificate": path,
+        "reason": result.reason,
+    }
     if not point:
-        found["pieces"] = [{"alpha": _ends(p.alpha), "value": _ends(p.value), "return": _ends(p.return_),
-                            "entropy": _ends(p.entropy), "policy": _policy_json(p.policy)} for p in result.pieces]
+        found["pieces"] = [
+            {
+                "alpha": _ends(p.alpha),
+                "value": _ends(p.value),
+                "return": _ends(p.return_),
+                "entropy": _ends(p.entropy),
+                "policy": _policy_json(p.policy),
+            }
+            for p in result.pieces
+        ]
     return found
 
 
@@ -116,11 +160,17 @@ def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
     point = result.alpha.lower == result.alpha.upper
     at = rational_text(result.alpha.lower) if point else f"every temperature in [{', '.join(_ends(result.alpha))}]"
     if result.kind == "unique":
-        print(f"{game.name} at alpha = {at}: the unique stationary policy (uniqueness is proved from "
-              f"alpha* = {decimal_text(result.alpha_star, 6, up=True)} on)")
+        print(
+            f"{game.name} at alpha = {at}: the unique stationary policy (uniqueness is proved from "
+            f"alpha* = {decimal_text(result.alpha_star, 6, up=True)} on)"
+        )
     else:
-        print(f"{game.name} at alpha = {at}: the principal branch, followed from large temperatures without degenerating")
-        print(f"  (not claimed to be the only stationary policy: that is proved from alpha* = {decimal_text(result.alpha_star, 6, up=True)} on)")
+        print(
+            f"{game.name} at alpha = {at}: the principal branch, followed from large temperatures without degenerating"
+        )
+        print(
+            f"  (not claimed to be the only stationary policy: that is proved from alpha* = {decimal_text(result.alpha_star, 6, up=True)} on)"
+        )
     print(f"  J        {shown(result.value)}\n  return   {shown(result.return_)}\n  entropy  {shown(result.entropy)}")
     if result.rate is not None:
         print(f"  exponential rate of the softmax flow near it: at least {_decimal(result.rate)}")
@@ -148,7 +198,11 @@ def _print_policy(result: OptimumResult) -> None:
     if len(result.policy) > _SHOWN_ROWS:
         print(f"  … and {len(result.policy) - _SHOWN_ROWS} more infosets (--json has them all)")
     for tie in result.ties[:_SHOWN_ROWS]:
-        why = f"exactly, by symmetry: an orbit of {len(tie.orbit)} entries" if tie.proved else "undecided at this precision"
+        why = (
+            f"exactly, by symmetry: an orbit of {len(tie.orbit)} entries"
+            if tie.proved
+            else "undecided at this precision"
+        )
         print(f"  tie at {tie.infoset} between {', '.join(tie.actions)}: {why}")
 
 
@@ -160,14 +214,30 @@ def policy(game, horizon, discount, rows, threshold, time_limit, max_entries, ou
     """Bound the distance of the policy in TABLE (.json or .npz) from the unique stationary policy of GAME."""
     loaded = load(game, horizon=horizon, discount=discount, rows=rows)
     with Progress() as progress:
-        result = policy_distance(loaded, alpha, table, threshold=threshold, time_limit=_limit(time_limit),
-                                 max_entries=max_entries, progress=progress)
+        result = policy_distance(
+            loaded,
+            alpha,
+            table,
+            threshold=threshold,
+            time_limit=_limit(time_limit),
+            max_entries=max_entries,
+            progress=progress,
+        )
     path = None if output is None or result.optimum is None else str(result.save(output))
     if as_json:
-        print_json({"status": result.status, "distance": result.distance, "norm": result.norm,
-                    "return_gap": _ends(result.return_gap), "distance_lower": result.distance_lower,
-                    "at": None if result.at is None else list(result.at), "seconds": round(result.seconds, 3),
-                    "certificate": path, "reason": result.reason})
+        print_json(
+            {
+                "status": result.status,
+                "distance": result.distance,
+                "norm": result.norm,
+                "return_gap": _ends(result.return_gap),
+                "distance_lower": result.distance_lower,
+                "at": None if result.at is None else list(result.at),
+                "seconds": round(result.seconds, 3),
+                "certificate": path,
+                "reason": result.reason,
+            }
+        )
     else:
         _print_distance(result, path)
     return DONE if result.status == "proved" else UNDECIDED
@@ -178,8 +248,10 @@ def _print_distance(result: PolicyDistance, path: str | None) -> None:
         print(f"undecided: {result.reason}")
         return
     infoset, action = result.at
-    print(f"{result.norm} is at most {decimal_text(result.distance, 12, up=True)} and at least "
-          f"{decimal_text(result.distance_lower, 12, up=False)}, met at {infoset} {action}")
+    print(
+        f"{result.norm} is at most {decimal_text(result.distance, 12, up=True)} and at least "
+        f"{decimal_text(result.distance_lower, 12, up=False)}, met at {infoset} {action}"
+    )
     print(f"return of the stationary policy minus its own: {shown(result.return_gap)}")
     if path is not None:
         print(f"certificate of the stationary policy: {path}")

@@ -22,8 +22,14 @@ class Progress:
     """One line on stderr that is rewritten, on a terminal only and after two seconds."""
 
     def __init__(self) -> None:
-        self._bar = tqdm(total=0, bar_format="{desc} [{elapsed}]", file=sys.stderr, leave=False, delay=0,
-                         disable=not sys.stderr.isatty())
+        self._bar = tqdm(
+            total=0,
+            bar_format="{desc} [{elapsed}]",
+            file=sys.stderr,
+            leave=False,
+            delay=0,
+            disable=not sys.stderr.isatty(),
+        )
         self._began = time.monotonic()
 
     def __call__(self, text: str) -> None:
@@ -55,5 +61,10 @@ def shown(value: Fraction, *, up: bool) -> str:
         return text
     decimal = decimal_text(value, 6, up=up)
     exact = Fraction(decimal) == value
-    return decimal.rstrip("0").rstrip(".") if exact else f"{text} ({'at most' if up else 'at least'} {decimal})" \
-        if len(text) <= 24 else decimal
+    return (
+        decimal.rstrip("0").rstrip(".")
+        if exact
+        else f"{text} ({'at most' if up else 'at least'} {decimal})"
+        if len(text) <= 24
+        else decimal
+    )

@@ -19,10 +19,13 @@ def plot(certificate, output) -> int:
     """Draw the cover of beta = 1/alpha in CERTIFICATE: one bar per interval, by depth of the search."""
     try:
         import matplotlib
+
         matplotlib.use("Agg")
         from matplotlib import pyplot
     except ImportError:
-        raise InputError("certify plot", "matplotlib is not installed", "install the extra: pip install 'certify[plot]'") from None
+        raise InputError(
+            "certify plot", "matplotlib is not installed", "install the extra: pip install 'certify[plot]'"
+        ) from None
     try:
         document = json.loads(Path(certificate).read_text(encoding="utf-8"))
         nodes = document["proof"]["nodes"]
@@ -33,7 +36,9 @@ def plot(certificate, output) -> int:
     except OSError as error:
         raise InputError(certificate, f"cannot be read ({error.strerror})", "name a certificate file") from None
     except (ValueError, KeyError, TypeError, IndexError):
-        raise InputError(certificate, "not a certificate with a cover", "plot one made by --method localisation") from None
+        raise InputError(
+            certificate, "not a certificate with a cover", "plot one made by --method localisation"
+        ) from None
     figure, axes = pyplot.subplots(figsize=(9, 0.4 * (max(depth) + 1) + 1.6))
     for node, (low, high), level in zip(nodes, intervals, depth):
         colour = {"nondegenerate": "#2b8a3e", "empty": "#868e96"}.get(node.get("close"), "#d0ebff")
@@ -41,12 +46,16 @@ def plot(certificate, output) -> int:
         if high - low > 0.04 * intervals[0][1]:
             axes.text((low + high) / 2, -level, str(len(node["steps"])), ha="center", va="center", fontsize=7)
     axes.set_yticks([])
-    axes.set_xlabel("beta = 1/alpha   (numbers: contraction steps; green: every stationary policy is a nondegenerate maximum)")
+    axes.set_xlabel(
+        "beta = 1/alpha   (numbers: contraction steps; green: every stationary policy is a nondegenerate maximum)"
+    )
     axes.set_title(f"{document['game']['name']}: unique for alpha >= {document['claim']['alpha_star']}", fontsize=10)
     figure.tight_layout()
     try:
         figure.savefig(output, dpi=150)
     except (OSError, ValueError) as error:
-        raise InputError(output, f"cannot be written ({error})", "name a .png, .pdf or .svg file in a folder that exists") from None
+        raise InputError(
+            output, f"cannot be written ({error})", "name a .png, .pdf or .svg file in a folder that exists"
+        ) from None
     print(output)
     return DONE

@@ -19,7 +19,11 @@ from certify.games.readers.textfile import parse_json, read_text
 
 @click.command()
 @click.argument("certificate")
-@click.option("--key", type=click.Path(path_type=Path), help="Private key, 64 hexadecimal digits; made if the file does not exist.")
+@click.option(
+    "--key",
+    type=click.Path(path_type=Path),
+    help="Private key, 64 hexadecimal digits; made if the file does not exist.",
+)
 @click.option("--verify", "signature", type=click.Path(path_type=Path), help="Verify this signature instead.")
 @click.option("--public-key", help="Accept the signature from this key only (64 hexadecimal digits).")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The signature (default: CERTIFICATE.sig).")
@@ -38,7 +42,9 @@ def sign(certificate, key, signature, public_key, output, as_json) -> int:
         if as_json:
             print_json({"valid": good, "public_key": found["public_key"]})
         else:
-            by = f"by the public key {found['public_key']}" + ("" if public_key else ", which the signature itself names")
+            by = f"by the public key {found['public_key']}" + (
+                "" if public_key else ", which the signature itself names"
+            )
             print(f"signed {by}" if good else "NOT a signature of this certificate by that key")
         return DONE if good else REFUTED
     found = sign_document(document, _private_key(key))
@@ -55,7 +61,9 @@ def _private_key(path: Path) -> bytes:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
                 file.write(key.hex() + "\n")
         except OSError as error:
-            raise InputError(str(path), f"cannot be written ({error.strerror})", "name a file in a folder that exists") from None
+            raise InputError(
+                str(path), f"cannot be written ({error.strerror})", "name a file in a folder that exists"
+            ) from None
         return key
     try:
         return bytes.fromhex(read_text(path).strip())

@@ -43,24 +43,49 @@ def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs
 @click.argument("game")
 @click.option("--horizon", type=int, help="Number of steps (a certificate restates it).")
 @click.option("--discount", help="Overrides the game's own discount; exact, like 9/10.")
-@click.option("--rows", type=click.Choice(["exact", "renormalise"]), default="exact", show_default=True,
-              help="What to do with rows of probabilities that miss 1.")
+@click.option(
+    "--rows",
+    type=click.Choice(["exact", "renormalise"]),
+    default="exact",
+    show_default=True,
+    help="What to do with rows of probabilities that miss 1.",
+)
 @click.option("--states", type=click.Choice(["reachable", "all"]), default="reachable", show_default=True)
 @click.option("--candidate", type=click.Path(), help="Check the one map in this MAP.json.")
 @click.option("--policy", type=click.Path(), help="Is the policy in this table (.json or .npz) equivariant?")
 @click.option("--near", is_flag=True, help="List maps that fail in few entries, with the entries.")
-@click.option("--max-entries", type=click.IntRange(1), default=4, show_default=True,
-              help="Failing entries that a near-symmetry may have.")
-@click.option("--residual", is_flag=True,
-              help="Completeness a second way: z3 looks for an automorphism outside (small games).")
+@click.option(
+    "--max-entries",
+    type=click.IntRange(1),
+    default=4,
+    show_default=True,
+    help="Failing entries that a near-symmetry may have.",
+)
+@click.option(
+    "--residual", is_flag=True, help="Completeness a second way: z3 looks for an automorphism outside (small games)."
+)
 @click.option("--max-nodes", type=click.IntRange(1), default=200_000, show_default=True, help="Bounds the search.")
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds that z3 may take.")
 @click.option("--igraph", "accelerate", is_flag=True, help="Let igraph propose generators (re-checked exactly).")
 @click.option("-o", "--output", type=click.Path(), help="Write the certificate here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def symmetries(game: str, horizon: int | None, discount: str | None, rows: str, states: str,
-               candidate: str | None, policy: str | None, near: bool, max_entries: int, residual: bool, max_nodes: int, timeout: float,
-               accelerate: bool, output: str | None, as_json: bool) -> None:
+def symmetries(
+    game: str,
+    horizon: int | None,
+    discount: str | None,
+    rows: str,
+    states: str,
+    candidate: str | None,
+    policy: str | None,
+    near: bool,
+    max_entries: int,
+    residual: bool,
+    max_nodes: int,
+    timeout: float,
+    accelerate: bool,
+    output: str | None,
+    as_json: bool,
+) -> None:
     """The automorphism group of GAME: generators, order, orbits, completeness."""
     loaded = _load(game, horizon, discount, rows, output is not None or policy is not None)
     if candidate is not None:

@@ -26,18 +26,42 @@ from certify.games.tree import DEFAULT_MAX_ENTRIES
 @click.option("--rtol", default="1/100", show_default=True, help="Resolution in alpha.")
 @click.option("--time-limit", help="Seconds; what is proved by then is returned.")
 @click.option("--modulus-at", multiple=True, help="Also certify strong concavity at this temperature.")
-@click.option("--max-entries", default=DEFAULT_MAX_ENTRIES, show_default=True, help="Largest depth of the tree, in numbers.")
+@click.option(
+    "--max-entries", default=DEFAULT_MAX_ENTRIES, show_default=True, help="Largest depth of the tree, in numbers."
+)
 @click.option("--alpha-min", help="Search no temperature below this (default: payoff range / 1000).")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes for the search.")
-@click.option("--dask", metavar="ADDRESS", help="Search on the Dask cluster with this scheduler (needs the extra dask).")
+@click.option(
+    "--dask", metavar="ADDRESS", help="Search on the Dask cluster with this scheduler (needs the extra dask)."
+)
 @click.option("--checkpoint", metavar="FILE", help="Keep the state of the search here; go on from it where it exists.")
 @click.option("-o", "--output", help="Write the certificate here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def threshold(game, horizon, discount, rows, method, parameters, rtol, time_limit, modulus_at, max_entries, alpha_min,
-              workers, dask, checkpoint, output, as_json) -> int:
+def threshold(
+    game,
+    horizon,
+    discount,
+    rows,
+    method,
+    parameters,
+    rtol,
+    time_limit,
+    modulus_at,
+    max_entries,
+    alpha_min,
+    workers,
+    dask,
+    checkpoint,
+    output,
+    as_json,
+) -> int:
     """Certify a temperature above which GAME has exactly one stationary policy."""
     if (game is None) == (parameters is None):
-        raise InputError("certify threshold", "one game is needed", "name a GAME, or give --structural n=…,h=…,actions=…,return=LOW:HIGH")
+        raise InputError(
+            "certify threshold",
+            "one game is needed",
+            "name a GAME, or give --structural n=…,h=…,actions=…,return=LOW:HIGH",
+        )
     if workers < 1:
         raise InputError("--workers", str(workers), "use at least 1")
     limit = None if time_limit is None else parse_rational(time_limit, "--time-limit")
@@ -48,19 +72,42 @@ def threshold(game, horizon, discount, rows, method, parameters, rtol, time_limi
             result = api.structural_threshold(parameters, progress)
         else:
             loaded = load(game, horizon=horizon, discount=discount, rows=rows)
-            result = api.threshold(loaded, method=method, rtol=rtol, time_limit=None if limit is None else float(limit),
-                                   modulus_at=list(modulus_at), max_entries=max_entries, workers=workers,
-                                   alpha_min=alpha_min, executor=None if dask is None else _dask(dask), checkpoint=checkpoint, progress=progress)
+            result = api.threshold(
+                loaded,
+                method=method,
+                rtol=rtol,
+                time_limit=None if limit is None else float(limit),
+                modulus_at=list(modulus_at),
+                max_entries=max_entries,
+                workers=workers,
+                alpha_min=alpha_min,
+                executor=None if dask is None else _dask(dask),
+                checkpoint=checkpoint,
+                progress=progress,
+            )
     path = None
     if output is not None and result.document is not None:
         path = str(result.save(output))
     if as_json:
-        print_json({"status": result.status, "alpha_star": result.alpha_star, "alpha_multiple": result.alpha_multiple,
-                    "ratio": result.ratio, "alpha_two_maxima": result.alpha_two_maxima, "method": result.method, "game_sha256": result.game_sha256,
-                    "horizon": result.horizon, "policy_parameters": result.policy_parameters,
-                    "seconds": round(result.seconds, 3), "certificate": path, "modulus": result.modulus,
-                    "forms": {k: rational_text(v) for k, v in result.forms.items()}, "engine": result.engine,
-                    "reason": result.reason})
+        print_json(
+            {
+                "status": result.status,
+                "alpha_star": result.alpha_star,
+                "alpha_multiple": result.alpha_multiple,
+                "ratio": result.ratio,
+                "alpha_two_maxima": result.alpha_two_maxima,
+                "method": result.method,
+                "game_sha256": result.game_sha256,
+                "horizon": result.horizon,
+                "policy_parameters": result.policy_parameters,
+                "seconds": round(result.seconds, 3),
+                "certificate": path,
+                "modulus": result.modulus,
+                "forms": {k: rational_text(v) for k, v in result.forms.items()},
+                "engine": result.engine,
+                "reason": result.reason,
+            }
+        )
     else:
         _print(result, path)
     return DONE if result.status == "proved" else UNDECIDED
@@ -73,8 +120,12 @@ def _dask(address: str) -> Executor:
         raise InputError("--dask", "dask is not installed", "install the extra: pip install 'certify[dask]'") from None
     try:
         return Client(address, timeout=10).get_executor()
-    except (OSError, ValueError, TypeError) as error:   # TypeError: tls:// without certificates
-        raise InputError("--dask", f"no scheduler at {address} ({type(error).__name__})", "give the address that dask-scheduler printed") from None
+    except (OSError, ValueError, TypeError) as error:  # TypeError: tls:// without certificates
+        raise InputError(
+            "--dask",
+            f"no scheduler at {address} ({type(error).__name__})",
+            "give the address that dask-scheduler printed",
+        ) from None
 
 
 def _print(result: api.ThresholdResult, path: str | None) -> None:
@@ -85,12 +136,16 @@ def _print(result: api.ThresholdResult, path: str | None) -> None:
     print("  for every temperature alpha >= alpha* there is exactly one stationary policy; every trajectory of the")
     print("  softmax policy-gradient flow converges to it, and it is fixed by every symmetry of the game.")
     if result.alpha_multiple is not None:
-        print(f"alpha_multiple = {shown(result.alpha_multiple, up=False)}   (ratio {math.ceil(result.ratio * 1e6) / 1e6:.6f})")
+        print(
+            f"alpha_multiple = {shown(result.alpha_multiple, up=False)}   (ratio {math.ceil(result.ratio * 1e6) / 1e6:.6f})"
+        )
         print("  there at least two stationary policies are proved to exist: training can end in different policies")
         if result.alpha_two_maxima is not None:
             print(f"  two strict local maxima are proved at {shown(result.alpha_two_maxima, up=False)}")
     if result.modulus:
-        print(f"  strongly concave at alpha*, modulus at least {shown(result.modulus, up=False)}, on the region named in the certificate")
+        print(
+            f"  strongly concave at alpha*, modulus at least {shown(result.modulus, up=False)}, on the region named in the certificate"
+        )
     elif isinstance(result.modulus, Fraction):
         print("  uniqueness only at alpha* itself (modulus 0 there)")
     print(f"  method: {result.method}; checked by the {result.engine} engine; {result.seconds:.1f} s")

@@ -29,9 +29,14 @@ def approx_runs(tree: Tree, alpha: Fraction, *, starts: int, seed: int, time_lim
     for number in range(starts):
         if time.monotonic() > deadline:
             break
-        start = tree.uniform() if number == 0 else [
-            [0.999 * rng.dirichlet(np.full(p.shape[1], 0.3), size=len(p)) + 0.001 / p.shape[1] for p in row]
-            for row in tree.uniform()]
+        start = (
+            tree.uniform()
+            if number == 0
+            else [
+                [0.999 * rng.dirichlet(np.full(p.shape[1], 0.3), size=len(p)) + 0.001 / p.shape[1] for p in row]
+                for row in tree.uniform()
+            ]
+        )
         policy, residual = approx_stationary(plan, float(1 / alpha), start, tolerance=_TOLERANCE)
         flat = np.concatenate([p.ravel() for row in policy for p in row])
         if residual < _SETTLED and flat.min() > 0 and all(np.abs(flat - other).max() > 1e-4 for other, _ in found):
@@ -39,8 +44,9 @@ def approx_runs(tree: Tree, alpha: Fraction, *, starts: int, seed: int, time_lim
     return [policy for _, policy in found]
 
 
-def proved_runs(tree: Tree, alpha: Fraction, *, starts: int = 24, seed: int = 0,
-                time_limit: float = math.inf) -> list[StationaryProof]:
+def proved_runs(
+    tree: Tree, alpha: Fraction, *, starts: int = 24, seed: int = 0, time_limit: float = math.inf
+) -> list[StationaryProof]:
     """A proof for each limit that admits one, pairwise different policies; no run and no proof
     begins after `time_limit` seconds (one proof is always tried).
 

@@ -47,14 +47,16 @@ class CrossPlay:
         Raises `InputError` where there is only one policy.
         """
         sp, xp = (self.sp_value, self.xp_value) if of == "J" else (self.sp_reward, self.xp_reward)
-        pairs = [(j, k) for j in range(len(sp)) for k in range(len(sp))
-                 if j != k and (pair is None or {j, k} == set(pair))]
+        pairs = [
+            (j, k) for j in range(len(sp)) for k in range(len(sp)) if j != k and (pair is None or {j, k} == set(pair))
+        ]
         if not pairs:
             raise InputError("policies", "fewer than two", "cross-play needs two policies")
         terms = [(sp[k], role[j][k]) for role in xp for j, k in pairs]
         count = len(terms)
-        return Enclosure(sum(s.lower - x.upper for s, x in terms) / count,
-                         sum(s.upper - x.lower for s, x in terms) / count)
+        return Enclosure(
+            sum(s.lower - x.upper for s, x in terms) / count, sum(s.upper - x.lower for s, x in terms) / count
+        )
 
 
 def cross_play(tree: Tree, alpha: Fraction | int, policies: Sequence[PolicyBox]) -> CrossPlay:
@@ -84,8 +86,10 @@ def cross_play(tree: Tree, alpha: Fraction | int, policies: Sequence[PolicyBox])
 
     n, m = tree.number_of_agents, len(policies)
     sp = [play((j,) * n) for j in range(m)]
-    xp = [[[play(tuple(j if i == role else k for i in range(n))) for k in range(m)] for j in range(m)]
-          for role in range(n)]
+    xp = [
+        [[play(tuple(j if i == role else k for i in range(n))) for k in range(m)] for j in range(m)]
+        for role in range(n)
+    ]
 
     def part(which: int) -> tuple:
         return tuple(tuple(tuple(cell[which] for cell in row) for row in table) for table in xp)
@@ -124,8 +128,7 @@ def orbit_of_policy(proof: StationaryProof, group: SymmetryGroup, *, limit: int 
         lower[image], upper[image] = proof.lower, proof.upper
         return lower, upper
 
-    found: list[tuple[GameMap, tuple[np.ndarray, np.ndarray]]] = [
-        (identity_map(tree.game), (proof.lower, proof.upper))]
+    found: list[tuple[GameMap, tuple[np.ndarray, np.ndarray]]] = [(identity_map(tree.game), (proof.lower, proof.upper))]
     for mapping, _ in found:  # grows while it is walked: a breadth-first search
         for g in group.generators:
             image = g.after(mapping)

@@ -52,11 +52,15 @@ def study_text(study: CrossPlayStudy, alpha: Fraction) -> str:
     """The same for people."""
     lines = []
     if study.relation == "equal":
-        lines.append(f"cross-play equals self-play: the stationary policy is unique for every alpha >= "
-                     f"{study.alpha_star}, and {alpha} is one of them")
+        lines.append(
+            f"cross-play equals self-play: the stationary policy is unique for every alpha >= "
+            f"{study.alpha_star}, and {alpha} is one of them"
+        )
     elif study.relation == "gap" and study.orbit is not None:
-        lines.append(f"a stationary policy is proved to exist whose images under the group of order {study.group_order} "
-                     f"are {len(study.orbit.policies)} different stationary policies")
+        lines.append(
+            f"a stationary policy is proved to exist whose images under the group of order {study.group_order} "
+            f"are {len(study.orbit.policies)} different stationary policies"
+        )
     elif study.relation == "gap":
         lines.append(f"{len(study.table.sp_reward)} different stationary policies are proved to exist")
     if study.table is not None:
@@ -88,7 +92,12 @@ def pairs_json(estimate: PairEstimate, self_play: Fraction) -> dict[str, Any]:
 
 def pairs_text(estimate: PairEstimate, self_play: Fraction) -> str:
     """The same for people."""
-    error = "no standard error from one pair" if estimate.approx_standard_error is None else (
-        f"standard error {estimate.approx_standard_error:.6g} (ddof = 1)")
-    return (f"cross-play from {estimate.pairs} disjoint pairs of runs: mean {float(estimate.mean):.6g}, {error}\n"
-            f"self-play of all runs: mean {float(self_play):.6g}")
+    error = (
+        "no standard error from one pair"
+        if estimate.approx_standard_error is None
+        else (f"standard error {estimate.approx_standard_error:.6g} (ddof = 1)")
+    )
+    return (
+        f"cross-play from {estimate.pairs} disjoint pairs of runs: mean {float(estimate.mean):.6g}, {error}\n"
+        f"self-play of all runs: mean {float(self_play):.6g}"
+    )

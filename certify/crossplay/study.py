@@ -66,8 +66,15 @@ def study_policies(game: Game, alpha: Fraction, policies: Sequence[PolicyBox]) -
     return CrossPlayStudy("proved", "given", table, gaps["return"], "return", gaps, group_order=order)
 
 
-def study(game: Game, alpha: Fraction, *, starts: int = 24, seed: int = 0, time_limit: float = 60.0,
-          threshold: Callable[[Game], Fraction | None] = lambda game: None) -> CrossPlayStudy:
+def study(
+    game: Game,
+    alpha: Fraction,
+    *,
+    starts: int = 24,
+    seed: int = 0,
+    time_limit: float = 60.0,
+    threshold: Callable[[Game], Fraction | None] = lambda game: None,
+) -> CrossPlayStudy:
     """Look for stationary policies that are incompatible; where there seems to be one policy only,
     ask `threshold` for a certified alpha_star.  `time_limit` bounds the search, in seconds.
 
@@ -91,9 +98,17 @@ def study(game: Game, alpha: Fraction, *, starts: int = 24, seed: int = 0, time_
     alpha_star = threshold(game)
     if alpha_star is None or alpha < alpha_star:
         bound = "none was proved" if alpha_star is None else f"it is proved from {alpha_star} on"
-        return CrossPlayStudy("undecided", None, None, None, None, {}, alpha_star,
-                              reason=f"{failure or 'one stationary policy was found'}, and uniqueness is not "
-                                     f"proved at this temperature ({bound})")
+        return CrossPlayStudy(
+            "undecided",
+            None,
+            None,
+            None,
+            None,
+            {},
+            alpha_star,
+            reason=f"{failure or 'one stationary policy was found'}, and uniqueness is not "
+            f"proved at this temperature ({bound})",
+        )
     zero = Enclosure(Fraction(0), Fraction(0))
     table = cross_play(tree, alpha, [proofs[0].policy]) if proofs else None
     return CrossPlayStudy("proved", "equal", table, zero, "return", {"return": zero, "J": zero}, alpha_star)
@@ -114,12 +129,22 @@ def _best_orbit(proofs: Sequence[StationaryProof], group: SymmetryGroup, alpha: 
     return best
 
 
-def _gap_study(proofs: Sequence[StationaryProof], orbit: Orbit | None, order: int | None,
-               alpha: Fraction) -> CrossPlayStudy:
+def _gap_study(
+    proofs: Sequence[StationaryProof], orbit: Orbit | None, order: int | None, alpha: Fraction
+) -> CrossPlayStudy:
     policies = orbit.policies if orbit else [proof.policy for proof in proofs]
     table = cross_play(proofs[0].tree, alpha, policies)
     gaps = {of: table.gap(of) for of in ("return", "J")}
     of = "return" if gaps["return"].lower > 0 else "J"
     status = "proved" if gaps[of].lower > 0 else "undecided"
-    return CrossPlayStudy(status, "gap", table, gaps[of], of, gaps, orbit=orbit, group_order=order,
-                          reason=None if status == "proved" else "the enclosures of the gap contain 0")
+    return CrossPlayStudy(
+        status,
+        "gap",
+        table,
+        gaps[of],
+        of,
+        gaps,
+        orbit=orbit,
+        group_order=order,
+        reason=None if status == "proved" else "the enclosures of the gap contain 0",
+    )

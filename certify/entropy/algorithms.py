@@ -84,8 +84,9 @@ def _rloo(policy: Policy, rows: Rows, values: Values) -> Direction:
 def _grpo(policy: Policy, rows: Rows, values: Values) -> Direction:
     std, delta = values["std"], values["delta"]
     if values["group"] is None:
-        effective = [groups.expected_grpo(s, row, values["group_size"], std, delta)
-                     for s, row in zip(policy, rows, strict=True)]
+        effective = [
+            groups.expected_grpo(s, row, values["group_size"], std, delta) for s, row in zip(policy, rows, strict=True)
+        ]
         return expected_gradient(policy, effective, average="all groups")
     advantages = groups.grpo_advantages(_group_rewards(policy, rows, values), std, delta)
     return sampled_gradient(policy, values["state"], values["group"], advantages)
@@ -100,11 +101,17 @@ def _clipped(policy: Policy, rows: Rows, values: Values) -> Direction:
 
 def _gspo(policy: Policy, rows: Rows, values: Values) -> Direction:
     if values["sequences"] is None:
-        raise InputError("parameters", "gspo needs sequences",
-                         'add --param sequences=FILE with [{"tokens": [[state, action], ...]}, ...]')
+        raise InputError(
+            "parameters",
+            "gspo needs sequences",
+            'add --param sequences=FILE with [{"tokens": [[state, action], ...]}, ...]',
+        )
     if len(rows[0]) != len(values["sequences"]):
-        raise InputError("advantages", f"{len(rows[0])} numbers for {len(values['sequences'])} sequences",
-                         "give one number per sequence")
+        raise InputError(
+            "advantages",
+            f"{len(rows[0])} numbers for {len(values['sequences'])} sequences",
+            "give one number per sequence",
+        )
     old = values["old"]
     if old is not None and [s.size for s in old] != [s.size for s in policy]:
         raise InputError("parameter old", "not the shape of the policy", "give the same states and actions")
@@ -132,8 +139,7 @@ def _entropy_bonus(policy: Policy, rows: Rows, values: Values) -> Direction:
     with_bonus = []
     for state, row in zip(policy, plain.rows, strict=True):
         balls, weight = state.balls(), ball(state.weight)
-        with_bonus.append(tuple(u - tau * weight * p * x
-                                for u, p, x in zip(row, balls.pi, balls.centred, strict=True)))
+        with_bonus.append(tuple(u - tau * weight * p * x for u, p, x in zip(row, balls.pi, balls.centred, strict=True)))
     return Direction(tuple(with_bonus))
 
 
@@ -144,49 +150,122 @@ _GROUP = {
 _OLD = {"old": Parameter("policy", None, "the behaviour policy; default: the policy itself")}
 _FIFTH = Fraction(1, 5)
 
-ALGORITHMS: Mapping[str, Algorithm] = {a.name: a for a in (
-    Algorithm("reinforce", "u = π ∘ (A − E_π A): the expected gradient; a baseline drops out",
-              "Williams 1992; theory, section 10", _reinforce,
-              {"baseline": Parameter("number", Fraction(0), "subtracted from every advantage")}),
-    Algorithm("reinforce-sample", "u = (A_k − b)(e_k − π) for one sampled action k", "Williams 1992",
-              _reinforce_sample,
-              {"action": Parameter("index", None, "the sampled action k"),
-               "baseline": Parameter("number", Fraction(0), "b"),
-               "state": Parameter("index", 0, "the state in which it was sampled")}),
-    Algorithm("natural", "u = A − E_π A in every state (the Fisher metric cancels π and d(s))",
-              "Kakade 2001", _natural, {}),
-    Algorithm("rloo", "u = (1/G) Σ_i (r_i − mean of the others)(e_{k_i} − π)",
-              "Kool et al. 2019; Ahmadian et al. 2024", _rloo, _GROUP),
-    Algorithm("grpo", "u = (1/G) Σ_i (r_i − mean)/(std + δ) (e_{k_i} − π); std=none leaves the division out",
-              "Shao et al. 2024; Liu et al. 2025 (no division)", _grpo,
-              {**_GROUP, "group_size": Parameter("size", 8, "G, where no group is given"),
-               "std": Parameter(("population", "sample", "none"), "population", "which standard deviation"),
-               "delta": Parameter("nonnegative", Fraction(0), "added to the standard deviation")}),
-    Algorithm("ppo", "gradient of E_old[min(ρA, clip(ρ, 1 − ε, 1 + ε)A)] at the policy",
-              "Schulman et al. 2017", _clipped,
-              {**_OLD, "eps": Parameter("fraction", _FIFTH, "ε"),
-               "eps_low": Parameter("fraction", None, "overrides ε below"),
-               "eps_high": Parameter("nonnegative", None, "overrides ε above")}),
-    Algorithm("dapo", "PPO with asymmetric limits 1 − ε_low, 1 + ε_high", "Yu et al. 2025", _clipped,
-              {**_OLD, "eps_low": Parameter("fraction", _FIFTH, "ε_low"),
-               "eps_high": Parameter("nonnegative", Fraction(7, 25), "ε_high")}),
-    Algorithm("gspo", "PPO on sequences with the ratio (π(y)/π_old(y))^{1/|y|}", "Zheng et al. 2025", _gspo,
-              {**_OLD, "sequences": Parameter("sequences", None, "tokens as [state, action], per sequence"),
-               "eps_low": Parameter("fraction", Fraction(3, 10000), "ε_low"),
-               "eps_high": Parameter("nonnegative", Fraction(4, 10000), "ε_high")}, per_sequence=True),
-    Algorithm("repo", "u = π ∘ (A − βL − E_π A); beta=neutral takes β* = E[πÃL]/E[πL²]",
-              "arXiv 2603.11682, after theory, section 10", _repo,
-              {"beta": Parameter("number|neutral", Fraction(0), "β, or neutral")}),
-    Algorithm("repo-d", "REPO with β = ζ E[πÃL], the first-order loss per unit step",
-              "arXiv 2603.11682, after theory, section 10", _repo_d,
-              {"zeta": Parameter("number", Fraction(1), "ζ; above 0 it opposes collapse")}),
-    Algorithm("repo-r", "A > 0: max(0, A(1 − ζ log π)); A < 0: min(0, A(1 + ζ log π))",
-              "arXiv 2603.11682, after theory, section 10", _repo_r,
-              {"zeta": Parameter("number", Fraction(1, 100), "ζ"),
-               "clamp": Parameter("positive", None, "log π is clamped below at −clamp")}),
-    Algorithm("entropy-bonus", "u = π ∘ (A − E_π A) + τ∇H with ∇H = −π ∘ L", "Williams and Peng 1991",
-              _entropy_bonus, {"coefficient": Parameter("number", Fraction(1, 100), "τ")}),
-)}
+ALGORITHMS: Mapping[str, Algorithm] = {
+    a.name: a
+    for a in (
+        Algorithm(
+            "reinforce",
+            "u = π ∘ (A − E_π A): the expected gradient; a baseline drops out",
+            "Williams 1992; theory, section 10",
+            _reinforce,
+            {"baseline": Parameter("number", Fraction(0), "subtracted from every advantage")},
+        ),
+        Algorithm(
+            "reinforce-sample",
+            "u = (A_k − b)(e_k − π) for one sampled action k",
+            "Williams 1992",
+            _reinforce_sample,
+            {
+                "action": Parameter("index", None, "the sampled action k"),
+                "baseline": Parameter("number", Fraction(0), "b"),
+                "state": Parameter("index", 0, "the state in which it was sampled"),
+            },
+        ),
+        Algorithm(
+            "natural",
+            "u = A − E_π A in every state (the Fisher metric cancels π and d(s))",
+            "Kakade 2001",
+            _natural,
+            {},
+        ),
+        Algorithm(
+            "rloo",
+            "u = (1/G) Σ_i (r_i − mean of the others)(e_{k_i} − π)",
+            "Kool et al. 2019; Ahmadian et al. 2024",
+            _rloo,
+            _GROUP,
+        ),
+        Algorithm(
+            "grpo",
+            "u = (1/G) Σ_i (r_i − mean)/(std + δ) (e_{k_i} − π); std=none leaves the division out",
+            "Shao et al. 2024; Liu et al. 2025 (no division)",
+            _grpo,
+            {
+                **_GROUP,
+                "group_size": Parameter("size", 8, "G, where no group is given"),
+                "std": Parameter(("population", "sample", "none"), "population", "which standard deviation"),
+                "delta": Parameter("nonnegative", Fraction(0), "added to the standard deviation"),
+            },
+        ),
+        Algorithm(
+            "ppo",
+            "gradient of E_old[min(ρA, clip(ρ, 1 − ε, 1 + ε)A)] at the policy",
+            "Schulman et al. 2017",
+            _clipped,
+            {
+                **_OLD,
+                "eps": Parameter("fraction", _FIFTH, "ε"),
+                "eps_low": Parameter("fraction", None, "overrides ε below"),
+                "eps_high": Parameter("nonnegative", None, "overrides ε above"),
+            },
+        ),
+        Algorithm(
+            "dapo",
+            "PPO with asymmetric limits 1 − ε_low, 1 + ε_high",
+            "Yu et al. 2025",
+            _clipped,
+            {
+                **_OLD,
+                "eps_low": Parameter("fraction", _FIFTH, "ε_low"),
+                "eps_high": Parameter("nonnegative", Fraction(7, 25), "ε_high"),
+            },
+        ),
+        Algorithm(
+            "gspo",
+            "PPO on sequences with the ratio (π(y)/π_old(y))^{1/|y|}",
+            "Zheng et al. 2025",
+            _gspo,
+            {
+                **_OLD,
+                "sequences": Parameter("sequences", None, "tokens as [state, action], per sequence"),
+                "eps_low": Parameter("fraction", Fraction(3, 10000), "ε_low"),
+                "eps_high": Parameter("nonnegative", Fraction(4, 10000), "ε_high"),
+            },
+            per_sequence=True,
+        ),
+        Algorithm(
+            "repo",
+            "u = π ∘ (A − βL − E_π A); beta=neutral takes β* = E[πÃL]/E[πL²]",
+            "arXiv 2603.11682, after theory, section 10",
+            _repo,
+            {"beta": Parameter("number|neutral", Fraction(0), "β, or neutral")},
+        ),
+        Algorithm(
+            "repo-d",
+            "REPO with β = ζ E[πÃL], the first-order loss per unit step",
+            "arXiv 2603.11682, after theory, section 10",
+            _repo_d,
+            {"zeta": Parameter("number", Fraction(1), "ζ; above 0 it opposes collapse")},
+        ),
+        Algorithm(
+            "repo-r",
+            "A > 0: max(0, A(1 − ζ log π)); A < 0: min(0, A(1 + ζ log π))",
+            "arXiv 2603.11682, after theory, section 10",
+            _repo_r,
+            {
+                "zeta": Parameter("number", Fraction(1, 100), "ζ"),
+                "clamp": Parameter("positive", None, "log π is clamped below at −clamp"),
+            },
+        ),
+        Algorithm(
+            "entropy-bonus",
+            "u = π ∘ (A − E_π A) + τ∇H with ∇H = −π ∘ L",
+            "Williams and Peng 1991",
+            _entropy_bonus,
+            {"coefficient": Parameter("number", Fraction(1, 100), "τ")},
+        ),
+    )
+}
 
 
 def find_algorithm(name: str) -> Algorithm:

@@ -35,8 +35,14 @@ _UP = 1 + 2.0**-40  # more than covers the ≤ 30 roundings of a chain of non-ne
 _PIECES = (4, 16, 64)
 
 
-def batch_signs(weights: np.ndarray, advantages: np.ndarray, algorithm: str = "reinforce",
-                step: float | None = None, *, fall_back: bool = True) -> np.ndarray:
+def batch_signs(
+    weights: np.ndarray,
+    advantages: np.ndarray,
+    algorithm: str = "reinforce",
+    step: float | None = None,
+    *,
+    fall_back: bool = True,
+) -> np.ndarray:
     """The certified sign of the entropy change of each row's step: 1, −1, or 0 for undecided.
 
     Parameters
@@ -62,7 +68,9 @@ def batch_signs(weights: np.ndarray, advantages: np.ndarray, algorithm: str = "r
         rows = np.flatnonzero((signs == 0) & ~changes)
         if len(rows):
             part = Balls(log_weights.mid[rows], log_weights.rad[rows])
-            signs[rows], changes[rows] = _signs_by_pieces(weights[rows], part, advantages[rows], algorithm, step, pieces)
+            signs[rows], changes[rows] = _signs_by_pieces(
+                weights[rows], part, advantages[rows], algorithm, step, pieces
+            )
     if fall_back:
         for b in np.flatnonzero((signs == 0) & ~changes):
             signs[b] = _exact_sign(weights[b], advantages[b], algorithm, step)
@@ -71,8 +79,11 @@ def batch_signs(weights: np.ndarray, advantages: np.ndarray, algorithm: str = "r
 
 def _check(weights: np.ndarray, advantages: np.ndarray, algorithm: str, step: float | None) -> None:
     if weights.ndim != 2 or weights.shape != advantages.shape or weights.shape[1] == 0:
-        raise InputError("batch", f"weights of shape {weights.shape}, advantages of shape {advantages.shape}",
-                         "give two arrays of the same shape (policies, actions)")
+        raise InputError(
+            "batch",
+            f"weights of shape {weights.shape}, advantages of shape {advantages.shape}",
+            "give two arrays of the same shape (policies, actions)",
+        )
     if not (np.all(weights > 0) and np.all(np.isfinite(weights))):
         raise InputError("batch", "a weight that is not a positive finite number", "give positive weights")
     if not np.all(np.isfinite(advantages)):
@@ -89,8 +100,9 @@ def _spread(pi: Balls, advantages: np.ndarray, algorithm: str) -> Balls:
     return centred if algorithm == "natural" else _centre(pi, pi * centred)
 
 
-def _first_signs(weights: np.ndarray, log_weights: Balls, advantages: np.ndarray, algorithm: str,
-                 step: float | None) -> np.ndarray:
+def _first_signs(
+    weights: np.ndarray, log_weights: Balls, advantages: np.ndarray, algorithm: str, step: float | None
+) -> np.ndarray:
     """Signs of the slope at 0 (`step` None), or over the one piece [0, step]."""
     with np.errstate(all="ignore"):  # overflow turns into inf or nan, which decides nothing
         exact = Balls.exact(weights)
@@ -100,8 +112,9 @@ def _first_signs(weights: np.ndarray, log_weights: Balls, advantages: np.ndarray
         return slope.signs()[:, 0]
 
 
-def _signs_by_pieces(weights: np.ndarray, log_weights: Balls, advantages: np.ndarray, algorithm: str,
-                     step: float, pieces: int) -> tuple[np.ndarray, np.ndarray]:
+def _signs_by_pieces(
+    weights: np.ndarray, log_weights: Balls, advantages: np.ndarray, algorithm: str, step: float, pieces: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Signs over (0, step] where every piece is settled, and which rows provably change sign."""
     with np.errstate(all="ignore"):
         exact = Balls.exact(weights)
@@ -145,10 +158,11 @@ def _slope_over(pi: Balls, log_pi: Balls, spread: Balls, radius: float) -> Balls
     excess = 2 * t * rho * _UP  # ρ − 1 = 2t/(1 − 2t)
     variance = upper_sum(p * v * v)
     e = excess * upper_sum(p * x) + radius * radius * rho * variance
-    curvature = (rho * (upper_sum(p * x * v * v) + radius * upper_sum(p * v * v * v) + e * variance)
-                 + 2 * radius * rho * rho * variance
-                 * (upper_sum(p * x * v) + radius * variance + e * upper_sum(p * v))
-                 + rho * variance) * _UP + TINY
+    curvature = (
+        rho * (upper_sum(p * x * v * v) + radius * upper_sum(p * v * v * v) + e * variance)
+        + 2 * radius * rho * rho * variance * (upper_sum(p * x * v) + radius * variance + e * upper_sum(p * v))
+        + rho * variance
+    ) * _UP + TINY
     return Balls(slope.mid, (slope.rad + radius * curvature) * _UP)
 
 

@@ -55,8 +55,9 @@ def surviving(ratio: Fraction | arb, advantage: RationalEnclosure, eps_low: Frac
     return arb(min(outcomes)).union(arb(max(outcomes)))
 
 
-def clipped_direction(policy: Policy, old: Policy, advantages: Sequence[Numbers],
-                      eps_low: Fraction, eps_high: Fraction) -> Direction:
+def clipped_direction(
+    policy: Policy, old: Policy, advantages: Sequence[Numbers], eps_low: Fraction, eps_high: Fraction
+) -> Direction:
     """The gradient at `policy` of Σ_s d(s) E_{π_old}[min(ρA, clip(ρ, 1 − ε_low, 1 + ε_high) A)].
 
     Because π_old ρ = π it is the expected gradient with the advantages of clipped actions set to
@@ -64,9 +65,10 @@ def clipped_direction(policy: Policy, old: Policy, advantages: Sequence[Numbers]
     """
     if len(old) != len(policy):
         raise InputError("old policy", f"{len(old)} states instead of {len(policy)}", "give the same states")
-    kept = [tuple(ball(a) * surviving(r, a, eps_low, eps_high)
-                  for r, a in zip(ratios(state, before), row, strict=True))
-            for state, before, row in zip(policy, old, advantages, strict=True)]
+    kept = [
+        tuple(ball(a) * surviving(r, a, eps_low, eps_high) for r, a in zip(ratios(state, before), row, strict=True))
+        for state, before, row in zip(policy, old, advantages, strict=True)
+    ]
     return expected_gradient(policy, kept)
 
 
@@ -84,14 +86,23 @@ def sequence_ratio(policy: Policy, old: Policy | None, sequence: TokenSequence) 
         return arb(1)
     total = arb(0)
     for t, (s, a) in enumerate(sequence.tokens):
-        before = (ball(sequence.old_log_probabilities[t]) if sequence.old_log_probabilities is not None
-                  else old[s].balls().log_pi[a])
+        before = (
+            ball(sequence.old_log_probabilities[t])
+            if sequence.old_log_probabilities is not None
+            else old[s].balls().log_pi[a]
+        )
         total += policy[s].balls().log_pi[a] - before
     return (total / len(sequence.tokens)).exp()
 
 
-def gspo_direction(policy: Policy, old: Policy | None, sequences: Sequence[TokenSequence], advantages: Numbers,
-                   eps_low: Fraction, eps_high: Fraction) -> Direction:
+def gspo_direction(
+    policy: Policy,
+    old: Policy | None,
+    sequences: Sequence[TokenSequence],
+    advantages: Numbers,
+    eps_low: Fraction,
+    eps_high: Fraction,
+) -> Direction:
     """The gradient at `policy` of GSPO's objective over the given group of sequences.
 
     (1/G) Σ_i min(s_i A_i, clip(s_i) A_i) with s_i the sequence ratio; its gradient in the state x

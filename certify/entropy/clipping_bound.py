@@ -75,10 +75,19 @@ def clipping_bound(old: StatePolicy, new: StatePolicy, eps_low: Fraction, eps_hi
     before, after = old.balls().entropy, new.balls().entropy
     inside = [_between(r, 1 - eps_low, 1 + eps_high) for r in ratios(new, old)]
     low, high = ball(1 - eps_low) * before, ball(1 + eps_high) * before
-    holds = [True if after >= low else False if after < low else None,
-             True if after <= high else False if after > high else None]
-    return ClippingBound(enclosure(before), enclosure(after), enclosure(low), enclosure(high),
-                         _verdict(inside), _verdict(holds), inside.index(False) if False in inside else None)
+    holds = [
+        True if after >= low else False if after < low else None,
+        True if after <= high else False if after > high else None,
+    ]
+    return ClippingBound(
+        enclosure(before),
+        enclosure(after),
+        enclosure(low),
+        enclosure(high),
+        _verdict(inside),
+        _verdict(holds),
+        inside.index(False) if False in inside else None,
+    )
 
 
 @dataclass(frozen=True)
@@ -114,8 +123,9 @@ def ppo_overshoot(state: StatePolicy, advantages: Numbers, eta: Fraction, eps: F
     path = EntropyPath(policy, direction("ppo", policy, (advantages,), {"eps": eps}))
     after = path.probabilities_at(eta)[0]
     found = [p / q for p, q in zip(after, state.balls().pi, strict=True)]
-    violations = [(max(enclosure(r - ball(1 + eps)).lower, enclosure(ball(1 - eps) - r).lower), a)
-                  for a, r in enumerate(found)]
+    violations = [
+        (max(enclosure(r - ball(1 + eps)).lower, enclosure(ball(1 - eps) - r).lower), a) for a, r in enumerate(found)
+    ]
     worst, action = max(violations)
     if worst <= 0:
         return None

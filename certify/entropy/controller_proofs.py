@@ -73,18 +73,36 @@ def prove_zeta(above: Rule = zeta_above, below: Rule | None = None) -> tuple[Pro
     return (
         _decide("range above", "|ζ'| in [ζ_min, ζ_max] above target", valid, within(up(zeta))),
         _decide("range below", "|ζ'| in [ζ_min, ζ_max] below target", valid, within(down(zeta))),
-        _decide("falls above", "ζ' < ζ above target unless ζ = ζ' = −ζ_max", valid,
-                z3.Or(up(zeta) < zeta, z3.And(zeta == -high, up(zeta) == -high))),
-        _decide("rises below", "ζ' > ζ below target unless ζ = ζ' = ζ_max", valid,
-                z3.Or(down(zeta) > zeta, z3.And(zeta == high, down(zeta) == high))),
+        _decide(
+            "falls above",
+            "ζ' < ζ above target unless ζ = ζ' = −ζ_max",
+            valid,
+            z3.Or(up(zeta) < zeta, z3.And(zeta == -high, up(zeta) == -high)),
+        ),
+        _decide(
+            "rises below",
+            "ζ' > ζ below target unless ζ = ζ' = ζ_max",
+            valid,
+            z3.Or(down(zeta) > zeta, z3.And(zeta == high, down(zeta) == high)),
+        ),
         _decide("mirror", "the two sides are mirror images", valid, down(zeta) == -up(-zeta)),
-        _decide("countdown", "a positive state loses one binade a step, then becomes −ζ_min",
-                [*valid, cell, z3.Or(p == 1, p >= 2)],
-                z3.If(p == 1, up(zeta) == -low, z3.And(p / 2 * low <= up(zeta), up(zeta) < p * low))),
-        _decide("buildup", "a negative state doubles until −ζ_max",
-                [*valid, zeta < 0, p >= 1, zeta <= -least], z3.And(up(zeta) <= -twice, up(zeta) < 0)),
-        _decide("two-cycle", "ζ_max >= 2ζ_min: against 'above iff ζ > c', five steps after a crossing "
-                "every state repeats with period 2", *_two_cycle(zeta, up, down, [*valid, high >= 2 * low])),
+        _decide(
+            "countdown",
+            "a positive state loses one binade a step, then becomes −ζ_min",
+            [*valid, cell, z3.Or(p == 1, p >= 2)],
+            z3.If(p == 1, up(zeta) == -low, z3.And(p / 2 * low <= up(zeta), up(zeta) < p * low)),
+        ),
+        _decide(
+            "buildup",
+            "a negative state doubles until −ζ_max",
+            [*valid, zeta < 0, p >= 1, zeta <= -least],
+            z3.And(up(zeta) <= -twice, up(zeta) < 0),
+        ),
+        _decide(
+            "two-cycle",
+            "ζ_max >= 2ζ_min: against 'above iff ζ > c', five steps after a crossing every state repeats with period 2",
+            *_two_cycle(zeta, up, down, [*valid, high >= 2 * low]),
+        ),
     )
 
 
@@ -102,10 +120,16 @@ def refute_two_cycle() -> Proof:
     def up(x: Any) -> Any:
         return zeta_above(x, low, high, z3.If)
 
-    valid = [low > 0, high >= low, z3.Or(zeta == 0, z3.And(low <= zeta, zeta <= high),
-                                         z3.And(-high <= zeta, zeta <= -low))]
-    return _decide("two-cycle without ζ_max >= 2ζ_min", "five steps after a crossing every state repeats "
-                   "with period 2", *_two_cycle(zeta, up, lambda x: -up(-x), valid))
+    valid = [
+        low > 0,
+        high >= low,
+        z3.Or(zeta == 0, z3.And(low <= zeta, zeta <= high), z3.And(-high <= zeta, zeta <= -low)),
+    ]
+    return _decide(
+        "two-cycle without ζ_max >= 2ζ_min",
+        "five steps after a crossing every state repeats with period 2",
+        *_two_cycle(zeta, up, lambda x: -up(-x), valid),
+    )
 
 
 def _two_cycle(zeta: Any, up: Rule, down: Rule, valid: list[Any]) -> tuple[list[Any], Any]:
@@ -144,13 +168,28 @@ def prove_adapo(rule: Rule = adapo_step) -> tuple[Proof, ...]:
     crosses = (eps > threshold) != (first > threshold)
     return (
         _decide("range", "ε_high stays in [least, most]", valid, z3.And(least <= either, either <= most)),
-        _decide("rises below", "ε_high rises below target unless it is at `most`", valid,
-                z3.Or(up > eps, z3.And(eps == most, up == most))),
-        _decide("falls above", "ε_high falls above target unless it is at `least`", valid,
-                z3.Or(down < eps, z3.And(eps == least, down == least))),
-        _decide("progress", "a step gains `change` or reaches the limit", valid,
-                z3.And(z3.Or(up == most, up == eps + change), z3.Or(down == least, down == eps - change))),
-        _decide("amplitude", "around a threshold two successive steps move ε_high by at most `change` each",
-                [*valid, crosses], z3.And(first - eps <= change, eps - first <= change,
-                                          second - first <= change, first - second <= change)),
+        _decide(
+            "rises below",
+            "ε_high rises below target unless it is at `most`",
+            valid,
+            z3.Or(up > eps, z3.And(eps == most, up == most)),
+        ),
+        _decide(
+            "falls above",
+            "ε_high falls above target unless it is at `least`",
+            valid,
+            z3.Or(down < eps, z3.And(eps == least, down == least)),
+        ),
+        _decide(
+            "progress",
+            "a step gains `change` or reaches the limit",
+            valid,
+            z3.And(z3.Or(up == most, up == eps + change), z3.Or(down == least, down == eps - change)),
+        ),
+        _decide(
+            "amplitude",
+            "around a threshold two successive steps move ε_high by at most `change` each",
+            [*valid, crosses],
+            z3.And(first - eps <= change, eps - first <= change, second - first <= change, first - second <= change),
+        ),
     )

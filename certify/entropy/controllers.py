@@ -32,8 +32,11 @@ def zeta_above(zeta: Any, zeta_min: Any, zeta_max: Any, if_: Choose = choose) ->
     >>> zeta_above(Fraction(4), Fraction(1), Fraction(8)), zeta_above(Fraction(1), Fraction(1), Fraction(8))
     (Fraction(2, 1), Fraction(-1, 1))
     """
-    return if_(zeta > 0, if_(zeta / 2 < zeta_min, -zeta_min, zeta / 2),
-               if_(zeta < 0, if_(2 * zeta < -zeta_max, -zeta_max, 2 * zeta), -zeta_min))
+    return if_(
+        zeta > 0,
+        if_(zeta / 2 < zeta_min, -zeta_min, zeta / 2),
+        if_(zeta < 0, if_(2 * zeta < -zeta_max, -zeta_max, 2 * zeta), -zeta_min),
+    )
 
 
 def zeta_below(zeta: Any, zeta_min: Any, zeta_max: Any, if_: Choose = choose) -> Any:
@@ -61,8 +64,9 @@ class ZetaController:
 
     def __post_init__(self) -> None:
         if not 0 < self.zeta_min <= self.zeta_max:
-            raise InputError("controller", f"zeta_min {self.zeta_min}, zeta_max {self.zeta_max}",
-                             "use 0 < zeta_min <= zeta_max")
+            raise InputError(
+                "controller", f"zeta_min {self.zeta_min}, zeta_max {self.zeta_max}", "use 0 < zeta_min <= zeta_max"
+            )
 
     def step(self, zeta: Fraction, side: int) -> Fraction:
         """The next ζ; `side` is 1 with the entropy above its target, −1 below, 0 at it."""
@@ -90,8 +94,11 @@ class AdapoController:
 
     def __post_init__(self) -> None:
         if not (self.change > 0 and 0 <= self.least <= self.most):
-            raise InputError("controller", f"change {self.change}, range [{self.least}, {self.most}]",
-                             "use change > 0 and 0 <= least <= most")
+            raise InputError(
+                "controller",
+                f"change {self.change}, range [{self.least}, {self.most}]",
+                "use change > 0 and 0 <= least <= most",
+            )
 
     def step(self, eps_high: Fraction, side: int) -> Fraction:
         """The next ε_high; `side` as for ζ."""
@@ -132,4 +139,4 @@ def closed_loop(controller: ZetaController | AdapoController, start: Fraction, t
         seen[state] = len(path)
         path.append(state)
         state = controller.step(state, 1 if state > threshold else -1)
-    return Cycle(seen[state], tuple(path[seen[state]:]))
+    return Cycle(seen[state], tuple(path[seen[state] :]))

@@ -97,8 +97,13 @@ class EntropyPath:
         """dH/dη at η = 0: −Σ_s d(s) Cov_π(log π, u); exactly 0 for neutral directions."""
         if self.direction.neutral:
             return arb(0)
-        return -sum((w * dot((p * x for p, x in zip(pi, centred, strict=True)), spread)
-                     for w, pi, centred, spread in self._states), arb(0))
+        return -sum(
+            (
+                w * dot((p * x for p, x in zip(pi, centred, strict=True)), spread)
+                for w, pi, centred, spread in self._states
+            ),
+            arb(0),
+        )
 
     def local(self, centre: Fraction, radius: Fraction) -> LocalChange:
         """Change and slope at `centre`, curvature over the interval of that `radius`."""
@@ -124,8 +129,12 @@ class EntropyPath:
         if eta == 0:
             return arb(0)
         point = ball(eta)
-        return self.within_range(sum((w * _change_and_slope(pi, centred, spread, point)[0]
-                                      for w, pi, centred, spread in self._states), arb(0)))
+        return self.within_range(
+            sum(
+                (w * _change_and_slope(pi, centred, spread, point)[0] for w, pi, centred, spread in self._states),
+                arb(0),
+            )
+        )
 
     def probabilities_at(self, eta: Fraction) -> tuple[tuple[arb, ...], ...]:
         """π_η, one row per state."""
@@ -141,8 +150,7 @@ def _tilted(pi: Sequence[arb], spread: Sequence[arb], eta: arb) -> tuple[tuple[a
     return tuple(w / total for w in weights), total, lowered
 
 
-def _change_and_slope(pi: Sequence[arb], centred: Sequence[arb], spread: Sequence[arb],
-                      eta: arb) -> tuple[arb, arb]:
+def _change_and_slope(pi: Sequence[arb], centred: Sequence[arb], spread: Sequence[arb], eta: arb) -> tuple[arb, arb]:
     tilted, total, lowered = _tilted(pi, spread, eta)
     # both lines of the module hold with any constant added to v
     log_ratio = [x + eta * v for x, v in zip(centred, lowered, strict=True)]

@@ -63,7 +63,7 @@ class BinadeCount:
             return Fraction(0)
         # counts reversed in sign serve both sides: the number of pairs with difference >= gap
         below = np.cumsum(self.counts)
-        pairs = int((self.counts[gap:] * below[:size - gap]).sum())
+        pairs = int((self.counts[gap:] * below[: size - gap]).sum())
         return Fraction(pairs, self.total**2)
 
 
@@ -154,10 +154,17 @@ def clip_decisions(table: tuple[np.ndarray, np.ndarray], eps_low: Fraction, eps_
     stored_above = rounded > _float_floor(1 + eps_high)  # a float exceeds x iff it exceeds x's floor float
     stored_below = -rounded > _float_floor(-(1 - eps_low))
     changed = (above != stored_above) | (below != stored_below)
-    return ClipCount(eps_low, eps_high,
-                     int(above.sum()), int((above & ~stored_above).sum()), int((~above & stored_above).sum()),
-                     int(below.sum()), int((below & ~stored_below).sum()), int((~below & stored_below).sum()),
-                     tuple(sorted({Fraction(float(x)) for x in d[changed]})))
+    return ClipCount(
+        eps_low,
+        eps_high,
+        int(above.sum()),
+        int((above & ~stored_above).sum()),
+        int((~above & stored_above).sum()),
+        int(below.sum()),
+        int((below & ~stored_below).sum()),
+        int((~below & stored_below).sum()),
+        tuple(sorted({Fraction(float(x)) for x in d[changed]})),
+    )
 
 
 def _beyond(d: np.ndarray, limit: Fraction, sign: int) -> np.ndarray:

@@ -77,8 +77,8 @@ def _rows(tree: Tree, policy: Any, found: ArbEvaluation) -> Iterator[tuple[Histo
             block = agent, x.depth
             width = layout.shape[block][1]
             start = layout.entries[block].start + x.class_index * width
-            state = StatePolicy(tuple(entries[start:start + width]))
-            path = EntropyPath((state,), Direction((tuple(found.gradient[start:start + width]),)))
+            state = StatePolicy(tuple(entries[start : start + width]))
+            path = EntropyPath((state,), Direction((tuple(found.gradient[start : start + width]),)))
             yield x, found.reach[layout.rows[block]][x.class_index], path
 
 
@@ -105,11 +105,17 @@ def flow_report(tree: Tree, policy: Any, alpha: Fraction) -> FlowReport:
     """
     alpha = check_alpha(alpha)
     found, one, two = (arb_evaluate(tree, policy, a, precision=PRECISION) for a in (alpha, Fraction(1), Fraction(2)))
-    rates = tuple(HistoryRate(x.key, x.depth, enclosure(d), enclosure(path.entropy()), enclosure(path.first_order()))
-                  for x, d, path in _rows(tree, policy, found))
+    rates = tuple(
+        HistoryRate(x.key, x.depth, enclosure(d), enclosure(path.entropy()), enclosure(path.first_order()))
+        for x, d, path in _rows(tree, policy, found)
+    )
     entropy_gradient = two.gradient - one.gradient
-    return FlowReport(rates, enclosure(found.entropy), enclosure(dot(entropy_gradient, found.gradient)),
-                      enclosure(dot(found.gradient, found.gradient)))
+    return FlowReport(
+        rates,
+        enclosure(found.entropy),
+        enclosure(dot(entropy_gradient, found.gradient)),
+        enclosure(dot(found.gradient, found.gradient)),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,20 +154,26 @@ def flow_piece(tree: Tree, policy: Any, alpha: Fraction, duration: Fraction, ste
         rows.append((low, high))
     boxes = [_probabilities(tree, *row) for row in rows]
     found = [evaluate(tree, _box(tree, *box), alpha) for box in boxes]
-    return FlowPiece(tuple(k * h for k in range(steps + 1)),
-                     Enclosure(*(np.array(side) for side in zip(*rows, strict=True))),
-                     Enclosure(*(np.array(side) for side in zip(*boxes, strict=True))),
-                     tuple(f.entropy for f in found), tuple(f.value for f in found))
+    return FlowPiece(
+        tuple(k * h for k in range(steps + 1)),
+        Enclosure(*(np.array(side) for side in zip(*rows, strict=True))),
+        Enclosure(*(np.array(side) for side in zip(*boxes, strict=True))),
+        tuple(f.entropy for f in found),
+        tuple(f.value for f in found),
+    )
 
 
-def _picard_step(tree: Tree, alpha: Fraction, low: np.ndarray, high: np.ndarray,
-                 h: Fraction) -> tuple[np.ndarray, np.ndarray]:
+def _picard_step(
+    tree: Tree, alpha: Fraction, low: np.ndarray, high: np.ndarray, h: Fraction
+) -> tuple[np.ndarray, np.ndarray]:
     h_up = float(np.nextafter(float(h), np.inf))
     box = low, high
     for _ in range(30):
         gradient = evaluate(tree, _box(tree, *_probabilities(tree, *box)), alpha).gradient
-        pushed = (_down(low + _down(h_up * np.minimum(gradient.lower, 0))),
-                  _up(high + _up(h_up * np.maximum(gradient.upper, 0))))
+        pushed = (
+            _down(low + _down(h_up * np.minimum(gradient.lower, 0))),
+            _up(high + _up(h_up * np.maximum(gradient.upper, 0))),
+        )
         if np.all(box[0] <= pushed[0]) and np.all(pushed[1] <= box[1]):
             h_low = float(np.nextafter(float(h), -np.inf))
             # h lies in [h_low, h_up]: the smaller factor where the end has the favourable sign
@@ -189,8 +201,10 @@ def _probabilities(tree: Tree, low: np.ndarray, high: np.ndarray) -> tuple[np.nd
         for row in range(layout.number_of_rows):
             start = layout.row_start[row]
             stop = layout.row_start[row + 1] if row + 1 < layout.number_of_rows else layout.size
-            ends = [(to_arb(Fraction(a)), to_arb(Fraction(b)))
-                    for a, b in zip(low[start:stop].tolist(), high[start:stop].tolist(), strict=True)]
+            ends = [
+                (to_arb(Fraction(a)), to_arb(Fraction(b)))
+                for a, b in zip(low[start:stop].tolist(), high[start:stop].tolist(), strict=True)
+            ]
             for a, (least, most) in enumerate(ends):
                 others = [e for b, e in enumerate(ends) if b != a]
                 lower[start + a] = float_ends(1 / (1 + sum((e[1] - least).exp() for e in others)))[0]

@@ -111,8 +111,11 @@ class FloatFormat:
         magnitude = abs(value)
         exponent = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
         spacing = Fraction(self.spacing(exponent))
-        power_of_two = magnitude.numerator & (magnitude.numerator - 1) == 0 and \
-            magnitude.denominator & (magnitude.denominator - 1) == 0 and Fraction(2) ** exponent == magnitude
+        power_of_two = (
+            magnitude.numerator & (magnitude.numerator - 1) == 0
+            and magnitude.denominator & (magnitude.denominator - 1) == 0
+            and Fraction(2) ** exponent == magnitude
+        )
         if not power_of_two and Fraction(2) ** exponent > magnitude:
             spacing = Fraction(self.spacing(exponent - 1))
         halved = power_of_two and exponent > self.smallest_exponent

@@ -73,8 +73,11 @@ def expected_grpo(state: StatePolicy, rewards: Numbers, size: int, std: str, del
     pi = state.balls().pi
     values = sorted({r.lower for r in rewards})
     if comb(len(values) + size - 2, size - 1) * len(values) > LARGEST_ENUMERATION:
-        raise InputError("group_size", f"too many groups ({len(values)} distinct rewards, {size} members)",
-                         "give a sampled group, like --param group=[0,2,1]")
+        raise InputError(
+            "group_size",
+            f"too many groups ({len(values)} distinct rewards, {size} members)",
+            "give a sampled group, like --param group=[0,2,1]",
+        )
     masses = [sum((p for p, r in zip(pi, rewards, strict=True) if r.lower == v), arb(0)) for v in values]
     effective = dict.fromkeys(values, arb(0))
     for counts in _compositions(size - 1, len(values)):

@@ -96,8 +96,9 @@ def _sequences(items: Any, where: str, policy: Policy) -> tuple[TokenSequence, .
     return tuple(found)
 
 
-def read_parameters(name: str, known: Mapping[str, Parameter], given: Mapping[str, Any],
-                    policy: Policy) -> dict[str, Any]:
+def read_parameters(
+    name: str, known: Mapping[str, Parameter], given: Mapping[str, Any], policy: Policy
+) -> dict[str, Any]:
     """All parameters of the algorithm `name`, defaults filled in.
 
     >>> from fractions import Fraction
@@ -107,5 +108,4 @@ def read_parameters(name: str, known: Mapping[str, Parameter], given: Mapping[st
     if extra := set(given) - set(known):
         allowed = ", ".join(sorted(known)) or "none"
         raise InputError("parameters", f"{name} has no parameter {sorted(extra)[0]!r}", f"its parameters: {allowed}")
-    return {key: read_parameter(key, p, given[key], policy) if key in given else p.default
-            for key, p in known.items()}
+    return {key: read_parameter(key, p, given[key], policy) if key in given else p.default for key, p in known.items()}

@@ -32,10 +32,14 @@ def _save(figure: Any, path: Path) -> None:
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
-        raise InputError("--plot", f"{path.name!r} cannot be written ({error})", "use a .png, .svg or .pdf path") from None
+        raise InputError(
+            "--plot", f"{path.name!r} cannot be written ({error})", "use a .png, .svg or .pdf path"
+        ) from None
 
 
-def change_band(path: EntropyPath, lower: Fraction, upper: Fraction, pieces: int) -> list[tuple[float, float, float, float]]:
+def change_band(
+    path: EntropyPath, lower: Fraction, upper: Fraction, pieces: int
+) -> list[tuple[float, float, float, float]]:
     """(step from, step to, lowest, highest change) for `pieces` equal parts of [lower, upper]."""
     rows = []
     width = (upper - lower) / pieces
@@ -56,8 +60,13 @@ def plot_change(path: EntropyPath, lower: Fraction, upper: Fraction, file: Path,
     top = [y for *_, y in rows for _ in range(2)]
     axes.fill_between(edges, bottom, top, alpha=0.35, linewidth=0, label="certified band")
     grid = [lower + k * (upper - lower) / pieces for k in range(pieces + 1)]
-    axes.plot([float(g) for g in grid], [sum(float_ends(path.change_at(g))) / 2 for g in grid],
-              color="black", linewidth=0.8, label="H(η) − H(0) at the grid")
+    axes.plot(
+        [float(g) for g in grid],
+        [sum(float_ends(path.change_at(g))) / 2 for g in grid],
+        color="black",
+        linewidth=0.8,
+        label="H(η) − H(0) at the grid",
+    )
     axes.axhline(0, color="black", linewidth=0.6)
     axes.set_xlabel("step size η")
     axes.set_ylabel("entropy change (nats)")
@@ -73,8 +82,14 @@ def plot_bias(format_: FloatFormat, binades: Sequence[int], counted: Sequence[in
     figure, axes = _figure()
     rows = [binade_row(format_, k, ()) for k in binades]
     for name, pick in (("one side rounded", lambda r: r.one_side), ("both sides rounded", lambda r: r.both_sides)):
-        axes.plot([r.exponent for r in rows], [sum(float_ends(ball(pick(r)) - 1)) / 2 for r in rows],
-                  marker="o", markersize=3, linewidth=1, label=f"{name}, uniform errors")
+        axes.plot(
+            [r.exponent for r in rows],
+            [sum(float_ends(ball(pick(r)) - 1)) / 2 for r in rows],
+            marker="o",
+            markersize=3,
+            linewidth=1,
+            label=f"{name}, uniform errors",
+        )
     counts = [(k, sum(float_ends(ball(count_binade(format_, k).mean_factor()) - 1)) / 2) for k in counted]
     if counts:
         axes.plot(*zip(*counts, strict=True), linestyle="none", marker="x", label="one side, all float32 numbers")

@@ -94,11 +94,17 @@ def _check_state(state: StatePolicy) -> None:
         raise InputError("policy", f"a probability of {smallest}", "softmax policies have positive probabilities only")
     if all(e.exact for e in state.entries):
         if low != 1:
-            raise InputError("policy", f"probabilities sum to {_short(low)}, not 1",
-                             "make them sum to exactly 1, or give enclosures [lo, hi]")
+            raise InputError(
+                "policy",
+                f"probabilities sum to {_short(low)}, not 1",
+                "make them sum to exactly 1, or give enclosures [lo, hi]",
+            )
     elif not low <= 1 <= high:
-        raise InputError("policy", f"enclosed probabilities sum to within [{_short(low)}, {_short(high)}], which misses 1",
-                         "widen the enclosures")
+        raise InputError(
+            "policy",
+            f"enclosed probabilities sum to within [{_short(low)}, {_short(high)}], which misses 1",
+            "widen the enclosures",
+        )
 
 
 def _short(value: Fraction) -> str:
@@ -137,8 +143,11 @@ def policy_from_json(data: Any, where: str = "policy") -> Policy:
     if isinstance(data, list | tuple):
         return (StatePolicy(numbers(data, where)),)
     if not isinstance(data, dict):
-        raise InputError(where, "not a policy", "give a list of probabilities, or an object with "
-                         "`probabilities`, `logits` or `states`")
+        raise InputError(
+            where,
+            "not a policy",
+            "give a list of probabilities, or an object with `probabilities`, `logits` or `states`",
+        )
     if "states" in data:
         _only(data, {"states"}, where)
         if not isinstance(data["states"], list) or not data["states"]:
@@ -149,12 +158,14 @@ def policy_from_json(data: Any, where: str = "policy") -> Policy:
 
 def _state_from_json(data: Any, where: str) -> StatePolicy:
     if not isinstance(data, dict) or ("probabilities" in data) == ("logits" in data):
-        raise InputError(where, "a state needs either probabilities or logits",
-                         'write {"probabilities": [...]} or {"logits": [...]}')
+        raise InputError(
+            where, "a state needs either probabilities or logits", 'write {"probabilities": [...]} or {"logits": [...]}'
+        )
     _only(data, {"probabilities", "logits", "weight"}, where)
     key = "logits" if "logits" in data else "probabilities"
-    return StatePolicy(numbers(data[key], where), key == "logits",
-                       parse_rational(data.get("weight", 1), f"{where}, weight"))
+    return StatePolicy(
+        numbers(data[key], where), key == "logits", parse_rational(data.get("weight", 1), f"{where}, weight")
+    )
 
 
 def _only(data: dict, known: set[str], where: str) -> None:
@@ -166,8 +177,11 @@ def advantages_from_json(data: Any, policy: Policy, where: str = "advantages") -
     """One row of numbers per state of `policy`, from a list or `{"states": [[...], ...]}`."""
     rows = data["states"] if isinstance(data, dict) and set(data) == {"states"} else [data]
     if not isinstance(rows, list) or len(rows) != len(policy):
-        raise InputError(where, f"{len(rows) if isinstance(rows, list) else 'no'} rows for {len(policy)} states",
-                         'write {"states": [[...], ...]} with one row per state')
+        raise InputError(
+            where,
+            f"{len(rows) if isinstance(rows, list) else 'no'} rows for {len(policy)} states",
+            'write {"states": [[...], ...]} with one row per state',
+        )
     found = tuple(numbers(row, where) for row in rows)
     for row, state in zip(found, policy, strict=True):
         if len(row) != state.size:
@@ -176,14 +190,18 @@ def advantages_from_json(data: Any, policy: Policy, where: str = "advantages") -
 
 
 def numbers_to_json(row: Sequence[RationalEnclosure]) -> list:
-    """"p/q" strings, or pairs of them for enclosures that are not exact."""
+    """ "p/q" strings, or pairs of them for enclosures that are not exact."""
     return [rational_text(e.lower) if e.exact else e.texts() for e in row]
 
 
 def policy_to_json(policy: Policy) -> dict:
     """The policy as certificates restate it; `policy_from_json` reads it back."""
-    return {"states": [{"logits" if s.logits else "probabilities": numbers_to_json(s.entries),
-                        "weight": rational_text(s.weight)} for s in policy]}
+    return {
+        "states": [
+            {"logits" if s.logits else "probabilities": numbers_to_json(s.entries), "weight": rational_text(s.weight)}
+            for s in policy
+        ]
+    }
 
 
 def read_json_argument(text: str, where: str) -> Any:

@@ -38,8 +38,9 @@ def _weighted(policy: Policy, values: Sequence[arb]) -> arb:
 
 def entropy_gradient_norm(policy: Policy) -> arb:
     """Σ_s d(s)² E[πL²] = ‖∇H‖²: what one unit of β adds to the first-order entropy change."""
-    return _weighted(policy, [dot((p * p for p in b.pi), (x * x for x in b.centred))
-                              for b in (s.balls() for s in policy)])
+    return _weighted(
+        policy, [dot((p * p for p in b.pi), (x * x for x in b.centred)) for b in (s.balls() for s in policy)]
+    )
 
 
 def neutral_beta(policy: Policy, advantages: Sequence[Numbers]) -> arb:
@@ -59,18 +60,23 @@ def neutral_beta(policy: Policy, advantages: Sequence[Numbers]) -> arb:
 
 def repo_advantages(policy: Policy, advantages: Sequence[Numbers], beta: arb) -> list[tuple[arb, ...]]:
     """A − βL in every state."""
-    return [tuple(ball(a) - beta * x for a, x in zip(row, s.balls().centred, strict=True))
-            for s, row in zip(policy, advantages, strict=True)]
+    return [
+        tuple(ball(a) - beta * x for a, x in zip(row, s.balls().centred, strict=True))
+        for s, row in zip(policy, advantages, strict=True)
+    ]
 
 
-def rescaled_advantages(policy: Policy, advantages: Sequence[Numbers], zeta: Fraction,
-                        clamp: Fraction | None) -> list[tuple[arb, ...]]:
+def rescaled_advantages(
+    policy: Policy, advantages: Sequence[Numbers], zeta: Fraction, clamp: Fraction | None
+) -> list[tuple[arb, ...]]:
     """REPO-R: max(0, A(1 − ζ log π)) for A > 0, min(0, A(1 + ζ log π)) for A < 0, 0 for A = 0.
 
     `clamp` c replaces log π by max(log π, −c); one public implementation uses 20.
     """
-    return [tuple(_rescaled(a, x, zeta, clamp) for a, x in zip(row, s.balls().log_pi, strict=True))
-            for s, row in zip(policy, advantages, strict=True)]
+    return [
+        tuple(_rescaled(a, x, zeta, clamp) for a, x in zip(row, s.balls().log_pi, strict=True))
+        for s, row in zip(policy, advantages, strict=True)
+    ]
 
 
 def _rescaled(advantage: RationalEnclosure, log_pi: arb, zeta: Fraction, clamp: Fraction | None) -> arb:

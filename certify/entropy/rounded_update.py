@@ -77,8 +77,9 @@ class RoundedUpdate:
 
 
 @working_precision()
-def rounded_update(state: StatePolicy, advantages: Numbers, format_: FloatFormat,
-                   eps_low: Fraction, eps_high: Fraction) -> RoundedUpdate:
+def rounded_update(
+    state: StatePolicy, advantages: Numbers, format_: FloatFormat, eps_low: Fraction, eps_high: Fraction
+) -> RoundedUpdate:
     """The entropy bias of one expected clipped step on `state` whose log-probabilities are stored
     in `format_` on both sides, with independent errors uniform on their cells.
 
@@ -101,11 +102,13 @@ def rounded_update(state: StatePolicy, advantages: Numbers, format_: FloatFormat
     plain = tuple(ball(a) for a in advantages)
     biased = tuple(m * a for m, a in zip(factors, plain, strict=True))
     excess = tuple((m - 1) * a for m, a in zip(factors, plain, strict=True))
-    exact, rounded, bias = (EntropyPath(policy, expected_gradient(policy, (row,))).first_order()
-                            for row in (plain, biased, excess))  # the first-order change is linear in A
+    exact, rounded, bias = (
+        EntropyPath(policy, expected_gradient(policy, (row,))).first_order() for row in (plain, biased, excess)
+    )  # the first-order change is linear in A
     sign = {1: "upward", -1: "downward"}.get(sign_of(bias), "undecided")
-    return RoundedUpdate(enclosure(exact), enclosure(rounded), enclosure(bias), sign,
-                         tuple(enclosure(m) for m in factors), tuple(stored))
+    return RoundedUpdate(
+        enclosure(exact), enclosure(rounded), enclosure(bias), sign, tuple(enclosure(m) for m in factors), tuple(stored)
+    )
 
 
 def stored_ratios(new: StatePolicy, old: StatePolicy, format_: FloatFormat) -> tuple[Fraction | None, ...]:
@@ -128,8 +131,9 @@ def stored_ratios(new: StatePolicy, old: StatePolicy, format_: FloatFormat) -> t
         difference = format_.round_exact(logs[0] - logs[1])
         if difference is None:
             raise InputError("policy", f"a log-ratio beyond {format_.name}", "use a wider format")
-        found.append(Fraction(1) if difference == 0 else
-                     _climb(lambda d=difference: round_enclosed(format_, ball(d).exp())))
+        found.append(
+            Fraction(1) if difference == 0 else _climb(lambda d=difference: round_enclosed(format_, ball(d).exp()))
+        )
     return tuple(found)
 
 

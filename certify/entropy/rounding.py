@@ -159,6 +159,8 @@ def binade_row(format_: FloatFormat, exponent: int, eps: tuple[Fraction, ...]) -
     """
     spacing = Fraction(format_.spacing(exponent))
     log_factor = log_sinhc(ball(spacing) / 2)
-    crossing = {e: (enclosure(crossing_probability(spacing, e, True)),
-                    enclosure(crossing_probability(spacing, e, False))) for e in eps}
+    crossing = {
+        e: (enclosure(crossing_probability(spacing, e, True)), enclosure(crossing_probability(spacing, e, False)))
+        for e in eps
+    }
     return BinadeRow(exponent, spacing, enclosure(log_factor.exp()), enclosure((2 * log_factor).exp()), crossing)

@@ -20,11 +20,11 @@ from certify.entropy.enclosure import RationalEnclosure, enclosure, sign_of
 from certify.entropy.tail import falls_beyond
 from certify.errors import InputError
 
-_EXCESS = Fraction(1, 50)        # aim: 2 % wider than the true range
-_FLOOR = Fraction(1, 10**13)     # ... or this much wider, absolutely
+_EXCESS = Fraction(1, 50)  # aim: 2 % wider than the true range
+_FLOOR = Fraction(1, 10**13)  # ... or this much wider, absolutely
 _SMALLEST_PIECE = Fraction(1, 2**40)
 _SMALLEST_FIRST = Fraction(1, 2**200)  # the sign of small steps may hold for tiny ones only
-_PIECES = 4000                   # a subdivision larger than this is given up: undecided
+_PIECES = 4000  # a subdivision larger than this is given up: undecided
 
 
 @dataclass(frozen=True)
@@ -89,8 +89,8 @@ def change_range(path: EntropyPath, lower: Fraction, upper: Fraction) -> Rationa
     ends = [path.change_at(lower), path.change_at(upper)]
     if lower == upper:
         return enclosure(ends[0])
-    known_low = min(enclosure(e).upper for e in ends)    # the true minimum is at most this
-    known_high = max(enclosure(e).lower for e in ends)   # the true maximum is at least this
+    known_low = min(enclosure(e).upper for e in ends)  # the true minimum is at most this
+    known_high = max(enclosure(e).lower for e in ends)  # the true maximum is at least this
     settled = [enclosure(e) for e in ends]
     pending, count = [(lower, upper)], 0
     while pending:
@@ -127,8 +127,11 @@ def certify_sign(path: EntropyPath, lower: Fraction, upper: Fraction) -> SignRes
     first = _initial_sign(path) if lower == 0 else None
     sign = sign_of(path.change_at(upper)) or first
     if sign is None:
-        reason = ("the step is exactly 0, so the entropy does not change" if path.still else
-                  "the change at the largest step is not separated from 0")
+        reason = (
+            "the step is exactly 0, so the entropy does not change"
+            if path.still
+            else "the change at the largest step is not separated from 0"
+        )
         return SignResult("undecided", "undecided", steps, (), reason=reason)
     if first in (None, sign):
         pieces, stopped, witness = _sweep(path, lower, upper, sign)
@@ -154,14 +157,17 @@ def largest_step(path: EntropyPath, limit: Fraction, resolution: Fraction = Frac
         raise InputError("eta limit", f"{limit}", "give a positive limit")
     sign = _initial_sign(path)
     if sign is None:
-        return PersistenceResult("undecided", None, None, False, (),
-                                 "the sign of arbitrarily small steps is not settled")
+        return PersistenceResult(
+            "undecided", None, None, False, (), "the sign of arbitrarily small steps is not settled"
+        )
     pieces, stopped, witness = _sweep(path, Fraction(0), limit, sign, resolution)
     if stopped is None:
-        return PersistenceResult(NAMES[sign], limit, None, True, tuple(pieces),
-                                 forever=sign < 0 and falls_beyond(path, limit))
-    return PersistenceResult(NAMES[sign], stopped or None, witness, False, tuple(pieces),
-                             "" if stopped else "no positive step was proved")
+        return PersistenceResult(
+            NAMES[sign], limit, None, True, tuple(pieces), forever=sign < 0 and falls_beyond(path, limit)
+        )
+    return PersistenceResult(
+        NAMES[sign], stopped or None, witness, False, tuple(pieces), "" if stopped else "no positive step was proved"
+    )
 
 
 def _check_interval(lower: Fraction, upper: Fraction) -> None:
@@ -191,8 +197,9 @@ def _second_order(path: EntropyPath, high: Fraction, sign: int) -> bool:
     return bool(sign * path.local(high / 2, high / 2).curvature > 0)
 
 
-def _sweep(path: EntropyPath, lower: Fraction, upper: Fraction, sign: int,
-           resolution: Fraction = Fraction(1, 2**20)) -> tuple[list[Piece], Fraction | None, Fraction | None]:
+def _sweep(
+    path: EntropyPath, lower: Fraction, upper: Fraction, sign: int, resolution: Fraction = Fraction(1, 2**20)
+) -> tuple[list[Piece], Fraction | None, Fraction | None]:
     """Pieces from `lower` upwards on which the sign is proved, where the sweep stopped (None: at
     `upper`), and a step just above it with the opposite sign, if one is proved."""
     pieces: list[Piece] = []

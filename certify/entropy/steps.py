@@ -16,8 +16,9 @@ from certify.errors import InputError
 Balls = tuple[arb, ...]
 
 
-def expected_gradient(policy: Policy, advantages: Sequence[Balls], *, neutral: bool = False,
-                      average: str = "all actions") -> Direction:
+def expected_gradient(
+    policy: Policy, advantages: Sequence[Balls], *, neutral: bool = False, average: str = "all actions"
+) -> Direction:
     """u_s = d(s) π ∘ (A − E_π A): the gradient of Σ_s d(s) E_π[A] with A held fixed.
 
     Source: ∂E_π[A]/∂θ_a = Σ_k π_k A_k (1[k = a] − π_a) (policy gradient theorem, one state).

@@ -5,5 +5,14 @@ from certify.games.canonical import game_from_json, game_sha256, game_to_json
 from certify.games.load import load
 from certify.games.model import Game, check_game, restrict_to_reachable
 
-__all__ = ["Game", "builtin", "check_game", "game_from_json", "game_sha256", "game_to_json", "list_builtins",
-           "load", "restrict_to_reachable"]
+__all__ = [
+    "Game",
+    "builtin",
+    "check_game",
+    "game_from_json",
+    "game_sha256",
+    "game_to_json",
+    "list_builtins",
+    "load",
+    "restrict_to_reachable",
+]

@@ -62,12 +62,18 @@ def parse_aoh_key(game: Game, key: str, where: str = "AOH key") -> AOH:
     has_initial = bool(game.start[0][1])
     if has_initial:
         if not parts or parts[0][0]:
-            raise InputError(where, "no initial observation", f"begin with an empty action, like {head}:,"
-                             f"{game.observations[agent][game.start[0][1][agent]]}")
+            raise InputError(
+                where,
+                "no initial observation",
+                f"begin with an empty action, like {head}:,{game.observations[agent][game.start[0][1][agent]]}",
+            )
         initial = _index(parts.pop(0)[1], game.observations[agent], where, "observation")
     if len(parts) >= game.horizon:
-        raise InputError(where, f"{len(parts)} steps in a game of horizon {game.horizon}",
-                         f"name a history of at most {game.horizon - 1}")
+        raise InputError(
+            where,
+            f"{len(parts)} steps in a game of horizon {game.horizon}",
+            f"name a history of at most {game.horizon - 1}",
+        )
     steps = []
     for t, (action, observation) in enumerate(parts):
         if not action and not has_initial:
@@ -75,8 +81,9 @@ def parse_aoh_key(game: Game, key: str, where: str = "AOH key") -> AOH:
         a = _index(action, game.actions[agent], where, "action")
         if a not in game.actions_at(agent, t):
             names = ", ".join(game.actions[agent][b] for b in game.actions_at(agent, t))
-            raise InputError(where, f"{game.agents[agent]} has no action {action!r} at step {t}",
-                             f"choose from {names}")
+            raise InputError(
+                where, f"{game.agents[agent]} has no action {action!r} at step {t}", f"choose from {names}"
+            )
         steps.append((a, _index(observation, game.observations[agent], where, "observation")))
     return AOH(agent, initial, tuple(steps))
 

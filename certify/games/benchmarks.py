@@ -12,23 +12,41 @@ from certify.games.model import Game, JointAction, JointObservation
 from certify.games.oneshot import agent_names
 
 
-def _two_agents(name: str, states: tuple[str, ...], actions: tuple[str, ...], observations: tuple[str, ...],
-                start: dict[int, Fraction], transition: Callable[[int, JointAction, int], Fraction],
-                emission: Callable[[JointAction, int, JointObservation], Fraction],
-                reward: Callable[[int, JointAction], Fraction | int], discount: Fraction) -> Game:
+def _two_agents(
+    name: str,
+    states: tuple[str, ...],
+    actions: tuple[str, ...],
+    observations: tuple[str, ...],
+    start: dict[int, Fraction],
+    transition: Callable[[int, JointAction, int], Fraction],
+    emission: Callable[[JointAction, int, JointObservation], Fraction],
+    reward: Callable[[int, JointAction], Fraction | int],
+    discount: Fraction,
+) -> Game:
     """A game of two agents with equal action and observation names, tabulated from functions."""
     joint_actions = list(itertools.product(range(len(actions)), repeat=2))
     joint_observations = list(itertools.product(range(len(observations)), repeat=2))
     every = range(len(states))
     return Game(
-        name=name, agents=agent_names(2), states=states, actions=(actions,) * 2, observations=(observations,) * 2,
+        name=name,
+        agents=agent_names(2),
+        states=states,
+        actions=(actions,) * 2,
+        observations=(observations,) * 2,
         start=tuple((s, (), p) for s, p in start.items()),
-        transition={(s, a): tuple((s2, p) for s2 in every if (p := transition(s, a, s2)))
-                    for s in every for a in joint_actions},
-        emission={(a, s2): tuple((o, p) for o in joint_observations if (p := emission(a, s2, o)))
-                  for s2 in every for a in joint_actions},
+        transition={
+            (s, a): tuple((s2, p) for s2 in every if (p := transition(s, a, s2))) for s in every for a in joint_actions
+        },
+        emission={
+            (a, s2): tuple((o, p) for o in joint_observations if (p := emission(a, s2, o)))
+            for s2 in every
+            for a in joint_actions
+        },
         reward={(s, a): Fraction(r) for s in every for a in joint_actions if (r := reward(s, a))},
-        horizon=2, discount=discount, source=name)
+        horizon=2,
+        discount=discount,
+        source=name,
+    )
 
 
 def dec_tiger() -> Game:
@@ -59,9 +77,17 @@ def dec_tiger() -> Game:
             return -100
         return -50 if bitten else 20
 
-    return _two_agents("dectiger", ("tiger-left", "tiger-right"), ("listen", "open-left", "open-right"),
-                       ("hear-left", "hear-right"), {0: Fraction(1, 2), 1: Fraction(1, 2)},
-                       transition, emission, reward, Fraction(1))
+    return _two_agents(
+        "dectiger",
+        ("tiger-left", "tiger-right"),
+        ("listen", "open-left", "open-right"),
+        ("hear-left", "hear-right"),
+        {0: Fraction(1, 2), 1: Fraction(1, 2)},
+        transition,
+        emission,
+        reward,
+        Fraction(1),
+    )
 
 
 def recycling() -> Game:
@@ -75,8 +101,11 @@ def recycling() -> Game:
     """
     recharge, little, big = range(3)
     # probability that the battery is high after the step, by action, from high and from low
-    high = {recharge: (Fraction(1), Fraction(1)), little: (Fraction(7, 10), Fraction(1, 5)),
-            big: (Fraction(1, 2), Fraction(3, 10))}
+    high = {
+        recharge: (Fraction(1), Fraction(1)),
+        little: (Fraction(7, 10), Fraction(1, 5)),
+        big: (Fraction(1, 2), Fraction(3, 10)),
+    }
 
     def battery(s: int) -> tuple[int, int]:
         return divmod(s, 2)  # 0 high, 1 low; first robot most significant
@@ -93,13 +122,21 @@ def recycling() -> Game:
     def reward(s: int, a: JointAction) -> Fraction:
         # a robot that searches on a low battery runs empty with the probability with which it ends
         # high (it is carried home): -10 each, and nothing is collected that step
-        empty = [high[x][1] if level and x != recharge else Fraction(0)
-                 for level, x in zip(battery(s), a, strict=True)]
+        empty = [high[x][1] if level and x != recharge else Fraction(0) for level, x in zip(battery(s), a, strict=True)]
         collected = 2 * sum(x == little for x in a) + 5 * (a == (big, big))
         return (1 - empty[0]) * (1 - empty[1]) * collected - 10 * sum(empty)
 
-    return _two_agents("recycling", tuple("0123"), ("searchbig", "searchlittle", "waitandrecharge"), ("0", "1"),
-                       {0: Fraction(1)}, transition, emission, reward, Fraction(9, 10))
+    return _two_agents(
+        "recycling",
+        tuple("0123"),
+        ("searchbig", "searchlittle", "waitandrecharge"),
+        ("0", "1"),
+        {0: Fraction(1)},
+        transition,
+        emission,
+        reward,
+        Fraction(9, 10),
+    )
 
 
 def broadcast_channel() -> Game:
@@ -129,5 +166,14 @@ def broadcast_channel() -> Game:
     def reward(s: int, a: JointAction) -> int:
         return sum(buffers(s)[i] for i in (0, 1) if a[i] == send) if a != (send, send) else 0
 
-    return _two_agents("broadcast-channel", ("S00", "S01", "S10", "S11"), ("send", "wait"),
-                       ("Collision", "No-Collision"), {3: Fraction(1)}, transition, emission, reward, Fraction(1))
+    return _two_agents(
+        "broadcast-channel",
+        ("S00", "S01", "S10", "S11"),
+        ("send", "wait"),
+        ("Collision", "No-Collision"),
+        {3: Fraction(1)},
+        transition,
+        emission,
+        reward,
+        Fraction(1),
+    )

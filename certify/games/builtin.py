@@ -69,8 +69,9 @@ def builtin(name: str, horizon: int | None = None, discount: Fraction | int | st
         raise InputError(name, "no built-in game has this name", f"{hint}`certify games` lists them")
     fewest = len(family.signature) - family.optional
     if not fewest <= len(parameters) <= len(family.signature):
-        raise InputError(name, "wrong number of parameters",
-                         f"write it as {head}{family.parameters}, like {family.example}")
+        raise InputError(
+            name, "wrong number of parameters", f"write it as {head}{family.parameters}, like {family.example}"
+        )
     return adjusted(family.build(name, *parameters), horizon, discount, fixed=not family.repeats)
 
 
@@ -93,8 +94,11 @@ def adjusted(game: Game, horizon: int | None, discount: Fraction | int | str | N
     if horizon is not None:
         horizon = checked_horizon(horizon, where)
         if fixed and horizon != game.horizon:
-            raise InputError(where, f"horizon {horizon}, but this game has exactly {game.horizon} step"
-                             + "s" * (game.horizon > 1), f"leave --horizon out or give {game.horizon}")
+            raise InputError(
+                where,
+                f"horizon {horizon}, but this game has exactly {game.horizon} step" + "s" * (game.horizon > 1),
+                f"leave --horizon out or give {game.horizon}",
+            )
         game = game.with_horizon(horizon)
     if discount is not None:
         game = replace(game, discount=parse_rational(discount, f"{where}, discount"))
@@ -118,16 +122,23 @@ def list_builtins() -> tuple[Builtin, ...]:
     >>> [entry.sizes for entry in list_builtins() if entry.name == "dectiger"]
     ['2 agents, 2 states, 3x3 actions, 2x2 observations, horizon 2']
     """
-    return tuple(Builtin(head + family.parameters, family.example, family.description,
-                         _sizes(builtin(family.example)), family.source) for head, family in _FAMILIES.items())
+    return tuple(
+        Builtin(
+            head + family.parameters, family.example, family.description, _sizes(builtin(family.example)), family.source
+        )
+        for head, family in _FAMILIES.items()
+    )
 
 
 def _sizes(game: Game) -> str:
     def product(sets: Sequence[Sequence[str]]) -> str:
         return "x".join(str(len(names)) for names in sets)
+
     states = f"{len(game.states)} state" + "s" * (len(game.states) > 1)
-    return (f"{len(game.agents)} agents, {states}, {product(game.actions)} actions, "
-            f"{product(game.observations)} observations, horizon {game.horizon}")
+    return (
+        f"{len(game.agents)} agents, {states}, {product(game.actions)} actions, "
+        f"{product(game.observations)} observations, horizon {game.horizon}"
+    )
 
 
 def _count(text: str, where: str, what: str, least: int = 1) -> int:
@@ -162,8 +173,11 @@ def _lever(where: str, levers: str, last: str = "1") -> Game:
 def _match(where: str, shape: str) -> Game:
     sizes = [_count(part, where, "actions") for part in shape.split("x")]
     _limited(where, sizes)
-    return one_shot(f"match:{'x'.join(map(str, sizes))}", [_numbered(size) for size in sizes],
-                    {(k,) * len(sizes): Fraction(1) for k in range(min(sizes))})
+    return one_shot(
+        f"match:{'x'.join(map(str, sizes))}",
+        [_numbered(size) for size in sizes],
+        {(k,) * len(sizes): Fraction(1) for k in range(min(sizes))},
+    )
 
 
 def _penalty(where: str, value: str) -> Game:
@@ -176,12 +190,18 @@ def _two_stage_lever(where: str) -> Game:
     seen = tuple(f"{a}{b}" for a, b in joint)  # both actions, agent 1's first
     one = Fraction(1)
     return Game(
-        name=where, agents=agent_names(2), states=("s",), actions=(_numbered(2),) * 2, observations=(seen,) * 2,
+        name=where,
+        agents=agent_names(2),
+        states=("s",),
+        actions=(_numbered(2),) * 2,
+        observations=(seen,) * 2,
         start=((0, (), one),),
         transition={(0, a): ((0, one),) for a in joint},
         emission={(a, 0): (((k, k), one),) for k, a in enumerate(joint)},
         reward={(0, a): one if a[0] == a[1] else -one for a in joint},
-        horizon=2, source=where)
+        horizon=2,
+        source=where,
+    )
 
 
 def _lewis(where: str, signals: str) -> Game:
@@ -199,29 +219,76 @@ def _tiny_hanabi(where: str, variant: str) -> Game:
 _OTHER_PLAY = "Hu, Lerer, Peysakhovich and Foerster, ICML 2020"
 _CLAUS = "Claus and Boutilier, AAAI 1998"
 _FAMILIES = {
-    "lever": _Family(_lever, ":N:Q", "lever:10:9/10",
-                     "pick the same of N levers; each is worth 1, the last one Q (1 if left out)", _OTHER_PLAY,
-                     optional=1),
-    "matching-pennies": _Family(lambda where: _matrix(where, "ht", ((1, -1), (-1, 1))), "", "matching-pennies",
-                                "two coins: 1 if they match, -1 if not", "folklore (the common-payoff version)"),
-    "climbing": _Family(lambda where: _matrix(where, "abc", ((11, -30, 0), (-30, 7, 6), (0, 0, 5))), "", "climbing",
-                        "the best joint action is surrounded by penalties", _CLAUS),
+    "lever": _Family(
+        _lever,
+        ":N:Q",
+        "lever:10:9/10",
+        "pick the same of N levers; each is worth 1, the last one Q (1 if left out)",
+        _OTHER_PLAY,
+        optional=1,
+    ),
+    "matching-pennies": _Family(
+        lambda where: _matrix(where, "ht", ((1, -1), (-1, 1))),
+        "",
+        "matching-pennies",
+        "two coins: 1 if they match, -1 if not",
+        "folklore (the common-payoff version)",
+    ),
+    "climbing": _Family(
+        lambda where: _matrix(where, "abc", ((11, -30, 0), (-30, 7, 6), (0, 0, 5))),
+        "",
+        "climbing",
+        "the best joint action is surrounded by penalties",
+        _CLAUS,
+    ),
     "penalty": _Family(_penalty, ":K", "penalty:-10", "two optima that cost K when mixed up, one safe action", _CLAUS),
-    "match": _Family(_match, ":N1xN2x...", "match:3x3x3",
-                     "any number of agents with N1, N2, ... actions: 1 if all play the same number", _OTHER_PLAY),
-    "two-stage-lever": _Family(_two_stage_lever, "", "two-stage-lever",
-                               "two levers, 1 for a match and -1 for a mismatch, twice; both see what was played",
-                               "Treutlein, Dennis, Oesterheld and Foerster, ICML 2021", repeats=True),
-    "lewis": _Family(_lewis, ":N", "lewis:3", "a sender names one of N types by one of N signals",
-                     "Lewis, Convention, 1969"),
-    "tiny-hanabi": _Family(_tiny_hanabi, ":E", "tiny-hanabi:E", "two cards, two moves, the first move is seen",
-                           "Foerster et al., ICML 2019; Sokota et al., AAAI 2021"),
-    "dectiger": _Family(lambda where: dec_tiger(), "", "dectiger", "two agents listen for a tiger and open a door",
-                        "Nair, Tambe, Yokoo, Pynadath and Marsella, IJCAI 2003", repeats=True),
-    "recycling": _Family(lambda where: recycling(), "", "recycling", "two robots collect cans on limited batteries",
-                         "Amato, Bernstein and Zilberstein, UAI 2007", repeats=True),
-    "broadcast-channel": _Family(lambda where: broadcast_channel(), "", "broadcast-channel",
-                                 "two nodes share a channel and must not send at once",
-                                 "Ooi and Wornell, CDC 1996; Hansen, Bernstein and Zilberstein, AAAI 2004",
-                                 repeats=True),
+    "match": _Family(
+        _match,
+        ":N1xN2x...",
+        "match:3x3x3",
+        "any number of agents with N1, N2, ... actions: 1 if all play the same number",
+        _OTHER_PLAY,
+    ),
+    "two-stage-lever": _Family(
+        _two_stage_lever,
+        "",
+        "two-stage-lever",
+        "two levers, 1 for a match and -1 for a mismatch, twice; both see what was played",
+        "Treutlein, Dennis, Oesterheld and Foerster, ICML 2021",
+        repeats=True,
+    ),
+    "lewis": _Family(
+        _lewis, ":N", "lewis:3", "a sender names one of N types by one of N signals", "Lewis, Convention, 1969"
+    ),
+    "tiny-hanabi": _Family(
+        _tiny_hanabi,
+        ":E",
+        "tiny-hanabi:E",
+        "two cards, two moves, the first move is seen",
+        "Foerster et al., ICML 2019; Sokota et al., AAAI 2021",
+    ),
+    "dectiger": _Family(
+        lambda where: dec_tiger(),
+        "",
+        "dectiger",
+        "two agents listen for a tiger and open a door",
+        "Nair, Tambe, Yokoo, Pynadath and Marsella, IJCAI 2003",
+        repeats=True,
+    ),
+    "recycling": _Family(
+        lambda where: recycling(),
+        "",
+        "recycling",
+        "two robots collect cans on limited batteries",
+        "Amato, Bernstein and Zilberstein, UAI 2007",
+        repeats=True,
+    ),
+    "broadcast-channel": _Family(
+        lambda where: broadcast_channel(),
+        "",
+        "broadcast-channel",
+        "two nodes share a channel and must not send at once",
+        "Ooi and Wornell, CDC 1996; Hansen, Bernstein and Zilberstein, AAAI 2004",
+        repeats=True,
+    ),
 }

@@ -17,8 +17,23 @@ from certify.exact import parse_rational, rational_text
 from certify.games.model import Game, check_game, restrict_to_reachable
 
 FORMAT, VERSION = "certify-game", 1
-_KEYS = ("format", "version", "name", "agents", "weights", "horizon", "discount", "states", "actions",
-         "observations", "available", "start", "transition", "emission", "reward")
+_KEYS = (
+    "format",
+    "version",
+    "name",
+    "agents",
+    "weights",
+    "horizon",
+    "discount",
+    "states",
+    "actions",
+    "observations",
+    "available",
+    "start",
+    "transition",
+    "emission",
+    "reward",
+)
 
 
 def canonical_bytes(obj: Any) -> bytes:
@@ -93,8 +108,11 @@ def game_from_json(data: Any, where: str) -> Game:
     if not isinstance(data, dict):
         raise InputError(where, "not a JSON object", "give the canonical form of a game")
     if data.get("format") != FORMAT or data.get("version") != VERSION:
-        raise InputError(where, f"format {data.get('format')!r} version {data.get('version')!r}",
-                         f'this reader takes "format": "{FORMAT}", "version": {VERSION}')
+        raise InputError(
+            where,
+            f"format {data.get('format')!r} version {data.get('version')!r}",
+            f'this reader takes "format": "{FORMAT}", "version": {VERSION}',
+        )
     if missing := [key for key in _KEYS if key not in data]:
         raise InputError(where, f"no {missing[0]!r}", "add it")
     if unknown := sorted(set(data) - set(_KEYS)):
@@ -124,8 +142,13 @@ class _Reader:
             states=names(data["states"], "$.states"),
             actions=self.list(data["actions"], "$.actions", names),
             observations=self.list(data["observations"], "$.observations", names),
-            start=self.list(data["start"], "$.start", lambda e, p: self.record(
-                e, p, (self.index, self.indices, numbers), "[state, [observation, …], probability]")),
+            start=self.list(
+                data["start"],
+                "$.start",
+                lambda e, p: self.record(
+                    e, p, (self.index, self.indices, numbers), "[state, [observation, …], probability]"
+                ),
+            ),
             transition=self.table(data["transition"], "$.transition", (self.index, self.indices), self.index),
             emission=self.table(data["emission"], "$.emission", (self.indices, self.index), self.indices),
             reward=self.mapping(data["reward"], "$.reward", (self.index, self.indices, numbers)),
@@ -171,8 +194,9 @@ class _Reader:
 
     def mapping(self, value: Any, path: str, readers: tuple) -> dict:
         found: dict = {}
-        for k, entry in enumerate(self.list(value, path, lambda e, p: self.record(
-                e, p, readers, f"a list of {len(readers)} entries"))):
+        for k, entry in enumerate(
+            self.list(value, path, lambda e, p: self.record(e, p, readers, f"a list of {len(readers)} entries"))
+        ):
             *key, content = entry
             if tuple(key) in found:
                 raise InputError(f"{self.where}, {path}[{k}]", "the same entry twice", "keep one of them")
@@ -182,5 +206,7 @@ class _Reader:
     def table(self, value: Any, path: str, key: tuple, to: Callable[[Any, str], Any]) -> dict:
         def row(entries: Any, p: str) -> tuple:
             return tuple(self.mapping(entries, p, (to, self.number)).items())
-        return {k: tuple((t[0], q) for t, q in entries)
-                for k, entries in self.mapping(value, path, (*key, row)).items()}
+
+        return {
+            k: tuple((t[0], q) for t, q in entries) for k, entries in self.mapping(value, path, (*key, row)).items()
+        }

@@ -1,5 +1,4 @@
-"""The AOHs of a tree one by one, with their keys and classes: the order of rows in policy files.
-"""
+"""The AOHs of a tree one by one, with their keys and classes: the order of rows in policy files."""
 
 from __future__ import annotations
 
@@ -29,13 +28,19 @@ def histories(tree: Tree, agent: int) -> list[History]:
     """
     game = tree.game
     has_initial = any(o for _, o, _ in game.start)
-    level: list[tuple[AOH, int]] = [(AOH(agent, o if has_initial else None), int(k))
-                                    for o, k in enumerate(tree.initial_child[agent]) if k >= 0]
+    level: list[tuple[AOH, int]] = [
+        (AOH(agent, o if has_initial else None), int(k)) for o, k in enumerate(tree.initial_child[agent]) if k >= 0
+    ]
     result: list[History] = []
     for depth in range(tree.horizon):
         result += [History(aoh_key(game, agent, x.initial, x.steps), x, depth, k) for x, k in level]
         if depth + 1 < tree.horizon:
             child, actions = tree.levels[depth].child[agent], game.actions_at(agent, depth)
-            level = [(AOH(agent, x.initial, (*x.steps, (actions[a], o))), int(child[k, a, o]))
-                     for x, k in level for a in range(child.shape[1]) for o in range(child.shape[2]) if child[k, a, o] >= 0]
+            level = [
+                (AOH(agent, x.initial, (*x.steps, (actions[a], o))), int(child[k, a, o]))
+                for x, k in level
+                for a in range(child.shape[1])
+                for o in range(child.shape[2])
+                if child[k, a, o] >= 0
+            ]
     return result

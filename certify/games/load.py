@@ -21,9 +21,13 @@ from certify.games.readers.textfile import parse_json, read_text
 ROWS = ("exact", "renormalise")
 
 
-def load(path_or_name: str | os.PathLike[str], horizon: int | None = None,
-         discount: Fraction | int | str | None = None, rows: str = "exact",
-         values: Mapping[str, Fraction | int | str] | None = None) -> Game:
+def load(
+    path_or_name: str | os.PathLike[str],
+    horizon: int | None = None,
+    discount: Fraction | int | str | None = None,
+    rows: str = "exact",
+    values: Mapping[str, Fraction | int | str] | None = None,
+) -> Game:
     """The game in a `.dpomdp` or `.json` file, or the built-in of that name, as a checked model.
 
     `horizon` is the number of steps (1 to a million); a `.dpomdp` file needs it, one-shot games
@@ -44,13 +48,19 @@ def load(path_or_name: str | os.PathLike[str], horizon: int | None = None,
         game = _from_file(Path(text), horizon, discount, rows, values)
         values = None
     if values:
-        raise InputError(text, f"no parameter {next(iter(values))!r}",
-                         "give values for parameters of a .json file only")
+        raise InputError(
+            text, f"no parameter {next(iter(values))!r}", "give values for parameters of a .json file only"
+        )
     return game
 
 
-def _from_file(path: Path, horizon: int | None, discount: Fraction | int | str | None, rows: str,
-               values: Mapping[str, Fraction | int | str] | None) -> Game:
+def _from_file(
+    path: Path,
+    horizon: int | None,
+    discount: Fraction | int | str | None,
+    rows: str,
+    values: Mapping[str, Fraction | int | str] | None,
+) -> Game:
     where, suffix = str(path), path.suffix.lower()
     if suffix in (".nfg", ".efg"):
         raise InputError(where, f"{suffix} files are not read yet", "give the game as .dpomdp or .json")
@@ -73,8 +83,13 @@ def _from_file(path: Path, horizon: int | None, discount: Fraction | int | str |
     return builtin(where, horizon, discount)
 
 
-def _from_json(data: Any, where: str, horizon: int | None, discount: Fraction | int | str | None,
-               values: Mapping[str, Fraction | int | str] | None) -> Game:
+def _from_json(
+    data: Any,
+    where: str,
+    horizon: int | None,
+    discount: Fraction | int | str | None,
+    values: Mapping[str, Fraction | int | str] | None,
+) -> Game:
     if horizon is not None:
         checked_horizon(horizon, where)
     if isinstance(data, dict) and isinstance(data.get("game"), dict):

@@ -128,9 +128,12 @@ def check_tables(game: Tables, check_row: Callable[[str, str, list], None]) -> T
         raise InputError(where, "entropy weights", "give one positive number per agent")
     if len(game.actions) != n or len(game.observations) != n:
         raise InputError(where, "action or observation lists", f"give one of each for each of the {n} agents")
-    for what, names in [("agents", game.agents), ("states", game.states),
-                        *((f"actions of {game.agents[i]}", game.actions[i]) for i in range(n)),
-                        *((f"observations of {game.agents[i]}", game.observations[i]) for i in range(n))]:
+    for what, names in [
+        ("agents", game.agents),
+        ("states", game.states),
+        *((f"actions of {game.agents[i]}", game.actions[i]) for i in range(n)),
+        *((f"observations of {game.agents[i]}", game.observations[i]) for i in range(n)),
+    ]:
         _check_names(where, what, names)
     for i in range(n):
         if not game.actions[i]:
@@ -140,13 +143,19 @@ def check_tables(game: Tables, check_row: Callable[[str, str, list], None]) -> T
             raise InputError(where, "action sets", f"give them for each of the {n} agents")
         for i in range(n):
             if len(game.available[i]) != game.horizon or not all(game.available[i]):
-                raise InputError(where, f"action sets of agent {game.agents[i]}",
-                                 f"give one nonempty set for each of the {game.horizon} steps")
+                raise InputError(
+                    where,
+                    f"action sets of agent {game.agents[i]}",
+                    f"give one nonempty set for each of the {game.horizon} steps",
+                )
             every = range(len(game.actions[i]))
-            if any(tuple(sorted(set(step))) != step or step[-1] not in every or step[0] not in every
-                   for step in game.available[i]):
-                raise InputError(where, f"action sets of agent {game.agents[i]}",
-                                 "list indices of its actions, ascending, each once")
+            if any(
+                tuple(sorted(set(step))) != step or step[-1] not in every or step[0] not in every
+                for step in game.available[i]
+            ):
+                raise InputError(
+                    where, f"action sets of agent {game.agents[i]}", "list indices of its actions, ascending, each once"
+                )
     check_row(where, "start", [p for *_, p in game.start])
     _check_indices(game, where)
     _check_reachable_rows(game, where, check_row)
@@ -171,13 +180,15 @@ def _check_reachable_rows(game: GameTables, where: str, check_row: Callable[[str
                 if (s, a) in checked:
                     continue
                 checked.add((s, a))
-                check_row(where, f"transition from state {game.states[s]} under {_names(game, a)}",
-                          [p for _, p in row])
+                check_row(where, f"transition from state {game.states[s]} under {_names(game, a)}", [p for _, p in row])
                 for s2, _ in row:
                     if (a, s2) not in observed:
                         observed.add((a, s2))
-                        check_row(where, f"observation in state {game.states[s2]} after {_names(game, a)}",
-                                  [p for _, p in game.emission.get((a, s2), ())])
+                        check_row(
+                            where,
+                            f"observation in state {game.states[s2]} after {_names(game, a)}",
+                            [p for _, p in game.emission.get((a, s2), ())],
+                        )
         reachable = frozenset(following)
 
 
@@ -191,8 +202,9 @@ def _check_names(where: str, what: str, names: tuple[str, ...]) -> None:
         raise InputError(where, f"{what}: the name {twice!r} occurs twice", "give each its own name")
     for name in names:
         if not name or _SEPARATOR.search(name) or not name.isprintable():
-            raise InputError(where, f"{what}: the name {name!r}",
-                             "use a nonempty name without blanks, commas, slashes and colons")
+            raise InputError(
+                where, f"{what}: the name {name!r}", "use a nonempty name without blanks, commas, slashes and colons"
+            )
 
 
 def _check_indices(game: GameTables, where: str) -> None:
@@ -202,8 +214,11 @@ def _check_indices(game: GameTables, where: str) -> None:
     known: dict[str, set[tuple[int, ...]]] = {"action": set(), "observation": set()}
 
     def joint(indices: tuple[int, ...], names: tuple[tuple[str, ...], ...], what: str) -> bool:
-        if indices not in known[what] and len(indices) == n and all(
-                0 <= k < len(names[i]) for i, k in enumerate(indices)):
+        if (
+            indices not in known[what]
+            and len(indices) == n
+            and all(0 <= k < len(names[i]) for i, k in enumerate(indices))
+        ):
             known[what].add(indices)
         return indices in known[what]
 
@@ -218,19 +233,26 @@ def _check_indices(game: GameTables, where: str) -> None:
 
     initial = {len(o) for _, o, _ in game.start}
     good = {
-        "start": initial in ({0}, {n}) and once([(s, o) for s, o, _ in game.start]) and all(
-            s in states and (not o or observation(o)) for s, o, _ in game.start),
-        "transition": all(s in states and action(a) and once([s2 for s2, _ in row])
-                          and all(s2 in states for s2, _ in row)
-                          for (s, a), row in game.transition.items()),
-        "emission": all(s in states and action(a) and once([o for o, _ in row]) and all(observation(o) for o, _ in row)
-                        for (a, s), row in game.emission.items()),
+        "start": initial in ({0}, {n})
+        and once([(s, o) for s, o, _ in game.start])
+        and all(s in states and (not o or observation(o)) for s, o, _ in game.start),
+        "transition": all(
+            s in states and action(a) and once([s2 for s2, _ in row]) and all(s2 in states for s2, _ in row)
+            for (s, a), row in game.transition.items()
+        ),
+        "emission": all(
+            s in states and action(a) and once([o for o, _ in row]) and all(observation(o) for o, _ in row)
+            for (a, s), row in game.emission.items()
+        ),
         "reward": all(s in states and action(a) for s, a in game.reward),
     }
     for what, fine in good.items():
         if not fine:
-            raise InputError(where, f"{what}: an index out of range, or one target twice",
-                             "indices count from 0 within their lists; list every target once")
+            raise InputError(
+                where,
+                f"{what}: an index out of range, or one target twice",
+                "indices count from 0 within their lists; list every target once",
+            )
 
 
 def _names(game: GameTables, joint: JointAction) -> str:
@@ -239,8 +261,11 @@ def _names(game: GameTables, joint: JointAction) -> str:
 
 def _check_distribution(where: str, what: str, probabilities: list[Fraction]) -> None:
     if any(p <= 0 for p in probabilities):
-        raise InputError(where, f"{what}: a probability of {min(probabilities)}",
-                         "probabilities are positive; leave out zero entries")
+        raise InputError(
+            where,
+            f"{what}: a probability of {min(probabilities)}",
+            "probabilities are positive; leave out zero entries",
+        )
     if (total := sum(probabilities, Fraction(0))) != 1:
         raise InputError(where, f"{what}: probabilities sum to {total}, not 1", "make the row sum to exactly 1")
 
@@ -289,15 +314,19 @@ def restrict_to_reachable(game: Tables) -> Tables:
     kept = reachable_states(game)
     index = {s: k for k, s in enumerate(kept)}
     playable = playable_joint_actions(game)
-    transition = {(index[s], a): tuple((index[s2], p) for s2, p in row)
-                  for (s, a), row in game.transition.items() if s in index and a in playable}
+    transition = {
+        (index[s], a): tuple((index[s2], p) for s2, p in row)
+        for (s, a), row in game.transition.items()
+        if s in index and a in playable
+    }
     outcomes = {(a, s2) for (_, a), row in transition.items() for s2, _ in row}
     return replace(
         game,
         states=tuple(game.states[s] for s in kept),
         start=tuple((index[s], o, p) for s, o, p in game.start),
         transition=transition,
-        emission={(a, index[s]): row for (a, s), row in game.emission.items()
-                  if s in index and (a, index[s]) in outcomes},
+        emission={
+            (a, index[s]): row for (a, s), row in game.emission.items() if s in index and (a, index[s]) in outcomes
+        },
         reward={(index[s], a): r for (s, a), r in game.reward.items() if s in index and a in playable},
     )

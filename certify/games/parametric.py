@@ -40,10 +40,12 @@ class ParametricGame(GameTables):
         Fraction(3, 4)
         """
         given = parameter_values([symbol.name for symbol in self.parameters], values, self.source or self.name)
-        exact = {symbol: sympy.Rational(given[symbol.name].numerator, given[symbol.name].denominator)
-                 for symbol in self.parameters}
+        exact = {
+            symbol: sympy.Rational(given[symbol.name].numerator, given[symbol.name].denominator)
+            for symbol in self.parameters
+        }
         for relation in self.constraints:
-            if relation.subs(exact) != True:  # noqa: E712  (sympy's true is no bool)
+            if relation.subs(exact) != True:
                 raise InputError(self.source or self.name, f"the values break the constraint {relation}", "give others")
 
         def number(expression: sympy.Expr) -> Fraction:
@@ -56,12 +58,17 @@ class ParametricGame(GameTables):
             return {key: tuple((to, p) for to, e in row if (p := number(e))) for key, row in table.items()}
 
         kept = {f.name: getattr(self, f.name) for f in fields(GameTables)}
-        return check_game(Game(**kept | {
-            "start": tuple((s, o, p) for s, o, e in self.start if (p := number(e))),
-            "transition": rows(self.transition),
-            "emission": rows(self.emission),
-            "reward": {key: r for key, e in self.reward.items() if (r := number(e))},
-        }))
+        return check_game(
+            Game(
+                **kept
+                | {
+                    "start": tuple((s, o, p) for s, o, e in self.start if (p := number(e))),
+                    "transition": rows(self.transition),
+                    "emission": rows(self.emission),
+                    "reward": {key: r for key, e in self.reward.items() if (r := number(e))},
+                }
+            )
+        )
 
 
 def parameter_values(names: list[str], values: Mapping[str, Fraction | int | str], where: str) -> dict[str, Fraction]:
@@ -71,11 +78,15 @@ def parameter_values(names: list[str], values: Mapping[str, Fraction | int | str
     {'eps': Fraction(1, 10)}
     """
     if missing := [name for name in names if name not in values]:
-        raise InputError(where, f"no value for parameter {missing[0]!r}",
-                         f'give values like {{"{missing[0]}": "1/10"}}')
+        raise InputError(
+            where, f"no value for parameter {missing[0]!r}", f'give values like {{"{missing[0]}": "1/10"}}'
+        )
     if unknown := [name for name in values if name not in names]:
-        raise InputError(where, f"unknown parameter {unknown[0]!r}",
-                         f"the game has {', '.join(names)}" if names else "the game has none")
+        raise InputError(
+            where,
+            f"unknown parameter {unknown[0]!r}",
+            f"the game has {', '.join(names)}" if names else "the game has none",
+        )
     return {name: parse_rational(values[name], f"{where}, value of {name}") for name in names}
 
 
@@ -90,6 +101,7 @@ def check_parametric(game: ParametricGame) -> ParametricGame:
     Traceback (most recent call last):
     certify.errors.InputError: g: start: probabilities sum to -p**2 + p + 1, not 1; make the row sum to exactly 1
     """
+
     def check_row(where: str, what: str, probabilities: list[Any]) -> None:
         if any(p.is_number and not p > 0 for p in probabilities):
             raise InputError(where, f"{what}: a probability that is not positive", "leave out zero entries")

@@ -13,8 +13,10 @@ from certify.games.oneshot import agent_names
 
 # payoff[card 1][card 2][action 1][action 2] of game E of the Tiny Hanabi suite
 TINY_HANABI = {
-    "E": ((((10, 0, 0), (4, 8, 4), (10, 0, 0)), ((0, 0, 10), (4, 8, 4), (0, 0, 10))),
-          (((0, 0, 10), (4, 8, 4), (0, 0, 0)), ((10, 0, 0), (4, 8, 4), (10, 0, 0)))),
+    "E": (
+        (((10, 0, 0), (4, 8, 4), (10, 0, 0)), ((0, 0, 10), (4, 8, 4), (0, 0, 10))),
+        (((0, 0, 10), (4, 8, 4), (0, 0, 0)), ((10, 0, 0), (4, 8, 4), (10, 0, 0))),
+    )
 }
 
 
@@ -33,10 +35,14 @@ def lewis(signals: int) -> Game:
         name=f"lewis:{signals}",
         agents=agent_names(2),
         states=tuple(f"type{k + 1}" for k in numbers),
-        actions=(tuple(f"signal{k + 1}" for k in numbers) + ("wait",),
-                 tuple(f"guess{k + 1}" for k in numbers) + ("wait",)),
-        observations=(tuple(f"type{k + 1}" for k in numbers) + ("nothing",),
-                      tuple(f"signal{k + 1}" for k in numbers) + ("nothing",)),
+        actions=(
+            tuple(f"signal{k + 1}" for k in numbers) + ("wait",),
+            tuple(f"guess{k + 1}" for k in numbers) + ("wait",),
+        ),
+        observations=(
+            tuple(f"type{k + 1}" for k in numbers) + ("nothing",),
+            tuple(f"signal{k + 1}" for k in numbers) + ("nothing",),
+        ),
         start=tuple((k, (k, nothing), Fraction(1, signals)) for k in numbers),
         transition={(k, (m, wait)): ((k, Fraction(1)),) for k in numbers for m in numbers},
         emission={((m, wait), k): (((nothing, m), Fraction(1)),) for k in numbers for m in numbers},
@@ -69,8 +75,12 @@ def tiny_hanabi(variant: str) -> Game:
         start=tuple((deal, pair, Fraction(1, 4)) for deal, pair in enumerate(cards)),
         transition={(deal, (a, wait)): ((s2, Fraction(1)),) for (deal, a), s2 in after.items()},
         emission={((a, wait), s2): (((nothing, 2 + a), Fraction(1)),) for (_, a), s2 in after.items()},
-        reward={(s2, (wait, b)): Fraction(r) for (deal, a), s2 in after.items() for b in moves
-                if (r := payoff[cards[deal][0]][cards[deal][1]][a][b])},
+        reward={
+            (s2, (wait, b)): Fraction(r)
+            for (deal, a), s2 in after.items()
+            for b in moves
+            if (r := payoff[cards[deal][0]][cards[deal][1]][a][b])
+        },
         horizon=2,
         available=(((0, 1, 2), (wait,)), ((wait,), (0, 1, 2))),
         source=f"tiny-hanabi:{variant}",

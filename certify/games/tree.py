@@ -22,8 +22,8 @@ from certify.games.model import Game, JointAction, JointObservation, restrict_to
 
 Belief = tuple[tuple[int, Fraction], ...]
 DEFAULT_MAX_ENTRIES = 30_000_000
-_WORK = 20     # entries allowed per exact multiplication of a belief update, which takes that much longer
-_ROW = 60      # ... and per joint child, which takes that much more time and memory than a number
+_WORK = 20  # entries allowed per exact multiplication of a belief update, which takes that much longer
+_ROW = 60  # ... and per joint child, which takes that much more time and memory than a number
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +102,11 @@ class Tree:
     @cached_property
     def policy_parameters(self) -> int:
         """Number of logits theta_{x,a} over all reachable AOHs of the game (merged or not)."""
-        return sum(int(sum(level.members[i])) * level.action_counts[i]
-                   for level in self.levels for i in range(self.number_of_agents))
+        return sum(
+            int(sum(level.members[i])) * level.action_counts[i]
+            for level in self.levels
+            for i in range(self.number_of_agents)
+        )
 
     @property
     def blocks(self) -> list[tuple[int, int]]:
@@ -112,8 +115,10 @@ class Tree:
 
     def uniform(self) -> list[list[np.ndarray]]:
         """The uniform policy: `policy[i][t]` is (K_i, A_i) float64."""
-        return [[np.full((lv.classes[i], lv.action_counts[i]), 1.0 / lv.action_counts[i]) for lv in self.levels]
-                for i in range(self.number_of_agents)]
+        return [
+            [np.full((lv.classes[i], lv.action_counts[i]), 1.0 / lv.action_counts[i]) for lv in self.levels]
+            for i in range(self.number_of_agents)
+        ]
 
 
 class _Beliefs:
@@ -149,14 +154,18 @@ class _Beliefs:
                     nxt[s2] = nxt.get(s2, 0) + p * q
             self.work += len(self.beliefs[belief]) * len(nxt) + sum(len(self.game.emission[a, s2]) for s2 in nxt)
             if self.work > self.limit // _WORK:
-                raise InputError(f"{self.game.name} at horizon {self.game.horizon}",
-                                 f"more than {self.limit // _WORK:,} exact multiplications for its {len(self.beliefs):,} beliefs so far",
-                                 "use a shorter horizon, --method structural, or raise --max-entries")
+                raise InputError(
+                    f"{self.game.name} at horizon {self.game.horizon}",
+                    f"more than {self.limit // _WORK:,} exact multiplications for its {len(self.beliefs):,} beliefs so far",
+                    "use a shorter horizon, --method structural, or raise --max-entries",
+                )
             weights: dict[JointObservation, dict[int, Fraction]] = {}
             for s2, p in nxt.items():
                 for o, q in self.game.emission[a, s2]:
                     weights.setdefault(o, {})[s2] = p * q
-            self._after[belief, a] = [(o, sum(w.values(), Fraction(0)), self.add(w)) for o, w in sorted(weights.items())]
+            self._after[belief, a] = [
+                (o, sum(w.values(), Fraction(0)), self.add(w)) for o, w in sorted(weights.items())
+            ]
         return self._after[belief, a]
 
 
@@ -204,8 +213,10 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
     game = restrict_to_reachable(game)
     if not cluster:
         counts = history_counts(game, limit=max_entries)
-        needed = max(c * math.prod(len(game.actions_at(i, t)) for i in range(game.number_of_agents))
-                     for t, c in enumerate(counts))
+        needed = max(
+            c * math.prod(len(game.actions_at(i, t)) for i in range(game.number_of_agents))
+            for t, c in enumerate(counts)
+        )
         _refuse_if_large(game, len(counts) - 1, needed, max_entries, "joint histories times joint actions")
     beliefs = _Beliefs(game, max_entries)
     frontier = _first_frontier(game, beliefs)
@@ -222,10 +233,13 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
             initial = np.array([Fraction(0)] * len(joint), dtype=object)
             for row in frontier.rows:
                 initial[index[tuple(labels[i][c] for i, c in enumerate(row.codes))]] += row.probability
-            initial_child = tuple(np.array([labels[i][c] if c in labels[i] else -1 for c in range(frontier.widths[i])])
-                                  for i in range(game.number_of_agents))
-            members = tuple(np.bincount(list(label.values()), minlength=k).astype(object)
-                            for label, k in zip(labels, classes))
+            initial_child = tuple(
+                np.array([labels[i][c] if c in labels[i] else -1 for c in range(frontier.widths[i])])
+                for i in range(game.number_of_agents)
+            )
+            members = tuple(
+                np.bincount(list(label.values()), minlength=k).astype(object) for label, k in zip(labels, classes)
+            )
         else:
             successor, probability = _successors(frontier, labels, index, levels[-1])
             child, predecessors, members = _children(frontier, labels, classes, levels[-1], game)
@@ -244,9 +258,11 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
 
 def _refuse_if_large(game: Game, depth: int, entries: int, limit: int, what: str) -> None:
     if entries > limit:
-        raise InputError(f"{game.name} at horizon {game.horizon}",
-                         f"depth {depth} needs {entries:,} {what}, the limit is {limit:,}",
-                         "use a shorter horizon, --method structural, or raise --max-entries")
+        raise InputError(
+            f"{game.name} at horizon {game.horizon}",
+            f"depth {depth} needs {entries:,} {what}, the limit is {limit:,}",
+            "use a shorter horizon, --method structural, or raise --max-entries",
+        )
 
 
 @dataclass(frozen=True)
@@ -287,9 +303,14 @@ def _expand(game: Game, t: int, level: Level, belief_of: list[int], beliefs: _Be
     for e, b in enumerate(belief_of):
         for k, a in enumerate(actions):
             for o, p, b2 in beliefs.after(b, a):
-                rows.append(_Row(e, k, tuple((joint[e][i] * counts[i] + local[k][i]) * widths[i] + o[i]
-                                             for i in range(n)), p, b2))
-        _refuse_if_large(game, t + 1, len(rows) * _ROW, limit, "numbers for its joint classes, actions and observations")
+                rows.append(
+                    _Row(
+                        e, k, tuple((joint[e][i] * counts[i] + local[k][i]) * widths[i] + o[i] for i in range(n)), p, b2
+                    )
+                )
+        _refuse_if_large(
+            game, t + 1, len(rows) * _ROW, limit, "numbers for its joint classes, actions and observations"
+        )
     return _Frontier(rows, [sorted({row.codes[i] for row in rows}) for i in range(n)], widths)
 
 
@@ -306,15 +327,16 @@ class _Weights:
         self.pending: dict[int, list[tuple]] = {}
         for row in frontier.rows:
             self.pending.setdefault(row.codes[agent], []).append(
-                ((), (), self._others(row.codes), row.probability, row.belief))
+                ((), (), self._others(row.codes), row.probability, row.belief)
+            )
         self.weight: list[dict[tuple, Fraction]] = []
 
     def _others(self, joint: tuple[int, ...]) -> tuple[int, ...]:
-        return joint[:self.agent] + joint[self.agent + 1:]
+        return joint[: self.agent] + joint[self.agent + 1 :]
 
     def signature(self, code: int, labels: list[dict[int, int]]) -> frozenset:
         """What decides whether two children merge: normalised weights over (others' path, belief)."""
-        others = labels[:self.agent] + labels[self.agent + 1:]
+        others = labels[: self.agent] + labels[self.agent + 1 :]
         total = sum(item[3] for item in self.pending[code])
         gathered: dict[tuple, Fraction] = {}
         for path, actions, codes, weight, belief in self.pending[code]:
@@ -324,7 +346,7 @@ class _Weights:
 
     def settle(self, labels: list[dict[int, int]]) -> None:
         """Keep one member's weights for every class, with the others' classes as they now are."""
-        others = labels[:self.agent] + labels[self.agent + 1:]
+        others = labels[: self.agent] + labels[self.agent + 1 :]
         mine = labels[self.agent]
         self.weight = [{} for _ in range(max(mine.values()) + 1)]
         done: set[int] = set()
@@ -367,7 +389,9 @@ def _merge(frontier: _Frontier, trackers: list[_Weights]) -> list[dict[int, int]
         changed = False
         for i, tracker in enumerate(trackers):
             groups: dict[frozenset, int] = {}
-            fresh = {code: groups.setdefault(tracker.signature(code, labels), len(groups)) for code in frontier.codes[i]}
+            fresh = {
+                code: groups.setdefault(tracker.signature(code, labels), len(groups)) for code in frontier.codes[i]
+            }
             changed |= len(groups) < max(labels[i].values()) + 1
             labels[i] = fresh
         if not changed:
@@ -392,8 +416,9 @@ def _level(game: Game, t: int, classes, joint, belief_of, beliefs: _Beliefs, pre
     reward = np.array([rewards[b] for b in belief_of], dtype=object).reshape(len(belief_of), len(actions))
     counts = tuple(len(game.actions_at(i, t)) for i in range(game.number_of_agents))
     empty = np.zeros((len(joint), len(actions), 0))
-    return Level(classes, joint, counts, reward, empty.astype(np.int64), empty.astype(object),
-                 tuple(predecessors), (), members)
+    return Level(
+        classes, joint, counts, reward, empty.astype(np.int64), empty.astype(object), tuple(predecessors), (), members
+    )
 
 
 def _successors(frontier: _Frontier, labels, index, parent: Level) -> tuple[np.ndarray, np.ndarray]:
@@ -431,5 +456,14 @@ def _children(frontier: _Frontier, labels, classes, parent: Level, game: Game):
 
 
 def _finish(level: Level, successor: np.ndarray, probability: np.ndarray, child) -> Level:
-    return Level(level.classes, level.joint, level.action_counts, level.reward, successor, probability,
-                 level.predecessor, child, level.members)
+    return Level(
+        level.classes,
+        level.joint,
+        level.action_counts,
+        level.reward,
+        successor,
+        probability,
+        level.predecessor,
+        child,
+        level.members,
+    )

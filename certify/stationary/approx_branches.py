@@ -49,7 +49,9 @@ def approx_margin(eq: ApproxEquations, z: np.ndarray, beta: float) -> float:
     return float(np.linalg.eigvals(eq.linearised(z, beta)[1]).real.min())
 
 
-def approx_settle(eq: ApproxEquations, z: np.ndarray, beta: float, rounds: int = 400, damping: float = 0.5) -> np.ndarray:
+def approx_settle(
+    eq: ApproxEquations, z: np.ndarray, beta: float, rounds: int = 400, damping: float = 0.5
+) -> np.ndarray:
     """Damped soft policy iteration of all columns of z (N, B); returns the columns that came near a zero."""
     for _ in range(rounds):
         step = eq.residual(z, beta)
@@ -94,8 +96,16 @@ class Found:
         return [self.z[k] for k in sorted(first)]
 
 
-def approx_policies(eq: ApproxEquations, alpha: float, rng: np.random.Generator, *, starts: int = 64,
-                    newton_starts: int = 0, warm: list[np.ndarray] | None = None, limit: int = 12) -> Found:
+def approx_policies(
+    eq: ApproxEquations,
+    alpha: float,
+    rng: np.random.Generator,
+    *,
+    starts: int = 64,
+    newton_starts: int = 0,
+    warm: list[np.ndarray] | None = None,
+    limit: int = 12,
+) -> Found:
     """Stationary policies at alpha from random starts: by damped iteration, and some by Newton's
     method alone, which also finds saddles.  `warm` are columns tried first; stops at `limit`."""
     found, beta = Found(eq, alpha), 1 / alpha
@@ -227,10 +237,14 @@ def limits(branch: Branch, least: float = 0.0) -> list[Limit]:
     alpha, result = branch.alpha, []
     folds = [k for k in range(1, len(alpha) - 1) if alpha[k] >= alpha[k - 1] and alpha[k] > alpha[k + 1]]
     for k in folds:
-        if max(alpha[k - 1:k + 2]) * 1.05 < least:
+        if max(alpha[k - 1 : k + 2]) * 1.05 < least:
             continue
-        best = minimize_scalar(lambda s, k=k: _log_beta(branch, k, s), bounds=_reach_of(branch, k), method="bounded",
-                               options={"xatol": 1e-6})
+        best = minimize_scalar(
+            lambda s, k=k: _log_beta(branch, k, s),
+            bounds=_reach_of(branch, k),
+            method="bounded",
+            options={"xatol": 1e-6},
+        )
         if best.fun <= branch.y[k, -1]:
             result.append(Limit(float(np.exp(-best.fun)), "fold", branch, k, float(best.x)))
         else:
@@ -268,7 +282,11 @@ def _bifurcation_height(branch: Branch, low: int, high: int) -> float:
     def margin(alpha: float) -> float:
         part = (alpha - ends[0]) / (ends[1] - ends[0])
         at = approx_newton(eq, (1 - part) * z[0] + part * z[1], 1 / alpha)
-        return branch.margin[low] * (1 - part) + branch.margin[high] * part if at is None else approx_margin(eq, at, 1 / alpha)
+        return (
+            branch.margin[low] * (1 - part) + branch.margin[high] * part
+            if at is None
+            else approx_margin(eq, at, 1 / alpha)
+        )
 
     if not margin(ends[0]) < 0 < margin(ends[1]):
         return ends[0]

@@ -109,8 +109,12 @@ class ApproxEquations:
         result = []
         for t, level in enumerate(self.tree.levels):
             tables = [policy[self.layout.entries[i, t]].reshape(*self.layout.shape[i, t], width) for i in range(n)]
-            result.append([table[level.joint[:, i]].reshape(len(level.joint), *(-1 if k == i else 1 for k in range(n)), width)
-                           for i, table in enumerate(tables)])
+            result.append(
+                [
+                    table[level.joint[:, i]].reshape(len(level.joint), *(-1 if k == i else 1 for k in range(n)), width)
+                    for i, table in enumerate(tables)
+                ]
+            )
         return result
 
     def _forward(self, factors: list[list[np.ndarray]]) -> list[np.ndarray]:
@@ -159,14 +163,18 @@ class ApproxEquations:
         total = np.zeros(z.shape[1])
         for t, level in enumerate(self.tree.levels):
             shape = (len(level.joint), *level.action_counts, 1)
-            reward = (beta * level.approx_reward.reshape(shape) * _product(factors[t], ())).sum(axis=tuple(range(1, len(shape) - 1)))
+            reward = (beta * level.approx_reward.reshape(shape) * _product(factors[t], ())).sum(
+                axis=tuple(range(1, len(shape) - 1))
+            )
             for i, w in enumerate(self.weights):
                 reward = reward + w * entropy[self.layout.rows[i, t]][level.joint[:, i]]
             total += self.gamma**t * (reach[t] * reward).sum(axis=0)
         return total
 
 
-def _matrix(values: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> csr_array | np.ndarray:
+def _matrix(
+    values: np.ndarray, rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]
+) -> csr_array | np.ndarray:
     """Entries added up; dense where that is quicker to multiply with."""
     matrix = csr_array((values, (rows, columns)), shape=shape)
     return matrix.toarray() if shape[0] * shape[1] <= _LARGEST_DENSE else matrix

@@ -42,4 +42,4 @@ def approx_rate(tree: Tree, policy: Any, alpha: Fraction) -> float | None:
 
 def _frame(count: int) -> np.ndarray:
     """(count, count - 1): an orthonormal basis of the vectors that sum to 0."""
-    return np.linalg.svd(np.eye(count) - 1 / count)[0][:, :count - 1]
+    return np.linalg.svd(np.eye(count) - 1 / count)[0][:, : count - 1]

@@ -12,7 +12,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from certify.stationary.approx_branches import Branch, Found, Limit, approx_margin, approx_policies, crossings, follow, limits
+from certify.stationary.approx_branches import (
+    Branch,
+    Found,
+    Limit,
+    approx_margin,
+    approx_policies,
+    crossings,
+    follow,
+    limits,
+)
 from certify.stationary.approx_equations import ApproxEquations
 
 _FACTOR = 0.8  # between the levels of the first scan
@@ -28,8 +37,16 @@ _DEPTH = 0.42  # how far below the best limit branches are followed, to know the
 class ApproxSearch:
     """`run` fills `limits`, highest first; `branches` are the curves that were followed."""
 
-    def __init__(self, eq: ApproxEquations, top: float, floor: float, *, deadline: float, seed: int = 0,
-                 progress: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(
+        self,
+        eq: ApproxEquations,
+        top: float,
+        floor: float,
+        *,
+        deadline: float,
+        seed: int = 0,
+        progress: Callable[[str], None] = lambda text: None,
+    ) -> None:
         self.eq, self.top, self.floor, self.deadline, self.progress = eq, top, floor, deadline, progress
         self.rng = np.random.default_rng(seed)
         self.branches: list[Branch] = []
@@ -62,7 +79,9 @@ class ApproxSearch:
             warm = self.level(alpha, starts=64, newton_starts=4, warm=warm)
             alpha *= _FACTOR
 
-    def level(self, alpha: float, *, starts: int, newton_starts: int, warm: list[np.ndarray] | None = None) -> list[np.ndarray]:
+    def level(
+        self, alpha: float, *, starts: int, newton_starts: int, warm: list[np.ndarray] | None = None
+    ) -> list[np.ndarray]:
         """Look for policies at alpha and follow the branches that are new; returns the policies."""
         found = approx_policies(self.eq, alpha, self.rng, starts=starts, newton_starts=newton_starts, warm=warm)
         fresh = found.up_to_symmetry()
@@ -74,7 +93,9 @@ class ApproxSearch:
             value = self.eq.value(z[:, None], 1 / alpha)[0]
             if (np.abs(values - value) > 1e-7 * (1 + abs(value))).all() and self._in_time():
                 self.follow(z, alpha)
-        self.progress(f"from below: {len(fresh)} kinds of stationary policies at {alpha:.6g}, best limit {self.best:.8g}")
+        self.progress(
+            f"from below: {len(fresh)} kinds of stationary policies at {alpha:.6g}, best limit {self.best:.8g}"
+        )
         return found.z
 
     def known(self, alpha: float) -> list[np.ndarray]:

@@ -20,13 +20,13 @@ from certify.games.tree import Tree
 from certify.stationary.approx_branches import approx_newton, approx_settle
 from certify.stationary.approx_equations import ApproxEquations
 
-UNIT_BITS = 128      # centres and radii are multiples of 2^-UNIT_BITS
-INVERSE_BITS = 48    # entries of approximate inverses of 2^-INVERSE_BITS
+UNIT_BITS = 128  # centres and radii are multiples of 2^-UNIT_BITS
+INVERSE_BITS = 48  # entries of approximate inverses of 2^-INVERSE_BITS
 _FIRST_RADII = (2.0**-38, 2.0**-46, 2.0**-30)
-_ROOM = 4            # a refined box is so many times wider than the image it is made from
-_OWN, _COMMON = 1.5, 0.25   # radii: parts of the path's own motion and of its largest coordinate
-_FIRST_MOTION = 0.05        # of a log-ratio along the first piece
-_LEAST_STEP = 1e-5          # of the last beta: shorter pieces are not tried
+_ROOM = 4  # a refined box is so many times wider than the image it is made from
+_OWN, _COMMON = 1.5, 0.25  # radii: parts of the path's own motion and of its largest coordinate
+_FIRST_MOTION = 0.05  # of a log-ratio along the first piece
+_LEAST_STEP = 1e-5  # of the last beta: shorter pieces are not tried
 
 # per row and action the two ends of log pi(a) - log pi(reference), proved
 Image = list[list[tuple[Fraction, Fraction]]]
@@ -95,11 +95,28 @@ class Path:
             return piece
         ends = [z for x, row in enumerate(piece.image) for a, z in enumerate(row) if a != frame.reference[x]]
         least = Fraction(1, 2 ** (UNIT_BITS - 12))
-        return self._proved(beta, beta, frame, [(low + high) / 2 for low, high in ends],
-                            [_ROOM * (high - low) / 2 + least for low, high in ends]) or piece
+        return (
+            self._proved(
+                beta,
+                beta,
+                frame,
+                [(low + high) / 2 for low, high in ends],
+                [_ROOM * (high - low) / 2 + least for low, high in ends],
+            )
+            or piece
+        )
 
-    def chain(self, low: Fraction, high: Fraction, z: np.ndarray, *, linked: bool, widest: float,
-              deadline: float | None = None, progress: Callable[[str], None] = lambda text: None) -> list[Piece]:
+    def chain(
+        self,
+        low: Fraction,
+        high: Fraction,
+        z: np.ndarray,
+        *,
+        linked: bool,
+        widest: float,
+        deadline: float | None = None,
+        progress: Callable[[str], None] = lambda text: None,
+    ) -> list[Piece]:
         """Pieces that cover [low, high] from a stationary policy z at low; raises `Stopped` with what
         was covered in `pieces`.
 
@@ -135,8 +152,9 @@ class Path:
             raise Stopped(reached, "interrupted", pieces) from None
         return pieces
 
-    def _between(self, low: Fraction, high: Fraction, frame: _Frame, joint: Piece | None, linked: bool,
-                 widest: float) -> tuple[Piece, Piece | None, _Frame] | None:
+    def _between(
+        self, low: Fraction, high: Fraction, frame: _Frame, joint: Piece | None, linked: bool, widest: float
+    ) -> tuple[Piece, Piece | None, _Frame] | None:
         """The piece over [low, high] that holds `joint`, the joint at its end and the frame there."""
         middle = (low + high) / 2
         z = self._newton(frame.z + frame.tangent * float(middle - low), middle)
@@ -156,11 +174,17 @@ class Path:
             return None
         return piece, after, _Frame(self, z, high)
 
-    def _proved(self, low: Fraction, high: Fraction, frame: _Frame, centre: list[Fraction], radius: list[Fraction]) -> Piece | None:
+    def _proved(
+        self, low: Fraction, high: Fraction, frame: _Frame, centre: list[Fraction], radius: list[Fraction]
+    ) -> Piece | None:
         scaled = [[round(value * 2**UNIT_BITS) for value in values] for values in (centre, radius)]
-        data = {"beta": [rational_text(low), rational_text(high)], "reference": frame.reference,
-                "centre": frame.by_row(scaled[0]), "radius": frame.by_row([max(1, r) for r in scaled[1]]),
-                "inverse": np.rint(frame.inverse * 2.0**INVERSE_BITS).astype(object).tolist()}
+        data = {
+            "beta": [rational_text(low), rational_text(high)],
+            "reference": frame.reference,
+            "centre": frame.by_row(scaled[0]),
+            "radius": frame.by_row([max(1, r) for r in scaled[1]]),
+            "inverse": np.rint(frame.inverse * 2.0**INVERSE_BITS).astype(object).tolist(),
+        }
         if not np.isfinite(frame.inverse).all():
             return None
         data["inverse"] = [[int(y) for y in row] for row in data["inverse"]]
@@ -210,8 +234,12 @@ class _Frame:
             inverse = np.full_like(slope, np.nan)
         self.tangent = -inverse @ by_beta
         self.inverse, self.motion = into @ inverse @ back, into @ self.tangent
-        self.centre = [Fraction(float(flat[a + k] - flat[a + r])) for (a, b), r in zip(path.rows, self.reference)
-                       for k in range(b - a) if k != r]
+        self.centre = [
+            Fraction(float(flat[a + k] - flat[a + r]))
+            for (a, b), r in zip(path.rows, self.reference)
+            for k in range(b - a)
+            if k != r
+        ]
 
     def _changes(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
         """Matrices between log-ratios against the last action and against the reference."""
@@ -234,6 +262,6 @@ class _Frame:
         """Coordinates as one list per row."""
         rows, start = [], 0
         for width in self.widths:
-            rows.append(values[start:start + width - 1])
+            rows.append(values[start : start + width - 1])
             start += width - 1
         return rows

@@ -18,9 +18,9 @@ from certify.errors import Undecided
 from certify.games.tree import Tree
 from certify.stationary.branch_pieces import Image, Piece
 
-_PRECISION = 320            # of the balls
-_DIGITS = 80                # binary digits behind the leading one that ends keep
-_MOST_DIGITS = 160          # behind the point
+_PRECISION = 320  # of the balls
+_DIGITS = 80  # binary digits behind the leading one that ends keep
+_MOST_DIGITS = 160  # behind the point
 _SLACK = Fraction(1, 2**190)
 
 
@@ -52,8 +52,13 @@ def enclose(tree: Tree, number: int, piece: Piece, low: Fraction, high: Fraction
     if reward is None or entropy is None:
         raise Undecided("an evaluation is not finite: the policy is too close to the boundary")
     value = (reward[0] + low * entropy[0], reward[1] + high * entropy[1])
-    return Enclosed(number, low, high, *(Enclosure(*outward(*pair)) for pair in (value, reward, entropy)),
-                    [[Enclosure(*p) for p in row] for row in policy])
+    return Enclosed(
+        number,
+        low,
+        high,
+        *(Enclosure(*outward(*pair)) for pair in (value, reward, entropy)),
+        [[Enclosure(*p) for p in row] for row in policy],
+    )
 
 
 def outward(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:
@@ -81,6 +86,8 @@ def policy_ends(image: Image) -> list[list[tuple[Fraction, Fraction]]]:
                 least = 1 / sum((to_arb(z[1] - low).exp() for z in others), to_arb(Fraction(1)))
                 most = 1 / sum((to_arb(z[0] - high).exp() for z in others), to_arb(Fraction(1)))
                 ends = outward(arb_ends(least)[0], arb_ends(most)[1])
-                found.append((max(Fraction(0), ends[0]), min(Fraction(1), ends[1])) if others else (Fraction(1), Fraction(1)))
+                found.append(
+                    (max(Fraction(0), ends[0]), min(Fraction(1), ends[1])) if others else (Fraction(1), Fraction(1))
+                )
             rows.append(found)
     return rows

@@ -56,8 +56,9 @@ class StationaryProof:
             return False
         with working_precision(_COMPARISON_BITS):
             logs = [ball(lo, up).log() for lo, up in zip(lower, upper, strict=True)]
-            return all(region[c, 0].contains(logs[k] - logs[ratios.reference_of(k)])
-                       for c, k in enumerate(ratios.entry))
+            return all(
+                region[c, 0].contains(logs[k] - logs[ratios.reference_of(k)]) for c, k in enumerate(ratios.entry)
+            )
 
 
 def prove_stationary(tree: Tree, alpha: Fraction | int, approx_policy: Any, *, precision: int = 192) -> StationaryProof:
@@ -141,8 +142,9 @@ def _constant(value: Fraction) -> Jet:
     return Jet(to_arb(value))
 
 
-def _stationarity(tree: Tree, ratios: _Ratios, alpha: Fraction, z: flint.arb_mat,
-                  slopes: bool = True) -> tuple[flint.arb_mat, flint.arb_mat]:
+def _stationarity(
+    tree: Tree, ratios: _Ratios, alpha: Fraction, z: flint.arb_mat, slopes: bool = True
+) -> tuple[flint.arb_mat, flint.arb_mat]:
     """G (size, 1) and DG (size, size), enclosed over the balls `z`; without `slopes` DG is not made."""
     layout = ratios.layout
     pi, minus_log = ratios.policy(z, slopes)
@@ -196,8 +198,9 @@ def _midpoints(matrix: flint.arb_mat) -> flint.arb_mat:
     return flint.arb_mat(matrix.nrows(), matrix.ncols(), [entry.mid() for entry in matrix.entries()])
 
 
-def _krawczyk(tree: Tree, ratios: _Ratios, alpha: Fraction, middle: flint.arb_mat, inverse: flint.arb_mat,
-              residual: flint.arb_mat) -> tuple[flint.arb_mat, flint.arb_mat]:
+def _krawczyk(
+    tree: Tree, ratios: _Ratios, alpha: Fraction, middle: flint.arb_mat, inverse: flint.arb_mat, residual: flint.arb_mat
+) -> tuple[flint.arb_mat, flint.arb_mat]:
     """Boxes of log-ratios (size, 1): one that holds exactly one zero of G, one within it around the zero."""
     size = ratios.size
     newton = middle - inverse * residual
@@ -217,8 +220,7 @@ def _krawczyk(tree: Tree, ratios: _Ratios, alpha: Fraction, middle: flint.arb_ma
     raise Undecided("the Krawczyk step does not map the box into its interior")
 
 
-def _proof(tree: Tree, ratios: _Ratios, alpha: Fraction, region: flint.arb_mat,
-           box: flint.arb_mat) -> StationaryProof:
+def _proof(tree: Tree, ratios: _Ratios, alpha: Fraction, region: flint.arb_mat, box: flint.arb_mat) -> StationaryProof:
     pi, _ = ratios.policy(box)
     ends = [arb_ends(jet.value) for jet in pi]
     lower, upper = (np.array([end[k] for end in ends], dtype=object) for k in range(2))

@@ -72,7 +72,7 @@ class Witness:
 
     @property
     def argument(self) -> str:
-        """"two boxes" or "saddle"."""
+        """ "two boxes" or "saddle"."""
         return "two boxes" if len(self.solutions) == 2 else "saddle"
 
 
@@ -99,8 +99,14 @@ class Multiplicity:
         return None if self.two_maxima is None else self.two_maxima.alpha
 
 
-def find_multiplicity(tree: Tree, *, rtol: Fraction | float = DEFAULT_RTOL, time_limit: float | None = 60.0,
-                      alpha_min: Fraction | None = None, progress: Progress = lambda text: None) -> Multiplicity | None:
+def find_multiplicity(
+    tree: Tree,
+    *,
+    rtol: Fraction | float = DEFAULT_RTOL,
+    time_limit: float | None = 60.0,
+    alpha_min: Fraction | None = None,
+    progress: Progress = lambda text: None,
+) -> Multiplicity | None:
     """The largest temperature at which two stationary policies could be found and proved.
 
     Parameters
@@ -145,8 +151,10 @@ def find_multiplicity(tree: Tree, *, rtol: Fraction | float = DEFAULT_RTOL, time
 
 def reward_range(tree: Tree) -> Fraction:
     """Largest less smallest expected return of a joint history, at most: the sum over the steps."""
-    return sum((tree.game.discount**t * (level.reward.max() - level.reward.min())
-                for t, level in enumerate(tree.levels)), Fraction(0))
+    return sum(
+        (tree.game.discount**t * (level.reward.max() - level.reward.min()) for t, level in enumerate(tree.levels)),
+        Fraction(0),
+    )
 
 
 def simplest_between(low: Fraction, high: Fraction) -> Fraction:
@@ -289,7 +297,7 @@ def _upwards(eq: ApproxEquations, z: np.ndarray, alpha: float, top: float) -> _S
     k = int(ends[0])
     near = [limit for limit in limits(branch) if abs(limit.at - k) <= 1]
     limit = near[0] if near else None
-    cut = Branch(eq, branch.y[:k + 1], branch.tangent[:k + 1], branch.margin[:k + 1])
+    cut = Branch(eq, branch.y[: k + 1], branch.tangent[: k + 1], branch.margin[: k + 1])
     return _Stable(cut, limit.alpha if limit is not None else float(heights[k - 1]), limit)
 
 
@@ -303,7 +311,7 @@ def _two_maxima(proofs: _Proofs, search: ApproxSearch, witness: Witness, progres
         alpha = level * float(witness.alpha)
         found = approx_policies(eq, alpha, rng, starts=64, newton_starts=0, warm=search.known(alpha), limit=40)
         stable = [z for z in found.up_to_symmetry() if approx_margin(eq, z, 1 / alpha) > 1e-6]
-        if not stable or len(stable) == 1 and proofs.other_image(stable[0]) is None:
+        if not stable or (len(stable) == 1 and proofs.other_image(stable[0]) is None):
             continue
         progress(f"from below: {len(stable)} kinds of local maxima at {alpha:.6g}")
         result = _best_pair(proofs, [_upwards(eq, z, alpha, 1.05 * float(witness.alpha)) for z in stable])
@@ -328,6 +336,10 @@ def _best_pair(proofs: _Proofs, stable: list[_Stable]) -> Witness | None:
             if other is None:
                 break
             solutions = [s for s in (proofs.solution(z, alpha), proofs.solution(other, alpha)) if s is not None]
-            if len(solutions) == 2 and all(s.kind == MAXIMUM for s in solutions) and _disjoint(*(s.proof for s in solutions)):
+            if (
+                len(solutions) == 2
+                and all(s.kind == MAXIMUM for s in solutions)
+                and _disjoint(*(s.proof for s in solutions))
+            ):
                 return proofs.witness(alpha, solutions)
     return None

@@ -39,9 +39,15 @@ def coloured_graph(structure: Structure) -> tuple[int, np.ndarray, list[int]]:
     for number, table in enumerate(structure.tables):
         rows = len(colours) + np.arange(len(table.colours))
         colours += [colour("row", number, int(k)) for k in table.colours]
-        columns = [copies[role][table.states[:, role] - structure.state_offset] for role in range(table.states.shape[1])]
-        columns += [block[:, i] for block in (table.actions, table.observations) if block is not None
-                    for i in range(block.shape[1])]
+        columns = [
+            copies[role][table.states[:, role] - structure.state_offset] for role in range(table.states.shape[1])
+        ]
+        columns += [
+            block[:, i]
+            for block in (table.actions, table.observations)
+            if block is not None
+            for i in range(block.shape[1])
+        ]
         edges += [np.stack([rows, column], axis=1) for column in columns]
     return len(colours), np.concatenate(edges), colours
 
@@ -57,5 +63,7 @@ def igraph_generators(structure: Structure) -> list[np.ndarray]:
         raise InputError("--igraph", "igraph is not installed", "install it, or leave the option out") from None
     size, edges, colours = coloured_graph(structure)
     graph = igraph.Graph(size, edges.tolist())
-    return [np.array(image[:structure.number_of_points], dtype=np.int64)
-            for image in graph.automorphism_group(color=colours)]
+    return [
+        np.array(image[: structure.number_of_points], dtype=np.int64)
+        for image in graph.automorphism_group(color=colours)
+    ]

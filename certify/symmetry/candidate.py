@@ -32,8 +32,9 @@ class CandidateVerdict:
     seconds: float
 
 
-def check_candidate(game: GameTables, mapping: GameMap, *, states: str = "reachable",
-                    timeout: float = 60.0) -> CandidateVerdict:
+def check_candidate(
+    game: GameTables, mapping: GameMap, *, states: str = "reachable", timeout: float = 60.0
+) -> CandidateVerdict:
     """Whether `mapping` (in the indices of `game`) is a symmetry, on reachable or on all states.
 
     The two answers are compared; where z3 runs out of `timeout` seconds the exact one stands.
@@ -49,23 +50,34 @@ def check_candidate(game: GameTables, mapping: GameMap, *, states: str = "reacha
     if states == "reachable":
         kept = reachable_states(game)
         if (escaped := _escape(game, mapping, kept)) is not None:
-            return CandidateVerdict("refuted", game, escaped, None, None, "not asked", "refuted",
-                                    time.monotonic() - began)
+            return CandidateVerdict(
+                "refuted", game, escaped, None, None, "not asked", "refuted", time.monotonic() - began
+            )
         index = {s: k for k, s in enumerate(kept)}
-        mapping = GameMap(mapping.agents, tuple(index[mapping.states[s]] for s in kept),
-                          mapping.actions, mapping.observations)
+        mapping = GameMap(
+            mapping.agents, tuple(index[mapping.states[s]] for s in kept), mapping.actions, mapping.observations
+        )
         game = restrict_to_reachable(game)
     if isinstance(game, ParametricGame):
         verdict = decide_parametric(game, mapping, timeout=timeout)
-        return CandidateVerdict(verdict.status, game, verdict.witness, verdict.parameters, verdict.reason,
-                                verdict.status, None, time.monotonic() - began)
+        return CandidateVerdict(
+            verdict.status,
+            game,
+            verdict.witness,
+            verdict.parameters,
+            verdict.reason,
+            verdict.status,
+            None,
+            time.monotonic() - began,
+        )
     first = next(differences(game, mapping), None)
     exact = "proved" if first is None else "refuted"
     verdict = decide(game, mapping, timeout=timeout)
     if verdict.status not in (exact, "undecided"):
         raise AssertionError("z3 and the exact comparison disagree")
-    return CandidateVerdict(exact, game, verdict.witness or first, None, verdict.reason, verdict.status, exact,
-                            time.monotonic() - began)
+    return CandidateVerdict(
+        exact, game, verdict.witness or first, None, verdict.reason, verdict.status, exact, time.monotonic() - began
+    )
 
 
 def _escape(game: GameTables, mapping: GameMap, kept: tuple[int, ...]) -> Difference | None:
@@ -77,5 +89,6 @@ def _escape(game: GameTables, mapping: GameMap, kept: tuple[int, ...]) -> Differ
     if {mapping.states[s] for s in kept} == inside:
         return None
     first = next(agent_differences(game, mapping), None)
-    return first or next(d for d in differences(game, mapping)
-                         if d.table in ("start", "transition") and d.key[0][0] in inside)
+    return first or next(
+        d for d in differences(game, mapping) if d.table in ("start", "transition") and d.key[0][0] in inside
+    )

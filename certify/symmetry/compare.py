@@ -52,13 +52,16 @@ def flat_tables(game: GameTables) -> dict[str, dict[Key, Any]]:
 def image_of(mapping: GameMap, key: Key) -> Key:
     """The key that `mapping` sends `key` to."""
     states, action, observation = key
-    return (tuple(mapping.states[s] for s in states),
-            mapping.joint_action(action) if action else (),
-            mapping.joint_observation(observation))
+    return (
+        tuple(mapping.states[s] for s in states),
+        mapping.joint_action(action) if action else (),
+        mapping.joint_observation(observation),
+    )
 
 
-def differences(game: GameTables, mapping: GameMap,
-                tables: Mapping[str, Mapping[Key, Any]] | None = None) -> Iterator[Difference]:
+def differences(
+    game: GameTables, mapping: GameMap, tables: Mapping[str, Mapping[Key, Any]] | None = None
+) -> Iterator[Difference]:
     """The entries at which `game` and its image under `mapping` differ, both directions, exactly.
 
     `tables` is `flat_tables(game)`, for callers who compare many maps.
@@ -76,7 +79,11 @@ def differences(game: GameTables, mapping: GameMap,
     for table, entries in (flat_tables(game) if tables is None else tables).items():
         met = 0
         for key, value in entries.items():
-            image = (tuple(states[s] for s in key[0]), joint_action(key[1]) if key[1] else (), joint_observation(key[2]))
+            image = (
+                tuple(states[s] for s in key[0]),
+                joint_action(key[1]) if key[1] else (),
+                joint_observation(key[2]),
+            )
             image_value = entries.get(image)
             met += image_value is not None
             if value is not image_value and value != (image_value or Fraction(0)):
@@ -162,5 +169,7 @@ def sentence(game: GameTables, difference: Difference) -> str:
     def at(entry: dict) -> str:
         return ", ".join(" ".join(v) if isinstance(v, list) else str(v) for v in entry.values())
 
-    return (f"{shown['table']} at ({at(shown['at'])}) is {shown['value']}, "
-            f"but its image ({at(shown['image'])}) has {shown['image_value']}")
+    return (
+        f"{shown['table']} at ({at(shown['at'])}) is {shown['value']}, "
+        f"but its image ({at(shown['image'])}) has {shown['image_value']}"
+    )

@@ -72,8 +72,9 @@ class SymmetryGroup:
                     frontier.append(following)
 
 
-def symmetries(game: GameTables | str, *, states: str = "reachable", max_nodes: int = 200_000,
-               accelerate: bool = False) -> SymmetryGroup:
+def symmetries(
+    game: GameTables | str, *, states: str = "reachable", max_nodes: int = 200_000, accelerate: bool = False
+) -> SymmetryGroup:
     """The automorphism group of `game` (or of the game of that name), on its reachable states or on
     `states="all"`.
 

@@ -75,12 +75,14 @@ def _local_actions(tree: Tree, mapping: GameMap, i: int, j: int, t: int) -> np.n
         raise _refuse() from None
 
 
-def _next_classes(tree: Tree, mapping: GameMap, i: int, j: int, t: int, classes: np.ndarray,
-                  actions: np.ndarray) -> np.ndarray:
+def _next_classes(
+    tree: Tree, mapping: GameMap, i: int, j: int, t: int, classes: np.ndarray, actions: np.ndarray
+) -> np.ndarray:
     level, following = tree.levels[t], tree.levels[t + 1]
     source = level.child[i]
-    images = level.child[j][classes[:, None, None], actions[None, :, None],
-                            np.array(mapping.observations[i], dtype=np.int64)[None, None, :]]
+    images = level.child[j][
+        classes[:, None, None], actions[None, :, None], np.array(mapping.observations[i], dtype=np.int64)[None, None, :]
+    ]
     if ((source >= 0) != (images >= 0)).any():
         raise _refuse()
     result = np.full(following.classes[i], -1, dtype=np.int64)
@@ -143,16 +145,16 @@ def is_equivariant(tree: Tree, generators: Sequence[GameMap], policy: Any) -> Eq
         if apart.any():
             k = int(np.flatnonzero(apart)[0])
             aoh, action = _entry_names(tree, k)
-            return EquivarianceVerdict("refuted", number, aoh, action,
-                                       ((lower[k], upper[k]), (lower[image[k]], upper[image[k]])))
+            return EquivarianceVerdict(
+                "refuted", number, aoh, action, ((lower[k], upper[k]), (lower[image[k]], upper[image[k]]))
+            )
         certain = certain and bool(((lower == upper) & (lower == lower[image]) & (upper == upper[image])).all())
     return EquivarianceVerdict("proved" if certain else "undecided")
 
 
 def _entry_names(tree: Tree, entry: int) -> tuple[str, str]:
     layout = layout_of(tree)
-    i, t = next(block for block in layout.blocks
-                if layout.entries[block].start <= entry < layout.entries[block].stop)
+    i, t = next(block for block in layout.blocks if layout.entries[block].start <= entry < layout.entries[block].stop)
     k, a = divmod(entry - layout.entries[i, t].start, layout.shape[i, t][1])
     key = next(x.key for x in histories(tree, i) if (x.depth, x.class_index) == (t, k))
     return key, tree.game.actions[i][tree.game.actions_at(i, t)[a]]
@@ -185,8 +187,9 @@ def fixed_subspace(tree: Tree, generators: Iterable[GameMap]) -> FixedSubspace:
     layout = layout_of(tree)
     images = [entry_permutation(tree, mapping) for mapping in generators]
     orbits, entry_orbit = _components(layout.size, images)
-    row_orbits, _ = _components(layout.number_of_rows,
-                                [layout.row_of_entry[image[layout.row_start]] for image in images])
+    row_orbits, _ = _components(
+        layout.number_of_rows, [layout.row_of_entry[image[layout.row_start]] for image in images]
+    )
     return FixedSubspace(orbits, orbits - row_orbits, layout.size - layout.number_of_rows, entry_orbit)
 
 

@@ -47,8 +47,9 @@ class GameMap:
             tuple(self.agents[i] for i in first.agents),
             tuple(self.states[s] for s in first.states),
             tuple(tuple(self.actions[first.agents[i]][a] for a in row) for i, row in enumerate(first.actions)),
-            tuple(tuple(self.observations[first.agents[i]][o] for o in row)
-                  for i, row in enumerate(first.observations)),
+            tuple(
+                tuple(self.observations[first.agents[i]][o] for o in row) for i, row in enumerate(first.observations)
+            ),
         )
 
     def inverse(self) -> GameMap:
@@ -59,9 +60,12 @@ class GameMap:
         True
         """
         agents = _invert(self.agents)
-        return GameMap(agents, _invert(self.states),
-                       tuple(_invert(self.actions[i]) for i in agents),
-                       tuple(_invert(self.observations[i]) for i in agents))
+        return GameMap(
+            agents,
+            _invert(self.states),
+            tuple(_invert(self.actions[i]) for i in agents),
+            tuple(_invert(self.observations[i]) for i in agents),
+        )
 
     @property
     def key(self) -> tuple:
@@ -71,9 +75,12 @@ class GameMap:
 
 def identity_map(game: GameTables) -> GameMap:
     """The identity of `game`."""
-    return GameMap(tuple(range(game.number_of_agents)), tuple(range(len(game.states))),
-                   tuple(tuple(range(len(row))) for row in game.actions),
-                   tuple(tuple(range(len(row))) for row in game.observations))
+    return GameMap(
+        tuple(range(game.number_of_agents)),
+        tuple(range(len(game.states))),
+        tuple(tuple(range(len(row))) for row in game.actions),
+        tuple(tuple(range(len(row))) for row in game.observations),
+    )
 
 
 def _joint(agents: Indices, maps: Sequence[Indices], joint: Sequence[int]) -> Indices:
@@ -104,22 +111,29 @@ def read_map(game: GameTables, document: object, where: str = "map") -> GameMap:
     if not isinstance(document, Mapping):
         raise InputError(where, "not an object", 'write {"agents": {...}, "actions": {...}, ...}')
     if unknown := sorted(set(document) - {"agents", "states", "actions", "observations"}):
-        raise InputError(where, f"unknown field {unknown[0]!r}",
-                         "use agents, states, actions and observations only")
+        raise InputError(where, f"unknown field {unknown[0]!r}", "use agents, states, actions and observations only")
     agents = _read_bijection(document.get("agents", {}), game.agents, game.agents, f"{where}, agents")
     for i, j in enumerate(agents):
         for kind, members in (("actions", game.actions), ("observations", game.observations)):
             if len(members[i]) != len(members[j]):
-                raise InputError(f"{where}, agents",
-                                 f"{game.agents[i]} has {len(members[i])} {kind} and its image {game.agents[j]} "
-                                 f"has {len(members[j])}", "map agents to agents with equally many")
+                raise InputError(
+                    f"{where}, agents",
+                    f"{game.agents[i]} has {len(members[i])} {kind} and its image {game.agents[j]} "
+                    f"has {len(members[j])}",
+                    "map agents to agents with equally many",
+                )
     states = _read_bijection(document.get("states", {}), game.states, game.states, f"{where}, states")
     per_agent = []
     for kind, members in (("actions", game.actions), ("observations", game.observations)):
         given = _by_agent(document.get(kind, {}), game, f"{where}, {kind}")
-        per_agent.append(tuple(
-            _read_bijection(given.get(i, {}), members[i], members[agents[i]], f"{where}, {kind} of {game.agents[i]}")
-            for i in range(game.number_of_agents)))
+        per_agent.append(
+            tuple(
+                _read_bijection(
+                    given.get(i, {}), members[i], members[agents[i]], f"{where}, {kind} of {game.agents[i]}"
+                )
+                for i in range(game.number_of_agents)
+            )
+        )
     return GameMap(agents, states, *per_agent)
 
 
@@ -167,8 +181,11 @@ def _resolve(token: object, names: Sequence[str], where: str) -> int:
         token = int(token)
     if isinstance(token, int) and not isinstance(token, bool) and 0 <= token < len(names):
         return token
-    raise InputError(where, f"{token!r} is unknown",
-                     f"use a name or an index from 0 to {len(names) - 1}" if names else "leave it out: there are none")
+    raise InputError(
+        where,
+        f"{token!r} is unknown",
+        f"use a name or an index from 0 to {len(names) - 1}" if names else "leave it out: there are none",
+    )
 
 
 def map_to_names(game: GameTables, mapping: GameMap) -> dict:
@@ -176,6 +193,7 @@ def map_to_names(game: GameTables, mapping: GameMap) -> dict:
 
     Reading it back with `read_map` gives the same map.
     """
+
     def moved(image: Indices, sources: Sequence[str], targets: Sequence[str]) -> dict[str, str]:
         return {_label(sources, k): _label(targets, j) for k, j in enumerate(image) if k != j}
 
@@ -183,11 +201,15 @@ def map_to_names(game: GameTables, mapping: GameMap) -> dict:
         "agents": moved(mapping.agents, game.agents, game.agents),
         "states": moved(mapping.states, game.states, game.states),
     }
-    for kind, members, images in (("actions", game.actions, mapping.actions),
-                                  ("observations", game.observations, mapping.observations)):
+    for kind, members, images in (
+        ("actions", game.actions, mapping.actions),
+        ("observations", game.observations, mapping.observations),
+    ):
         document[kind] = {
-            game.agents[i]: rows for i, image in enumerate(images)
-            if (rows := moved(image, members[i], members[mapping.agents[i]]))}
+            game.agents[i]: rows
+            for i, image in enumerate(images)
+            if (rows := moved(image, members[i], members[mapping.agents[i]]))
+        }
     return {kind: part for kind, part in document.items() if part}
 
 

@@ -39,8 +39,9 @@ class NearReport:
     max_entries: int
 
 
-def near_symmetries(group: SymmetryGroup, *, max_entries: int = 4, max_nodes: int = 20_000,
-                    time_limit: float = 30.0) -> NearReport:
+def near_symmetries(
+    group: SymmetryGroup, *, max_entries: int = 4, max_nodes: int = 20_000, time_limit: float = 30.0
+) -> NearReport:
     """Maps of `group.game` that fail in at least one and at most `max_entries` entries.
 
     Both directions count: two rows that ought to be images of each other and differ in one
@@ -71,8 +72,12 @@ def near_symmetries(group: SymmetryGroup, *, max_entries: int = 4, max_nodes: in
             if not 0 < len(list(islice(differences(game, mapping, tables), max_entries + 1))) <= max_entries:
                 continue
             near = NearSymmetry(mapping, tuple(differences(group.game, mapping)))
-            pattern = tuple(sorted((d.table, str(d.value), str(d.image_value), _numbers(d.key, orbit),
-                                    _numbers(d.image, orbit)) for d in near.differences))
+            pattern = tuple(
+                sorted(
+                    (d.table, str(d.value), str(d.image_value), _numbers(d.key, orbit), _numbers(d.image, orbit))
+                    for d in near.differences
+                )
+            )
             if pattern not in best or _moved(mapping) < _moved(best[pattern].mapping):
                 best[pattern] = near
         else:
@@ -97,23 +102,38 @@ def _numbered(game: GameTables) -> GameTables:
     def rows(table: dict) -> dict:
         return {key: tuple((to, index(p)) for to, p in row) for key, row in table.items()}
 
-    return replace(game, start=tuple((s, o, index(p)) for s, o, p in game.start), transition=rows(game.transition),
-                   emission=rows(game.emission), reward={key: index(r) for key, r in game.reward.items()})
+    return replace(
+        game,
+        start=tuple((s, o, index(p)) for s, o, p in game.start),
+        transition=rows(game.transition),
+        emission=rows(game.emission),
+        reward={key: index(r) for key, r in game.reward.items()},
+    )
 
 
 def _moved(mapping: GameMap) -> int:
     """How many points the map moves: of maps with one pattern, the plainest is shown."""
-    return sum(k != j for rows in ((mapping.agents, mapping.states), mapping.actions, mapping.observations)
-               for row in rows for k, j in enumerate(row))
+    return sum(
+        k != j
+        for rows in ((mapping.agents, mapping.states), mapping.actions, mapping.observations)
+        for row in rows
+        for k, j in enumerate(row)
+    )
 
 
 def _orbit_numbers(group: SymmetryGroup) -> dict:
-    return {(kind, member): number for kind, rows in group.orbits.items()
-            for number, orbit in enumerate(rows) for member in orbit}
+    return {
+        (kind, member): number
+        for kind, rows in group.orbits.items()
+        for number, orbit in enumerate(rows)
+        for member in orbit
+    }
 
 
 def _numbers(key: tuple, orbit: dict) -> tuple:
     states, action, observation = key
-    return (tuple(orbit["states", s] for s in states),
-            tuple(sorted(orbit["actions", (i, a)] for i, a in enumerate(action))),
-            tuple(sorted(orbit["observations", (i, o)] for i, o in enumerate(observation))))
+    return (
+        tuple(orbit["states", s] for s in states),
+        tuple(sorted(orbit["actions", (i, a)] for i, a in enumerate(action))),
+        tuple(sorted(orbit["observations", (i, o)] for i, o in enumerate(observation))),
+    )

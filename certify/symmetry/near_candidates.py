@@ -39,12 +39,18 @@ class Candidates:
     def __iter__(self) -> Iterator[Candidate]:
         game = self.game
         for agents in itertools.permutations(range(game.number_of_agents)):
-            if any(game.weights[i] != game.weights[j] or len(game.actions[i]) != len(game.actions[j])
-                   or len(game.observations[i]) != len(game.observations[j]) for i, j in enumerate(agents)):
+            if any(
+                game.weights[i] != game.weights[j]
+                or len(game.actions[i]) != len(game.actions[j])
+                or len(game.observations[i]) != len(game.observations[j])
+                for i, j in enumerate(agents)
+            ):
                 continue
             for chosen in self._assignments(agents):
-                maps = {kind: tuple(tuple(chosen[kind, i, k][2] for k in range(len(row))) for i, row in enumerate(rows))
-                        for kind, rows in self._members.items()}
+                maps = {
+                    kind: tuple(tuple(chosen[kind, i, k][2] for k in range(len(row))) for i, row in enumerate(rows))
+                    for kind, rows in self._members.items()
+                }
                 yield agents, maps["action"], maps.get("observation")
 
     def _distance(self, first: tuple, second: tuple) -> int:
@@ -56,12 +62,17 @@ class Candidates:
 
     def _assignments(self, agents: Indices) -> Iterator[dict[Point, Point]]:
         members = self._members
-        sources: list[Point] = [(kind, i, k) for kind, rows in members.items()
-                                for i, row in enumerate(rows) for k in range(len(row))]
+        sources: list[Point] = [
+            (kind, i, k) for kind, rows in members.items() for i, row in enumerate(rows) for k in range(len(row))
+        ]
         images = {
-            source: [target for k in range(len(members[source[0]][source[1]]))
-                     if self._distance((source,), (target := (source[0], agents[source[1]], k),)) <= self.tolerance]
-            for source in sources}
+            source: [
+                target
+                for k in range(len(members[source[0]][source[1]]))
+                if self._distance((source,), (target := (source[0], agents[source[1]], k),)) <= self.tolerance
+            ]
+            for source in sources
+        }
         # fewest choices first; actions of different agents with one index often belong together
         sources.sort(key=lambda source: (len(images[source]), source[0], source[2], source[1]))
         chosen: dict[Point, Point] = {}
@@ -100,8 +111,9 @@ class Candidates:
         these distances add up to at most twice the number of failing entries.
         """
         kind, agent, k = source
-        options = [[k] if i == agent else [m for m in range(len(row)) if (kind, i, m) in chosen]
-                   for i, row in enumerate(rows)]
+        options = [
+            [k] if i == agent else [m for m in range(len(row)) if (kind, i, m) in chosen] for i, row in enumerate(rows)
+        ]
         total = 0
         for joint in itertools.product(*options):
             before = tuple((kind, i, m) for i, m in enumerate(joint))
@@ -143,9 +155,12 @@ class _Moves:
     """A generator as a function on action and observation points, with the points that it moves."""
 
     def __init__(self, mapping: GameMap) -> None:
-        self.image = {(kind, i, k): (kind, mapping.agents[i], j)
-                      for kind, rows in (("action", mapping.actions), ("observation", mapping.observations))
-                      for i, row in enumerate(rows) for k, j in enumerate(row)}
+        self.image = {
+            (kind, i, k): (kind, mapping.agents[i], j)
+            for kind, rows in (("action", mapping.actions), ("observation", mapping.observations))
+            for i, row in enumerate(rows)
+            for k, j in enumerate(row)
+        }
         self.moved = {p for p, q in self.image.items() if p != q}
 
 

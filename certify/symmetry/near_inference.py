@@ -46,8 +46,9 @@ class Inference:
         for (s, a), row in game.transition.items():
             self.rows[s][a] = row
 
-    def complete(self, agents: Indices, actions: tuple[Indices, ...], observations: tuple[Indices, ...] | None,
-                 max_entries: int) -> GameMap | None:
+    def complete(
+        self, agents: Indices, actions: tuple[Indices, ...], observations: tuple[Indices, ...] | None, max_entries: int
+    ) -> GameMap | None:
         """The map with inferred states (and observations, where None is given); None where rewards
         and emissions alone fail in more than `max_entries` entries, whatever the map of states is."""
         nothing = tuple(tuple(range(len(row))) for row in self.game.observations)
@@ -75,8 +76,10 @@ class Inference:
 
     def _observations(self, mapping: GameMap) -> tuple[Indices, ...]:
         """Observations whose probabilities agree in most rows are images of each other."""
-        emission = [(row, self.game.emission.get((mapping.joint_action(a), mapping.states[s]), ()))
-                    for (a, s), row in self.game.emission.items()]
+        emission = [
+            (row, self.game.emission.get((mapping.joint_action(a), mapping.states[s]), ()))
+            for (a, s), row in self.game.emission.items()
+        ]
         start: list[tuple[list, list]] = [([], []) for _ in self.game.states]
         back = {t: s for s, t in enumerate(mapping.states)}
         for s, o, p in self.game.start:
@@ -103,13 +106,20 @@ class Inference:
         likeness = []
         failing = 0
         for features in table.of:
-            moved = frozenset(((mapping.joint_action(a), *(mapping.joint_observation(o) for o in rest)), value)
-                              for (a, *rest), value in features.items())
+            moved = frozenset(
+                ((mapping.joint_action(a), *(mapping.joint_observation(o) for o in rest)), value)
+                for (a, *rest), value in features.items()
+            )
             if moved not in memo:
                 shared = {key: len(key & moved) for key in table.classes}
-                memo[moved] = (min(len(key) + len(moved) - 2 * both for key, both in shared.items()),
-                               {t: both / max(1, len(key) + len(moved) - both)
-                                for key, both in shared.items() for t in table.classes[key]})
+                memo[moved] = (
+                    min(len(key) + len(moved) - 2 * both for key, both in shared.items()),
+                    {
+                        t: both / max(1, len(key) + len(moved) - both)
+                        for key, both in shared.items()
+                        for t in table.classes[key]
+                    },
+                )
             failing += memo[moved][0]
             if failing > 2 * max_entries:  # an entry that differs counts once here and once there
                 return None
@@ -138,8 +148,9 @@ class Inference:
             order = [*dict.fromkeys(s2 for row in self.rows[s].values() for s2, _ in row if s2 not in images), *order]
         return tuple(images[s] for s in range(number))
 
-    def _vote(self, mapping: GameMap, s: int, target: int, likeness: list[dict[int, float]],
-              votes: dict[int, Counter]) -> None:
+    def _vote(
+        self, mapping: GameMap, s: int, target: int, likeness: list[dict[int, float]], votes: dict[int, Counter]
+    ) -> None:
         there = self.rows[target]
         for a, row in self.rows[s].items():
             by_probability: dict = defaultdict(list)
@@ -162,8 +173,9 @@ def _marginal(row: tuple | list, agent: int) -> dict[int, tuple]:
 def _assign(votes: dict[int, Counter], likeness: list[dict[int, float]]) -> Indices:
     """A permutation that takes the pairs with most votes first."""
     number = len(likeness)
-    ranked = sorted(((votes[s][t] + likeness[s][t], -s, -t) for s in range(number)
-                     for t in {*votes[s], *likeness[s]}), reverse=True)
+    ranked = sorted(
+        ((votes[s][t] + likeness[s][t], -s, -t) for s in range(number) for t in {*votes[s], *likeness[s]}), reverse=True
+    )
     images: dict[int, int] = {}
     taken: set[int] = set()
     for _, s, t in ranked:

@@ -16,16 +16,23 @@ def near_json(group: SymmetryGroup, report: NearReport) -> dict[str, Any]:
     return {
         "max_entries": report.max_entries,
         "exhausted": report.exhausted,
-        "found": [{"map": map_to_names(group.game, near.mapping),
-                   "failing_entries": len(near.differences),
-                   "differences": [describe(group.game, d) for d in near.differences]} for near in report.found],
+        "found": [
+            {
+                "map": map_to_names(group.game, near.mapping),
+                "failing_entries": len(near.differences),
+                "differences": [describe(group.game, d) for d in near.differences],
+            }
+            for near in report.found
+        ],
     }
 
 
 def near_text(group: SymmetryGroup, report: NearReport) -> str:
     """The same for people: each map, and the entries with what they would have to be."""
-    lines = [f"near-symmetries with at most {report.max_entries} failing entries: {len(report.found)}"
-             + ("" if report.exhausted else " (the search limit ran out: there may be more)")]
+    lines = [
+        f"near-symmetries with at most {report.max_entries} failing entries: {len(report.found)}"
+        + ("" if report.exhausted else " (the search limit ran out: there may be more)")
+    ]
     for number, near in enumerate(report.found, 1):
         lines.append(f"{number}. {map_text(map_to_names(group.game, near.mapping))}")
         rows = {(d.table, d.key[0][:1], d.key[1]) for d in near.differences}

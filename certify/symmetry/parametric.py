@@ -25,9 +25,14 @@ from certify.symmetry.group import SymmetryGroup, symmetries
 from certify.symmetry.maps import GameMap
 from certify.symmetry.smt import Verdict
 
-_RELATIONS = {sympy.StrictLessThan: lambda x, y: x < y, sympy.LessThan: lambda x, y: x <= y,
-              sympy.StrictGreaterThan: lambda x, y: x > y, sympy.GreaterThan: lambda x, y: x >= y,
-              sympy.Equality: lambda x, y: x == y, sympy.Unequality: lambda x, y: x != y}
+_RELATIONS = {
+    sympy.StrictLessThan: lambda x, y: x < y,
+    sympy.LessThan: lambda x, y: x <= y,
+    sympy.StrictGreaterThan: lambda x, y: x > y,
+    sympy.GreaterThan: lambda x, y: x >= y,
+    sympy.Equality: lambda x, y: x == y,
+    sympy.Unequality: lambda x, y: x != y,
+}
 
 
 class _Translation:
@@ -88,8 +93,9 @@ def decide_parametric(game: ParametricGame, mapping: GameMap, *, timeout: float 
     try:
         translation = _Translation(game)
         which = z3.Int("which")
-        options = [z3.And(which == k, translation.term(x) != translation.term(y))
-                   for k, ((x, y), _) in enumerate(numbered)]
+        options = [
+            z3.And(which == k, translation.term(x) != translation.term(y)) for k, ((x, y), _) in enumerate(numbered)
+        ]
         solver = translation.solver(timeout)
     except Undecided as reason:
         return Verdict("undecided", reason=str(reason))
@@ -105,11 +111,17 @@ def decide_parametric(game: ParametricGame, mapping: GameMap, *, timeout: float 
     if not all(z3.is_rational_value(v) for v in values.values()):
         return Verdict("undecided", reason="z3's counterexample is irrational", queries=1)
     exact = {symbol: sympy.Rational(v.numerator_as_long(), v.denominator_as_long()) for symbol, v in values.items()}
-    if any(r.subs(exact) != sympy.true for r in game.constraints) or not sympy.cancel(
-            sympy.sympify(value - image_value).subs(exact)).is_nonzero:
+    if (
+        any(r.subs(exact) != sympy.true for r in game.constraints)
+        or not sympy.cancel(sympy.sympify(value - image_value).subs(exact)).is_nonzero
+    ):
         return Verdict("undecided", reason="z3's counterexample did not survive exact evaluation", queries=1)
-    return Verdict("refuted", Difference(table, key, image, value, image_value),
-                   parameters={symbol.name: str(v) for symbol, v in exact.items()}, queries=1)
+    return Verdict(
+        "refuted",
+        Difference(table, key, image, value, image_value),
+        parameters={symbol.name: str(v) for symbol, v in exact.items()},
+        queries=1,
+    )
 
 
 def _pairs(game: GameTables, mapping: GameMap) -> Iterator[tuple]:
@@ -141,12 +153,15 @@ def parametric_symmetries(game: ParametricGame, *, states: str = "reachable", ti
         return representative[value]
 
     kept = {f.name: getattr(game, f.name) for f in fields(GameTables)}
-    coloured = Game(**kept | {
-        "start": tuple((s, o, number(p)) for s, o, p in game.start),
-        "transition": {k: tuple((t, number(p)) for t, p in row) for k, row in game.transition.items()},
-        "emission": {k: tuple((o, number(p)) for o, p in row) for k, row in game.emission.items()},
-        "reward": {k: number(r) for k, r in game.reward.items()},
-    })
+    coloured = Game(
+        **kept
+        | {
+            "start": tuple((s, o, number(p)) for s, o, p in game.start),
+            "transition": {k: tuple((t, number(p)) for t, p in row) for k, row in game.transition.items()},
+            "emission": {k: tuple((o, number(p)) for o, p in row) for k, row in game.emission.items()},
+            "reward": {k: number(r) for k, r in game.reward.items()},
+        }
+    )
     group = symmetries(coloured, states=states)
     part = restrict_to_reachable(game) if states == "reachable" else game
     for mapping in group.generators:

@@ -38,10 +38,15 @@ def group_json(group: SymmetryGroup) -> dict[str, Any]:
 def group_text(group: SymmetryGroup) -> str:
     """The same for people, long lists cut."""
     game = group.game
-    lines = [f"{game.name}: automorphism group of order {'' if group.complete else 'at least '}{group.order} "
-             f"on agents, actions and observations"]
-    lines.append("complete: no automorphism was missed (exhausted search at every level)" if group.complete
-                 else "not proved complete: the search limit ran out; raise --max-nodes")
+    lines = [
+        f"{game.name}: automorphism group of order {'' if group.complete else 'at least '}{group.order} "
+        f"on agents, actions and observations"
+    ]
+    lines.append(
+        "complete: no automorphism was missed (exhausted search at every level)"
+        if group.complete
+        else "not proved complete: the search limit ran out; raise --max-nodes"
+    )
     if group.state_only_order > 1:
         lines.append(f"besides, {group.state_only_order} automorphisms move states only")
     lines.append(f"generators: {len(group.generators)}")
@@ -50,8 +55,9 @@ def group_text(group: SymmetryGroup) -> str:
     for kind, orbits in orbit_names(group).items():
         moved = [orbit for orbit in orbits if len(orbit) > 1]
         lines.append(f"orbits of {kind}: {len(orbits)}, of which {len(moved)} with more than one member")
-        lines += ["  " + " ~ ".join(" ".join(m) if isinstance(m, list) else m for m in orbit)
-                  for orbit in moved[:_SHOWN]]
+        lines += [
+            "  " + " ~ ".join(" ".join(m) if isinstance(m, list) else m for m in orbit) for orbit in moved[:_SHOWN]
+        ]
         lines += _rest(len(moved))
     return "\n".join(lines)
 

@@ -62,8 +62,11 @@ def decide(game: GameTables, mapping: GameMap, *, timeout: float = 60.0) -> Verd
                 model = solver.model()
                 key = _split([model.eval(v).as_long() for v in variables], batch[0])
                 image = image_of(mapping, key)
-                return Verdict("refuted", Difference(table, key, image, entries.get(key, Fraction(0)),
-                                                     entries.get(image, Fraction(0))), queries=queries)
+                return Verdict(
+                    "refuted",
+                    Difference(table, key, image, entries.get(key, Fraction(0)), entries.get(image, Fraction(0))),
+                    queries=queries,
+                )
             if answer == z3.unknown:
                 return Verdict("undecided", reason=f"z3: {solver.reason_unknown()}", queries=queries)
     return Verdict("proved", queries=queries)
@@ -93,8 +96,10 @@ def _query(mapping: GameMap, batch: Sequence[Key], entries: dict, seconds: float
     variables = [z3.Int(f"v{k}") for k in range(states + actions + observations)]
     solver.add(z3.Or([z3.And([v == x for v, x in zip(variables, _flat(key), strict=True)]) for key in batch]))
     image = [state_map(v) for v in variables[:states]]
-    for functions, part in ((action_maps, variables[states:states + actions]),
-                            (observation_maps, variables[states + actions:])):
+    for functions, part in (
+        (action_maps, variables[states : states + actions]),
+        (observation_maps, variables[states + actions :]),
+    ):
         moved = [None] * len(part)
         for i, v in enumerate(part):
             moved[mapping.agents[i]] = functions[i](v)

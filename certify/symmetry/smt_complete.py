@@ -61,8 +61,10 @@ def residual_question(group: SymmetryGroup, *, timeout: float = 60.0, most_eleme
 def _points(structure: Structure, mapping: GameMap) -> dict[int, int]:
     """The map on agents, actions and observations, as points."""
     image = {i: j for i, j in enumerate(mapping.agents)}
-    for offsets, rows in ((structure.action_offset, mapping.actions),
-                          (structure.observation_offset, mapping.observations)):
+    for offsets, rows in (
+        (structure.action_offset, mapping.actions),
+        (structure.observation_offset, mapping.observations),
+    ):
         for i, row in enumerate(rows):
             for k, j in enumerate(row):
                 image[offsets[i] + k] = offsets[mapping.agents[i]] + j
@@ -92,9 +94,13 @@ def _preserve_tables(structure: Structure, solver: z3.Solver, matrix: dict[tuple
         for key, value in entries.items():
             states, action, observation = key
             points = [structure.state_offset + s for s in states]
-            per_agent = [(*(structure.action_offset[i] + a for a in action[i:i + 1]),
-                          *(structure.observation_offset[i] + o for o in observation[i:i + 1]))
-                         for i in range(structure.game.number_of_agents)]
+            per_agent = [
+                (
+                    *(structure.action_offset[i] + a for a in action[i : i + 1]),
+                    *(structure.observation_offset[i] + o for o in observation[i : i + 1]),
+                )
+                for i in range(structure.game.number_of_agents)
+            ]
             classes[value].append((points, per_agent))
         for rows in classes.values():
             clauses += len(rows) ** 2
@@ -107,7 +113,14 @@ def _preserve_tables(structure: Structure, solver: z3.Solver, matrix: dict[tuple
 def _goes_to(row: tuple, other: tuple, matrix: dict[tuple[int, int], z3.BoolRef]) -> z3.BoolRef:
     # the entries of the two rows meet as sets: an agent's entry may be sent to any agent's entry
     states = [matrix[p, q] for p, q in zip(row[0], other[0], strict=True)]
-    agents = [z3.Or([z3.And([matrix[p, q] for p, q in zip(entry, target, strict=True)])
-                     for target in other[1] if all((p, q) in matrix for p, q in zip(entry, target, strict=True))])
-              for entry in row[1]]
+    agents = [
+        z3.Or(
+            [
+                z3.And([matrix[p, q] for p, q in zip(entry, target, strict=True)])
+                for target in other[1]
+                if all((p, q) in matrix for p, q in zip(entry, target, strict=True))
+            ]
+        )
+        for entry in row[1]
+    ]
     return z3.And([*states, *agents])

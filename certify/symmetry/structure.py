@@ -62,15 +62,15 @@ class Structure:
         sizes = [n, *(len(row) for row in game.actions), *(len(row) for row in game.observations), len(game.states)]
         offsets = np.concatenate([[0], np.cumsum(sizes)]).tolist()
         self.number_of_points: int = offsets[-1]
-        self.action_offset = offsets[1:1 + n]
-        self.observation_offset = offsets[1 + n:1 + 2 * n]
+        self.action_offset = offsets[1 : 1 + n]
+        self.observation_offset = offsets[1 + n : 1 + 2 * n]
         self.state_offset: int = offsets[1 + 2 * n]
         self._palette: dict[Hashable, int] = {}
         self.owner = np.zeros(self.state_offset, dtype=np.int64)  # the agent point of each non-state point
         for i in range(n):
             self.owner[i] = i
-            self.owner[self.action_offset[i]:self.action_offset[i] + len(game.actions[i])] = i
-            self.owner[self.observation_offset[i]:self.observation_offset[i] + len(game.observations[i])] = i
+            self.owner[self.action_offset[i] : self.action_offset[i] + len(game.actions[i])] = i
+            self.owner[self.observation_offset[i] : self.observation_offset[i] + len(game.observations[i])] = i
         self.kind = self._initial_colours()
         self.tables = self._tables()
 
@@ -87,7 +87,7 @@ class Structure:
                 kind[self.action_offset[i] + a] = self._colour("action", steps)
             for o in range(len(game.observations[i])):
                 kind[self.observation_offset[i] + o] = self._colour("observation")
-        kind[self.state_offset:] = self._colour("state")
+        kind[self.state_offset :] = self._colour("state")
         return kind
 
     def _tables(self) -> tuple[_Table, ...]:
@@ -125,14 +125,14 @@ class Structure:
     def individualise(self, colours: Colours, point: int) -> Colours:
         """The same colours with `point` singled out."""
         marked = colours.copy()
-        marked[point] = _mix(colours[point:point + 1] ^ _salt(99))[0]
+        marked[point] = _mix(colours[point : point + 1] ^ _salt(99))[0]
         return marked
 
     def _round(self, colours: Colours) -> Colours:
         total = np.zeros_like(colours)
         members = np.arange(len(self.owner))
         # membership: a member sees its agent, an agent its members
-        total[:self.state_offset] += _mix(colours[self.owner] ^ _salt(0))
+        total[: self.state_offset] += _mix(colours[self.owner] ^ _salt(0))
         np.add.at(total, self.owner, _mix(colours[members] ^ _salt(1)))
         for number, table in enumerate(self.tables):
             signature = _mix(table.colours.astype(np.uint64) ^ _salt(10 + number))
@@ -174,20 +174,22 @@ class Structure:
         """Whether the permutation `image` (number of points,) is an automorphism: exact comparison."""
         if not np.array_equal(self.kind[image], self.kind):
             return False
-        if not np.array_equal(image[self.owner], self.owner[image[:self.state_offset]]):
+        if not np.array_equal(image[self.owner], self.owner[image[: self.state_offset]]):
             return False
         return all(self._preserves(table, image) for table in self.tables)
 
     def _preserves(self, table: _Table, image: np.ndarray) -> bool:
-        agents = np.argsort(image[:self.game.number_of_agents])  # the agent sent to each place
+        agents = np.argsort(image[: self.game.number_of_agents])  # the agent sent to each place
 
         def columns(states: np.ndarray, *blocks: np.ndarray | None) -> list[np.ndarray]:
             return [table.colours, *states.T, *(col for block in blocks if block is not None for col in block.T)]
 
         before = columns(table.states, table.actions, table.observations)
-        after = columns(image[table.states],
-                        None if table.actions is None else image[table.actions][:, agents],
-                        None if table.observations is None else image[table.observations][:, agents])
+        after = columns(
+            image[table.states],
+            None if table.actions is None else image[table.actions][:, agents],
+            None if table.observations is None else image[table.observations][:, agents],
+        )
         first, second = np.lexsort(before), np.lexsort(after)
         return all(np.array_equal(x[first], y[second]) for x, y in zip(before, after, strict=True))
 
@@ -198,12 +200,16 @@ class Structure:
         agents = tuple(points[:n])
 
         def block(offsets: list[int], sizes: list[int]) -> tuple[tuple[int, ...], ...]:
-            return tuple(tuple(p - offsets[agents[i]] for p in points[offsets[i]:offsets[i] + sizes[i]])
-                         for i in range(n))
+            return tuple(
+                tuple(p - offsets[agents[i]] for p in points[offsets[i] : offsets[i] + sizes[i]]) for i in range(n)
+            )
 
-        return GameMap(agents, tuple(p - self.state_offset for p in points[self.state_offset:]),
-                       block(self.action_offset, [len(row) for row in self.game.actions]),
-                       block(self.observation_offset, [len(row) for row in self.game.observations]))
+        return GameMap(
+            agents,
+            tuple(p - self.state_offset for p in points[self.state_offset :]),
+            block(self.action_offset, [len(row) for row in self.game.actions]),
+            block(self.observation_offset, [len(row) for row in self.game.observations]),
+        )
 
     def describe(self, point: int) -> tuple:
         """The point as certificates write it: ("agent", i), ("action", i, a), ("observation", i, o)

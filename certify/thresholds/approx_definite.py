@@ -16,7 +16,7 @@ from scipy import sparse
 from certify.thresholds.approx_step import Step
 from certify.thresholds.approx_support import support
 
-_LEAST = 1e-200   # of a probability: smaller ones count as this
+_LEAST = 1e-200  # of a probability: smaller ones count as this
 
 
 @dataclass
@@ -38,8 +38,10 @@ class Hessian:
 
     def __init__(self, step: Step) -> None:
         self.step, self.plan = step, step.plan
-        self.sizes = [(i, t, self.plan.levels[t].classes[i], self.plan.levels[t].action_counts[i])
-                      for i, t in self.plan.tree.blocks]
+        self.sizes = [
+            (i, t, self.plan.levels[t].classes[i], self.plan.levels[t].action_counts[i])
+            for i, t in self.plan.tree.blocks
+        ]
         self.offset, total = {}, 0
         for i, t, k, a in self.sizes:
             self.offset[i, t] = total
@@ -57,8 +59,10 @@ class Hessian:
         level, after = self.plan.levels[t], self.plan.levels[t + 1]
         e, a, s = level.successor.shape
         columns = np.repeat(np.arange(e * a), s)
-        matrix = sparse.csr_array((self.plan.gamma * level.approx_probability.ravel(),
-                                   (level.successor.ravel(), columns)), shape=(len(after.joint), e * a))
+        matrix = sparse.csr_array(
+            (self.plan.gamma * level.approx_probability.ravel(), (level.successor.ravel(), columns)),
+            shape=(len(after.joint), e * a),
+        )
         flat = weight.reshape(-1, e * a)
         return (matrix @ flat.T).T.reshape(*weight.shape[:-2], len(after.joint))
 
@@ -78,7 +82,7 @@ class Hessian:
         step, plan = self.step, self.plan
         others, rows = plan.others(agent), np.arange(len(plan.levels[t].joint))
         model, q = step.model(t), step._joint(t, others, rows, "points")
-        centred = lambda x: (y := plan.split_actions(x, agent, t, 2)) - y.mean(2, keepdims=True)  # noqa: E731
+        centred = lambda x: (y := plan.split_actions(x, agent, t, 2)) - y.mean(2, keepdims=True)
         value = _middle(q, centred(model.value))
         remainder_high, remainder_low = (plan.split_actions(x, agent, t, 2) for x in (model.high, model.low))
         count = value.shape[2]
@@ -95,18 +99,18 @@ class Hessian:
         block = step.box[agent][t]
         with np.errstate(divide="ignore"):
             log_low, log_high = np.log(block.lower), np.log(block.upper)
-        with np.errstate(invalid="ignore"):     # a lower end of 0 leaves the form unusable, as nan
+        with np.errstate(invalid="ignore"):  # a lower end of 0 leaves the form unusable, as nan
             return self._with_logs(agent, t, lower.min(-1), upper.max(-1), log_low, log_high)
 
-    def _with_logs(self, agent: int, t: int, lower: np.ndarray, upper: np.ndarray, log_low: np.ndarray,
-                   log_high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _with_logs(
+        self, agent: int, t: int, lower: np.ndarray, upper: np.ndarray, log_low: np.ndarray, log_high: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Bounds less w (log pi(a) - mean_b log pi(b)), log pi between the logarithms of its ends."""
         k, w, count = self.plan.levels[t].joint[:, agent], self.plan.weights[agent], lower.shape[-1]
         share = (count - 1) / count
         others_low = (log_low.sum(-1, keepdims=True) - log_low) / count
         others_high = (log_high.sum(-1, keepdims=True) - log_high) / count
-        return (lower + w * (others_low - share * log_high)[:, k],
-                upper + w * (others_high - share * log_low)[:, k])
+        return (lower + w * (others_low - share * log_high)[:, k], upper + w * (others_high - share * log_low)[:, k])
 
     def form(self, *, own: bool) -> Form:
         """The enclosure; `own` keeps the blocks between AOHs of one agent (Theorem B)."""
@@ -126,10 +130,13 @@ class Hessian:
                         self._cross_time(low, high, (i, t), (j, u), starts)
                 if u + 1 < plan.horizon:
                     everyone = list(range(plan.agents))
-                    starts = {end: x[..., None] * self._policies(u, everyone, end)[:, None] for end, x in starts.items()}
+                    starts = {
+                        end: x[..., None] * self._policies(u, everyone, end)[:, None] for end, x in starts.items()
+                    }
         diagonal = np.concatenate([self._diagonal(i, t).reshape(batch, -1) for i, t, _, _ in self.sizes], 1)
-        block = np.repeat(np.arange(sum(k for *_, k, _ in self.sizes)),
-                          np.concatenate([np.full(k, a) for *_, k, a in self.sizes]))
+        block = np.repeat(
+            np.arange(sum(k for *_, k, _ in self.sizes)), np.concatenate([np.full(k, a) for *_, k, a in self.sizes])
+        )
         middle, radius = (low + high) / 2, (high - low) / 2
         return Form(diagonal, middle + middle.transpose(0, 2, 1), radius + radius.transpose(0, 2, 1), block)
 
@@ -148,7 +155,7 @@ class Hessian:
         counts = level.action_counts
         full = np.einsum("bem,ac->beacm", weight, own)
         shape = (*full.shape[:3], counts[i], *(c for j, c in enumerate(counts) if j != i))
-        full = np.moveaxis(full.reshape(shape), 3, 3 + i).reshape(*full.shape[:3], -1)   # (B, E, A, JA)
+        full = np.moveaxis(full.reshape(shape), 3, 3 + i).reshape(*full.shape[:3], -1)  # (B, E, A, JA)
         inside = (level.joint[:, i][None, :] == np.arange(level.classes[i])[:, None]).astype(float)
         full = np.einsum("ke,beaj->bkaej", inside, full)
         return full.reshape(len(full), -1, *full.shape[3:])
@@ -156,7 +163,7 @@ class Hessian:
     def _cross_time(self, low, high, first, second, starts) -> None:
         (i, t), (j, u) = first, second
         below, above = self._advantage_of(j, u)
-        down, up = starts["lower"], starts["upper"]                   # (B, X, E')
+        down, up = starts["lower"], starts["upper"]  # (B, X, E')
         level = self.plan.levels[u]
         with np.errstate(invalid="ignore"):
             smallest = np.minimum(down[..., None] * below[:, None], up[..., None] * below[:, None])
@@ -173,7 +180,7 @@ class Hessian:
         """values : (B, K A, A', K')."""
         values = np.moveaxis(values, 2, 3).reshape(*values.shape[:2], -1)
         r, c = self.offset[first], self.offset[second]
-        target[:, r:r + values.shape[1], c:c + values.shape[2]] += values
+        target[:, r : r + values.shape[1], c : c + values.shape[2]] += values
 
     def _same_time(self, low, high, i: int, j: int, t: int) -> None:
         """C[(x, a), (x', a')] = sum_e rho(e) E[U(e, (a, a', .))], x and x' at the same depth."""
@@ -204,7 +211,7 @@ class Hessian:
             index = plan.below(k, t, u)[:, None, None, None, :]
             upper = upper + support(step.box[k][u], index, moved, entropic=False).sum(-1)
             lower = lower - support(step.box[k][u], index, -moved, entropic=False).sum(-1)
-        below, above = lower.min(-1), upper.max(-1)                   # (B, E, A, A')
+        below, above = lower.min(-1), upper.max(-1)  # (B, E, A, A')
         down, up = (self.reach[end][t][..., None, None] for end in ("lower", "upper"))
         smallest, largest = np.minimum(down * below, up * below), np.maximum(down * above, up * above)
         for target, values in ((low, smallest), (high, largest)):
@@ -213,8 +220,9 @@ class Hessian:
             for m in range(batch):
                 np.add.at(table[m].transpose(0, 2, 1, 3), (level.joint[:, i], level.joint[:, j]), values[m])
             r, c = self.offset[i, t], self.offset[j, t]
-            target[:, r:r + level.classes[i] * a, c:c + level.classes[j] * b] += table.reshape(
-                batch, level.classes[i] * a, -1)
+            target[:, r : r + level.classes[i] * a, c : c + level.classes[j] * b] += table.reshape(
+                batch, level.classes[i] * a, -1
+            )
 
 
 def _middle(q: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -226,8 +234,9 @@ def _twice_centred(own: np.ndarray, other: np.ndarray) -> np.ndarray:
     a, b = own.shape[2:4]
     row_other, column_other = other.sum(2, keepdims=True) - other, other.sum(3, keepdims=True) - other
     rest = own.sum((2, 3), keepdims=True) - own.sum(2, keepdims=True) - own.sum(3, keepdims=True) + own
-    return ((1 - 1 / a) * (1 - 1 / b) * own - (1 - 1 / b) / a * row_other - (1 - 1 / a) / b * column_other
-            + rest / (a * b))
+    return (
+        (1 - 1 / a) * (1 - 1 / b) * own - (1 - 1 / b) / a * row_other - (1 - 1 / a) / b * column_other + rest / (a * b)
+    )
 
 
 def _gather(values: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
@@ -256,7 +265,7 @@ def approx_margin(form: Form, soft: bool = False) -> tuple[np.ndarray, np.ndarra
         y = (y + 1e-6 * y.max(1, keepdims=True) + 1e-30) / (y.max(1, keepdims=True) + 1e-30)
     index = np.arange(matrix.shape[1])
     matrix[:, index, index] += np.einsum("bij,bj->bi", spread, y) / y
-    blocks = (form.block[:, None] == np.arange(form.block[-1] + 1)).astype(float)     # (N, blocks)
+    blocks = (form.block[:, None] == np.arange(form.block[-1] + 1)).astype(float)  # (N, blocks)
     normal = scale[:, :, None] * blocks
     normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
     tangent = np.eye(matrix.shape[1]) - normal @ normal.transpose(0, 2, 1)

@@ -77,7 +77,7 @@ class Models:
             else:
                 after = self.collapsed(t + 1)
                 flow = plan.gamma * level.approx_probability
-                total = lambda x: (flow * x[:, level.successor]).sum(-1)  # noqa: E731
+                total = lambda x: (flow * x[:, level.successor]).sum(-1)
                 slope = {key: self._pull(t, key, g, flow) for key, g in after.slope.items()}
                 self._models[t] = Model(reward + total(after.value), slope, total(after.low), total(after.high))
         return self._models[t]
@@ -117,14 +117,18 @@ class Models:
         sizes = [self.box[i][t].points.shape[-2] for i in everyone]
         for i in everyone:
             block, k = self.box[i][t], level.joint[:, i]
-            gradient = ein("beam,bem->bea", plan.split_actions(model.value, i, t, 2),
-                            self._joint(t, plan.others(i), rows, "centre"))
+            gradient = ein(
+                "beam,bem->bea",
+                plan.split_actions(model.value, i, t, 2),
+                self._joint(t, plan.others(i), rows, "centre"),
+            )
             linear = ein("beqa,bea->beq", block.shift[:, k], gradient)
             spread = linear.reshape(*linear.shape[:2], *(-1 if j == i else 1 for j in everyone))
             rise = rise - np.broadcast_to(spread, (*linear.shape[:2], *sizes)).reshape(rise.shape)
             weight = plan.weights[i]
-            full = np.concatenate([gradient - weight * block.log_centre[:, k],
-                                   np.full((*gradient.shape[:2], 1), weight)], -1)
+            full = np.concatenate(
+                [gradient - weight * block.log_centre[:, k], np.full((*gradient.shape[:2], 1), weight)], -1
+            )
             slope[i, t] = full[:, :, None, :]
             value = value + weight * block.entropy[:, k]
         high = rise + ein("beqa,bea->beq", q, model.high)

@@ -34,8 +34,10 @@ def approx_soft_values(plan: Plan, policy: Policy, beta: float) -> Policy:
             q = (mass * plan.split_actions(u, i, t, 1)).sum(-1)
             k = level.joint[:, i]
             total = np.bincount(k, reach[t], minlength=level.classes[i])
-            values[i][t] = np.stack([np.bincount(k, q[:, a], minlength=level.classes[i])
-                                     for a in range(q.shape[1])], 1) / total[:, None]
+            values[i][t] = (
+                np.stack([np.bincount(k, q[:, a], minlength=level.classes[i]) for a in range(q.shape[1])], 1)
+                / total[:, None]
+            )
         after = (joint[t] * u).sum(1)
         for i in range(plan.agents):
             p = policy[i][t]
@@ -51,8 +53,15 @@ def _joint_policy(plan: Plan, policy: Policy, t: int) -> np.ndarray:
     return result
 
 
-def approx_stationary(plan: Plan, beta: float, start: Policy | None = None, *, damping: float = 0.5,
-                      tolerance: float = 1e-11, rounds: int = 4000) -> tuple[Policy, float]:
+def approx_stationary(
+    plan: Plan,
+    beta: float,
+    start: Policy | None = None,
+    *,
+    damping: float = 0.5,
+    tolerance: float = 1e-11,
+    rounds: int = 4000,
+) -> tuple[Policy, float]:
     """Iterate log pi <- (1 - damping) log pi + damping Q / w from `start` (default: uniform).
 
     Returns the last policy and its residual max |pi - softmax(Q / w)|.
@@ -66,7 +75,9 @@ def approx_stationary(plan: Plan, beta: float, start: Policy | None = None, *, d
             for t in range(plan.horizon):
                 target = softmax(values[i][t] / plan.weights[i])
                 residual = max(residual, float(np.abs(target - policy[i][t]).max()))
-                mixed = (1 - damping) * np.log(np.maximum(policy[i][t], 1e-300)) + damping * np.log(np.maximum(target, 1e-300))
+                mixed = (1 - damping) * np.log(np.maximum(policy[i][t], 1e-300)) + damping * np.log(
+                    np.maximum(target, 1e-300)
+                )
                 policy[i][t] = softmax(mixed)
         if residual < tolerance:
             break

@@ -15,9 +15,9 @@ from certify.thresholds.approx_models import Models
 from certify.thresholds.approx_support import TINY, ein, greedy_maximum, support
 from certify.thresholds.index_tables import ordered_pairs
 
-_LARGEST = 2.0**24       # beyond this a bound on a difference of values says nothing
-_ROUNDING = 1e-12        # of a bound, per unit of weight: what a step's slack makes up for
-_FEW = 4                 # up to so many actions all vertices are faster than sorting
+_LARGEST = 2.0**24  # beyond this a bound on a difference of values says nothing
+_ROUNDING = 1e-12  # of a bound, per unit of weight: what a step's slack makes up for
+_FEW = 4  # up to so many actions all vertices are faster than sorting
 
 
 class Step(Models):
@@ -60,16 +60,16 @@ class _Ascent:
         self.others = self.plan.others(agent)
         self.top_is_single = bool((self.path[0].mask.sum(1) == 1).all())
         plan, model, rows = self.plan, step.model(t), self.path[t].rows
-        split = lambda x: plan.split_actions(x, agent, t, 2)  # noqa: E731
-        pick = lambda x, y: (x[:, :, pairs[:, 0]] - y[:, :, pairs[:, 1]])[:, rows]  # noqa: E731
+        split = lambda x: plan.split_actions(x, agent, t, 2)
+        pick = lambda x, y: (x[:, :, pairs[:, 0]] - y[:, :, pairs[:, 1]])[:, rows]
         value = split(model.value)
-        self.gain = pick(value, value)                                # (B, K, M, P, AM)
+        self.gain = pick(value, value)  # (B, K, M, P, AM)
         self.remainder = 0.0 if t == plan.horizon - 1 else step.remainder_of_difference(agent, t)[:, rows]
         self.gain = self.gain + self.remainder
         slopes = {}
         for key, g in model.slope.items():
             g = split(g)
-            slopes[key] = pick(g, g)                                  # (B, K, M, P, AM, D, A + 1)
+            slopes[key] = pick(g, g)  # (B, K, M, P, AM, D, A + 1)
         self.extra, self.weights = [None] * (t + 1), [None] * (t + 1)
         for u in range(t, -1, -1):
             slopes = self._node(u, slopes, share)
@@ -94,7 +94,7 @@ class _Ascent:
             if u == 0 and not self.top_is_single:
                 self.residue = 0.0
             return {}
-        q = self.step._joint(u, self.others, rows, "points")          # (B, K, M, Q, AM)
+        q = self.step._joint(u, self.others, rows, "points")  # (B, K, M, Q, AM)
         c = self.step._joint(u, self.others, rows, "centre")
         self.weights[u] = q
         top = u == 0 and self.top_is_single
@@ -125,7 +125,7 @@ class _Ascent:
         for _ in range(2 if top else 1):
             cases = np.nonzero(wanted)
             if len(cases[0]):
-                with np.errstate(invalid="ignore"):      # where nothing is bounded yet
+                with np.errstate(invalid="ignore"):  # where nothing is bounded yet
                     change[cases] = np.fmin(0.0, coupled.extra(cases) - extra[cases] - held[cases])
             # what still exceeds the best of those that have been improved
             best = np.where(wanted, plain + change, -np.inf).max(-1, keepdims=True)
@@ -154,10 +154,10 @@ class _Ascent:
         own = key[0] == self.agent
         if not own:
             link = self.plan.split_actions(self.plan.link(key[0], u, key[1]), self.agent, u, 1)
-            link = link[step.rows, step.taken[:, None]]               # (K, M, AM, S, D)
+            link = link[step.rows, step.taken[:, None]]  # (K, M, AM, S, D)
         result = 0.0
         for s in range(step.target.shape[-1]):
-            picked = slope[:, k, step.target[..., s]]                 # (B, K, M, AM, P, D', A + 1)
+            picked = slope[:, k, step.target[..., s]]  # (B, K, M, AM, P, D', A + 1)
             if not own:
                 index = np.maximum(link[..., s, :], 0)
                 present = link[..., s, :] >= 0

@@ -12,7 +12,7 @@ import numpy as np
 from certify.errors import InputError
 
 TINY = 1e-300
-MAX_VERTEX_ACTIONS = 7   # beyond this the vertices of a policy's box are too many to list
+MAX_VERTEX_ACTIONS = 7  # beyond this the vertices of a policy's box are too many to list
 
 
 def ein(spec: str, *arrays: np.ndarray) -> np.ndarray:
@@ -30,8 +30,12 @@ def vertices(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     """Vertices of box and simplex, (..., Q, A): fill the actions up in every order."""
     count = lower.shape[-1]
     if count > MAX_VERTEX_ACTIONS:
-        raise InputError("localisation", f"an agent with {count} actions in a game of several steps or of more than "
-                         f"two agents (the limit is {MAX_VERTEX_ACTIONS})", "use --method structural")
+        raise InputError(
+            "localisation",
+            f"an agent with {count} actions in a game of several steps or of more than "
+            f"two agents (the limit is {MAX_VERTEX_ACTIONS})",
+            "use --method structural",
+        )
     orders = np.array(list(itertools.permutations(range(count))))
     room = (upper - lower)[..., orders]
     rest = (1 - lower.sum(-1))[..., None, None]
@@ -93,8 +97,9 @@ class Block:
         return np.maximum((self.points * ratio).sum(-1), 0)
 
 
-def support(block: Block, index: np.ndarray, slope: np.ndarray, *, entropic: bool,
-            rows: np.ndarray | None = None) -> np.ndarray:
+def support(
+    block: Block, index: np.ndarray, slope: np.ndarray, *, entropic: bool, rows: np.ndarray | None = None
+) -> np.ndarray:
     """max over the box of slope . (delta, -KL) for the classes `index`.
 
     index : (..., D) int classes (-1: absent, slope 0 there); slope : (B, ..., D, A + 1), the last

@@ -17,16 +17,26 @@ from certify.thresholds.index_tables import Plan
 from certify.thresholds.localisation import Localisation, round_up
 
 MAX_NODES = 60_000
-_LADDER = (0.5, 0.25, 0.1, 0.0)   # parts of the way (in log alpha) that are left after each piece
-_DESCENT = 4.0                    # without a known floor, each piece divides alpha by this
-_SHARE = 0.9                      # of rtol is how near to a known floor the last piece goes
-_CLOSED = 0.999                   # of an unfinished piece, what is closed counts if it lowers alpha by 0.1 %
+_LADDER = (0.5, 0.25, 0.1, 0.0)  # parts of the way (in log alpha) that are left after each piece
+_DESCENT = 4.0  # without a known floor, each piece divides alpha by this
+_SHARE = 0.9  # of rtol is how near to a known floor the last piece goes
+_CLOSED = 0.999  # of an unfinished piece, what is closed counts if it lowers alpha by 0.1 %
 
 
-def sharpen(plan: Plan, base: Localisation | None, start: Fraction, floor: Fraction, *, rtol: float, known: bool,
-            deadline: float | None = None, executor: Executor | None = None, max_nodes: int = MAX_NODES,
-            checkpoint: Checkpoint | None = None,
-            progress: Callable[[str], None] = lambda text: None) -> list[Localisation]:
+def sharpen(
+    plan: Plan,
+    base: Localisation | None,
+    start: Fraction,
+    floor: Fraction,
+    *,
+    rtol: float,
+    known: bool,
+    deadline: float | None = None,
+    executor: Executor | None = None,
+    max_nodes: int = MAX_NODES,
+    checkpoint: Checkpoint | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+) -> list[Localisation]:
     """Covers for temperatures below `start`, the best last.
 
     base : the cover to prolong, if there is one; `start` is the temperature that is certified so far.
@@ -45,7 +55,9 @@ def sharpen(plan: Plan, base: Localisation | None, start: Fraction, floor: Fract
 
     done = book.covers("pieces") or []
     for alpha_star in _ladder(start, floor, rtol, known):
-        low = 1 / base.alpha_star if base is not None and not found else Fraction(0) if not found else pieces[-1][0].high
+        low = (
+            1 / base.alpha_star if base is not None and not found else Fraction(0) if not found else pieces[-1][0].high
+        )
         if 1 / alpha_star <= low:
             continue
         if done:
@@ -54,9 +66,20 @@ def sharpen(plan: Plan, base: Localisation | None, start: Fraction, floor: Fract
         if deadline is not None and time.monotonic() > deadline:
             break
         try:
-            add(find_cover(plan, 1 / alpha_star, low=low, branch=True, max_nodes=max_nodes, deadline=deadline,
-                           executor=executor, progress=progress, nodes=book.unfinished(low, 1 / alpha_star),
-                           save=book.save_unfinished))
+            add(
+                find_cover(
+                    plan,
+                    1 / alpha_star,
+                    low=low,
+                    branch=True,
+                    max_nodes=max_nodes,
+                    deadline=deadline,
+                    executor=executor,
+                    progress=progress,
+                    nodes=book.unfinished(low, 1 / alpha_star),
+                    save=book.save_unfinished,
+                )
+            )
             book.save_piece(pieces[-1])
             progress(f"branch and bound: alpha* = {float(alpha_star):.6g}")
         except Stalled as stalled:

@@ -17,7 +17,7 @@ from certify.errors import InputError
 from certify.thresholds.cover_tree import Node, node_from_json, node_to_json
 
 _FORMAT, _VERSION = "certify-checkpoint", 1
-_EVERY = 30.0   # seconds between two writings of an unfinished tree
+_EVERY = 30.0  # seconds between two writings of an unfinished tree
 _MEND = "name another file, or delete it to begin anew"
 
 
@@ -32,7 +32,7 @@ class Checkpoint:
         self.path = None if path is None else Path(path)
         self._data: dict[str, Any] = {"format": _FORMAT, "version": _VERSION, "about": about, "stages": {}}
         self._written = time.monotonic()
-        self.trouble = ""    # why the file could not be written later on: no reason to end a search
+        self.trouble = ""  # why the file could not be written later on: no reason to end a search
         if self.path is None:
             return
         if self.path.exists():

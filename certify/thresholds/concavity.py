@@ -12,9 +12,9 @@ from certify.thresholds.cover import LEAST_GAIN
 from certify.thresholds.cover_tree import Node, last_box
 from certify.thresholds.index_tables import Plan
 
-_LEAST = 0.01              # part of alpha below which no modulus is claimed
-_WORTH = 0.02              # another sweep must raise the modulus by so much to be kept
-_PART = Fraction(49, 50)   # of the float margin: what is claimed leaves room for rounding
+_LEAST = 0.01  # part of alpha below which no modulus is claimed
+_WORTH = 0.02  # another sweep must raise the modulus by so much to be kept
+_PART = Fraction(49, 50)  # of the float margin: what is claimed leaves room for rounding
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def strong_concavity(plan: Plan, nodes: list[Node], alpha: Fraction, sweeps: int
         children = [k for k, node in enumerate(nodes) if node.parent == index]
         inside = [k for k in children if nodes[k].low <= beta <= nodes[k].high]
         if "beta" not in nodes[index].split or not inside:
-            return None          # a policy split: no single box holds every stationary policy
+            return None  # a policy split: no single box holds every stationary policy
         index = inside[0]
     if nodes[index].close != "nondegenerate":
         return None
@@ -43,7 +43,9 @@ def strong_concavity(plan: Plan, nodes: list[Node], alpha: Fraction, sweeps: int
     best: Concavity | None = None
     for _ in range(sweeps):
         margin = float(run.margins(own=True)[0][0])
-        if margin > _LEAST and (best is None or float(best.modulus) < (1 - _WORTH) * float(alpha) * margin * float(_PART)):
+        if margin > _LEAST and (
+            best is None or float(best.modulus) < (1 - _WORTH) * float(alpha) * margin * float(_PART)
+        ):
             modulus = alpha * Fraction(round(margin * 10**6), 10**6) * _PART
             best = Concavity(alpha, Fraction(int(modulus * 10**6), 10**6), index, list(run.steps[0]))
         elif best is not None:

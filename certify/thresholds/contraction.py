@@ -18,10 +18,10 @@ UNIT = -16
 _SLACK = 2.0**-24
 _ROUNDING = 2.0**-48
 _GRID = 2.0**52
-_LARGEST = 2.0**20   # bounds beyond this carry no information and are left out
-_EMPTY = 1e-9        # rounding must not make a box look empty
+_LARGEST = 2.0**20  # bounds beyond this carry no information and are left out
+_EMPTY = 1e-9  # rounding must not make a box look empty
 
-Box = list[list[tuple[np.ndarray, np.ndarray]]]   # box[i][t] = (lower, upper), each (K_i, A_i)
+Box = list[list[tuple[np.ndarray, np.ndarray]]]  # box[i][t] = (lower, upper), each (K_i, A_i)
 
 
 class OutOfTime(Exception):
@@ -30,9 +30,15 @@ class OutOfTime(Exception):
 
 def whole_space(plan: Plan) -> Box:
     """The box of all policies."""
-    return [[(np.zeros((level.classes[i], level.action_counts[i])), np.ones((level.classes[i], level.action_counts[i])))
-             if level.action_counts[i] > 1 else (np.ones((level.classes[i], 1)),) * 2
-             for level in plan.levels] for i in range(plan.agents)]
+    return [
+        [
+            (np.zeros((level.classes[i], level.action_counts[i])), np.ones((level.classes[i], level.action_counts[i])))
+            if level.action_counts[i] > 1
+            else (np.ones((level.classes[i], 1)),) * 2
+            for level in plan.levels
+        ]
+        for i in range(plan.agents)
+    ]
 
 
 def tighten(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -104,7 +110,7 @@ class Task:
     low: float
     high: float
     box: Box
-    tube: float = 0.0     # total width of the known path of stationary policies over the interval
+    tube: float = 0.0  # total width of the known path of stationary policies over the interval
     patient: bool = True  # whether to go on while sweeps gain little (policies have not been split)
 
 
@@ -130,8 +136,10 @@ class Contraction:
         self.plan, self.least_gain, self.deadline = plan, least_gain, deadline
         self.low = np.array([task.low for task in tasks])
         self.high = np.array([task.high for task in tasks])
-        self.box = [[tuple(np.stack([task.box[i][t][end] for task in tasks]) for end in (0, 1))
-                     for t in range(plan.horizon)] for i in range(plan.agents)]
+        self.box = [
+            [tuple(np.stack([task.box[i][t][end] for task in tasks]) for end in (0, 1)) for t in range(plan.horizon)]
+            for i in range(plan.agents)
+        ]
         self.steps: list[list[dict]] = [[] for _ in tasks]
         self.known: dict[tuple[int, int], np.ndarray] = {}
 
@@ -164,8 +172,14 @@ class Contraction:
 
     def empty(self) -> np.ndarray:
         """(B,) whether a box certainly holds no policy."""
-        return np.any([((lower > upper + _EMPTY).any(-1) | (lower.sum(-1) > 1 + _EMPTY) | (upper.sum(-1) < 1 - _EMPTY)).any(-1)
-                       for row in self.box for lower, upper in row], axis=0)
+        return np.any(
+            [
+                ((lower > upper + _EMPTY).any(-1) | (lower.sum(-1) > 1 + _EMPTY) | (upper.sum(-1) < 1 - _EMPTY)).any(-1)
+                for row in self.box
+                for lower, upper in row
+            ],
+            axis=0,
+        )
 
     def single(self, row: int) -> Box:
         """One box of the batch."""
@@ -183,7 +197,7 @@ class Contraction:
                     raise OutOfTime
                 guess = self.known.get((i, t))
                 found = step.log_ratio_bounds(i, t, None if guess is None else np.concatenate([guess, guess]))
-                bound = np.maximum(found[:len(self)], found[len(self):])
+                bound = np.maximum(found[: len(self)], found[len(self) :])
                 self.known[i, t] = bound
                 if self._apply(i, t, bound):
                     step.replace(i, t, self._block(i, t))
@@ -208,14 +222,15 @@ class Contraction:
         return np.minimum(margin[:count], margin[count:]), None if direction is None else direction[count:]
 
 
-_GAIN = 0.005         # where splitting can help, a sweep that gains less than this has stalled
-_TUBE = 8.0          # splitting beta helps once the box is at most this much wider than its path
-_TESTED = 0.6        # wider boxes are never definite: the test is not tried
-_MARGIN = 1e-6       # required of the float margin, so that rigorous arithmetic finds it too
+_GAIN = 0.005  # where splitting can help, a sweep that gains less than this has stalled
+_TUBE = 8.0  # splitting beta helps once the box is at most this much wider than its path
+_TESTED = 0.6  # wider boxes are never definite: the test is not tried
+_MARGIN = 1e-6  # required of the float margin, so that rigorous arithmetic finds it too
 
 
-def contract(plan: Plan, tasks: list[Task], *, least_gain: float, sweeps: int = 400,
-             deadline: float | None = None) -> list[Outcome]:
+def contract(
+    plan: Plan, tasks: list[Task], *, least_gain: float, sweeps: int = 400, deadline: float | None = None
+) -> list[Outcome]:
     """Contract every box until it closes or stalls: sweeps gain less than `least_gain`, or less
     than 0.5 % where a split helps (the box is about as narrow as the path inside, or policies have
     been split already)."""
@@ -237,7 +252,9 @@ def contract(plan: Plan, tasks: list[Task], *, least_gain: float, sweeps: int = 
         order = np.cumsum(stalled) - 1
         for row in np.nonzero(empty | closed | stalled)[0]:
             kind = "empty" if empty[row] else "nondegenerate" if closed[row] else "stalled"
-            outcomes[alive[row]] = Outcome(kind, run.steps[row], run.single(row), soft[order[row]] if stalled[row] else None)
+            outcomes[alive[row]] = Outcome(
+                kind, run.steps[row], run.single(row), soft[order[row]] if stalled[row] else None
+            )
         rest = np.nonzero(~(empty | closed | stalled))[0]
         if not len(rest):
             break

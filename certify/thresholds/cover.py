@@ -21,13 +21,13 @@ from certify.thresholds.cover_tree import Node, branched, child_boxes, open_boxe
 from certify.thresholds.index_tables import Plan
 
 LEAST_GAIN = 0.0005  # of the widths per sweep, below which the patient contraction gives up
-_TUBE = 8.0          # beta is split while the box is at most this much wider than the path inside
-_LONG = 2.0**-4      # policies are split only over intervals shorter than this part of their beta
-_NARROW = 2.0**-16   # beta intervals narrower than this part of beta* are not split
-_THIN = 2.0**-16     # nor policies narrower than this
-_BATCH = 16          # boxes per task of an executor
-_ROUND = 4           # tasks per round
-_GRID = 2.0**-20     # where policies are split
+_TUBE = 8.0  # beta is split while the box is at most this much wider than the path inside
+_LONG = 2.0**-4  # policies are split only over intervals shorter than this part of their beta
+_NARROW = 2.0**-16  # beta intervals narrower than this part of beta* are not split
+_THIN = 2.0**-16  # nor policies narrower than this
+_BATCH = 16  # boxes per task of an executor
+_ROUND = 4  # tasks per round
+_GRID = 2.0**-20  # where policies are split
 
 
 class Stalled(Exception):
@@ -62,10 +62,20 @@ def point_closes(plan: Plan, beta: Fraction, deadline: float | None = None, leas
     return contract(plan, [task], least_gain=least_gain, deadline=deadline)[0].kind != "stalled"
 
 
-def find_cover(plan: Plan, high: Fraction, *, low: Fraction = Fraction(0), branch: bool = False,
-               least_gain: float = LEAST_GAIN, max_nodes: int = 100_000, deadline: float | None = None,
-               executor: Executor | None = None, progress: Callable[[str], None] = lambda text: None,
-               nodes: list[Node] | None = None, save: Callable[[list[Node]], None] = lambda nodes: None) -> list[Node]:
+def find_cover(
+    plan: Plan,
+    high: Fraction,
+    *,
+    low: Fraction = Fraction(0),
+    branch: bool = False,
+    least_gain: float = LEAST_GAIN,
+    max_nodes: int = 100_000,
+    deadline: float | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[str], None] = lambda text: None,
+    nodes: list[Node] | None = None,
+    save: Callable[[list[Node]], None] = lambda nodes: None,
+) -> list[Node]:
     """Nodes of a cover of [low, high] (temperatures 1/high to 1/low).
 
     branch : split policies too (branch and bound); otherwise only beta.  nodes : an unfinished tree of this
@@ -78,9 +88,17 @@ def find_cover(plan: Plan, high: Fraction, *, low: Fraction = Fraction(0), branc
     below_split = branched(nodes)
     while boxes:
         # which boxes make a round depends on the tree alone: depth first in beta
-        chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[:_BATCH * _ROUND]
-        tasks = [Task(float(nodes[k].low), float(nodes[k].high), boxes[k],
-                      path.width(float(nodes[k].low), float(nodes[k].high)), k not in below_split) for k in chosen]
+        chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[: _BATCH * _ROUND]
+        tasks = [
+            Task(
+                float(nodes[k].low),
+                float(nodes[k].high),
+                boxes[k],
+                path.width(float(nodes[k].low), float(nodes[k].high)),
+                k not in below_split,
+            )
+            for k in chosen
+        ]
         try:
             outcomes = list(_run(plan, tasks, least_gain, deadline, helper))
         except (OutOfTime, KeyboardInterrupt):
@@ -100,8 +118,10 @@ def find_cover(plan: Plan, high: Fraction, *, low: Fraction = Fraction(0), branc
                 boxes[len(nodes) - 1] = box
                 if k in below_split or "agent" in split:
                     below_split.add(len(nodes) - 1)
-        progress(f"cover of beta in [{float(low):.4g}, {float(high):.4g}]: {len(nodes)} nodes, {len(boxes)} open"
-                 + (f", closed up to {float(_reached(nodes, boxes)):.4g}" if boxes else ""))
+        progress(
+            f"cover of beta in [{float(low):.4g}, {float(high):.4g}]: {len(nodes)} nodes, {len(boxes)} open"
+            + (f", closed up to {float(_reached(nodes, boxes)):.4g}" if boxes else "")
+        )
         save(nodes)
         if boxes and len(nodes) > max_nodes:
             raise Stalled(nodes, _reached(nodes, boxes), "too many boxes")
@@ -109,7 +129,7 @@ def find_cover(plan: Plan, high: Fraction, *, low: Fraction = Fraction(0), branc
 
 
 def _run(plan: Plan, tasks: list[Task], least_gain: float, deadline: float | None, helper: Helper) -> Iterator[Outcome]:
-    batches = [tasks[k:k + _BATCH] for k in range(0, len(tasks), _BATCH)]
+    batches = [tasks[k : k + _BATCH] for k in range(0, len(tasks), _BATCH)]
     # another machine's clock is another clock: what is left goes along, not the deadline
     left = None if deadline is None else deadline - time.monotonic()
     for outcomes in helper.map(_contract_batch, [(plan, batch, least_gain, left) for batch in batches], left):
@@ -139,7 +159,7 @@ class Helper:
             raise
         except TimeoutError:
             raise OutOfTime from None
-        except Exception as error:  # noqa: BLE001 - whatever a pool or a cluster raises; a fault of the job comes again below
+        except Exception as error:
             self.progress(f"the workers are gone ({type(error).__name__}): going on without them")
             self.executor = None
             return map(function, jobs)
@@ -165,14 +185,20 @@ def _policy_split(plan: Plan, outcome: Outcome) -> dict | None:
     for i, t in plan.tree.blocks:
         lower, upper = outcome.box[i][t]
         width = upper - lower
-        soft = 1.0 if outcome.soft is None else outcome.soft[start:start + width.size].reshape(width.shape)
+        soft = 1.0 if outcome.soft is None else outcome.soft[start : start + width.size].reshape(width.shape)
         start += width.size
         score = np.where(width > _THIN, width * soft, 0.0)
         k, a = np.unravel_index(score.argmax(), score.shape)
         if score[k, a] > best:
             middle = round((lower[k, a] + upper[k, a]) / 2 / _GRID)
             best = score[k, a]
-            chosen = {"agent": i, "depth": t, "class": int(k), "action": int(a), "at": Fraction(middle) * Fraction(_GRID)}
+            chosen = {
+                "agent": i,
+                "depth": t,
+                "class": int(k),
+                "action": int(a),
+                "at": Fraction(middle) * Fraction(_GRID),
+            }
     return chosen
 
 

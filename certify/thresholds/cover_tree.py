@@ -116,8 +116,9 @@ def joined(pieces: list[list[Node]]) -> list[Node]:
             return
         middle = (first + last) // 2
         own = len(result)
-        result.append(Node(parent, pieces[first][0].low, pieces[last - 1][0].high,
-                           split={"beta": pieces[middle][0].low}))
+        result.append(
+            Node(parent, pieces[first][0].low, pieces[last - 1][0].high, split={"beta": pieces[middle][0].low})
+        )
         add(first, middle, own)
         add(middle, last, own)
 
@@ -127,13 +128,17 @@ def joined(pieces: list[list[Node]]) -> list[Node]:
 
 def node_to_json(node: Node) -> dict[str, Any]:
     """A node as certificates list it; an open one has neither `close` nor `split`."""
-    result: dict[str, Any] = {"parent": node.parent, "beta": [rational_text(node.low), rational_text(node.high)],
-                              "steps": node.steps}
+    result: dict[str, Any] = {
+        "parent": node.parent,
+        "beta": [rational_text(node.low), rational_text(node.high)],
+        "steps": node.steps,
+    }
     if node.close is not None:
         result["close"] = node.close
     elif node.split is not None:
-        result["split"] = {key: rational_text(value) if key in ("beta", "at") else value
-                           for key, value in node.split.items()}
+        result["split"] = {
+            key: rational_text(value) if key in ("beta", "at") else value for key, value in node.split.items()
+        }
     return result
 
 

@@ -113,7 +113,7 @@ class Plan:
             where = np.concatenate([successor[:, first], successor[:, second]], -1)
             change = np.concatenate([chance[:, first], -chance[:, second]], -1)
             same = where[..., :, None] == where[..., None, :]
-            owner = same.argmax(-1)                       # the first place that has this successor
+            owner = same.argmax(-1)  # the first place that has this successor
             gathered = np.where(same, change[..., None, :], 0.0).sum(-1)
             change = np.where(owner == np.arange(where.shape[-1]), gathered, 0.0)
             self._pairs[key] = where, change
@@ -132,7 +132,10 @@ class Plan:
             where, change = self.pair_successors(agent, t)
             level, after = self.levels[t], self.levels[t + 1]
             k, m = np.indices(rows.shape)
-            where, change = where[rows], change[rows] * self.path(agent, t)[t].mask[..., None, None, None]   # (K, M, P, AM, S)
+            where, change = (
+                where[rows],
+                change[rows] * self.path(agent, t)[t].mask[..., None, None, None],
+            )  # (K, M, P, AM, S)
             x = self.position[agent][t][t + 1][k[..., None, None, None], after.joint[where, agent]]
             theirs = level.joint[rows, other]
             y = self.position[other][t][t + 1][theirs[..., None, None, None], after.joint[where, other]]
@@ -159,9 +162,9 @@ class Plan:
     def split_actions(self, array: np.ndarray, agent: int, t: int, axis: int) -> np.ndarray:
         """Reshape a joint-action axis JA into (A_agent, AM), AM over the others' joint actions."""
         counts = self.levels[t].action_counts
-        shape = array.shape[:axis] + counts + array.shape[axis + 1:]
+        shape = array.shape[:axis] + counts + array.shape[axis + 1 :]
         moved = np.moveaxis(array.reshape(shape), axis + agent, axis)
-        return moved.reshape(array.shape[:axis] + (counts[agent], -1) + array.shape[axis + 1:])
+        return moved.reshape(array.shape[:axis] + (counts[agent], -1) + array.shape[axis + 1 :])
 
     def path(self, agent: int, t: int) -> list[PathStep]:
         """Steps u = 0..t on the way to every class of (agent, t)."""

@@ -24,7 +24,7 @@ from certify.thresholds.structural import Shape, shape_of
 _PRECISION = 192
 _SWEEPS = 2000
 _DENOMINATOR = 10**6
-_FLOOR = 1e-6      # of the vector relative to its largest entry: any positive vector proves a bound
+_FLOOR = 1e-6  # of the vector relative to its largest entry: any positive vector proves a bound
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,13 @@ def local_contraction(game: Game) -> LocalContraction:
     approx = np.array([[float(e / w) for e in row] for row, w in zip(table, weights, strict=True)])
     y = np.ones(len(keys))
     for _ in range(_SWEEPS):
-        y = approx @ y + 1e-3 * y.max() * y     # the shift makes the iteration settle
+        y = approx @ y + 1e-3 * y.max() * y  # the shift makes the iteration settle
         y /= y.max()
     vector = [Fraction(max(float(e), _FLOOR)).limit_denominator(_DENOMINATOR) for e in y]
-    alpha = max(sum((e * v for e, v in zip(row, vector, strict=True)), Fraction(0)) / (w * vector[k])
-                for k, (row, w) in enumerate(zip(table, weights, strict=True)))
+    alpha = max(
+        sum((e * v for e, v in zip(row, vector, strict=True)), Fraction(0)) / (w * vector[k])
+        for k, (row, w) in enumerate(zip(table, weights, strict=True))
+    )
     return LocalContraction(alpha, shape.widths, tuple(keys), tuple(vector))
 
 
@@ -122,7 +124,9 @@ def local_stationary_point(game: Game, alpha: Fraction | int, contraction: Local
         policy = _approx_image(tree, game, policy, float(alpha))
         if np.abs(layout.flat(policy) - before).max() < 1e-15:
             break
-    largest = max(gap / y for gap, y in zip(_residuals(tree, game, policy, alpha, contraction), contraction.vector, strict=True))
+    largest = max(
+        gap / y for gap, y in zip(_residuals(tree, game, policy, alpha, contraction), contraction.vector, strict=True)
+    )
     radius = largest * max(contraction.vector) / (1 - contraction.alpha / alpha)
     if radius >= 1:
         raise Undecided(f"the iteration did not settle: radius {float(radius):.3g}")
@@ -152,8 +156,10 @@ def _residuals(tree: Tree, game: Game, policy: Any, alpha: Fraction, contraction
             scale = to_arb(1 / (alpha * game.weights[i]))
             block, worst = q[i, t], Fraction(0)
             for low, high, row in zip(block.lower, block.upper, policy[i][t], strict=True):
-                ends = [arb_ends(scale * arb(float(a)).union(arb(float(b))) - arb(float(p)).log())
-                        for a, b, p in zip(low, high, row, strict=True)]
+                ends = [
+                    arb_ends(scale * arb(float(a)).union(arb(float(b))) - arb(float(p)).log())
+                    for a, b, p in zip(low, high, row, strict=True)
+                ]
                 worst = max(worst, max(up for _, up in ends) - min(down for down, _ in ends))
             found.append(Fraction(worst))
     return found

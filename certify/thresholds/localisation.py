@@ -16,9 +16,9 @@ from certify.thresholds.cover_tree import Node
 from certify.thresholds.index_tables import Plan
 
 Progress = Callable[[str], None]
-_SMALL = 500   # rewards in the tree: up to so many even slow sweeps are cheap
+_SMALL = 500  # rewards in the tree: up to so many even slow sweeps are cheap
 _DEPTH = Fraction(1, 10**4)  # of the start, below which nothing is searched
-_CHEAP = 1.0   # seconds: screenings this short go on to a tenth of the tolerance
+_CHEAP = 1.0  # seconds: screenings this short go on to a tenth of the tolerance
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,15 @@ def round_up(alpha: float, digits: int = 4) -> Fraction:
     return Fraction(math.ceil(Fraction(alpha) * scale)) / scale
 
 
-def localise(plan: Plan, start: Fraction, *, least: Fraction = Fraction(0), rtol: float = 0.01, time_limit: float | None = None,
-             progress: Progress | None = None) -> list[Localisation]:
+def localise(
+    plan: Plan,
+    start: Fraction,
+    *,
+    least: Fraction = Fraction(0),
+    rtol: float = 0.01,
+    time_limit: float | None = None,
+    progress: Progress | None = None,
+) -> list[Localisation]:
     """The smallest alpha_star found between `least` and `start` (a temperature known to certify, or any
     upper end worth trying), last in the list of what was found.
 
@@ -63,7 +70,7 @@ def localise(plan: Plan, start: Fraction, *, least: Fraction = Fraction(0), rtol
             else:
                 low = trial
         found.append(_cover(plan, round_up(float(high) * 1.25), deadline, patience, say))
-        if low is None:      # it contracts as far down as was asked for
+        if low is None:  # it contracts as far down as was asked for
             if high < found[-1].alpha_star:
                 found.append(_cover(plan, high, deadline, patience, say))
             return found
@@ -93,7 +100,9 @@ def _cover(plan: Plan, alpha_star: Fraction, deadline: float | None, patience: f
     may stall at a larger temperature than the one it starts from; what it covered then counts."""
     while True:
         try:
-            return Localisation(alpha_star, find_cover(plan, 1 / alpha_star, least_gain=patience, deadline=deadline, progress=say))
+            return Localisation(
+                alpha_star, find_cover(plan, 1 / alpha_star, least_gain=patience, deadline=deadline, progress=say)
+            )
         except Stalled as stalled:
             if stalled.why == "stopped":
                 raise OutOfTime from None

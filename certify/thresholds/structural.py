@@ -18,9 +18,9 @@ from flint import arb, ctx
 from certify.errors import InputError
 from certify.games.model import Game, JointAction
 
-MAX_SPECTRAL = 64        # actions per agent up to which the exact LDL test is tried
+MAX_SPECTRAL = 64  # actions per agent up to which the exact LDL test is tried
 MAX_PAYOFF_ENTRIES = 2_000_000
-_GRID = 1 << 96          # long fractions are rounded up to this grid
+_GRID = 1 << 96  # long fractions are rounded up to this grid
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,9 @@ def shape_of(game: Game) -> Shape:
     """Widths of the return-to-go by dynamic programming on the states that each step can reach."""
     reached = [sorted({s for s, _, _ in game.start})]
     for t in range(game.horizon - 1):
-        reached.append(sorted({s2 for a in game.joint_actions_at(t) for s in reached[-1]
-                               for s2, _ in game.transition[s, a]}))
+        reached.append(
+            sorted({s2 for a in game.joint_actions_at(t) for s in reached[-1] for s2, _ in game.transition[s, a]})
+        )
     top: dict[int, Fraction] = {}
     bottom: dict[int, Fraction] = {}
     widths: list[Fraction] = []
@@ -84,7 +85,9 @@ def shape_of(game: Game) -> Shape:
             high[s], low[s] = max(e for e, _ in ends), min(e for _, e in ends)
         top, bottom = high, low
         widths.append(max(top.values()) - min(bottom.values()))
-    actions = tuple(tuple(len(game.actions_at(i, t)) for t in range(game.horizon)) for i in range(game.number_of_agents))
+    actions = tuple(
+        tuple(len(game.actions_at(i, t)) for t in range(game.horizon)) for i in range(game.number_of_agents)
+    )
     return Shape(tuple(reversed(widths)), actions, game.weights, game.discount)
 
 
@@ -124,16 +127,20 @@ def return_widths(shape: Shape, alpha: Fraction) -> list[Fraction]:
     beta = 1 / alpha
     logs = {count: _log_above(count) for row in shape.actions for count in row}
     result: list[Fraction] = []
-    tail = Fraction(0)               # sum_{u>t} gamma^(u-t-1) sum_j w_j min(...)
+    tail = Fraction(0)  # sum_{u>t} gamma^(u-t-1) sum_j w_j min(...)
     for t in reversed(range(shape.horizon)):
         c = _round_up(beta * shape.widths[t] + shape.discount * tail)
         result.append(c)
-        here = sum((w * min(logs[shape.actions[j][t]], (c / w) ** 2 / 8) for j, w in enumerate(shape.weights)), Fraction(0))
+        here = sum(
+            (w * min(logs[shape.actions[j][t]], (c / w) ** 2 / 8) for j, w in enumerate(shape.weights)), Fraction(0)
+        )
         tail = _round_up(here + shape.discount * tail)
     return result[::-1]
 
 
-def _coefficient(shape: Shape, form: str, c: list[Fraction], first: tuple[int, int], second: tuple[int, int]) -> Fraction:
+def _coefficient(
+    shape: Shape, form: str, c: list[Fraction], first: tuple[int, int], second: tuple[int, int]
+) -> Fraction:
     """kappa / w_i of docs/certificate-format.md, section 3, for row `first`, column `second`."""
     (i, t), (j, u) = first, second
     sharp = form == "theorem-D-prime"
@@ -163,8 +170,10 @@ def _float_matrix(shape: Shape, form: str, alpha: float, keys: list[tuple[int, i
 def largest_sum(shape: Shape, form: str, alpha: Fraction, vector: dict[tuple[int, int], Fraction]) -> Fraction:
     """max_k (K y)_k / y_k at `alpha`, in units of alpha: an exact upper bound on lambda_max(K)/alpha."""
     c, keys = return_widths(shape, alpha), shape.keys()
-    return max((sum((_coefficient(shape, form, c, x, y) * vector[y] for y in keys), Fraction(0)) / vector[x] for x in keys),
-               default=Fraction(0))
+    return max(
+        (sum((_coefficient(shape, form, c, x, y) * vector[y] for y in keys), Fraction(0)) / vector[x] for x in keys),
+        default=Fraction(0),
+    )
 
 
 def general(shape: Shape, form: str) -> Structural:
@@ -194,7 +203,9 @@ def general(shape: Shape, form: str) -> Structural:
     for alpha in _candidates(high):
         total, vector = verified(alpha, proposal(float(alpha))[1])
         if total < 1 or (total == 1 and not strict):
-            rows = tuple(tuple(vector.get((i, t), Fraction(1)) for t in range(shape.horizon)) for i in range(len(shape.actions)))
+            rows = tuple(
+                tuple(vector.get((i, t), Fraction(1)) for t in range(shape.horizon)) for i in range(len(shape.actions))
+            )
             return Structural(form, alpha, rows, total < 1, total)
     raise AssertionError("a temperature above the float threshold failed the exact test")
 
@@ -230,6 +241,7 @@ def _perron(matrix: np.ndarray) -> tuple[float, np.ndarray]:
 
 
 # One step --------------------------------------------------------------------------------------
+
 
 @dataclass(frozen=True)
 class OneStep:
@@ -320,7 +332,10 @@ def one_step_spectral(step: OneStep) -> Structural | None:
     w = step.weights[0] * step.weights[1]
     gram = x @ x.T
     for alpha in _candidates(sigma / (2 * math.sqrt(w))):
-        shifted = [[4 * alpha * alpha * w * (r == c) - Fraction(gram[r, c]) for c in range(len(gram))] for r in range(len(gram))]
+        shifted = [
+            [4 * alpha * alpha * w * (r == c) - Fraction(gram[r, c]) for c in range(len(gram))]
+            for r in range(len(gram))
+        ]
         if positive_semidefinite(shifted):
             return Structural("one-step-spectral", alpha, None, False, None)
     return None
@@ -360,8 +375,10 @@ def structural_thresholds(game: Game) -> list[Structural]:
     Fraction(1, 2)
     """
     shape = shape_of(game)
-    makers: list[Callable[[], Structural | None]] = [lambda: general(shape, "theorem-B"),
-                                                     lambda: general(shape, "theorem-D-prime")]
+    makers: list[Callable[[], Structural | None]] = [
+        lambda: general(shape, "theorem-B"),
+        lambda: general(shape, "theorem-D-prime"),
+    ]
     if (step := one_step(game)) is not None:
         makers += [lambda: one_step_rho(step), lambda: one_step_spectral(step)]
     found = [result for make in makers if (result := make()) is not None]
@@ -393,6 +410,11 @@ def parse_parameters(text: str) -> tuple[Shape, dict]:
     low, high = parse_rational(low, "--structural, return"), parse_rational(high, "--structural, return")
     if high <= low:
         raise InputError("--structural", f"return={given['return']}", "LOW must be less than HIGH")
-    parameters = {"agents": sizes["n"], "horizon": sizes["h"], "actions": sizes["actions"],
-                  "return": [rational_text(low), rational_text(high)], "discount": "1"}
+    parameters = {
+        "agents": sizes["n"],
+        "horizon": sizes["h"],
+        "actions": sizes["actions"],
+        "return": [rational_text(low), rational_text(high)],
+        "discount": "1",
+    }
     return bare_shape(sizes["n"], sizes["h"], sizes["actions"], low, high), parameters

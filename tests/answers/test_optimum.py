@@ -46,7 +46,9 @@ def by_key(tree, box):
     return found
 
 
-@pytest.mark.parametrize("name, horizon, alpha", [("dectiger", 2, 340), ("tiny-hanabi:E", None, 60), ("match:2x2x2", None, 3)])
+@pytest.mark.parametrize(
+    "name, horizon, alpha", [("dectiger", 2, 340), ("tiny-hanabi:E", None, 60), ("match:2x2x2", None, 3)]
+)
 def test_enclosures_agree_with_another_proof_and_with_arb(name, horizon, alpha) -> None:
     game = builtin(name, horizon)
     result = certify.optimum(game, alpha)
@@ -89,7 +91,9 @@ def test_a_tie_that_no_symmetry_explains_is_undecided() -> None:
     """One agent that cannot see the state: b is worth 0 or 2 at even odds, a is worth 1 for certain."""
     flat = one_shot("coin", ["ab"], {(0,): 1})
     reward = {(0, (0,)): Fraction(1), (1, (0,)): Fraction(1), (1, (1,)): Fraction(2)}
-    game = replace(flat, states=("tails", "heads"), start=tuple((s, (), Fraction(1, 2)) for s in range(2)), reward=reward)
+    game = replace(
+        flat, states=("tails", "heads"), start=tuple((s, (), Fraction(1, 2)) for s in range(2)), reward=reward
+    )
     result = certify.optimum(game, 1)
     assert result.status == "proved" and result.greedy_return is None
     assert [(tie.proved, tie.actions, tie.orbit) for tie in result.ties] == [(False, ("a", "b"), ())]
@@ -111,8 +115,11 @@ def test_a_path_contains_the_points_on_it() -> None:
         point = certify.optimum("lever:3:1/2", alpha)
         for piece in (p for p in tube.pieces if p.alpha.lower <= alpha <= p.alpha.upper):
             assert piece.value.lower <= point.value.lower and point.value.upper <= piece.value.upper
-            assert all(piece.policy[key][a].lower <= p.lower and p.upper <= piece.policy[key][a].upper
-                       for key, row in point.policy.items() for a, p in row.items())
+            assert all(
+                piece.policy[key][a].lower <= p.lower and p.upper <= piece.policy[key][a].upper
+                for key, row in point.policy.items()
+                for a, p in row.items()
+            )
 
 
 def test_the_principal_branch_is_labelled_and_agrees_where_it_is_unique() -> None:
@@ -222,16 +229,27 @@ def test_arrays_and_files_mean_the_same_as_documents(tmp_path) -> None:
     arrays = [np.round(rng.dirichlet(np.ones(3), size=len(histories(tree, i))) * 1024) / 1024 for i in range(2)]
     for array in arrays:
         array[:, 0] += 1 - array.sum(1)
-    document = {x.key: dict(zip(("listen", "open-left", "open-right"), (float(p).hex() and str(Fraction(p)) for p in row), strict=True))
-                for i in range(2) for x, row in zip(histories(tree, i), arrays[i], strict=True)}
+    document = {
+        x.key: dict(
+            zip(("listen", "open-left", "open-right"), (float(p).hex() and str(Fraction(p)) for p in row), strict=True)
+        )
+        for i in range(2)
+        for x, row in zip(histories(tree, i), arrays[i], strict=True)
+    }
     np.savez(tmp_path / "policy.npz", *arrays)
     (tmp_path / "policy.json").write_text(json.dumps(document))
-    results = [certify.policy_distance(game, 340, p) for p in (arrays, document, str(tmp_path / "policy.npz"), str(tmp_path / "policy.json"))]
+    results = [
+        certify.policy_distance(game, 340, p)
+        for p in (arrays, document, str(tmp_path / "policy.npz"), str(tmp_path / "policy.json"))
+    ]
     assert len({(r.distance, r.at, r.return_gap.lower, r.return_gap.upper) for r in results}) == 1
     optimum = results[0].optimum
-    exact = max(abs(Fraction(p) - optimum.policy[x.key][a].lower) for i in range(2)
-                for x, row in zip(histories(tree, i), arrays[i], strict=True)
-                for a, p in zip(("listen", "open-left", "open-right"), row, strict=True))
+    exact = max(
+        abs(Fraction(p) - optimum.policy[x.key][a].lower)
+        for i in range(2)
+        for x, row in zip(histories(tree, i), arrays[i], strict=True)
+        for a, p in zip(("listen", "open-left", "open-right"), row, strict=True)
+    )
     assert abs(results[0].distance - exact) < TIGHT
 
 
@@ -242,10 +260,16 @@ def test_below_the_threshold_nothing_is_said_about_a_table() -> None:
     assert result.status == "undecided" and result.distance is None and "uniqueness" in result.reason
 
 
-@pytest.mark.parametrize("table, what", [
-    ({"agent1:": HALF}, "no row"), ({"agent1:": HALF, "agent2:": {"0": "1/2"}}, "sum to 0.5"),
-    ({"agent1:": HALF, "agent2:": HALF, "agent3:": HALF}, "no reachable AOH"),
-    ([np.array([[0.5, 0.5]])], "1 arrays"), ([np.array([[0.5, 0.5]]), np.array([[np.nan, 0.5]])], "shape")])
+@pytest.mark.parametrize(
+    "table, what",
+    [
+        ({"agent1:": HALF}, "no row"),
+        ({"agent1:": HALF, "agent2:": {"0": "1/2"}}, "sum to 0.5"),
+        ({"agent1:": HALF, "agent2:": HALF, "agent3:": HALF}, "no reachable AOH"),
+        ([np.array([[0.5, 0.5]])], "1 arrays"),
+        ([np.array([[0.5, 0.5]]), np.array([[np.nan, 0.5]])], "shape"),
+    ],
+)
 def test_bad_tables(table, what) -> None:
     with pytest.raises(InputError, match=what):
         certify.policy_distance("lever:2", 1, table)

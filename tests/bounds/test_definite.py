@@ -47,8 +47,15 @@ def methods():
 @pytest.mark.parametrize("certainly", methods())
 def test_what_must_pass_and_what_must_not(certainly):
     assert certainly(np.eye(4)) and certainly(np.zeros((0, 0)))
-    for bad in (-np.eye(3), np.zeros((2, 2)), np.array([[1.0, 2], [2, 1]]), np.array([[1.0, 1], [1, 1]]),
-                np.array([[1.0, np.nan], [np.nan, 1]]), np.array([[1.0, 0.5], [0.4, 1]]), np.diag([1.0, 1e-300, -1e-300])):
+    for bad in (
+        -np.eye(3),
+        np.zeros((2, 2)),
+        np.array([[1.0, 2], [2, 1]]),
+        np.array([[1.0, 1], [1, 1]]),
+        np.array([[1.0, np.nan], [np.nan, 1]]),
+        np.array([[1.0, 0.5], [0.4, 1]]),
+        np.diag([1.0, 1e-300, -1e-300]),
+    ):
         assert not certainly(bad)
     assert certainly(np.eye(2), np.full((2, 2), 0.4)) and not certainly(np.eye(2), np.full((2, 2), 0.5))
     assert not certainly(np.eye(2), np.array([[0, np.inf], [np.inf, 0]]))
@@ -103,7 +110,9 @@ def test_a_tampered_factor_is_rejected():
         (mid, radius, replace(proof, factor=proof.factor[:-1])),
         (mid, radius, replace(proof, scale=(0,) * 4)),
         (mid, radius, replace(proof, bits=proof.bits + 1)),
-        (mid, radius * 30, proof), (-mid, radius, proof), (mid - 0.2 * np.eye(5), radius, proof),
+        (mid, radius * 30, proof),
+        (-mid, radius, proof),
+        (mid - 0.2 * np.eye(5), radius, proof),
     ]
     for attacked in attacks:
         assert not check_definite_factor(*attacked)

@@ -28,8 +28,11 @@ def agree(bound, exact) -> bool:
 
 
 def exact_is_inside(result, exact) -> bool:
-    return (all(agree(getattr(result, name), getattr(exact, name)) for name in FIELDS)
-            and result.reward.contains(exact.reward) and result.reach.contains(exact.reach))
+    return (
+        all(agree(getattr(result, name), getattr(exact, name)) for name in FIELDS)
+        and result.reward.contains(exact.reward)
+        and result.reach.contains(exact.reach)
+    )
 
 
 def close(value: mpmath.mpf, exact: Fraction, tolerance: float = 1e-30) -> bool:
@@ -103,7 +106,9 @@ def test_containment_fails_when_the_rounding_bound_is_broken(monkeypatch):
 def test_float_policies_mean_their_normalised_rows():
     rng = np.random.default_rng(3)
     for tree in small_trees(31, 18):
-        policy = [[rng.dirichlet(np.ones(t.shape[1]), len(t)) * (1 + 1e-12) for t in tables] for tables in tree.uniform()]
+        policy = [
+            [rng.dirichlet(np.ones(t.shape[1]), len(t)) * (1 + 1e-12) for t in tables] for tables in tree.uniform()
+        ]
         alpha = random_alpha(rng)
         assert exact_is_inside(evaluate(tree, policy, alpha), exact_evaluate(tree, policy, alpha))
 
@@ -204,11 +209,18 @@ def test_bad_temperatures_are_refused(alpha):
         evaluate(tree, tree.uniform(), alpha)
 
 
-@pytest.mark.parametrize("row, what", [
-    ([Fraction(1, 3), Fraction(1, 3)], "sums to 2/3"), ([0.5, 0.6], "sums to 1.1"), ([0.0, 1.0], "positive probability"),
-    ([-0.5, 1.5], "positive probability"), ([float("nan"), 1.0], "an entry of|sums to nan"), (["x", "y"], "exact numbers"),
-    ([0.2, 0.3, 0.5], "shape"),
-])
+@pytest.mark.parametrize(
+    "row, what",
+    [
+        ([Fraction(1, 3), Fraction(1, 3)], "sums to 2/3"),
+        ([0.5, 0.6], "sums to 1.1"),
+        ([0.0, 1.0], "positive probability"),
+        ([-0.5, 1.5], "positive probability"),
+        ([float("nan"), 1.0], "an entry of|sums to nan"),
+        (["x", "y"], "exact numbers"),
+        ([0.2, 0.3, 0.5], "shape"),
+    ],
+)
 def test_bad_policies_are_refused(row, what):
     tree = unroll(builtin("lever:2"))
     table = np.array([row], dtype=object if not isinstance(row[0], float) else float)
@@ -230,9 +242,16 @@ def test_a_policy_of_the_wrong_nesting_is_refused():
         evaluate(tree, [[np.full((1, 2), 0.5)]], Fraction(1))
 
 
-@pytest.mark.parametrize("scale, arithmetic", [
-    (Fraction(1, 10**390), "arb"), (Fraction(1, 10**150), "arb"), (Fraction(1, 10**30), "float64"),
-    (Fraction(10**30), "float64"), (Fraction(10**390), "arb")])
+@pytest.mark.parametrize(
+    "scale, arithmetic",
+    [
+        (Fraction(1, 10**390), "arb"),
+        (Fraction(1, 10**150), "arb"),
+        (Fraction(1, 10**30), "float64"),
+        (Fraction(10**30), "float64"),
+        (Fraction(10**390), "arb"),
+    ],
+)
 def test_rewards_out_of_range_are_left_to_arb(scale, arithmetic):
     rng = np.random.default_rng(0)
     game = random_game(rng, agents=2, horizon=2)

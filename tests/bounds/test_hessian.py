@@ -57,7 +57,11 @@ def test_the_formula_is_the_second_derivative(seed):
     seen = 0
     for tree in small_trees(seed + 3, 27, most_joint=12):
         if not tree.clustered:
-            policy, alpha, v = random_policy(tree, rng), Fraction(int(rng.integers(1, 9)), 2), random_direction(tree, rng)
+            policy, alpha, v = (
+                random_policy(tree, rng),
+                Fraction(int(rng.integers(1, 9)), 2),
+                random_direction(tree, rng),
+            )
             assert miss(tree, policy, v, alpha, exact_hessian(tree, policy, alpha)) < 1e-10
             seen += 1
     assert seen > 8
@@ -234,10 +238,14 @@ def test_boxes_wide_at_the_first_step_only_move_the_reach():
         tree = unroll(random_game(rng, agents=2, horizon=2), cluster=False)
         layout, alpha = layout_of(tree), Fraction(2)
         centre = random_policy(tree, rng)
-        inside = [[[random, late] for random, (_, late) in zip((r[0] for r in random_policy(tree, rng)), centre)]
-                  for _ in range(3)]
-        ends = [[[choose.reduce([p[i][t] for p in inside]) for t in range(2)] for i in range(2)]
-                for choose in (np.minimum, np.maximum)]
+        inside = [
+            [[random, late] for random, (_, late) in zip((r[0] for r in random_policy(tree, rng)), centre)]
+            for _ in range(3)
+        ]
+        ends = [
+            [[choose.reduce([p[i][t] for p in inside]) for t in range(2)] for i in range(2)]
+            for choose in (np.minimum, np.maximum)
+        ]
         wide = hessian(tree, PolicyBox(*ends), alpha)
         v = random_direction(tree, rng) * (layout.depth == 1)
         for policy in inside:

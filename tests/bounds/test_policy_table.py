@@ -22,7 +22,7 @@ def tree():
 
 
 def uniform_document(tree, text: str = "1/3") -> dict:
-    return {x.key: {a: text for a in tree.game.actions[i]} for i in range(2) for x in histories(tree, i)}
+    return {x.key: dict.fromkeys(tree.game.actions[i], text) for i in range(2) for x in histories(tree, i)}
 
 
 def test_json_and_npz_agree(tree, tmp_path) -> None:
@@ -31,8 +31,11 @@ def test_json_and_npz_agree(tree, tmp_path) -> None:
     for array in arrays:
         array[:, 2] = 2**20 - array[:, :2].sum(axis=1)
         array /= 2**20
-    document = {x.key: {tree.game.actions[i][a]: str(Fraction(float(p))) for a, p in enumerate(row)}
-                for i in range(2) for x, row in zip(histories(tree, i), arrays[i], strict=True)}
+    document = {
+        x.key: {tree.game.actions[i][a]: str(Fraction(float(p))) for a, p in enumerate(row)}
+        for i in range(2)
+        for x, row in zip(histories(tree, i), arrays[i], strict=True)
+    }
     (tmp_path / "p.json").write_text(json.dumps(document))
     np.savez(tmp_path / "p.npz", *arrays)
     layout = layout_of(tree)
@@ -47,15 +50,18 @@ def test_rounded_rows_are_enclosures(tree) -> None:
     assert all(lo == Fraction(3333333, 10**7) and hi == Fraction(1, 3) for lo, hi in zip(lower, upper, strict=True))
 
 
-@pytest.mark.parametrize("change, message", [
-    (lambda d: d.pop("agent1:"), "no row for 'agent1:'"),
-    (lambda d: d.update({"agent1:listen,nothing": {}}), "is no reachable AOH"),
-    (lambda d: d["agent1:"].update(listen="1/2"), "sum to 1.16666667"),
-    (lambda d: d["agent1:"].update({"listen": "-1/3", "open-left": "1"}), "a negative number"),
-    (lambda d: d["agent1:"].update(jump="0"), "unknown action 'jump'"),
-    (lambda d: d["agent1:"].update(listen="a third"), "is not a number"),
-    (lambda d: d.update({"agent1:": [1, 0, 0]}), "not an object"),
-])
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        (lambda d: d.pop("agent1:"), "no row for 'agent1:'"),
+        (lambda d: d.update({"agent1:listen,nothing": {}}), "is no reachable AOH"),
+        (lambda d: d["agent1:"].update(listen="1/2"), "sum to 1.16666667"),
+        (lambda d: d["agent1:"].update({"listen": "-1/3", "open-left": "1"}), "a negative number"),
+        (lambda d: d["agent1:"].update(jump="0"), "unknown action 'jump'"),
+        (lambda d: d["agent1:"].update(listen="a third"), "is not a number"),
+        (lambda d: d.update({"agent1:": [1, 0, 0]}), "not an object"),
+    ],
+)
 def test_bad_tables(tree, change, message: str) -> None:
     document = uniform_document(tree)
     change(document)

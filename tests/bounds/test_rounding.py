@@ -13,17 +13,36 @@ from certify.bounds.rounding import LOG_ROUNDINGS, UNIT, defect, float_down, flo
 
 def numbers(rng: np.random.Generator) -> np.ndarray:
     near_one = 1.0 + np.concatenate([-(2.0 ** -np.arange(1, 54)), 2.0 ** -np.arange(1, 53)])
-    edges = np.array([np.sqrt(0.5), np.nextafter(np.sqrt(0.5), 0), np.nextafter(np.sqrt(0.5), 1), np.sqrt(2.0),
-                      0.5, 2.0, 5e-324, 2.3e-308, 1.7e308, 1 / 3, np.nextafter(1, 0), np.nextafter(1, 2)])
-    return np.concatenate([near_one, edges, rng.random(4000), 10.0 ** rng.uniform(-300, 300, 2000),
-                           1 + rng.normal(size=1000) * 1e-3])
+    edges = np.array(
+        [
+            np.sqrt(0.5),
+            np.nextafter(np.sqrt(0.5), 0),
+            np.nextafter(np.sqrt(0.5), 1),
+            np.sqrt(2.0),
+            0.5,
+            2.0,
+            5e-324,
+            2.3e-308,
+            1.7e308,
+            1 / 3,
+            np.nextafter(1, 0),
+            np.nextafter(1, 2),
+        ]
+    )
+    return np.concatenate(
+        [near_one, edges, rng.random(4000), 10.0 ** rng.uniform(-300, 300, 2000), 1 + rng.normal(size=1000) * 1e-3]
+    )
 
 
 def errors_in_units(p: np.ndarray, values: np.ndarray) -> np.ndarray:
     with working_precision(200):
         exact = [flint.arb(float(v)).log() for v in p]
-        return np.array([float(abs((flint.arb(float(y)) - x) / x).mid()) / UNIT if not x.is_zero() else abs(y)
-                         for x, y in zip(exact, values)])
+        return np.array(
+            [
+                float(abs((flint.arb(float(y)) - x) / x).mid()) / UNIT if not x.is_zero() else abs(y)
+                for x, y in zip(exact, values)
+            ]
+        )
 
 
 def test_log_is_within_its_proved_error():

@@ -72,7 +72,9 @@ def inside(rng: np.random.Generator, lower, upper, centre):
     with np.errstate(divide="ignore", invalid="ignore"):
         room = np.where(direction > 0, (upper - centre) / direction, (lower - centre) / direction)
     room = room[np.isfinite(room)]
-    return np.clip(centre + direction * (room.min() if len(room) else 0.0) * rng.choice([1.0, rng.random()]), lower, upper)
+    return np.clip(
+        centre + direction * (room.min() if len(room) else 0.0) * rng.choice([1.0, rng.random()]), lower, upper
+    )
 
 
 def test_entropy_bounds_hold_on_samples():

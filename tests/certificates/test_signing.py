@@ -13,7 +13,7 @@ from certify.cli.main import main
 
 pytest.importorskip("cryptography")
 
-from certify.certificates import signing  # noqa: E402  (after the check for the package)
+from certify.certificates import signing
 
 
 def command(*arguments: str) -> int:
@@ -29,7 +29,9 @@ def test_round_trip_and_every_alteration(tmp_path: Path, capsys: pytest.CaptureF
     assert key.stat().st_mode & 0o077 == 0
     public = json.loads(signature.read_text())["public_key"]
     assert command(str(path), "--verify", str(signature), "--public-key", public) == 0
-    assert command(str(path), "--verify", str(signature), "--public-key", signing.sign({}, bytes(32))["public_key"]) == 1
+    assert (
+        command(str(path), "--verify", str(signature), "--public-key", signing.sign({}, bytes(32))["public_key"]) == 1
+    )
     document = json.loads(path.read_text())
     path.write_text(json.dumps(document, indent=3))  # another layout of the same object
     assert command(str(path), "--verify", str(signature)) == 0

@@ -25,9 +25,12 @@ class Prover:
 
     def best_bound(self, box, betas, agent, depth, k, a, b):
         """The smallest m for which the bound m 2^UNIT is verified at all betas."""
+
         def holds(m):
             bound = weighted_bound(self.process.weights[agent], m, UNIT)
-            checks = [StepCheck(self.process, self.engine.averages, self.engine._models_at(box, beta)) for beta in betas]
+            checks = [
+                StepCheck(self.process, self.engine.averages, self.engine._models_at(box, beta)) for beta in betas
+            ]
             return all(self.engine._holds(check, self.engine._line(agent, depth, k), a, b, bound) for check in checks)
 
         high = 1
@@ -41,9 +44,10 @@ class Prover:
 
     def step(self, box, betas, agent, depth):
         process = self.process
-        rows = tuple(tuple(self.best_bound(box, betas, agent, depth, k, a, b)
-                           for a, b in pairs(process.actions[depth][agent]))
-                     for k in range(process.classes[depth][agent]))
+        rows = tuple(
+            tuple(self.best_bound(box, betas, agent, depth, k, a, b) for a, b in pairs(process.actions[depth][agent]))
+            for k in range(process.classes[depth][agent])
+        )
         step = Step(agent, depth, rows)
         ok, why, box = self.engine.apply_step(box, step, betas, UNIT)
         assert ok, why
@@ -86,8 +90,12 @@ class Prover:
 
     def certificate(self, alpha_star, nodes, concavity=()):
         return {
-            "format": "certify-certificate", "version": 1, "kind": "threshold", "game": self.game_json,
-            "game_sha256": sha256(self.game_json), "objective": "visitation",
+            "format": "certify-certificate",
+            "version": 1,
+            "kind": "threshold",
+            "game": self.game_json,
+            "game_sha256": sha256(self.game_json),
+            "objective": "visitation",
             "claim": {"alpha_star": str(alpha_star), "strong_concavity": list(concavity)},
             "proof": {"type": "cover", "clustering": self.clustering, "unit": UNIT, "nodes": nodes},
         }

@@ -25,10 +25,13 @@ def random_game(seed, agents=2, horizon=2, actions=2, states=2, observations=2, 
     joint_observations = [list(o) for o in itertools.product(range(observations), repeat=agents)]
     starts = [(s, o) for s in range(states) for o in (joint_observations if initial else [[]])]
     return {
-        "format": "certify-game", "version": 1, "name": f"random-{seed}",
+        "format": "certify-game",
+        "version": 1,
+        "name": f"random-{seed}",
         "agents": [f"agent{i}" for i in range(agents)],
         "weights": [str(Fraction(rng.randrange(2, 6), 3)) for _ in range(agents)],
-        "horizon": horizon, "discount": rng.choice(["1", "9/10", "1/2"]),
+        "horizon": horizon,
+        "discount": rng.choice(["1", "9/10", "1/2"]),
         "states": [f"s{k}" for k in range(states)],
         "actions": [[f"a{k}" for k in range(actions)]] * agents,
         "observations": [[f"o{k}" for k in range(observations)]] * agents,
@@ -57,8 +60,12 @@ def random_box(process, rng, width=0.4):
                 size = rng.uniform(0, width, count)
                 low = np.floor(np.maximum(middle - size / 2, 0.01) * grid).astype(int)
                 high = np.ceil(np.minimum(middle + size / 2, 1) * grid).astype(int)
-                blocks.append(Block([int(x) * (ONE // grid) for x in low] if count > 1 else [ONE],
-                                    [int(x) * (ONE // grid) for x in high] if count > 1 else [ONE]))
+                blocks.append(
+                    Block(
+                        [int(x) * (ONE // grid) for x in low] if count > 1 else [ONE],
+                        [int(x) * (ONE // grid) for x in high] if count > 1 else [ONE],
+                    )
+                )
             layer.append(tuple(blocks))
         layers.append(tuple(layer))
     return Box(tuple(layers))
@@ -66,6 +73,7 @@ def random_box(process, rng, width=0.4):
 
 def random_policy(box, rng):
     """policy[t][i][k]: a distribution in the box, often one of its vertices."""
+
     def pick(block):
         vertices = np.array([[x / ONE for x in v] for v in block.vertices])
         if rng.random() < 0.5:

@@ -12,20 +12,26 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from sampling import action_values, objective, random_box, random_policy, random_process, values  # noqa: E402
+from sampling import action_values, objective, random_box, random_policy, random_process, values
 
-from certify.checker.cover.tree import Step, pairs  # noqa: E402
-from certify.checker.numbers.fixed_point import BITS, ONE  # noqa: E402
-from certify.checker.numbers.linear import greedy, multilinear_max  # noqa: E402
-from certify.checker.numbers.positive_definite import definite_on_tangents, positive_definite  # noqa: E402
-from certify.checker.plain.box import Block, Box  # noqa: E402
-from certify.checker.plain.engine import StdlibEngine  # noqa: E402
-from certify.checker.plain.models import Models  # noqa: E402
-from certify.checker.plain.step import StepCheck  # noqa: E402
+from certify.checker.cover.tree import Step, pairs
+from certify.checker.numbers.fixed_point import BITS, ONE
+from certify.checker.numbers.linear import greedy, multilinear_max
+from certify.checker.numbers.positive_definite import definite_on_tangents, positive_definite
+from certify.checker.plain.box import Block, Box
+from certify.checker.plain.engine import StdlibEngine
+from certify.checker.plain.models import Models
+from certify.checker.plain.step import StepCheck
 
-GAMES = [dict(seed=1), dict(seed=2, initial=True), dict(seed=3, agents=3, observations=1),
-         dict(seed=4, actions=3, observations=1), dict(seed=5, agents=1),
-         dict(seed=6, horizon=3, observations=1, states=3), dict(seed=7, agents=3, horizon=1, initial=True)]
+GAMES = [
+    dict(seed=1),
+    dict(seed=2, initial=True),
+    dict(seed=3, agents=3, observations=1),
+    dict(seed=4, actions=3, observations=1),
+    dict(seed=5, agents=1),
+    dict(seed=6, horizon=3, observations=1, states=3),
+    dict(seed=7, agents=3, horizon=1, initial=True),
+]
 
 
 def engine_for(process):
@@ -37,8 +43,10 @@ def engine_for(process):
 def random_block(rng, count):
     cells = sorted(rng.sample(range(1, 64), count - 1))
     point = [b - a for a, b in zip([0, *cells], [*cells, 64])]
-    return Block([max(0, p - rng.randrange(0, 12)) * (ONE // 64) for p in point],
-                 [min(64, p + rng.randrange(0, 12)) * (ONE // 64) for p in point])
+    return Block(
+        [max(0, p - rng.randrange(0, 12)) * (ONE // 64) for p in point],
+        [min(64, p + rng.randrange(0, 12)) * (ONE // 64) for p in point],
+    )
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 5])
@@ -51,11 +59,12 @@ def test_vertices_are_all_points_with_one_coordinate_in_between(count):
             for ends in itertools.product(*((low, high) for low, high in zip(block.lower, block.upper))):
                 rest = ONE - sum(ends) + ends[free]
                 if block.lower[free] <= rest <= block.upper[free]:
-                    brute.add(ends[:free] + (rest,) + ends[free + 1:])
+                    brute.add(ends[:free] + (rest,) + ends[free + 1 :])
         assert set(block.vertices) == brute
         coefficients = [rng.randrange(-1000, 1000) for _ in range(count)]
         assert greedy(block.lower, block.upper, coefficients) == max(
-            sum(c * x for c, x in zip(coefficients, v)) for v in block.vertices)
+            sum(c * x for c, x in zip(coefficients, v)) for v in block.vertices
+        )
 
 
 def test_multilinear_maximum_over_two_blocks():
@@ -63,8 +72,11 @@ def test_multilinear_maximum_over_two_blocks():
     for _ in range(20):
         blocks = [random_block(rng, 3), random_block(rng, 2)]
         table = [rng.randrange(-50, 50) for _ in range(6)]
-        brute = max(sum(p[a] * q[b] * table[2 * a + b] for a in range(3) for b in range(2))
-                    for p in blocks[0].vertices for q in blocks[1].vertices)
+        brute = max(
+            sum(p[a] * q[b] * table[2 * a + b] for a in range(3) for b in range(2))
+            for p in blocks[0].vertices
+            for q in blocks[1].vertices
+        )
         assert multilinear_max(table, blocks) == brute
 
 
@@ -95,8 +107,12 @@ def test_contraction_keeps_every_policy_within_the_bounds():
     for _ in range(200):
         count = rng.choice([2, 3, 4])
         p = points.dirichlet(np.ones(count))
-        ratios = [[math.ceil(math.log(p[a] / p[b]) * 2**9 + rng.random() * 200) for b in range(count)] for a in range(count)]
-        bounds = [[None if a == b or rng.random() < 0.1 else m for b, m in enumerate(row)] for a, row in enumerate(ratios)]
+        ratios = [
+            [math.ceil(math.log(p[a] / p[b]) * 2**9 + rng.random() * 200) for b in range(count)] for a in range(count)
+        ]
+        bounds = [
+            [None if a == b or rng.random() < 0.1 else m for b, m in enumerate(row)] for a, row in enumerate(ratios)
+        ]
         block = Block([0] * count, [ONE] * count).contracted(bounds, -9)
         for low, x, high in zip(block.lower, p, block.upper):
             assert low / ONE <= x + 1e-15 and x - 1e-15 <= high / ONE
@@ -183,8 +199,14 @@ def test_definite_boxes_have_negative_second_derivatives():
                 first, last = random_policy(box, rng), random_policy(box, rng)
 
                 def along(s):
-                    return objective(process, [[[(1 - s) * p + s * q for p, q in zip(x, y)] for x, y in zip(f, g)]
-                                                for f, g in zip(first, last)], beta)
+                    return objective(
+                        process,
+                        [
+                            [[(1 - s) * p + s * q for p, q in zip(x, y)] for x, y in zip(f, g)]
+                            for f, g in zip(first, last)
+                        ],
+                        beta,
+                    )
 
                 assert along(0.5) >= (along(0) + along(1)) / 2 - 1e-12
     assert accepted and refused
@@ -193,6 +215,7 @@ def test_definite_boxes_have_negative_second_derivatives():
 def test_second_derivative_at_a_point_is_the_one_bounded():
     """On boxes that are nearly points D - C is minus the second derivative of beta J, entry by entry."""
     from certify.checker.plain.definite import _Form
+
     for sizes in GAMES[:4]:
         process = random_process(**sizes)
         engine = engine_for(process)
@@ -200,8 +223,15 @@ def test_second_derivative_at_a_point_is_the_one_bounded():
         beta = Fraction(1, 2)
         box = random_box(process, rng, width=0.0)
         width = ONE >> 20
-        box = Box(tuple(tuple(tuple(Block([x - width for x in b.centre], [x + width for x in b.centre]) for b in blocks)
-                              for blocks in layer) for layer in box.layers))
+        box = Box(
+            tuple(
+                tuple(
+                    tuple(Block([x - width for x in b.centre], [x + width for x in b.centre]) for b in blocks)
+                    for blocks in layer
+                )
+                for layer in box.layers
+            )
+        )
         form = _Form(process, engine.averages, engine._models_at(box, beta))
         order = {(t, i, k): form.offsets[i, t, k] for i, t, k in form.offsets}
         size = sum(form.sizes)
@@ -218,14 +248,20 @@ def test_second_derivative_at_a_point_is_the_one_bounded():
             direction = np.zeros(size)
             for (t, i, k), offset in order.items():
                 v = rng.normal(size=process.actions[t][i])
-                direction[offset:offset + len(v)] = v - v.mean()
+                direction[offset : offset + len(v)] = v - v.mean()
 
             def part(name, p):
-                return direction[order[name]:order[name] + len(p)] if name in order else 0
+                return direction[order[name] : order[name] + len(p)] if name in order else 0
 
             def moved(s):
-                return objective(process, [[[p + s * part((t, i, k), p) for k, p in enumerate(x)] for i, x in enumerate(layer)]
-                                           for t, layer in enumerate(policy)], beta)
+                return objective(
+                    process,
+                    [
+                        [[p + s * part((t, i, k), p) for k, p in enumerate(x)] for i, x in enumerate(layer)]
+                        for t, layer in enumerate(policy)
+                    ],
+                    beta,
+                )
 
             step = 1e-3
             second = (moved(step) - 2 * moved(0) + moved(-step)) / step**2

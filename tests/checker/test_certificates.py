@@ -54,12 +54,15 @@ def test_every_attack_has_a_file_and_every_file_an_attack():
 
 
 def command(*arguments):
-    return subprocess.run([sys.executable, "-m", "certify.checker", *map(str, arguments)],
-                          capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        [sys.executable, "-m", "certify.checker", *map(str, arguments)], capture_output=True, text=True, timeout=120
+    )
 
 
-@pytest.mark.parametrize("kind, name, code", [
-    ("valid", "lever_rho", 0), ("invalid", "rho_widened", 1), ("malformed", "nan", 2), ("malformed", "not_there", 2)])
+@pytest.mark.parametrize(
+    "kind, name, code",
+    [("valid", "lever_rho", 0), ("invalid", "rho_widened", 1), ("malformed", "nan", 2), ("malformed", "not_there", 2)],
+)
 def test_command(kind, name, code):
     path = FOLDER / kind / f"{name}.json"
     plain, as_json = command(path), command("--json", path)
@@ -90,6 +93,7 @@ def test_checker_imports_the_standard_library_only(tmp_path):
         f"assert check_file({str(FOLDER / 'valid' / 'climbing_cover.json')!r}).valid\n"
         "ours = {m for m in sys.modules if m.startswith('certify')}\n"
         "assert ours <= {'certify'} | {m for m in ours if m.startswith('certify.checker')}, ours\n"
-        "print('fine')\n")
+        "print('fine')\n"
+    )
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "fine", done.stderr

@@ -10,12 +10,12 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from sampling import random_process  # noqa: E402
+from sampling import random_process
 
-from certify.checker import check_certificate  # noqa: E402
-from certify.checker.cover.obligations import DefiniteClaim, StepClaim, verify_all  # noqa: E402
-from certify.checker.cover.tree import check_cover, concavity_claims, cover_claims, read_nodes  # noqa: E402
-from certify.checker.reading.envelope import Failed  # noqa: E402
+from certify.checker import check_certificate
+from certify.checker.cover.obligations import DefiniteClaim, StepClaim, verify_all
+from certify.checker.cover.tree import check_cover, concavity_claims, cover_claims, read_nodes
+from certify.checker.reading.envelope import Failed
 
 VALID = Path(__file__).resolve().parent.parent / "certificates" / "valid"
 PROCESS = random_process(1)
@@ -81,18 +81,32 @@ def test_boxes_and_betas_reach_the_engine():
     lower, upper = (((1, 1, 0), 1, Fraction(1, 3), side) for side in (False, True))
     ends = (Fraction(1, 2), Fraction(2))
     assert engine.diary == [
-        StepClaim((), (0, 2), nodes[0].steps[0], -4), DefiniteClaim(("step",), (0, Fraction(1, 2))),
+        StepClaim((), (0, 2), nodes[0].steps[0], -4),
+        DefiniteClaim(("step",), (0, Fraction(1, 2))),
         DefiniteClaim(("step", lower), ends),
-        StepClaim(("step", upper), ends, nodes[4].steps[0], -4), DefiniteClaim(("step", upper, "step"), ends)]
+        StepClaim(("step", upper), ends, nodes[4].steps[0], -4),
+        DefiniteClaim(("step", upper, "step"), ends),
+    ]
     assert kept == {1: ("step",), 4: ("step", upper, "step")}
 
 
-@pytest.mark.parametrize("change", [
-    lambda n: n.pop(), lambda n: n.append(n[-1]), lambda n: n[1].update(beta=["0", "1/3"]),
-    lambda n: n[2].update(beta=["1/3", "2"]),
-    lambda n: n[0].update(beta=["0", "1"]), lambda n: n[0].update(beta=["0", "3"]),
-    lambda n: n[3].update(beta=["1/2", "1"]), lambda n: n[3].update(parent=4), lambda n: n[3].update(parent=1),
-    lambda n: n[0].update(split={"beta": "0"}), lambda n: n[0].update(split={"beta": "5"}), lambda n: n.reverse()])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda n: n.pop(),
+        lambda n: n.append(n[-1]),
+        lambda n: n[1].update(beta=["0", "1/3"]),
+        lambda n: n[2].update(beta=["1/3", "2"]),
+        lambda n: n[0].update(beta=["0", "1"]),
+        lambda n: n[0].update(beta=["0", "3"]),
+        lambda n: n[3].update(beta=["1/2", "1"]),
+        lambda n: n[3].update(parent=4),
+        lambda n: n[3].update(parent=1),
+        lambda n: n[0].update(split={"beta": "0"}),
+        lambda n: n[0].update(split={"beta": "5"}),
+        lambda n: n.reverse(),
+    ],
+)
 def test_trees_that_do_not_cover(change):
     nodes = copy.deepcopy(tree())
     change(nodes)
@@ -146,7 +160,7 @@ def test_no_step_concerns_an_empty_box():
 
 def test_moduli_are_bound_to_nodes_that_hold_every_stationary_policy():
     nodes = read_nodes({"nodes": tree()}, PROCESS)
-    boxes = {k: () for k in range(5)}
+    boxes = dict.fromkeys(range(5), ())
 
     def check(entry, engine):
         verify_all(lambda: concavity_claims([entry], nodes, -4, boxes, engine), engine)
@@ -165,10 +179,18 @@ def test_a_threshold_with_symmetry_evidence():
     swap = {"agents": [1, 0], "states": [0], "actions": [[0, 1], [0, 1]], "observations": [[0], [0]]}
     flip = {"agents": [0, 1], "states": [0], "actions": [[1, 0], [1, 0]], "observations": [[0], [0]]}
     certificate["symmetry"] = {
-        "order": "4", "state_only_order": "1", "complete": True, "base": [["agent", 0], ["action", 0, 0]],
+        "order": "4",
+        "state_only_order": "1",
+        "complete": True,
+        "base": [["agent", 0], ["action", 0, 0]],
         "generators": [swap, flip],
-        "orbits": {"agents": [[0, 1]], "actions": [[[0, 0], [0, 1], [1, 0], [1, 1]]],
-                   "observations": [[[0, 0], [1, 0]]], "states": [[0]]}}
+        "orbits": {
+            "agents": [[0, 1]],
+            "actions": [[[0, 0], [0, 1], [1, 0], [1, 1]]],
+            "observations": [[[0, 0], [1, 0]]],
+            "states": [[0]],
+        },
+    }
     verdict = check_certificate(certificate)
     assert verdict.valid and verdict.steps > plain.steps
     certificate["symmetry"]["order"] = "8"

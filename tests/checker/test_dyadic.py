@@ -39,7 +39,7 @@ def test_exp_encloses():
 
 
 def test_exp_far_out():
-    assert dyadic.exp_bounds(-10**9 * ONE) == (0, 1)
+    assert dyadic.exp_bounds(-(10**9) * ONE) == (0, 1)
     assert dyadic.exp_bounds(0)[0] <= ONE <= dyadic.exp_bounds(0)[1]
     with pytest.raises(OverflowError):
         dyadic.exp_bounds(1001 * ONE)
@@ -59,8 +59,8 @@ def test_the_enclosures_would_not_hold_with_a_wrong_log_of_two(monkeypatch):
 def test_rationals_round_outwards():
     rng = random.Random(3)
     for _ in range(200):
-        x = Fraction(rng.randrange(-10**9, 10**9), rng.randrange(1, 10**6))
+        x = Fraction(rng.randrange(-(10**9), 10**9), rng.randrange(1, 10**6))
         assert dyadic.down(x) <= x * ONE <= dyadic.up(x) <= dyadic.down(x) + 1
-        n, d = rng.randrange(-10**30, 10**30), rng.randrange(1, 10**12)
+        n, d = rng.randrange(-(10**30), 10**30), rng.randrange(1, 10**12)
         assert Fraction(n, d) <= dyadic.ceil_div(n, d) < Fraction(n, d) + 1
         assert Fraction(n, 1 << 40) <= dyadic.ceil_shift(n, 40) < Fraction(n, 1 << 40) + 1

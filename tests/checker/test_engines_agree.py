@@ -9,18 +9,26 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from prover import Prover  # noqa: E402
-from sampling import random_game  # noqa: E402
+from prover import Prover
+from sampling import random_game
 
-from certify.checker import check_certificate  # noqa: E402
-from certify.games import builtin  # noqa: E402
-from certify.games.canonical import game_to_json  # noqa: E402
+from certify.checker import check_certificate
+from certify.games import builtin
+from certify.games.canonical import game_to_json
 
 
-@pytest.mark.parametrize("sizes, alpha_star", [
-    (dict(seed=1, observations=1), 20), (dict(seed=2, horizon=1, initial=True), 8), (dict(seed=4, horizon=1, actions=3), 12),
-    (dict(seed=3, agents=3, horizon=1), 20), (dict(seed=5, agents=1), 5), (dict(seed=6, horizon=3, observations=1, states=3), 40)],
-    ids=lambda value: f"seed{value['seed']}" if isinstance(value, dict) else "")
+@pytest.mark.parametrize(
+    "sizes, alpha_star",
+    [
+        (dict(seed=1, observations=1), 20),
+        (dict(seed=2, horizon=1, initial=True), 8),
+        (dict(seed=4, horizon=1, actions=3), 12),
+        (dict(seed=3, agents=3, horizon=1), 20),
+        (dict(seed=5, agents=1), 5),
+        (dict(seed=6, horizon=3, observations=1, states=3), 40),
+    ],
+    ids=lambda value: f"seed{value['seed']}" if isinstance(value, dict) else "",
+)
 def test_random_games(sizes, alpha_star):
     prover = Prover(random_game(**sizes))
     certificate = prover.certificate(Fraction(alpha_star), prover.cover(Fraction(alpha_star), sweeps=3))
@@ -39,12 +47,24 @@ def test_upper_ends_of_zero_are_no_exception():
     prover, one = Prover(game_to_json(builtin("match:3x3"))), 2**60
 
     def node(parent, action=None, at=None, steps=()):
-        way = {"close": "nondegenerate"} if action is None else {
-            "split": {"agent": 0, "depth": 0, "class": 0, "action": action, "at": at}}
+        way = (
+            {"close": "nondegenerate"}
+            if action is None
+            else {"split": {"agent": 0, "depth": 0, "class": 0, "action": action, "at": at}}
+        )
         return {"parent": parent, "beta": ["0", "1/4"], "steps": list(steps), **way}
 
-    nothing = {"agent": 0, "depth": 0, "log_ratio": [[None] * 6]}   # its cut works the ends out from one another
-    nodes = [node(None, 0, f"{one - 1}/{one}"), node(0, 1, "1/2"), node(0, 1, f"1/{one}"), node(2, 1, "1/2"),
-             node(2, steps=[nothing]), node(1), node(1), node(3), node(3)]
+    nothing = {"agent": 0, "depth": 0, "log_ratio": [[None] * 6]}  # its cut works the ends out from one another
+    nodes = [
+        node(None, 0, f"{one - 1}/{one}"),
+        node(0, 1, "1/2"),
+        node(0, 1, f"1/{one}"),
+        node(2, 1, "1/2"),
+        node(2, steps=[nothing]),
+        node(1),
+        node(1),
+        node(3),
+        node(3),
+    ]
     for engine in ("stdlib", "fast"):
-        assert check_certificate(prover.certificate(Fraction(4), nodes), engine).valid   # known to hold: 4 > .36421
+        assert check_certificate(prover.certificate(Fraction(4), nodes), engine).valid  # known to hold: 4 > .36421

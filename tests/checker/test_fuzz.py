@@ -12,7 +12,7 @@ import pytest
 from certify.checker import Malformed, Verdict, check_certificate
 
 VALID = Path(__file__).resolve().parent.parent / "certificates" / "valid"
-ODD = (None, True, [], {}, "", "x", "0", "-1", "1/3", "1e9", "9" * 400, 0, -1, 1, 2, 7, 10**30, -10**30, 0.5)
+ODD = (None, True, [], {}, "", "x", "0", "-1", "1/3", "1e9", "9" * 400, 0, -1, 1, 2, 7, 10**30, -(10**30), 0.5)
 SEEDS = 60
 
 
@@ -44,9 +44,18 @@ def mutate(obj, rng):
     return obj
 
 
-@pytest.mark.parametrize("name", [
-    "climbing_cover", "climbing_split_by_policy", "lever_rho_strict", "match_three_agents", "parameters_theorem_D_prime",
-    "lewis_initial_observations", "lewis_rho"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "climbing_cover",
+        "climbing_split_by_policy",
+        "lever_rho_strict",
+        "match_three_agents",
+        "parameters_theorem_D_prime",
+        "lewis_initial_observations",
+        "lewis_rho",
+    ],
+)
 def test_mutations(name):
     original = json.loads((VALID / f"{name}.json").read_text())
     alpha_star = Fraction(original["claim"]["alpha_star"])

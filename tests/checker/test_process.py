@@ -9,31 +9,35 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from sampling import action_values, random_game, reach, values  # noqa: E402
+from sampling import action_values, random_game, reach, values
 
-from certify.checker.reading.game import read_game  # noqa: E402
-from certify.checker.reading.process import build_process  # noqa: E402
-from certify.games import builtin  # noqa: E402
-from certify.games.canonical import game_to_json  # noqa: E402
+from certify.checker.reading.game import read_game
+from certify.checker.reading.process import build_process
+from certify.games import builtin
+from certify.games.canonical import game_to_json
 
 
 def process_of(name, horizon=None, clustering=True):
     return build_process(read_game(game_to_json(builtin(name, horizon))), clustering)
 
 
-@pytest.mark.parametrize("name, horizon, clustering, classes", [
-    ("dectiger", 4, True, ((1, 1), (3, 3), (9, 9), (27, 27))),
-    ("dectiger", 3, False, ((1, 1), (6, 6), (36, 36))),
-    ("lever:10:9/10", None, True, ((1, 1),)),
-    ("match:3x3x3", None, True, ((1, 1, 1),)),
-    ("lewis:3", None, False, ((3, 1), (9, 3))),
-])
+@pytest.mark.parametrize(
+    "name, horizon, clustering, classes",
+    [
+        ("dectiger", 4, True, ((1, 1), (3, 3), (9, 9), (27, 27))),
+        ("dectiger", 3, False, ((1, 1), (6, 6), (36, 36))),
+        ("lever:10:9/10", None, True, ((1, 1),)),
+        ("match:3x3x3", None, True, ((1, 1, 1),)),
+        ("lewis:3", None, False, ((3, 1), (9, 3))),
+    ],
+)
 def test_class_counts(name, horizon, clustering, classes):
     assert process_of(name, horizon, clustering).classes == classes
 
 
-@pytest.mark.parametrize("name, horizon", [
-    ("dectiger", 3), ("recycling", 3), ("lewis:2", None), ("tiny-hanabi:E", None)])
+@pytest.mark.parametrize(
+    "name, horizon", [("dectiger", 3), ("recycling", 3), ("lewis:2", None), ("tiny-hanabi:E", None)]
+)
 @pytest.mark.parametrize("clustering", [True, False])
 def test_probabilities_are_distributions(name, horizon, clustering):
     process = process_of(name, horizon, clustering)
@@ -89,8 +93,10 @@ def test_values_agree_with_the_unclustered_process():
     # classes of the full process's histories, by walking both processes along children (k, a, o)
     where = walk(game, clustered, full)
     spread = [[[policy[t][i][where[t][i][k]] for k in range(full.classes[t][i])] for i in (0, 1)] for t in range(3)]
-    merged, apart = ((values(process, played, beta)[0], reach(process, played))
-                     for process, played in ((clustered, policy), (full, spread)))
+    merged, apart = (
+        (values(process, played, beta)[0], reach(process, played))
+        for process, played in ((clustered, policy), (full, spread))
+    )
     for t in range(3):
         for i in (0, 1):
             for k in range(full.classes[t][i]):

@@ -23,8 +23,15 @@ from certify.checker.reading.game import read_game
 from certify.games import builtin
 from certify.games.canonical import game_to_json
 
-ONE_STEP = {"format": "certify-game", "version": 1, "horizon": 1, "discount": "1", "available": None,
-            "transition": [], "emission": []}
+ONE_STEP = {
+    "format": "certify-game",
+    "version": 1,
+    "horizon": 1,
+    "discount": "1",
+    "available": None,
+    "transition": [],
+    "emission": [],
+}
 
 
 def game(name, horizon=None, discount=None):
@@ -60,9 +67,13 @@ def test_row_sums_are_those_of_the_matrix():
         shape = Shape(actions, weights, gamma, widths)
         c = np.zeros(3)
         for t in (2, 1, 0):
-            c[t] = beta * widths[t] + sum(float(gamma) ** (u - t) * sum(
-                float(w) * min(math.log(actions[j][u]), (c[u] / float(w)) ** 2 / 8) for j, w in enumerate(weights))
-                for u in range(t + 1, 3))
+            c[t] = beta * widths[t] + sum(
+                float(gamma) ** (u - t)
+                * sum(
+                    float(w) * min(math.log(actions[j][u]), (c[u] / float(w)) ** 2 / 8) for j, w in enumerate(weights)
+                )
+                for u in range(t + 1, 3)
+            )
         assert [float(x) for x in spreads(shape, beta)] == pytest.approx(c)
         assert all(x >= y - 1e-15 for x, y in zip(spreads(shape, beta), c))
         vector = [[Fraction(rng.randrange(1, 9), 4) for _ in range(3)] for _ in range(3)]
@@ -83,11 +94,20 @@ def test_row_sums_are_those_of_the_matrix():
 def test_interactions_of_a_bayesian_team_game():
     """E_ij by brute force over a, a', b, b' and the others' actions."""
     tables = {
-        **ONE_STEP, "name": "team", "agents": ["x", "y", "z"], "weights": ["1", "2", "1/2"],
-        "states": ["s", "t", "u"], "actions": [["a", "b"]] * 3, "observations": [["p", "q"]] * 3,
+        **ONE_STEP,
+        "name": "team",
+        "agents": ["x", "y", "z"],
+        "weights": ["1", "2", "1/2"],
+        "states": ["s", "t", "u"],
+        "actions": [["a", "b"]] * 3,
+        "observations": [["p", "q"]] * 3,
         "start": [[0, [0, 0, 1], "1/6"], [1, [0, 0, 1], "1/3"], [2, [1, 0, 0], "1/2"]],
-        "reward": [[s, list(a), str(7 * s * a[0] - 3 * a[1] * a[2] + 5 * a[0] * a[1] * (s + 1) - 2 * a[2] * s * a[0])]
-                   for s in range(3) for a in itertools.product(range(2), repeat=3)]}
+        "reward": [
+            [s, list(a), str(7 * s * a[0] - 3 * a[1] * a[2] + 5 * a[0] * a[1] * (s + 1) - 2 * a[2] * s * a[0])]
+            for s in range(3)
+            for a in itertools.product(range(2), repeat=3)
+        ],
+    }
     team = read_game(tables)
     vector = [[Fraction(1), Fraction(2)], [Fraction(3)], [Fraction(1), Fraction(1, 2)]]
     beta = Fraction(1, 10)
@@ -104,9 +124,15 @@ def test_interactions_of_a_bayesian_team_game():
                 for o in chance:
                     if (o[i], o[j]) == (oi, oj):
                         k = 3 - i - j
-                        widest = max(abs(sum(sign * u(o, tuple({i: a, j: b, k: r}[m] for m in range(3)))
-                                             for a, b, sign in ((a0, b0, 1), (a1, b0, -1), (a0, b1, -1), (a1, b1, 1))))
-                                     for a0, a1, b0, b1, r in itertools.product(range(2), repeat=5))
+                        widest = max(
+                            abs(
+                                sum(
+                                    sign * u(o, tuple({i: a, j: b, k: r}[m] for m in range(3)))
+                                    for a, b, sign in ((a0, b0, 1), (a1, b0, -1), (a0, b1, -1), (a1, b1, 1))
+                                )
+                            )
+                            for a0, a1, b0, b1, r in itertools.product(range(2), repeat=5)
+                        )
                         value += sum(p for _, p in chance[o]) * widest
                 marginal = sum(p for o in chance if o[i] == oi for _, p in chance[o])
                 z = dict(zip(sorted({o[j] for o in chance}), vector[j]))
@@ -120,10 +146,17 @@ def test_spectral_form_against_singular_values():
     for _ in range(20):
         rows, columns = rng.integers(1, 5, 2)
         payoff = rng.integers(-9, 10, (rows, columns))
-        tables = {**ONE_STEP, "name": "matrix", "agents": ["x", "y"], "weights": ["2", "1/3"], "states": ["s"],
-                  "actions": [[str(k) for k in range(count)] for count in (rows, columns)],
-                  "observations": [[], []], "start": [[0, [], "1"]],
-                  "reward": [[0, [a, b], str(payoff[a, b])] for a in range(rows) for b in range(columns)]}
+        tables = {
+            **ONE_STEP,
+            "name": "matrix",
+            "agents": ["x", "y"],
+            "weights": ["2", "1/3"],
+            "states": ["s"],
+            "actions": [[str(k) for k in range(count)] for count in (rows, columns)],
+            "observations": [[], []],
+            "start": [[0, [], "1"]],
+            "reward": [[0, [a, b], str(payoff[a, b])] for a in range(rows) for b in range(columns)],
+        }
         centred = payoff - payoff.mean(0) - payoff.mean(1)[:, None] + payoff.mean()
         level = np.linalg.norm(centred, 2) / (2 * math.sqrt(2 / 3))
         assert spectral_holds(read_game(tables), Fraction(level * 1.001 + 1e-9))

@@ -17,9 +17,18 @@ def test_doctests(part):
     assert doctest.testmod(part).failed == 0
 
 
-@pytest.mark.parametrize(("name", "horizon", "value"), [
-    ("dectiger", 2, -4), ("recycling", 2, Fraction(34, 5)), ("broadcast-channel", 2, 2), ("tiny-hanabi:E", None, 10),
-    ("lewis:3", None, 1), ("two-stage-lever", None, 2), ("lever:10:9/10", None, 1)])
+@pytest.mark.parametrize(
+    ("name", "horizon", "value"),
+    [
+        ("dectiger", 2, -4),
+        ("recycling", 2, Fraction(34, 5)),
+        ("broadcast-channel", 2, 2),
+        ("tiny-hanabi:E", None, 10),
+        ("lewis:3", None, 1),
+        ("two-stage-lever", None, 2),
+        ("lever:10:9/10", None, 1),
+    ],
+)
 def test_known_values(name, horizon, value):
     assert best_return(load(name, horizon=horizon)) == value
 

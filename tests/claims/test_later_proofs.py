@@ -44,12 +44,14 @@ def test_a_greedy_policy_is_not_called_optimal_against_a_better_one() -> None:
 @pytest.mark.parametrize(("coupling", "zeros"), [("11/10", 1), ("9/10", 0), ("5", 1), ("1/100", 0)])
 def test_zeros_are_counted_on_either_side_of_one(coupling: str, zeros: int) -> None:
     with working_precision(128):
-        assert len(module("08").fixed_points(arb(Fraction(coupling).numerator) / Fraction(coupling).denominator)) == zeros
+        assert (
+            len(module("08").fixed_points(arb(Fraction(coupling).numerator) / Fraction(coupling).denominator)) == zeros
+        )
 
 
 def test_the_zero_for_three_actions_is_one_half() -> None:
     with working_precision(128):
-        (low, high), = module("08").fixed_points(arb(3).log())
+        ((low, high),) = module("08").fixed_points(arb(3).log())
     assert low < Fraction(1, 2) < high
 
 
@@ -70,7 +72,10 @@ def test_a_smaller_local_bound_fails_the_inequality() -> None:
 def test_the_refutation_of_repo_r_is_in_its_certificates(tmp_path: Path) -> None:
     outcome = module("15").run(tmp_path, True)
     assert outcome.verdict == REFUTED
-    plain, rescaled = (json.loads((tmp_path / f"sign-flips-{k}-first-order.cert.json").read_text(encoding="utf-8")) for k in ("plain", "repo-r"))
+    plain, rescaled = (
+        json.loads((tmp_path / f"sign-flips-{k}-first-order.cert.json").read_text(encoding="utf-8"))
+        for k in ("plain", "repo-r")
+    )
     assert (plain["policy"], plain["advantages"]) == (rescaled["policy"], rescaled["advantages"])
     assert [c["claim"]["sign"] for c in (plain, rescaled)] == ["increases", "decreases"]
     assert Fraction(rescaled["parameters"]["zeta"]) > 0
@@ -93,4 +98,7 @@ def test_saturation_is_attained_and_not_exceeded() -> None:
     for low, high in script.LIMITS:
         controller = script.ZetaController(low, high)
         assert script.longest_saturation(controller) <= controller.saturation_steps()
-    assert any(script.longest_saturation(c) == c.saturation_steps() for c in (script.ZetaController(*limits) for limits in script.LIMITS))
+    assert any(
+        script.longest_saturation(c) == c.saturation_steps()
+        for c in (script.ZetaController(*limits) for limits in script.LIMITS)
+    )

@@ -65,7 +65,9 @@ def test_theorem_b_notices_a_constant_that_is_too_small(monkeypatch: pytest.Monk
 
     def too_small(shape, form):
         found = smaller(shape, form)
-        return type(found)(found.form, found.alpha_star * Fraction(9, 10), found.vector, found.strict, found.largest_sum)
+        return type(found)(
+            found.form, found.alpha_star * Fraction(9, 10), found.vector, found.strict, found.largest_sum
+        )
 
     monkeypatch.setattr(proof, "general", too_small)
     assert proof.curvature_share(certify.load("lever:2"), 1)[0] > 1
@@ -108,7 +110,10 @@ def test_crossplay_certificate_says_what_happens(rising: dict) -> None:
     verdict = check_certificate(rising)
     assert verdict.valid and "J falls in 4; return falls in 2, rises in 2" in verdict.claim
     page = describe(rising, "rising")
-    assert "agents from runs 1, 1 (self-play): return in [6.6449" in page and "agents from runs 1, 2: return in [7.1434" in page
+    assert (
+        "agents from runs 1, 1 (self-play): return in [6.6449" in page
+        and "agents from runs 1, 2: return in [7.1434" in page
+    )
 
 
 @pytest.mark.parametrize("attack", ["team", "return", "centre", "alpha", "game", "twice"])

@@ -13,7 +13,7 @@ from certify.claims.text import filled, unmarked
 from certify.cli.main import main
 from certify.errors import InputError
 
-SCRIPT = '''
+SCRIPT = """
 from pathlib import Path
 import certify
 from certify.claims import *
@@ -23,10 +23,12 @@ def run(out, quick):
     found = certify.threshold(certify.load("lever:2"), method="structural")
     path = found.save(out / "lever.cert.json")
     {body}
-'''
+"""
 
 
-def folder(tmp_path: Path, body: str, *, expected: str = "CERTIFIED", text: str = "at <!--=alpha-->?<!--/-->", id: str = "1") -> Path:
+def folder(
+    tmp_path: Path, body: str, *, expected: str = "CERTIFIED", text: str = "at <!--=alpha-->?<!--/-->", id: str = "1"
+) -> Path:
     home = tmp_path / "proofs"
     home.mkdir(exist_ok=True)
     (home / f"{id:0>2}_claim.py").write_text(SCRIPT.format(body=body, expected=expected, id=id), encoding="utf-8")
@@ -47,19 +49,28 @@ def test_a_claim_that_stands(tmp_path: Path) -> None:
     assert [item.valid for item in result.evidence] == [True]
     assert "for every alpha >= 1/2" in result.evidence[0].says
     assert unmarked(result.text) == "at 1/2"
-    assert "| 1 | A statement. | test | certified on these instances | lever.cert.json |" in markdown([result], quick=False)
+    assert "| 1 | A statement. | test | certified on these instances | lever.cert.json |" in markdown(
+        [result], quick=False
+    )
 
 
-@pytest.mark.parametrize(("body", "expected", "says"), [
-    ('path.write_text(path.read_text().replace(\'"alpha_star":"1/2"\', \'"alpha_star":"1/3"\')); ' + GOOD, "CERTIFIED", "invalid"),
-    ('path.write_text("{}"); ' + GOOD, "CERTIFIED", "malformed"),
-    ('return Outcome(CERTIFIED, {"alpha": "1/2"})', "CERTIFIED", "certified without evidence"),
-    ('return Outcome(REFUTED, {"alpha": "1/2"}, (path,))', "CERTIFIED", "refuted against expectation"),
-    ('return Outcome(REFUTED, {"alpha": "1/2"})', "REFUTED", "refuted without a certificate"),
-    ('return Outcome(CERTIFIED, {}, (path,))', "CERTIFIED", "'alpha' is marked"),
-    ('return Outcome(CERTIFIED, {"alpha": "1/2", "beta": "2"}, (path,))', "CERTIFIED", "'beta' is given"),
-    ('raise ZeroDivisionError("oops")', "CERTIFIED", "stopped: ZeroDivisionError: oops"),
-])
+@pytest.mark.parametrize(
+    ("body", "expected", "says"),
+    [
+        (
+            'path.write_text(path.read_text().replace(\'"alpha_star":"1/2"\', \'"alpha_star":"1/3"\')); ' + GOOD,
+            "CERTIFIED",
+            "invalid",
+        ),
+        ('path.write_text("{}"); ' + GOOD, "CERTIFIED", "malformed"),
+        ('return Outcome(CERTIFIED, {"alpha": "1/2"})', "CERTIFIED", "certified without evidence"),
+        ('return Outcome(REFUTED, {"alpha": "1/2"}, (path,))', "CERTIFIED", "refuted against expectation"),
+        ('return Outcome(REFUTED, {"alpha": "1/2"})', "REFUTED", "refuted without a certificate"),
+        ("return Outcome(CERTIFIED, {}, (path,))", "CERTIFIED", "'alpha' is marked"),
+        ('return Outcome(CERTIFIED, {"alpha": "1/2", "beta": "2"}, (path,))', "CERTIFIED", "'beta' is given"),
+        ('raise ZeroDivisionError("oops")', "CERTIFIED", "stopped: ZeroDivisionError: oops"),
+    ],
+)
 def test_what_does_not_stand(tmp_path: Path, body: str, expected: str, says: str) -> None:
     result = outcome(folder(tmp_path, body, expected=expected), tmp_path)
     assert says in result.failure or says.replace("is given", "is given by the script") in result.failure
@@ -71,7 +82,9 @@ def test_undecided_is_an_answer_with_a_reason(tmp_path: Path) -> None:
 
 
 def test_refuted_where_that_is_expected(tmp_path: Path) -> None:
-    result = outcome(folder(tmp_path, 'return Outcome(REFUTED, {"alpha": "1/2"}, (path,))', expected="REFUTED"), tmp_path)
+    result = outcome(
+        folder(tmp_path, 'return Outcome(REFUTED, {"alpha": "1/2"}, (path,))', expected="REFUTED"), tmp_path
+    )
     assert not result.failure
 
 
@@ -101,7 +114,9 @@ def test_processes_give_the_same_results_in_order(tmp_path: Path) -> None:
     for id in ("1", "2"):
         home = folder(tmp_path, GOOD, id=id)
     results = list(run_proofs(find_proofs(home), tmp_path / "out", workers=2))
-    assert [(r.claim.id, r.verdict, r.failure) for r in results] == [(id, "certified on these instances", "") for id in ("1", "2")]
+    assert [(r.claim.id, r.verdict, r.failure) for r in results] == [
+        (id, "certified on these instances", "") for id in ("1", "2")
+    ]
 
 
 def run_command(*arguments: str) -> int:
@@ -114,7 +129,7 @@ def test_exit_codes_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     home = folder(tmp_path, GOOD)
     report, kept = tmp_path / "report.md", tmp_path / "kept"
     assert run_command("--proofs", str(home), "--json", "--report", str(report), "--keep", str(kept), "--update") == 0
-    entry, = json.loads(capsys.readouterr().out)
+    (entry,) = json.loads(capsys.readouterr().out)
     assert set(entry) == {"id", "source", "statement", "verdict", "evidence", "seconds"}
     assert all(Path(path).is_file() and kept in Path(path).parents for path in entry["evidence"])
     assert "at 1/2" in report.read_text(encoding="utf-8")

@@ -75,18 +75,33 @@ def test_a_policy_file(capsys, tmp_path, structural) -> None:
     table.write_text('{"agent1:": {"0": 0.5, "1": 0.5}, "agent2:": {"0": 0.7, "1": 0.3}}')
     code, out, _ = run(capsys, "policy", "lever:2", "--alpha", "1", str(table), "--json")
     found = json.loads(out)
-    assert code == 0 and found["norm"] == "max |π − π*|" and abs(Fraction(found["distance"]) - Fraction(1, 5)) < Fraction(1, 10**12)
+    assert (
+        code == 0
+        and found["norm"] == "max |π − π*|"
+        and abs(Fraction(found["distance"]) - Fraction(1, 5)) < Fraction(1, 10**12)
+    )
     assert exact(found["return_gap"])[0] <= 0
     assert "is at most 0.2000000000" in run(capsys, "policy", "lever:2", "--alpha", "1", str(table))[1]
     assert run(capsys, "policy", "lever:2", "--alpha", "2/5", "--threshold", structural, str(table))[0] == 3
-    assert run(capsys, "policy", "lever:2", "--alpha", "1/2", "--threshold", structural, str(table))[0] == 3  # degenerate there
+    assert (
+        run(capsys, "policy", "lever:2", "--alpha", "1/2", "--threshold", structural, str(table))[0] == 3
+    )  # degenerate there
 
 
-@pytest.mark.parametrize("arguments", [
-    ("optimum", "lever:2"), ("optimum", "lever:2", "--alpha", "0"), ("optimum", "lever:2", "--alpha", "1:"),
-    ("optimum", "lever:2", "--alpha", "1", "--width", "2"), ("optimum", "lever:2", "--alpha", "1", "--time-limit", "-1"),
-    ("optimum", "lever:2", "--alpha", "1", "--threshold", "missing.json"), ("optimum", "nothing", "--alpha", "1"),
-    ("policy", "lever:2", "--alpha", "1", "missing.json"), ("policy", "lever:2", "--alpha", "1:2", "missing.json")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("optimum", "lever:2"),
+        ("optimum", "lever:2", "--alpha", "0"),
+        ("optimum", "lever:2", "--alpha", "1:"),
+        ("optimum", "lever:2", "--alpha", "1", "--width", "2"),
+        ("optimum", "lever:2", "--alpha", "1", "--time-limit", "-1"),
+        ("optimum", "lever:2", "--alpha", "1", "--threshold", "missing.json"),
+        ("optimum", "nothing", "--alpha", "1"),
+        ("policy", "lever:2", "--alpha", "1", "missing.json"),
+        ("policy", "lever:2", "--alpha", "1:2", "missing.json"),
+    ],
+)
 def test_bad_input_is_one_line_and_2(capsys, arguments) -> None:
     code, out, err = run(capsys, *arguments)
     assert code == 2 and out == "" and err.count("\n") == 1 and "Traceback" not in err

@@ -26,7 +26,10 @@ def test_dec_tiger_below_the_threshold() -> None:
     group = symmetries(tree.game)
     for proof in proved_runs(tree, Fraction(6)):
         orbit = orbit_of_policy(proof, group)
-        if len(orbit.policies) == 2 and abs(float(cross_play(tree, 6, orbit.policies[:1]).sp_reward[0].lower) + 17.49) < .01:
+        if (
+            len(orbit.policies) == 2
+            and abs(float(cross_play(tree, 6, orbit.policies[:1]).sp_reward[0].lower) + 17.49) < 0.01
+        ):
             break
     else:
         pytest.fail("the policy with self-play -17.49 was not found")
@@ -55,7 +58,9 @@ def test_study_below_and_above() -> None:
 def test_the_return_may_go_up_in_cross_play_while_j_goes_down() -> None:
     """Theory, section 8, counterexample: SP 6.645, XP 7.143 in one role, at alpha = 3."""
     rows = [[-10, -2, 9], [-2, -4, 5], [9, 5, 8]]
-    game = one_shot("counterexample", ["abc", "abc"], {(a, b): r for a, row in enumerate(rows) for b, r in enumerate(row)})
+    game = one_shot(
+        "counterexample", ["abc", "abc"], {(a, b): r for a, row in enumerate(rows) for b, r in enumerate(row)}
+    )
     tree = unroll(game, cluster=False)
     group = symmetries(tree.game)
     assert group.order == 2

@@ -38,12 +38,15 @@ def by_enumeration(state, rewards, size, advantages_of):
     return total
 
 
-@pytest.mark.parametrize(("name", "given", "advantages_of"), [
-    ("rloo", {}, rloo_advantages),
-    ("grpo", {"std": "none"}, lambda r: grpo_advantages(r, "none", Fraction(0))),
-    ("grpo", {"std": "population"}, lambda r: grpo_advantages(r, "population", Fraction(0))),
-    ("grpo", {"std": "sample", "delta": "1/100"}, lambda r: grpo_advantages(r, "sample", Fraction(1, 100))),
-])
+@pytest.mark.parametrize(
+    ("name", "given", "advantages_of"),
+    [
+        ("rloo", {}, rloo_advantages),
+        ("grpo", {"std": "none"}, lambda r: grpo_advantages(r, "none", Fraction(0))),
+        ("grpo", {"std": "population"}, lambda r: grpo_advantages(r, "population", Fraction(0))),
+        ("grpo", {"std": "sample", "delta": "1/100"}, lambda r: grpo_advantages(r, "sample", Fraction(1, 100))),
+    ],
+)
 def test_expectation_over_all_groups(name, given, advantages_of):
     rng = random.Random(3)
     for rewards in (row(1, 0, 0), row(1, 0, 1), random_advantages(rng, 3)):
@@ -86,8 +89,9 @@ def approx_softmax(theta):
 
 def approx_gradient(objective, theta):
     step = 1e-6
-    return np.array([(objective(theta + step * e) - objective(theta - step * e)) / (2 * step)
-                     for e in np.eye(len(theta))])
+    return np.array(
+        [(objective(theta + step * e) - objective(theta - step * e)) / (2 * step) for e in np.eye(len(theta))]
+    )
 
 
 @pytest.mark.parametrize("name", ["ppo", "dapo"])
@@ -126,8 +130,12 @@ def test_gspo_is_the_gradient_of_its_objective():
     policy = policy_from_json({"states": [{"probabilities": ["1/2", "1/3", "1/6"]}, {"probabilities": ["1/4", "3/4"]}]})
     old = {"states": [{"probabilities": ["2/5", "2/5", "1/5"]}, {"probabilities": ["1/3", "2/3"]}]}
     advantages = np.array([1.0, -2.0, 0.5])
-    found = direction("gspo", policy, (row(1, -2, "1/2"),),
-                      {"sequences": json.dumps(sequences), "old": json.dumps(old), "eps_low": "1/10", "eps_high": "1/2"})
+    found = direction(
+        "gspo",
+        policy,
+        (row(1, -2, "1/2"),),
+        {"sequences": json.dumps(sequences), "old": json.dumps(old), "eps_low": "1/10", "eps_high": "1/2"},
+    )
     q = [np.log([2 / 5, 2 / 5, 1 / 5]), np.log([1 / 3, 2 / 3])]
 
     def objective(theta):
@@ -187,14 +195,31 @@ def test_a_baseline_drops_out_of_the_expected_step_only():
         assert all(x.overlaps(y) for x, y in zip(plain.rows[0], shifted.rows[0], strict=True)) == same
 
 
-@pytest.mark.parametrize(("name", "given"), [
-    ("nonsense", {}), ("reinforce", {"eps": "1"}), ("ppo", {"eps": "-0.1"}), ("dapo", {"eps_high": "-1"}),
-    ("ppo", {"eps_low": "1.5"}), ("grpo", {"std": "robust"}), ("grpo", {"group_size": "1"}),
-    ("grpo", {"delta": "-1"}), ("rloo", {"group": "[0]"}), ("rloo", {"group": "[0, 9]"}), ("reinforce-sample", {}),
-    ("reinforce-sample", {"action": "7"}), ("reinforce-sample", {"action": "1/2"}), ("repo", {"beta": "nan"}),
-    ("gspo", {}), ("gspo", {"sequences": "[]"}), ("gspo", {"sequences": '[{"tokens": [[0, 9]]}]'}),
-    ("ppo", {"old": '["1/2", "1/2"]'}), ("ppo", {"old": '["1/2", "1/2", "1/2"]'}), ("repo-r", {"clamp": "0"}),
-])
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("nonsense", {}),
+        ("reinforce", {"eps": "1"}),
+        ("ppo", {"eps": "-0.1"}),
+        ("dapo", {"eps_high": "-1"}),
+        ("ppo", {"eps_low": "1.5"}),
+        ("grpo", {"std": "robust"}),
+        ("grpo", {"group_size": "1"}),
+        ("grpo", {"delta": "-1"}),
+        ("rloo", {"group": "[0]"}),
+        ("rloo", {"group": "[0, 9]"}),
+        ("reinforce-sample", {}),
+        ("reinforce-sample", {"action": "7"}),
+        ("reinforce-sample", {"action": "1/2"}),
+        ("repo", {"beta": "nan"}),
+        ("gspo", {}),
+        ("gspo", {"sequences": "[]"}),
+        ("gspo", {"sequences": '[{"tokens": [[0, 9]]}]'}),
+        ("ppo", {"old": '["1/2", "1/2"]'}),
+        ("ppo", {"old": '["1/2", "1/2", "1/2"]'}),
+        ("repo-r", {"clamp": "0"}),
+    ],
+)
 def test_bad_input_is_one_line(name, given):
     policy = policy_from_json(["1/2", "1/3", "1/6"])
     with pytest.raises(InputError) as caught:

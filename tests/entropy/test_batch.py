@@ -26,13 +26,30 @@ def exact_balls(values):
     return [to_arb(Fraction(float(v))) for v in values]
 
 
-@pytest.mark.parametrize(("function", "reference", "sample"), [
-    (exp_points, lambda x: x.exp(), lambda g: np.concatenate([g.uniform(-700, 700, 4000), g.normal(size=4000),
-                                                              g.normal(size=500) * 1e-9, [0.0, 700.0, -700.0]])),
-    (log_points, lambda x: x.log(), lambda g: np.concatenate([np.exp(g.uniform(-700, 700, 4000)),
-                                                              1 + g.normal(size=2000) * 1e-7, g.uniform(0.5, 2, 4000),
-                                                              [1.0, 0.5, 2.0**-1022, 1.7e308]])),
-])
+@pytest.mark.parametrize(
+    ("function", "reference", "sample"),
+    [
+        (
+            exp_points,
+            lambda x: x.exp(),
+            lambda g: np.concatenate(
+                [g.uniform(-700, 700, 4000), g.normal(size=4000), g.normal(size=500) * 1e-9, [0.0, 700.0, -700.0]]
+            ),
+        ),
+        (
+            log_points,
+            lambda x: x.log(),
+            lambda g: np.concatenate(
+                [
+                    np.exp(g.uniform(-700, 700, 4000)),
+                    1 + g.normal(size=2000) * 1e-7,
+                    g.uniform(0.5, 2, 4000),
+                    [1.0, 0.5, 2.0**-1022, 1.7e308],
+                ]
+            ),
+        ),
+    ],
+)
 def test_exp_and_log_hold_the_true_value(function, reference, sample):
     x = sample(np.random.default_rng(0))
     found = function(x)
@@ -121,9 +138,13 @@ def test_exact_ties_stay_undecided():
 
 def test_huge_numbers_decide_nothing_wrong():
     weights = np.array([[1e300, 1e-300, 1.0], [1.0, 2.0, 3.0]])
-    signs = batch_signs(weights, np.array([[1e200, -1e200, 0.0], [1e308, -1e308, 1e308]]), "natural", 0.01, fall_back=False)
+    signs = batch_signs(
+        weights, np.array([[1e200, -1e200, 0.0], [1e308, -1e308, 1e308]]), "natural", 0.01, fall_back=False
+    )
     assert set(signs.tolist()) <= {-1, 0, 1}
-    for b, s in enumerate(batch_signs(weights, np.array([[1e5, -1e5, 0.0], [1e5, 0.0, 1.0]]), "natural", fall_back=False)):
+    for b, s in enumerate(
+        batch_signs(weights, np.array([[1e5, -1e5, 0.0], [1e5, 0.0, 1.0]]), "natural", fall_back=False)
+    ):
         assert s in (0, arb_sign(weights[b], [[1e5, -1e5, 0.0], [1e5, 0.0, 1.0]][b], "natural", None))
 
 
@@ -135,14 +156,17 @@ def test_dropping_the_curvature_bound_is_caught(monkeypatch):
     assert any(fast[b] not in (0, arb_sign(weights[b], advantages[b], "natural", 2.0)) for b in range(150))
 
 
-@pytest.mark.parametrize("arguments", [
-    (np.ones((2, 3)), np.ones((3, 2))),
-    (np.array([[1.0, -1.0]]), np.ones((1, 2))),
-    (np.array([[1.0, np.nan]]), np.ones((1, 2))),
-    (np.ones((1, 2)), np.array([[np.inf, 0.0]])),
-    (np.ones((1, 2)), np.ones((1, 2)), "adam"),
-    (np.ones((1, 2)), np.ones((1, 2)), "natural", -0.1),
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (np.ones((2, 3)), np.ones((3, 2))),
+        (np.array([[1.0, -1.0]]), np.ones((1, 2))),
+        (np.array([[1.0, np.nan]]), np.ones((1, 2))),
+        (np.ones((1, 2)), np.array([[np.inf, 0.0]])),
+        (np.ones((1, 2)), np.ones((1, 2)), "adam"),
+        (np.ones((1, 2)), np.ones((1, 2)), "natural", -0.1),
+    ],
+)
 def test_bad_input(arguments):
     with pytest.raises(InputError):
         batch_signs(*arguments)

@@ -61,7 +61,9 @@ def test_the_files_are_those_that_the_generator_makes():
 @pytest.mark.parametrize("algorithm", sorted(set(ALGORITHMS) - {"gspo"}))
 def test_every_algorithm_is_checked_on_random_instances(algorithm):
     rng = random.Random(20)
-    extra = {"reinforce-sample": {"action": "1"}, "repo": {"beta": "1/3"}, "grpo": {"group_size": "3"}}.get(algorithm, {})
+    extra = {"reinforce-sample": {"action": "1"}, "repo": {"beta": "1/3"}, "grpo": {"group_size": "3"}}.get(
+        algorithm, {}
+    )
     proved = 0
     for _ in range(12):
         policy = (random_policy(rng, rng.randint(2, 6)),)
@@ -70,7 +72,9 @@ def test_every_algorithm_is_checked_on_random_instances(algorithm):
         if certificate is not None:
             certificate = json.loads(json.dumps(certificate))
             assert check_entropy(certificate)["valid"]
-            certificate["claim"]["sign"] = {"increases": "decreases", "decreases": "increases"}[certificate["claim"]["sign"]]
+            certificate["claim"]["sign"] = {"increases": "decreases", "decreases": "increases"}[
+                certificate["claim"]["sign"]
+            ]
             assert not check_entropy(certificate)["valid"]
             proved += 1
     assert proved >= 6
@@ -79,14 +83,21 @@ def test_every_algorithm_is_checked_on_random_instances(algorithm):
 def test_gspo_certificate():
     sequences = '[{"tokens": [[0, 0], [0, 1]]}, {"tokens": [[0, 2]], "old_log_probabilities": ["-1/2"]}]'
     policy = (random_policy(random.Random(3), 3),)
-    certificate = step_report(policy, (row(1, "1/2"),), "gspo", {"sequences": sequences, "eps_low": "1", "eps_high": "9"},
-                              Fraction(0), Fraction(1, 10)).certificate()
+    certificate = step_report(
+        policy,
+        (row(1, "1/2"),),
+        "gspo",
+        {"sequences": sequences, "eps_low": "1", "eps_high": "9"},
+        Fraction(0),
+        Fraction(1, 10),
+    ).certificate()
     assert check_entropy(json.loads(json.dumps(certificate)))["valid"]
 
 
 def test_bfloat16_table_certificate():
-    certificate = json.loads(json.dumps(table_certificate(BFLOAT16, (Fraction(1, 10), Fraction(1, 5), Fraction(7, 25)),
-                                                          range(-8, 6), (5,))))
+    certificate = json.loads(
+        json.dumps(table_certificate(BFLOAT16, (Fraction(1, 10), Fraction(1, 5), Fraction(7, 25)), range(-8, 6), (5,)))
+    )
     assert certificate["nonpositive"] == 32_641 and certificate["above_minus_64"] == 17_023
     assert len(certificate["cells"]) == 509 and check_entropy(certificate)["valid"]
     for k in (0, 250, 508):  # a bias claimed too small, at any cell
@@ -106,7 +117,24 @@ def nodes(data, at=()):
 @pytest.mark.parametrize("path", [p for p in FILES["valid"] if "table" not in p.stem], ids=name)
 def test_mutations_never_crash_the_checker(path):
     original, rng = read(path), random.Random(path.stem)
-    junk = [None, True, -1, 10**9, 1.5, "", "x", "1/0", "-1/2", "0", "1" * 5000, [], {}, [[]], ["1", "0"], {"states": []}]
+    junk = [
+        None,
+        True,
+        -1,
+        10**9,
+        1.5,
+        "",
+        "x",
+        "1/0",
+        "-1/2",
+        "0",
+        "1" * 5000,
+        [],
+        {},
+        [[]],
+        ["1", "0"],
+        {"states": []},
+    ]
     places = [p for p in nodes(original) if p]
     for _ in range(120):
         data = copy.deepcopy(original)
@@ -125,8 +153,13 @@ def test_checker_uses_the_standard_library_and_its_own_package_only():
     folder = Path(entropy_arithmetic.__file__).parent
     for path in folder.glob("entropy*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            names = [a.name for a in node.names] if isinstance(node, ast.Import) else \
-                [node.module] if isinstance(node, ast.ImportFrom) else []
+            names = (
+                [a.name for a in node.names]
+                if isinstance(node, ast.Import)
+                else [node.module]
+                if isinstance(node, ast.ImportFrom)
+                else []
+            )
             for module in names:
                 assert module.startswith("certify.checker.") or module.split(".")[0] in sys.stdlib_module_names
 

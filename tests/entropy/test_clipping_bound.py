@@ -31,7 +31,7 @@ def decided(n, *, gibbs=True):
         solver.add(p[k] > 0, x[k] >= 0, y[k] >= 0, r[k] >= 1 - low, r[k] <= 1 + high)
     if gibbs:
         solver.add(after <= z3.Sum([a * b * c for a, b, c in zip(p, r, x)]))  # H' <= −Σ π' log π
-        solver.add(before <= z3.Sum([a * b for a, b in zip(p, y)]))           # H <= −Σ π log π'
+        solver.add(before <= z3.Sum([a * b for a, b in zip(p, y)]))  # H <= −Σ π log π'
     # the two products that the proof bounds term by term
     for k in range(n):
         solver.add(p[k] * r[k] * x[k] <= (1 + high) * p[k] * x[k], p[k] * r[k] * y[k] >= (1 - low) * p[k] * y[k])

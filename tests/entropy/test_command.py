@@ -58,8 +58,20 @@ def test_files_certificate_and_plot(tmp_path):
     (tmp_path / "p.json").write_text('{"states": [{"probabilities": [0.25, 0.75], "weight": 0.5}, {"logits": [0, 1]}]}')
     (tmp_path / "a.json").write_text('{"states": [[1, 0], [0, "1/3"]]}')
     out, plot = tmp_path / "c.json", tmp_path / "p.svg"
-    code, data = answer("--policy", tmp_path / "p.json", "--advantages", tmp_path / "a.json", "--algorithm", "natural",
-                        "--steps", "0:1/100", "-o", out, "--plot", plot)
+    code, data = answer(
+        "--policy",
+        tmp_path / "p.json",
+        "--advantages",
+        tmp_path / "a.json",
+        "--algorithm",
+        "natural",
+        "--steps",
+        "0:1/100",
+        "-o",
+        out,
+        "--plot",
+        plot,
+    )
     assert code == 0 and data["certificate"] == str(out)
     assert check_entropy(json.loads(out.read_text()))["valid"]
     assert plot.read_text().startswith("<?xml")
@@ -67,7 +79,16 @@ def test_files_certificate_and_plot(tmp_path):
 
 def test_sequences_from_a_file(tmp_path):
     (tmp_path / "s.json").write_text('[{"tokens": [[0, 0], [0, 1]]}, {"tokens": [[0, 2]]}]')
-    arguments = ("--policy", ".5,.3,.2", "--algorithm", "gspo", "--param", f"sequences={tmp_path / 's.json'}", "--step", "1")
+    arguments = (
+        "--policy",
+        ".5,.3,.2",
+        "--algorithm",
+        "gspo",
+        "--param",
+        f"sequences={tmp_path / 's.json'}",
+        "--step",
+        "1",
+    )
     code, data = answer(*arguments, "--advantages", "1,-1")
     assert code == 0 and data["average"] == "the given sequences"
     assert isinstance(run(*arguments, "--advantages", "1,0,0").exception, InputError)
@@ -78,38 +99,59 @@ def test_human_output_rounds_to_the_safe_side():
     assert "proved" in result.output and "dH/dη at 0    [0.000574175488252, 0.000574175488253]" in result.output
 
 
-@pytest.mark.parametrize("arguments", [
-    ["--policy", "0.1,0.2", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", "0.3333,0.3333,0.3333", "--advantages", "1,0,0", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", "nan,0.5", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", "[NaN, 0.5]", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", "[Infinity, 0.5]", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", "1,0", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", "1.5,-0.5", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", "[[0.1,0.2],[0.1,0.2]]", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", "[[0.2,0.1],[0.8,0.9]]", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", "{bad", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", "[" * 20000, "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", "missing.json", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", ".5,.5", "--advantages", "1", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", ".5,.5", "--advantages", "1,inf", "--algorithm", "reinforce", "--step", "1"],
-    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "adamw", "--step", "1"],
-    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--param", "eps=-0.2", "--step", "1"],
-    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--param", "eps", "--step", "1"],
-    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--param", "eps=1", "--param", "eps=1", "--step", "1"],
-    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "-1"],
-    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "0"],
-    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--steps", "1"],
-    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "1", "--eta-limit", "-5"],
-    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--steps", "2:1"],
-    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo"],
-    ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "1", "--steps", "0:1"],
-    ["--advantages", "1,0", "--algorithm", "ppo", "--step", "1"],
-    ["precision", "--format", "float8"], ["precision", "--format", "float32"], ["precision", "--eps", "-0.2"],
-    ["precision", "--binades", "x"], ["precision", "--binades", "0:500"], ["precision", "--count", "500"],
-    ["clipping", "--old", ".5,.5", "--new", ".5,.6"], ["clipping", "--old", ".5,.5", "--new", ".5,.5", "--eps-low", "-1"],
-    ["clipping", "--old", ".5,.5"],
-])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--policy", "0.1,0.2", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", "0.3333,0.3333,0.3333", "--advantages", "1,0,0", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", "nan,0.5", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", "[NaN, 0.5]", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", "[Infinity, 0.5]", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", "1,0", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", "1.5,-0.5", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", "[[0.1,0.2],[0.1,0.2]]", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", "[[0.2,0.1],[0.8,0.9]]", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", "{bad", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", "[" * 20000, "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", "missing.json", "--advantages", "1,0", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", ".5,.5", "--advantages", "1", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", ".5,.5", "--advantages", "1,inf", "--algorithm", "reinforce", "--step", "1"],
+        ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "adamw", "--step", "1"],
+        ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--param", "eps=-0.2", "--step", "1"],
+        ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--param", "eps", "--step", "1"],
+        [
+            "--policy",
+            ".5,.5",
+            "--advantages",
+            "1,0",
+            "--algorithm",
+            "ppo",
+            "--param",
+            "eps=1",
+            "--param",
+            "eps=1",
+            "--step",
+            "1",
+        ],
+        ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "-1"],
+        ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "0"],
+        ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--steps", "1"],
+        ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "1", "--eta-limit", "-5"],
+        ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--steps", "2:1"],
+        ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo"],
+        ["--policy", ".5,.5", "--advantages", "1,0", "--algorithm", "ppo", "--step", "1", "--steps", "0:1"],
+        ["--advantages", "1,0", "--algorithm", "ppo", "--step", "1"],
+        ["precision", "--format", "float8"],
+        ["precision", "--format", "float32"],
+        ["precision", "--eps", "-0.2"],
+        ["precision", "--binades", "x"],
+        ["precision", "--binades", "0:500"],
+        ["precision", "--count", "500"],
+        ["clipping", "--old", ".5,.5", "--new", ".5,.6"],
+        ["clipping", "--old", ".5,.5", "--new", ".5,.5", "--eps-low", "-1"],
+        ["clipping", "--old", ".5,.5"],
+    ],
+)
 def test_bad_input_is_one_line(arguments):
     result = run(*arguments)
     assert isinstance(result.exception, InputError), result.output
@@ -119,8 +161,21 @@ def test_bad_input_is_one_line(arguments):
 
 
 def test_precision_table(tmp_path):
-    code, data = answer("precision", "--binades", "3:5", "--eps", "0.2", "-o", tmp_path / "t.json", "--plot", tmp_path / "t.png",
-                        "--policy", "1/1000,999/1000", "--advantages", "1,0")
+    code, data = answer(
+        "precision",
+        "--binades",
+        "3:5",
+        "--eps",
+        "0.2",
+        "-o",
+        tmp_path / "t.json",
+        "--plot",
+        tmp_path / "t.png",
+        "--policy",
+        "1/1000,999/1000",
+        "--advantages",
+        "1,0",
+    )
     assert code == 0 and data["nonpositive"] == 32641 and len(data["binades"]) == 3
     assert data["update"]["sign"] in ("upward", "downward") and (tmp_path / "t.png").stat().st_size > 10_000
     assert check_entropy(json.loads((tmp_path / "t.json").read_text()))["valid"]

@@ -32,7 +32,9 @@ def no_saturation(zeta, low, high, if_=choose):
 
 def flips_to_the_wrong_sign(zeta, low, high, if_=choose):
     """Becomes +ζ_min, where it then stays."""
-    return if_(zeta > 0, if_(zeta / 2 < low, low, zeta / 2), if_(zeta < 0, if_(2 * zeta < -high, -high, 2 * zeta), -low))
+    return if_(
+        zeta > 0, if_(zeta / 2 < low, low, zeta / 2), if_(zeta < 0, if_(2 * zeta < -high, -high, 2 * zeta), -low)
+    )
 
 
 def zero_stays(zeta, low, high, if_=choose):
@@ -42,14 +44,20 @@ def zero_stays(zeta, low, high, if_=choose):
 
 def slow_growth(zeta, low, high, if_=choose):
     """Grows by half instead of doubling."""
-    return if_(zeta > 0, if_(zeta / 2 < low, -low, zeta / 2),
-               if_(zeta < 0, if_(3 * zeta / 2 < -high, -high, 3 * zeta / 2), -low))
+    return if_(
+        zeta > 0,
+        if_(zeta / 2 < low, -low, zeta / 2),
+        if_(zeta < 0, if_(3 * zeta / 2 < -high, -high, 3 * zeta / 2), -low),
+    )
 
 
 def slow_decay(zeta, low, high, if_=choose):
     """Shrinks by a quarter instead of halving."""
-    return if_(zeta > 0, if_(3 * zeta / 4 < low, -low, 3 * zeta / 4),
-               if_(zeta < 0, if_(2 * zeta < -high, -high, 2 * zeta), -low))
+    return if_(
+        zeta > 0,
+        if_(3 * zeta / 4 < low, -low, 3 * zeta / 4),
+        if_(zeta < 0, if_(2 * zeta < -high, -high, 2 * zeta), -low),
+    )
 
 
 def lazy_below(zeta, low, high, if_=choose):
@@ -62,18 +70,21 @@ def jumps_down_out_of_range(zeta, low, high, if_=choose):
     return -no_saturation(-zeta, low, high, if_)
 
 
-@pytest.mark.parametrize(("above", "below", "broken"), [
-    (no_flip, None, "range above"),
-    (no_saturation, None, "range above"),
-    (zeta_above, jumps_down_out_of_range, "range below"),
-    (flips_to_the_wrong_sign, None, "falls above"),
-    (zero_stays, None, "falls above"),
-    (zeta_above, lazy_below, "rises below"),
-    (zeta_above, lazy_below, "mirror"),
-    (slow_decay, None, "countdown"),
-    (slow_growth, None, "buildup"),
-    (slow_growth, None, "two-cycle"),
-])
+@pytest.mark.parametrize(
+    ("above", "below", "broken"),
+    [
+        (no_flip, None, "range above"),
+        (no_saturation, None, "range above"),
+        (zeta_above, jumps_down_out_of_range, "range below"),
+        (flips_to_the_wrong_sign, None, "falls above"),
+        (zero_stays, None, "falls above"),
+        (zeta_above, lazy_below, "rises below"),
+        (zeta_above, lazy_below, "mirror"),
+        (slow_decay, None, "countdown"),
+        (slow_growth, None, "buildup"),
+        (slow_growth, None, "two-cycle"),
+    ],
+)
 def test_a_mutated_zeta_controller_is_refuted(above, below, broken):
     found = {p.name: p for p in prove_zeta(above, below)}[broken]
     assert found.status == "refuted" and found.witness
@@ -84,17 +95,23 @@ def unlimited(eps, below, change, least, most, if_=choose):
 
 
 def upside_down(eps, below, change, least, most, if_=choose):
-    return adapo_step(eps, below == False, change, least, most, if_)  # noqa: E712 - z3 needs the comparison
+    return adapo_step(eps, below == False, change, least, most, if_)
 
 
 def hurried(eps, below, change, least, most, if_=choose):
     return adapo_step(eps, below, 2 * change, least, most, if_)
 
 
-@pytest.mark.parametrize(("rule", "broken"), [
-    (unlimited, "range"), (upside_down, "rises below"), (upside_down, "falls above"),
-    (hurried, "progress"), (hurried, "amplitude"),
-])
+@pytest.mark.parametrize(
+    ("rule", "broken"),
+    [
+        (unlimited, "range"),
+        (upside_down, "rises below"),
+        (upside_down, "falls above"),
+        (hurried, "progress"),
+        (hurried, "amplitude"),
+    ],
+)
 def test_a_mutated_adapo_controller_is_refuted(rule, broken):
     assert verdicts(prove_adapo(rule))[broken] == "refuted"
 
@@ -104,7 +121,9 @@ def test_saturation_time_by_running(ratio):
     controller = ZetaController(Fraction(1, 1000), ratio / 1000)
     rng = random.Random(4)
     starts = [Fraction(0), controller.zeta_min, controller.zeta_max]
-    starts += [controller.zeta_min + (controller.zeta_max - controller.zeta_min) * Fraction(rng.random()) for _ in range(200)]
+    starts += [
+        controller.zeta_min + (controller.zeta_max - controller.zeta_min) * Fraction(rng.random()) for _ in range(200)
+    ]
     slowest = 0
     for start in starts:
         zeta, steps = start, 0
@@ -122,12 +141,22 @@ def test_threshold_plant_ends_in_a_two_cycle():
     controller = ZetaController(Fraction(1, 1000), Fraction(10))
     rng = random.Random(6)
     for _ in range(300):
-        start = Fraction(rng.choice((-1, 1))) * Fraction(1, 1000) * 2 ** rng.randint(0, 13) * Fraction(rng.randint(10, 12), 10)
+        start = (
+            Fraction(rng.choice((-1, 1)))
+            * Fraction(1, 1000)
+            * 2 ** rng.randint(0, 13)
+            * Fraction(rng.randint(10, 12), 10)
+        )
         cycle = closed_loop(controller, min(start, controller.zeta_max), Fraction(rng.uniform(-9, 9)))
         low, high = sorted(cycle.states)
         assert len(cycle.states) == 2
         # amplitude: a factor of 2, or the jump across 0, or half the limit
-        assert high == 2 * low or low == 2 * high or low == -high or {low, high} == {-controller.zeta_max, -controller.zeta_max / 2}
+        assert (
+            high == 2 * low
+            or low == 2 * high
+            or low == -high
+            or {low, high} == {-controller.zeta_max, -controller.zeta_max / 2}
+        )
 
 
 def test_a_plant_beyond_the_range_saturates():
@@ -162,7 +191,9 @@ def test_adapo_runs_and_saturates():
     assert len(cycle.states) == 2 and cycle.amplitude == controller.change
 
 
-@pytest.mark.parametrize("arguments", [(Fraction(0), Fraction(1)), (Fraction(2), Fraction(1)), (Fraction(-1), Fraction(1))])
+@pytest.mark.parametrize(
+    "arguments", [(Fraction(0), Fraction(1)), (Fraction(2), Fraction(1)), (Fraction(-1), Fraction(1))]
+)
 def test_bad_limits(arguments):
     with pytest.raises(InputError):
         ZetaController(*arguments)

@@ -78,8 +78,11 @@ def cases():
         turn = turning_point(path)
         if len(found) % 2 and turn is None:
             continue  # every second interval straddles an extremum of the entropy
-        lower = max(Fraction(0), turn - LENGTH * rng.randint(0, 10) / 10) if len(found) % 2 else \
-            Fraction(rng.randint(0, 400), 100)
+        lower = (
+            max(Fraction(0), turn - LENGTH * rng.randint(0, 10) / 10)
+            if len(found) % 2
+            else Fraction(rng.randint(0, 400), 100)
+        )
         found.append((name, state, advantages, path, lower))
     return found
 
@@ -137,8 +140,9 @@ def test_interval_policies_hold_every_policy_inside():
     rng = random.Random(4)
     for _ in range(50):
         state, advantages = random_policy(rng, 4), random_advantages(rng, 4)
-        wide = StatePolicy(tuple(type(e)(e.lower * Fraction(999, 1000), e.upper * Fraction(1001, 1000))
-                                 for e in state.entries))
+        wide = StatePolicy(
+            tuple(type(e)(e.lower * Fraction(999, 1000), e.upper * Fraction(1001, 1000)) for e in state.entries)
+        )
         inner = EntropyPath((state,), direction("reinforce", (state,), (advantages,), {}))
         outer = EntropyPath((wide,), direction("reinforce", (wide,), (advantages,), {}))
         for eta in (Fraction(0), Fraction(1, 10), Fraction(3)):

@@ -96,21 +96,29 @@ def test_repo_adds_beta_times_the_entropy_gradient_norm(beta):
             plain = EntropyPath(policy, direction("reinforce", policy, (advantages,), {})).first_order()
             with_beta = EntropyPath(policy, direction("repo", policy, (advantages,), {"beta": beta})).first_order()
             balls = policy[0].balls()
-            norm = dot((p * y for p, y in zip(balls.pi, balls.centred, strict=True)),
-                       [p * y for p, y in zip(balls.pi, balls.centred, strict=True)])
+            norm = dot(
+                (p * y for p, y in zip(balls.pi, balls.centred, strict=True)),
+                [p * y for p, y in zip(balls.pi, balls.centred, strict=True)],
+            )
             # E[πL²] = Σ π²L² is the squared length of ∇H = −π ∘ L
             assert (with_beta - plain).overlaps(ball(beta) * norm)
             assert not (with_beta - plain).overlaps(2 * ball(beta) * norm)
 
 
 def test_states_add_up_with_their_weights():
-    policy = policy_from_json({"states": [{"probabilities": ["1/2", "1/3", "1/6"], "weight": "1/4"},
-                                          {"logits": ["0", "1"], "weight": "3/4"}]})
+    policy = policy_from_json(
+        {"states": [{"probabilities": ["1/2", "1/3", "1/6"], "weight": "1/4"}, {"logits": ["0", "1"], "weight": "3/4"}]}
+    )
     rows = (row(1, 0, -1), row(0, 2))
     with working_precision():
         together = EntropyPath(policy, direction("reinforce", policy, rows, {})).first_order()
-        apart = sum((EntropyPath((s,), direction("reinforce", (s,), (r,), {})).first_order()
-                     for s, r in zip(policy, rows, strict=True)), arb(0))
+        apart = sum(
+            (
+                EntropyPath((s,), direction("reinforce", (s,), (r,), {})).first_order()
+                for s, r in zip(policy, rows, strict=True)
+            ),
+            arb(0),
+        )
         assert together.overlaps(apart) and enclosure(together).width < Fraction(1, 10**30)
 
 
@@ -140,8 +148,10 @@ def test_identities_symbolically(n):
     sample = [a[0] * (int(k == 0) - pi[k]) for k in range(n)]
     score = [p * (entropy + sympy.log(p)) for p in pi]
     assert vanishes(derivative(natural) + sum(p * x * y for p, x, y in zip(pi, natural, centred_log, strict=True)))
-    assert vanishes(derivative(reinforce)
-                    + sum(p * p * x * y for p, x, y in zip(pi, natural, centred_log, strict=True)))
+    assert vanishes(
+        derivative(reinforce) + sum(p * p * x * y for p, x, y in zip(pi, natural, centred_log, strict=True))
+    )
     assert vanishes(derivative(sample) + a[0] * (score[0] - sum(p * s for p, s in zip(pi, score, strict=True))))
-    assert not vanishes(derivative(natural) + sum(p * p * x * y for p, x, y in
-                                                  zip(pi, natural, centred_log, strict=True)))
+    assert not vanishes(
+        derivative(natural) + sum(p * p * x * y for p, x, y in zip(pi, natural, centred_log, strict=True))
+    )

@@ -59,7 +59,7 @@ def test_one_and_two_sided_factors_for_every_cell():
             width = outer + inner
             if not 1e-12 < width < 500:
                 continue
-            new = (mpmath.exp(outer) - mpmath.exp(-inner)) / width   # mean of e^δ, δ on (−inner, outer)
+            new = (mpmath.exp(outer) - mpmath.exp(-inner)) / width  # mean of e^δ, δ on (−inner, outer)
             old = (mpmath.exp(inner) - mpmath.exp(-outer)) / width
             for side, value in (("new", new), ("old", old), ("both", new * old)):
                 found = table.log_bias[side][table.cell[k]]
@@ -124,8 +124,12 @@ def test_clip_decisions_that_rounding_changes():
     for eps in (TENTH, FIFTH, DAPO):
         found = clip_decisions(table, eps, eps)
         finite = np.isfinite(d)
-        stored = {Fraction(float(x)) for x in d[finite][
-            (rounded[finite] > float(1 + eps)) != (np.exp(np.minimum(d[finite], 600.0)) > float(1 + eps))]}
+        stored = {
+            Fraction(float(x))
+            for x in d[finite][
+                (rounded[finite] > float(1 + eps)) != (np.exp(np.minimum(d[finite], 600.0)) > float(1 + eps))
+            ]
+        }
         assert stored == {x for x in found.changed if x > 0}
         assert found.lost_above + found.gained_above + found.lost_below + found.gained_below == len(found.changed)
     assert clip_decisions(table, TENTH, TENTH).gained_above == 5
@@ -133,6 +137,7 @@ def test_clip_decisions_that_rounding_changes():
 
 def test_a_rounding_that_truncates_is_caught(monkeypatch):
     """Falsification: truncation instead of round to nearest is biased and the count says so."""
+
     def truncate(self, values):
         _, exponent = np.frexp(values)
         quantum = exponent - self.precision
@@ -146,19 +151,37 @@ def test_a_rounding_that_truncates_is_caught(monkeypatch):
 
 def test_log_sinhc_is_sharp_and_continuous_across_its_branches():
     with mpmath.workprec(600):
-        for t in (Fraction(1, 2**130), Fraction(1, 2**21), Fraction(1, 2**19), Fraction(3, 4), Fraction(1), Fraction(40), Fraction(10**30)):
+        for t in (
+            Fraction(1, 2**130),
+            Fraction(1, 2**21),
+            Fraction(1, 2**19),
+            Fraction(3, 4),
+            Fraction(1),
+            Fraction(40),
+            Fraction(10**30),
+        ):
             x = mpmath.mpf(t.numerator) / t.denominator
-            value = (mpmath.log(mpmath.sinh(x) / x) if t < 10**6 else x - mpmath.log(2 * x))
+            value = mpmath.log(mpmath.sinh(x) / x) if t < 10**6 else x - mpmath.log(2 * x)
             found = enclosure(log_sinhc(arb(t.numerator) / t.denominator))
-            assert found.lower * (1 - Fraction(1, 10**20)) <= as_fraction(value) <= found.upper * (1 + Fraction(1, 10**20))
+            assert (
+                found.lower * (1 - Fraction(1, 10**20)) <= as_fraction(value) <= found.upper * (1 + Fraction(1, 10**20))
+            )
             assert found.width <= abs(found.upper) / 2**30
 
 
-@pytest.mark.parametrize(("c", "side", "direction"), [
-    (Fraction(0), "new", "upward"), (Fraction(1), "new", "downward"), (Fraction(1, 2), "new", "none"),
-    (Fraction(-1), "old", "downward"), (Fraction(0), "old", "upward"), (Fraction(5), "both", "upward"),
-    (Fraction(501, 1000), "new", "downward"), (Fraction(499, 1000), "new", "upward"),
-])
+@pytest.mark.parametrize(
+    ("c", "side", "direction"),
+    [
+        (Fraction(0), "new", "upward"),
+        (Fraction(1), "new", "downward"),
+        (Fraction(1, 2), "new", "none"),
+        (Fraction(-1), "old", "downward"),
+        (Fraction(0), "old", "upward"),
+        (Fraction(5), "both", "upward"),
+        (Fraction(501, 1000), "new", "downward"),
+        (Fraction(499, 1000), "new", "upward"),
+    ],
+)
 def test_sign_of_the_bias_depends_on_the_density(c, side, direction):
     """Under density ∝ e^{cℓ}; c = 1 are probabilities uniform on [0, 1]: biased downward."""
     assert density_direction(c, side) == direction

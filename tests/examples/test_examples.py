@@ -17,7 +17,9 @@ EXPECTED = {
 
 
 def run(name: str, *arguments: str) -> str:
-    done = subprocess.run([sys.executable, str(EXAMPLES / f"{name}.py"), *arguments], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments], capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     assert "INVALID" not in done.stdout
     return done.stdout

@@ -27,9 +27,17 @@ SIZES = {
     "relay4": (4, 4, 3, 3, "0.95"),
 }
 # optimal deterministic value at horizon 2, from the toolbox's own database
-OPTIMA = [("dectiger", "1", -4), ("2generals", "1", -2), ("recycling", "1", 7), ("recycling", "0.9", 6.8),
-          ("broadcastChannel", "1", 2), ("relay4", "0.95", -1.95), ("boxPushingUAI07", "1", 17.6),
-          ("GridSmall", "1", 0.91), ("GridSmall", "0.9", 0.856)]
+OPTIMA = [
+    ("dectiger", "1", -4),
+    ("2generals", "1", -2),
+    ("recycling", "1", 7),
+    ("recycling", "0.9", 6.8),
+    ("broadcastChannel", "1", 2),
+    ("relay4", "0.95", -1.95),
+    ("boxPushingUAI07", "1", 17.6),
+    ("GridSmall", "1", 0.91),
+    ("GridSmall", "0.9", 0.856),
+]
 
 
 def read(name, **options):
@@ -75,8 +83,9 @@ def test_a_changed_reward_changes_the_optimum():
     assert optimum_two_steps(cheaper) == pytest.approx(-2, abs=1e-9)
 
 
-@pytest.mark.parametrize(("name", "file"), [("dectiger", "dectiger"), ("recycling", "recycling"),
-                                            ("broadcast-channel", "broadcastChannel")])
+@pytest.mark.parametrize(
+    ("name", "file"), [("dectiger", "dectiger"), ("recycling", "recycling"), ("broadcast-channel", "broadcastChannel")]
+)
 def test_builtins_equal_the_files_entry_by_entry(name, file):
     game, from_file = load(name, horizon=3), replace(read(file, horizon=3), name=name)
     assert game == from_file

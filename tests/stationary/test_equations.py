@@ -43,8 +43,13 @@ def test_equations_and_jacobian_agree_with_floats_and_hold_over_boxes(number: in
     reference = [len(row) - 1 for row in rows_of_ratios(eq, z)]
 
     def equations(points: list[list[float]], spread: float) -> Equations:
-        box = [[Interval.of(Fraction(v) - Fraction(spread), Fraction(v) + Fraction(spread)) if a < r else Interval(0, 0)
-                for a, v in enumerate(row)] for row, r in zip(points, reference, strict=True)]
+        box = [
+            [
+                Interval.of(Fraction(v) - Fraction(spread), Fraction(v) + Fraction(spread)) if a < r else Interval(0, 0)
+                for a, v in enumerate(row)
+            ]
+            for row, r in zip(points, reference, strict=True)
+        ]
         return Equations(process, reference, policy_over(box), beta)
 
     right, slopes = equations(rows_of_ratios(eq, z), 0.0).stationarity()
@@ -69,8 +74,11 @@ def test_a_mean_is_the_extreme_over_box_and_simplex() -> None:
         box = [Interval.of(Fraction(max(0.0, x - 0.1)), Fraction(x + 0.1)) for x in p]
         found = mean_over(box, [Interval.of(Fraction(x)) for x in v])
         samples = [q for q in p + rng.uniform(-0.1, 0.1, (400, 4)) if q.min() > 0]
-        means = [float(q @ v) for q in (s + (1 - s.sum()) / 4 for s in samples)
-                 if all(b.lo <= x * ONE <= b.hi for b, x in zip(box, q, strict=True))]
+        means = [
+            float(q @ v)
+            for q in (s + (1 - s.sum()) / 4 for s in samples)
+            if all(b.lo <= x * ONE <= b.hi for b, x in zip(box, q, strict=True))
+        ]
         assert all(found.lo / ONE - 1e-12 <= m <= found.hi / ONE + 1e-12 for m in means)
         free = sum((b * Interval.of(Fraction(x)) for b, x in zip(box, v, strict=True)), Interval(0, 0))
         assert free.lo <= found.lo <= found.hi <= free.hi
@@ -98,7 +106,9 @@ def test_boxes_compare_across_reference_actions() -> None:
     assert not lies_within(image(1 << 10), box)  # the widths of two log-ratios add up
 
 
-@pytest.mark.parametrize("name, horizon, alpha", [("lever:3", None, 1), ("dectiger", 2, 340), ("tiny-hanabi:E", None, 60)])
+@pytest.mark.parametrize(
+    "name, horizon, alpha", [("lever:3", None, 1), ("dectiger", 2, 340), ("tiny-hanabi:E", None, 60)]
+)
 def test_the_rate_is_the_least_eigenvalue_of_a_numerical_hessian(name: str, horizon: int | None, alpha: int) -> None:
     result = optimum(builtin(name, horizon), alpha)
     tree = unroll(builtin(name, horizon), cluster=False)
@@ -116,7 +126,9 @@ def test_the_rate_is_the_least_eigenvalue_of_a_numerical_hessian(name: str, hori
         return (found.lower + found.upper) / 2
 
     step = 1e-4
-    hess = np.array([(gradient(logits + step * e) - gradient(logits - step * e)) / (2 * step) for e in np.eye(layout.size)])
+    hess = np.array(
+        [(gradient(logits + step * e) - gradient(logits - step * e)) / (2 * step) for e in np.eye(layout.size)]
+    )
     same = layout.row_of_entry[:, None] == layout.row_of_entry[None, :]
     counts = np.bincount(layout.row_of_entry)[layout.row_of_entry]
     project = np.eye(layout.size) - same / counts[:, None]

@@ -54,7 +54,7 @@ def test_two_levers_below_one_half() -> None:
 def test_uniqueness_is_not_monotone(alpha: str, count: int) -> None:
     """The game of theory, section 7, with 3, 1, 3, 3, 1 stationary policies; runs find the stable
     ones at least, and never more than there are."""
-    tree = one_shot_tree([[1.378, -.574, 1.77], [1.695, -.247, .491], [-2.442, 1.233, 1.716]])
+    tree = one_shot_tree([[1.378, -0.574, 1.77], [1.695, -0.247, 0.491], [-2.442, 1.233, 1.716]])
     found = len(proved_runs(tree, Fraction(alpha), starts=12))
     assert found <= count and (found > 1) == (count > 1)
 
@@ -62,8 +62,19 @@ def test_uniqueness_is_not_monotone(alpha: str, count: int) -> None:
 @pytest.mark.parametrize("seed", range(8))
 def test_the_gradient_vanishes_in_the_box(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    tree = unroll(random_game(rng, agents=2 + seed % 2, horizon=2, actions=2, observations=2, weights=True,
-                              discount=True, available=bool(seed % 3)), cluster=bool(seed % 2))
+    tree = unroll(
+        random_game(
+            rng,
+            agents=2 + seed % 2,
+            horizon=2,
+            actions=2,
+            observations=2,
+            weights=True,
+            discount=True,
+            available=bool(seed % 3),
+        ),
+        cluster=bool(seed % 2),
+    )
     proofs = proved_runs(tree, Fraction(3, 2), starts=2)
     assert proofs
     for proof in proofs:
@@ -75,8 +86,10 @@ def test_the_gradient_vanishes_in_the_box(seed: int) -> None:
 def test_jets_agree_with_difference_quotients(seed: int) -> None:
     """The Jacobian that the Krawczyk step uses, entry by entry."""
     rng = np.random.default_rng(seed)
-    tree = unroll(random_game(rng, agents=2, horizon=2, actions=(2, 3), observations=2, weights=True, discount=True),
-                  cluster=False)
+    tree = unroll(
+        random_game(rng, agents=2, horizon=2, actions=(2, 3), observations=2, weights=True, discount=True),
+        cluster=False,
+    )
     layout = layout_of(tree)
     flat = layout.flat([[rng.dirichlet(np.ones(p.shape[1]) * 3, size=len(p)) for p in row] for row in tree.uniform()])
     ratios = existence._Ratios(layout, flat)
@@ -86,8 +99,10 @@ def test_jets_agree_with_difference_quotients(seed: int) -> None:
         _, slope = existence._stationarity(tree, ratios, Fraction(5, 4), z)
         for b in range(0, ratios.size, 3):
             shift = flint.arb_mat(ratios.size, 1, [step if k == b else 0 for k in range(ratios.size)])
-            up, down = (existence._stationarity(tree, ratios, Fraction(5, 4), z + sign * shift, slopes=False)[0]
-                        for sign in (1, -1))
+            up, down = (
+                existence._stationarity(tree, ratios, Fraction(5, 4), z + sign * shift, slopes=False)[0]
+                for sign in (1, -1)
+            )
             for c in range(ratios.size):
                 quotient = (up[c, 0] - down[c, 0]) / (2 * step)
                 assert abs(float((quotient - slope[c, b]).mid())) < 1e-25

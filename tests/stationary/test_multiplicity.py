@@ -49,9 +49,20 @@ def check(found, reference, tolerance=2e-5):
     assert found.alpha_two_maxima <= found.alpha_multiple
 
 
-@pytest.mark.parametrize("name, reference", [
-    ("lever:2", 0.5), ("lever:3", 0.364213), ("lever:5", 0.280544), ("lever:10", 0.219309), ("lever:10:9/10", 0.219412),
-    ("climbing", 8.27232), ("matching-pennies", 1.0), ("penalty:-10", 6.41370), ("match:3x3x3", 0.305218)])
+@pytest.mark.parametrize(
+    "name, reference",
+    [
+        ("lever:2", 0.5),
+        ("lever:3", 0.364213),
+        ("lever:5", 0.280544),
+        ("lever:10", 0.219309),
+        ("lever:10:9/10", 0.219412),
+        ("climbing", 8.27232),
+        ("matching-pennies", 1.0),
+        ("penalty:-10", 6.41370),
+        ("match:3x3x3", 0.305218),
+    ],
+)
 def test_one_shot_games(name, reference):
     check(find_multiplicity(unroll(builtin(name))), reference)
 
@@ -62,9 +73,16 @@ def test_two_steps(name, reference):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name, horizon, reference", [
-    ("dectiger", 2, 11.98797), ("2generals", 2, 3.46638), ("GridSmall", 2, 0.1417872), ("broadcastChannel", 3, 0.476431),
-    ("dectiger", 3, 11.80936)])
+@pytest.mark.parametrize(
+    "name, horizon, reference",
+    [
+        ("dectiger", 2, 11.98797),
+        ("2generals", 2, 3.46638),
+        ("GridSmall", 2, 0.1417872),
+        ("broadcastChannel", 3, 0.476431),
+        ("dectiger", 3, 11.80936),
+    ],
+)
 def test_benchmark_files(name, horizon, reference):
     check(find_multiplicity(unroll(shared_game(name, horizon)), time_limit=None), reference)
 
@@ -138,7 +156,9 @@ def test_a_false_limit_proves_nothing():
     tree = unroll(builtin("climbing"))
     eq = ApproxEquations(tree)
     policies = approx_policies(eq, 7.0, np.random.default_rng(0)).z
-    fold = next(limit for z in policies for limit in limits(follow(eq, z, 7.0, top=20.0, floor=5.0)) if limit.kind == "fold")
+    fold = next(
+        limit for z in policies for limit in limits(follow(eq, z, 7.0, top=20.0, floor=5.0)) if limit.kind == "fold"
+    )
     proofs = _Proofs(tree, eq, Fraction(1, 2000))
     assert proofs.below(fold) is not None
     assert proofs.below(Limit(1.02 * fold.alpha, "fold", fold.branch, fold.at, fold.top)) is None
@@ -176,8 +196,16 @@ def test_steps_stay_below_and_within_the_tolerance():
 def test_float_equations(seed):
     """Q against arb, the Jacobian against differences, on games with weights, discounts and action sets."""
     rng = np.random.default_rng(seed)
-    game = random_game(rng, agents=2 + seed % 2, horizon=1 + seed % 3, actions=(2, 3, 2)[:2 + seed % 2], discount=True, weights=True,
-                       available=seed > 3, initial_observations=seed == 2)
+    game = random_game(
+        rng,
+        agents=2 + seed % 2,
+        horizon=1 + seed % 3,
+        actions=(2, 3, 2)[: 2 + seed % 2],
+        discount=True,
+        weights=True,
+        available=seed > 3,
+        initial_observations=seed == 2,
+    )
     tree = unroll(game)
     eq = ApproxEquations(tree)
     z, alpha = rng.normal(size=eq.size), Fraction(3, 2)

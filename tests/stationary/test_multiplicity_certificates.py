@@ -38,7 +38,9 @@ def test_valid(path: Path) -> None:
     claim = read(path.stem)["claim"]
     assert f"at alpha = {claim['alpha_multiple']} there are at least two stationary policies" in verdict.claim
     if claim["alpha_two_maxima"] is not None:
-        assert verdict.claim.endswith(f"at alpha = {claim['alpha_two_maxima']} there are at least two strict local maxima")
+        assert verdict.claim.endswith(
+            f"at alpha = {claim['alpha_two_maxima']} there are at least two strict local maxima"
+        )
 
 
 @pytest.mark.parametrize("path", files("invalid"), ids=lambda p: p.stem)
@@ -66,13 +68,16 @@ def test_a_fresh_certificate_is_the_one_on_file() -> None:
     assert check_certificate(json.loads(json.dumps(fresh))).valid
 
 
-@pytest.mark.parametrize("clustered, sizes", [
-    (True, {"horizon": 2}),
-    (False, {"horizon": 2}),
-    (True, {"agents": 3, "actions": (2, 3, 2), "horizon": 1}),
-    (True, {"initial_observations": True, "horizon": 1}),
-    (True, {"available": True, "actions": (3, 3)}),
-])
+@pytest.mark.parametrize(
+    "clustered, sizes",
+    [
+        (True, {"horizon": 2}),
+        (False, {"horizon": 2}),
+        (True, {"agents": 3, "actions": (2, 3, 2), "horizon": 1}),
+        (True, {"initial_observations": True, "horizon": 1}),
+        (True, {"available": True, "actions": (3, 3)}),
+    ],
+)
 def test_random_games(clustered: bool, sizes: dict) -> None:
     """Weights, discounts, three agents, initial observations, action sets, unclustered trees."""
     game = random_game(np.random.default_rng(0), **({"actions": (2, 3), "discount": True, "weights": True} | sizes))
@@ -97,7 +102,7 @@ def damaged(value: object, rng: random.Random) -> object:
         return {**value, key: damaged(value[key], rng)}
     if isinstance(value, list) and value and rng.random() < 0.9:
         k = rng.randrange(len(value))
-        return [*value[:k], damaged(value[k], rng), *value[k + 1:]]
+        return [*value[:k], damaged(value[k], rng), *value[k + 1 :]]
     return rng.choice([None, True, -1, 0, 1 << 70, "x", "1/0", "-1", [], {}, [[]], "7/3"])
 
 

@@ -16,13 +16,30 @@ from certify.checker.stationary import krawczyk, rate
 
 FILES = {folder: sorted((FOLDER / folder).glob("*.json")) for folder in ("valid", "invalid", "malformed")}
 STEPS = {  # the step that an attack must be caught at, by the first word of its name
-    "probability": "enclosure", "probabilities": "enclosure", "value": "enclosure", "return": "enclosure",
-    "entropy": "enclosure", "rate": "rate", "radius": "piece", "centre": "piece", "inverse": "piece", "branch": "piece",
-    "path": "enclosure", "greedy": "greedy", "tie": "greedy", "generator": "symmetry", "other": "enclosure",
-    "piece": "piece", "temperature": "enclosure",
+    "probability": "enclosure",
+    "probabilities": "enclosure",
+    "value": "enclosure",
+    "return": "enclosure",
+    "entropy": "enclosure",
+    "rate": "rate",
+    "radius": "piece",
+    "centre": "piece",
+    "inverse": "piece",
+    "branch": "piece",
+    "path": "enclosure",
+    "greedy": "greedy",
+    "tie": "greedy",
+    "generator": "symmetry",
+    "other": "enclosure",
+    "piece": "piece",
+    "temperature": "enclosure",
 }
-EXCEPTIONS = {"tie_by_a_map_that_is_none": "symmetry", "threshold_lowered": "threshold", "threshold_above_alpha": "piece",
-              "game_hash_stale": "game_sha256"}
+EXCEPTIONS = {
+    "tie_by_a_map_that_is_none": "symmetry",
+    "threshold_lowered": "threshold",
+    "threshold_above_alpha": "piece",
+    "game_hash_stale": "game_sha256",
+}
 
 
 def read(path: Path) -> dict:
@@ -99,11 +116,14 @@ def test_mutations_never_crash_and_never_prove_another_claim() -> None:
     assert accepted < 60  # edits of what is not claimed: reals in the inverse, boxes that are wide enough
 
 
-@pytest.mark.parametrize("stem, module, name, blind", [
-    ("rate_too_high", rate, "positive_definite", lambda matrix: True),
-    ("branch_joint_dropped", optimum, "lies_within", lambda image, box: True),
-    ("tie_without_symmetries", optimum, "orbits", lambda *_: [[0, 0, 1], [0, 0, 1]]),
-])
+@pytest.mark.parametrize(
+    "stem, module, name, blind",
+    [
+        ("rate_too_high", rate, "positive_definite", lambda matrix: True),
+        ("branch_joint_dropped", optimum, "lies_within", lambda image, box: True),
+        ("tie_without_symmetries", optimum, "orbits", lambda *_: [[0, 0, 1], [0, 0, 1]]),
+    ],
+)
 def test_a_blind_checker_would_accept_attacks(monkeypatch, stem, module, name, blind) -> None:
     """Falsification: without the test that each attack aims at, it goes through."""
     attacked = read(FOLDER / "invalid" / f"{stem}.json")

@@ -15,8 +15,9 @@ from certify.symmetry import is_symmetry, symmetries
 from certify.symmetry.smt_complete import residual_question
 
 
-@pytest.mark.parametrize("name", ["dectiger", "recycling", "two-stage-lever", "climbing", "match:3x3x3", "lever:4:9/10",
-                                  "tiny-hanabi:E"])
+@pytest.mark.parametrize(
+    "name", ["dectiger", "recycling", "two-stage-lever", "climbing", "match:3x3x3", "lever:4:9/10", "tiny-hanabi:E"]
+)
 def test_nothing_is_outside_the_group(name: str) -> None:
     assert residual_question(symmetries(builtin(name))).status == "proved"
 

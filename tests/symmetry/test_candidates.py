@@ -93,19 +93,22 @@ def test_a_map_that_leaves_the_reachable_states_is_refuted_there() -> None:
     assert verdict.status == "refuted" and start in verdict.witness.key[0]
 
 
-@pytest.mark.parametrize("document, message", [
-    ([], "not an object"),
-    ({"states": {"tiger-left": "tiger-right"}}, "not a bijection"),
-    ({"states": [0]}, "a list of 1 for 2"),
-    ({"states": {"lion": "tiger-left"}}, "'lion' is unknown"),
-    ({"states": {"0": True}}, "True is unknown"),
-    ({"colours": {}}, "unknown field 'colours'"),
-    ({"actions": {"agent3": {}}}, "'agent3' is unknown"),
-    ({"actions": {"agent1": {}, "0": {}}}, "given twice"),
-    ({"actions": {"agent1": {"listen": "open-left", "0": "open-right"}}}, "mapped twice"),
-    ({"actions": [[0, 1, 2]]}, "1 lists for 2 agents"),
-    ({"observations": {"agent1": 3}}, "not an object"),
-])
+@pytest.mark.parametrize(
+    "document, message",
+    [
+        ([], "not an object"),
+        ({"states": {"tiger-left": "tiger-right"}}, "not a bijection"),
+        ({"states": [0]}, "a list of 1 for 2"),
+        ({"states": {"lion": "tiger-left"}}, "'lion' is unknown"),
+        ({"states": {"0": True}}, "True is unknown"),
+        ({"colours": {}}, "unknown field 'colours'"),
+        ({"actions": {"agent3": {}}}, "'agent3' is unknown"),
+        ({"actions": {"agent1": {}, "0": {}}}, "given twice"),
+        ({"actions": {"agent1": {"listen": "open-left", "0": "open-right"}}}, "mapped twice"),
+        ({"actions": [[0, 1, 2]]}, "1 lists for 2 agents"),
+        ({"observations": {"agent1": 3}}, "not an object"),
+    ],
+)
 def test_bad_maps_are_refused_in_one_line(document: object, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         read_map(builtin("dectiger"), document, "map.json")
@@ -155,14 +158,16 @@ def test_no_value_meets_the_constraints() -> None:
 
 
 def test_equal_expressions_in_different_forms_are_one_colour() -> None:
-    game = read_parametric({"kind": "one-shot", "payoff": [["p*p - 1", 0], [0, "(p - 1)*(p + 1)"]],
-                            "parameters": {"p": ["2 < p"]}}, "here")
+    game = read_parametric(
+        {"kind": "one-shot", "payoff": [["p*p - 1", 0], [0, "(p - 1)*(p + 1)"]], "parameters": {"p": ["2 < p"]}}, "here"
+    )
     assert parametric_symmetries(game).order == 4
 
 
 def test_quotients_of_parameters() -> None:
-    game = read_parametric({"kind": "one-shot", "payoff": [["1/p", 0], [0, "1/q"]],
-                            "parameters": {"p": ["0 < p"], "q": ["0 < q"]}}, "here")
+    game = read_parametric(
+        {"kind": "one-shot", "payoff": [["1/p", 0], [0, "1/q"]], "parameters": {"p": ["0 < p"], "q": ["0 < q"]}}, "here"
+    )
     flip = read_map(game, {"actions": [[1, 0], [1, 0]]})
     verdict = decide_parametric(game, flip)
     assert verdict.status == "refuted" and verdict.parameters["p"] != verdict.parameters["q"]

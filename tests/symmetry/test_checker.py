@@ -13,8 +13,7 @@ import pytest
 from symmetry_certificates import FOLDER, everything
 from symmetry_games import shared_game
 
-from certify.certificates.symmetry import evidence
-from certify.certificates.symmetry import certificate
+from certify.certificates.symmetry import certificate, evidence
 from certify.checker.kinds import symmetry as checker
 from certify.checker.kinds.symmetry import Malformed, check_symmetry, check_symmetry_certificate
 from certify.games import builtin
@@ -42,11 +41,23 @@ def test_attacked_files_are_rejected_with_the_step(path: Path) -> None:
     assert result["failed_step"]["step"] and result["failed_step"]["reason"]
 
 
-@pytest.mark.parametrize("stem, step", [
-    ("generator_replaced", "generator 0"), ("generator_missing", "completeness"), ("orbit_merged", "orbits"),
-    ("order_changed", "order"), ("complete_claimed", "completeness"), ("component_lost", "orbits"),
-    ("game_hash_stale", "game_sha256"), ("weights_changed", "generator 1"), ("base_cut", "completeness"),
-    ("states_counted_as_actions", "order"), ("base_states_first", "base"), ("claim_text", "claim")])
+@pytest.mark.parametrize(
+    "stem, step",
+    [
+        ("generator_replaced", "generator 0"),
+        ("generator_missing", "completeness"),
+        ("orbit_merged", "orbits"),
+        ("order_changed", "order"),
+        ("complete_claimed", "completeness"),
+        ("component_lost", "orbits"),
+        ("game_hash_stale", "game_sha256"),
+        ("weights_changed", "generator 1"),
+        ("base_cut", "completeness"),
+        ("states_counted_as_actions", "order"),
+        ("base_states_first", "base"),
+        ("claim_text", "claim"),
+    ],
+)
 def test_the_step_that_fails_is_the_one_attacked(stem: str, step: str) -> None:
     assert check_symmetry_certificate(read(FOLDER / "invalid" / f"{stem}.json"))["failed_step"]["step"] == step
 
@@ -144,10 +155,19 @@ def test_a_generator_that_moves_actions_is_not_counted_as_moving_states_only() -
     game = game_to_json(builtin("dectiger"))
     proof = evidence(builtin("dectiger"))
     flip = next(g for g in proof["generators"] if g["states"] == [1, 0])
-    part = {"generators": [flip], "base": [["state", 0]], "complete": False, "order": "1", "state_only_order": "2",
-            "orbits": {"agents": [[0], [1]], "states": [[0, 1]],
-                       "actions": [[[i, 0]] for i in range(2)] + [[[i, 1], [i, 2]] for i in range(2)],
-                       "observations": [[[i, 0], [i, 1]] for i in range(2)]}}
+    part = {
+        "generators": [flip],
+        "base": [["state", 0]],
+        "complete": False,
+        "order": "1",
+        "state_only_order": "2",
+        "orbits": {
+            "agents": [[0], [1]],
+            "states": [[0, 1]],
+            "actions": [[[i, 0]] for i in range(2)] + [[[i, 1], [i, 2]] for i in range(2)],
+            "observations": [[[i, 0], [i, 1]] for i in range(2)],
+        },
+    }
     with pytest.raises(checker.Rejected, match="order"):
         check_symmetry(game, part)
     assert check_symmetry(game, part | {"state_only_order": "1"})["order"] == 1

@@ -64,8 +64,9 @@ def test_parametric_lever_example(capsys, tmp_path) -> None:
 
 def test_parametric_file(capsys, tmp_path) -> None:
     payoff = [[1, 0, 0], [0, 1, 0], [0, 0, "1 - eps"]]
-    game = write(tmp_path / "game.json", {"kind": "one-shot", "payoff": payoff,
-                                          "parameters": {"eps": ["0 < eps", "eps < 1"]}})
+    game = write(
+        tmp_path / "game.json", {"kind": "one-shot", "payoff": payoff, "parameters": {"eps": ["0 < eps", "eps < 1"]}}
+    )
     code, out, _ = run(capsys, "symmetries", game, "--json")
     assert code == 0 and json.loads(out)["order"] == 4
     moved = write(tmp_path / "map.json", {"actions": [[1, 2, 0], [1, 2, 0]]})
@@ -76,11 +77,14 @@ def test_parametric_file(capsys, tmp_path) -> None:
     assert code == 2 and "parameters" in err
 
 
-@pytest.mark.parametrize("document, message", [
-    ({"states": {"0": 1}}, "not a bijection"),
-    ({"actions": {"agent9": {}}}, "'agent9' is unknown"),
-    ({"agents": {"agent1": "agent2"}}, "not a bijection"),
-])
+@pytest.mark.parametrize(
+    "document, message",
+    [
+        ({"states": {"0": 1}}, "not a bijection"),
+        ({"actions": {"agent9": {}}}, "'agent9' is unknown"),
+        ({"agents": {"agent1": "agent2"}}, "not a bijection"),
+    ],
+)
 def test_bad_maps_exit_2_on_one_line(capsys, tmp_path, document, message) -> None:
     code, out, err = run(capsys, "symmetries", "dectiger", "--candidate", write(tmp_path / "map.json", document))
     assert (code, out) == (2, "") and message in err and err.count("\n") == 1
@@ -89,14 +93,18 @@ def test_bad_maps_exit_2_on_one_line(capsys, tmp_path, document, message) -> Non
 def test_other_bad_input(capsys, tmp_path) -> None:
     broken = tmp_path / "map.json"
     broken.write_text("{", encoding="utf-8")
-    for arguments in (("symmetries", "nosuchgame"), ("symmetries", "dectiger", "--candidate", str(broken)),
-                      ("symmetries", "dectiger", "--candidate", str(tmp_path / "absent.json")),
-                      ("symmetries", "dectiger", "-o", str(tmp_path / "absent" / "c.json")),
-                      ("symmetries", "dectiger", "--states", "some"),
-                      ("crossplay", "dectiger"), ("crossplay", "dectiger", "--alpha", "0"),
-                      ("crossplay", "dectiger", "--alpha", "x"),
-                      ("crossplay", "dectiger", "--alpha", "1", "--policy", str(broken)),
-                      ("crossplay", "--runs", write(tmp_path / "runs.json", [[1, 2], [3]]))):
+    for arguments in (
+        ("symmetries", "nosuchgame"),
+        ("symmetries", "dectiger", "--candidate", str(broken)),
+        ("symmetries", "dectiger", "--candidate", str(tmp_path / "absent.json")),
+        ("symmetries", "dectiger", "-o", str(tmp_path / "absent" / "c.json")),
+        ("symmetries", "dectiger", "--states", "some"),
+        ("crossplay", "dectiger"),
+        ("crossplay", "dectiger", "--alpha", "0"),
+        ("crossplay", "dectiger", "--alpha", "x"),
+        ("crossplay", "dectiger", "--alpha", "1", "--policy", str(broken)),
+        ("crossplay", "--runs", write(tmp_path / "runs.json", [[1, 2], [3]])),
+    ):
         code, out, err = run(capsys, *arguments)
         assert (code, out, err.count("\n")) == (2, "", 1), (arguments, err)
 
@@ -144,12 +152,26 @@ def test_crossplay_equal_above_the_threshold(capsys) -> None:
 def test_crossplay_of_policy_files(capsys, tmp_path) -> None:
     first = write(tmp_path / "a.json", {"agent1:": {"0": 1}, "agent2:": {"0": "1"}})
     (tmp_path / "b.json").write_text('{"agent1:": {"0": 0.25, "1": 0.75}, "agent2:": {"0": 0.5, "1": 0.5}}')
-    code, out, _ = run(capsys, "crossplay", "lever:2", "--alpha", "1", "--policy", first,
-                       "--policy", str(tmp_path / "b.json"), "--json")
+    code, out, _ = run(
+        capsys,
+        "crossplay",
+        "lever:2",
+        "--alpha",
+        "1",
+        "--policy",
+        first,
+        "--policy",
+        str(tmp_path / "b.json"),
+        "--json",
+    )
     result = json.loads(out)
-    for shown, exact in ((result["sp"][0], 1), (result["sp"][1], Fraction(1, 2)),
-                         (result["xp"][0][1], Fraction(1, 2)), (result["xp"][1][0], Fraction(1, 4)),
-                         (result["gap"], Fraction(3, 8))):
+    for shown, exact in (
+        (result["sp"][0], 1),
+        (result["sp"][1], Fraction(1, 2)),
+        (result["xp"][0][1], Fraction(1, 2)),
+        (result["xp"][1][0], Fraction(1, 4)),
+        (result["gap"], Fraction(3, 8)),
+    ):
         assert Fraction(shown[0]) <= exact <= Fraction(shown[1]) and Fraction(shown[1]) - Fraction(shown[0]) < 1e-9
     assert code == 0
 
@@ -163,14 +185,18 @@ def test_crossplay_of_runs(capsys, tmp_path) -> None:
 
 
 def test_equivariance_of_a_policy_file(capsys, tmp_path) -> None:
-    fair = write(tmp_path / "fair.json", {"agent1:": {"0": "1/4", "1": "1/4", "2": "1/2"},
-                                          "agent2:": {"0": "1/4", "1": "1/4", "2": "1/2"}})
+    fair = write(
+        tmp_path / "fair.json",
+        {"agent1:": {"0": "1/4", "1": "1/4", "2": "1/2"}, "agent2:": {"0": "1/4", "1": "1/4", "2": "1/2"}},
+    )
     code, out, _ = run(capsys, "symmetries", "lever:3:9/10", "--policy", fair, "--json")
     result = json.loads(out)
     assert code == 0 and result["equivariant"] is True
     assert (result["equivariant_parameters"], result["policy_parameters"]) == (1, 4)
-    odd = write(tmp_path / "odd.json", {"agent1:": {"0": "1/2", "1": "1/4", "2": "1/4"},
-                                        "agent2:": {"0": "1/4", "1": "1/4", "2": "1/2"}})
+    odd = write(
+        tmp_path / "odd.json",
+        {"agent1:": {"0": "1/2", "1": "1/4", "2": "1/4"}, "agent2:": {"0": "1/4", "1": "1/4", "2": "1/2"}},
+    )
     code, out, _ = run(capsys, "symmetries", "lever:3:9/10", "--policy", odd, "--json")
     assert code == 1 and json.loads(out)["aoh"] == "agent1:"
     code, out, _ = run(capsys, "symmetries", "lever:3:9/10", "--policy", odd)
@@ -203,5 +229,7 @@ def test_crossplay_with_a_threshold_certificate(capsys, tmp_path) -> None:
     assert (code, out) == (2, "") and "another game" in err
     document = json.loads(Path(certificate).read_text())
     document["claim"]["alpha_star"] = "1/100"
-    code, out, err = run(capsys, "crossplay", "lever:3", "--alpha", "2", "--certificate", write(tmp_path / "bad.json", document))
+    code, out, err = run(
+        capsys, "crossplay", "lever:3", "--alpha", "2", "--certificate", write(tmp_path / "bad.json", document)
+    )
     assert (code, out) == (2, "") and "not a valid threshold certificate" in err

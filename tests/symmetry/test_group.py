@@ -23,17 +23,39 @@ from certify.symmetry.search import find_chain
 from certify.symmetry.structure import Structure
 
 
-@pytest.mark.parametrize("name, order", [
-    ("dectiger", 4), ("Grid3x3corners", 4), ("fireFighting_2_3_3", 4), ("2generals", 2), ("recycling", 2),
-    ("relay4", 2), ("GridSmall", 2), ("Mars", 2), ("broadcastChannel", 1), ("boxPushingUAI07", 1)])
+@pytest.mark.parametrize(
+    "name, order",
+    [
+        ("dectiger", 4),
+        ("Grid3x3corners", 4),
+        ("fireFighting_2_3_3", 4),
+        ("2generals", 2),
+        ("recycling", 2),
+        ("relay4", 2),
+        ("GridSmall", 2),
+        ("Mars", 2),
+        ("broadcastChannel", 1),
+        ("boxPushingUAI07", 1),
+    ],
+)
 def test_orders_of_the_benchmark_files(name: str, order: int) -> None:
     group = symmetries(shared_game(name))
     assert (group.order, group.complete) == (order, True)
 
 
-@pytest.mark.parametrize("name, order", [
-    ("lever:10:9/10", 2 * math.factorial(9)), ("lever:98", 2 * math.factorial(98)), ("lever:2", 4),
-    ("match:3x3x3", 36), ("two-stage-lever", 4), ("matching-pennies", 4), ("climbing", 1), ("penalty:-3", 4)])
+@pytest.mark.parametrize(
+    "name, order",
+    [
+        ("lever:10:9/10", 2 * math.factorial(9)),
+        ("lever:98", 2 * math.factorial(98)),
+        ("lever:2", 4),
+        ("match:3x3x3", 36),
+        ("two-stage-lever", 4),
+        ("matching-pennies", 4),
+        ("climbing", 1),
+        ("penalty:-3", 4),
+    ],
+)
 def test_orders_of_built_ins(name: str, order: int) -> None:
     group = symmetries(builtin(name))
     assert (group.order, group.complete) == (order, True)
@@ -93,8 +115,12 @@ def test_action_sets_restrict_the_group() -> None:
 def test_states_that_move_alone_are_counted_apart() -> None:
     third = Fraction(1, 3)
     game = one_shot("twins", ["ab", "ab"], {})
-    game = replace(game, states=("x", "y", "z"), start=tuple((s, (), third) for s in range(3)),
-                   reward={(s, (0, 0)): Fraction(1) for s in range(3)})
+    game = replace(
+        game,
+        states=("x", "y", "z"),
+        start=tuple((s, (), third) for s in range(3)),
+        reward={(s, (0, 0)): Fraction(1) for s in range(3)},
+    )
     group = symmetries(game)
     assert (group.order, group.state_only_order) == (2, 6)
 
@@ -158,7 +184,7 @@ def test_where_refinement_is_blind_the_search_decides() -> None:
     game = two_cycles()
     structure = Structure(game)
     colours, _ = structure.refine(structure.initial())
-    actions = colours[structure.action_offset[0]:structure.observation_offset[0]]
+    actions = colours[structure.action_offset[0] : structure.observation_offset[0]]
     assert len(np.unique(actions)) == 1
     group = symmetries(game)
     # dihedral groups of order 8 and 16; either both exchange the agents or none does

@@ -27,7 +27,9 @@ def random_policy(tree, seed: int):
 def trees():
     for name, horizon in GAMES:
         for cluster in (False, True):
-            yield pytest.param(unroll(builtin(name, horizon), cluster=cluster), id=f"{name}-{'merged' * cluster or 'raw'}")
+            yield pytest.param(
+                unroll(builtin(name, horizon), cluster=cluster), id=f"{name}-{'merged' * cluster or 'raw'}"
+            )
 
 
 @pytest.mark.parametrize("tree", list(trees()))
@@ -46,8 +48,10 @@ def test_a_map_that_is_no_symmetry_changes_j() -> None:
     tree = unroll(builtin("climbing"), cluster=False)
     swap = read_map(tree.game, {"agents": [1, 0]})
     policy = [[np.array([[0.2, 0.7, 0.1]])], [np.array([[0.1, 0.1, 0.8]])]]
-    assert evaluate(tree, act(tree, swap, policy), 1).reward.lower > evaluate(tree, policy, 1).reward.upper or \
-        evaluate(tree, act(tree, swap, policy), 1).reward.upper < evaluate(tree, policy, 1).reward.lower
+    assert (
+        evaluate(tree, act(tree, swap, policy), 1).reward.lower > evaluate(tree, policy, 1).reward.upper
+        or evaluate(tree, act(tree, swap, policy), 1).reward.upper < evaluate(tree, policy, 1).reward.lower
+    )
 
 
 @pytest.mark.parametrize("tree", list(trees()))
@@ -87,8 +91,9 @@ def test_equivariance_three_answers() -> None:
     assert refuted.status == "refuted" and refuted.aoh.startswith("agent") and refuted.values[0] != refuted.values[1]
     exact = [[np.full(p.shape, Fraction(1, 3), dtype=object) for p in row] for row in tree.uniform()]
     assert is_equivariant(tree, group.generators, exact).status == "proved"
-    wide = PolicyBox([[p - Fraction(1, 10) for p in row] for row in exact],
-                     [[p + Fraction(1, 10) for p in row] for row in exact])
+    wide = PolicyBox(
+        [[p - Fraction(1, 10) for p in row] for row in exact], [[p + Fraction(1, 10) for p in row] for row in exact]
+    )
     assert is_equivariant(tree, group.generators, wide).status == "undecided"
     narrow = PolicyBox(*([[np.array(p + d, dtype=object) for p in row] for row in policy] for d in (-1e-9, 1e-9)))
     assert is_equivariant(tree, group.generators, narrow).status == "refuted"

@@ -41,15 +41,20 @@ def test_a_planted_slip_is_found(table: str) -> None:
         key = next(k for k in game.reward if whole.generators[0].joint_action(k[1]) != k[1])
         broken = replace(game, reward=dict(game.reward) | {key: Fraction(77)})
     else:
-        key, row = next((k, r) for k, r in game.transition.items()
-                        if len(r) > 1 and r[0][1] != r[1][1] and whole.generators[0].joint_action(k[1]) != k[1])
+        key, row = next(
+            (k, r)
+            for k, r in game.transition.items()
+            if len(r) > 1 and r[0][1] != r[1][1] and whole.generators[0].joint_action(k[1]) != k[1]
+        )
         swapped = ((row[0][0], row[1][1]), (row[1][0], row[0][1]), *row[2:])
         broken = replace(game, transition=dict(game.transition) | {key: swapped})
     group = symmetries(broken)
     assert group.order == 1
     found = near_symmetries(group).found
-    assert any(near.mapping.key == whole.generators[0].key and any(d.key[1] == key[1] for d in near.differences)
-               for near in found)
+    assert any(
+        near.mapping.key == whole.generators[0].key and any(d.key[1] == key[1] for d in near.differences)
+        for near in found
+    )
 
 
 @pytest.mark.slow
@@ -57,8 +62,11 @@ def test_a_planted_slip_is_found(table: str) -> None:
 def test_a_planted_slip_is_found_in_larger_files(name: str) -> None:
     whole = symmetries(shared_game(name))
     game, g = whole.game, whole.generators[0]
-    key, row = next((k, r) for k, r in game.transition.items() if len(r) > 1 and r[0][1] != r[1][1]
-                    and (g.states[k[0]], g.joint_action(k[1])) != k)
+    key, row = next(
+        (k, r)
+        for k, r in game.transition.items()
+        if len(r) > 1 and r[0][1] != r[1][1] and (g.states[k[0]], g.joint_action(k[1])) != k
+    )
     swapped = ((row[0][0], row[1][1]), (row[1][0], row[0][1]), *row[2:])
     broken = symmetries(replace(game, transition=dict(game.transition) | {key: swapped}))
     assert any(near.mapping.key == g.key for near in near_symmetries(broken, time_limit=60.0).found)

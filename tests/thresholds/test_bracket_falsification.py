@@ -12,12 +12,12 @@ import certify
 from certify import checker
 from certify.thresholds.approx_step import Step
 
-SECONDS = 60        # per game: far more than any game of FEW takes, so that these tests do not depend on the machine
-BRIEF = 5           # per game of the many: a bracket that is still wide then is attacked as it stands
-DEAR = {2, 4, 7, 10, 14, 19, 24, 29}      # take 3 to 10 seconds each
+SECONDS = 60  # per game: far more than any game of FEW takes, so that these tests do not depend on the machine
+BRIEF = 5  # per game of the many: a bracket that is still wide then is attacked as it stands
+DEAR = {2, 4, 7, 10, 14, 19, 24, 29}  # take 3 to 10 seconds each
 FEW = [k for k in range(32) if k not in DEAR]
 MANY = 1000
-GROUP, CHUNK = 6, 10      # games per test
+GROUP, CHUNK = 6, 10  # games per test
 
 
 def attacked(games, seconds):
@@ -34,9 +34,9 @@ def attacked(games, seconds):
 
 @pytest.mark.parametrize("group", range(len(FEW) // GROUP))
 def test_brackets_withstand(group):
-    found, above, both = attacked(FEW[GROUP * group:GROUP * (group + 1)], SECONDS)
+    found, above, both = attacked(FEW[GROUP * group : GROUP * (group + 1)], SECONDS)
     assert found == []
-    assert above == GROUP and both > 0      # otherwise nothing was attacked
+    assert above == GROUP and both > 0  # otherwise nothing was attacked
 
 
 CHUNKS = [pytest.param(k) if k == 534 // CHUNK else k for k in range(MANY // CHUNK)]
@@ -67,8 +67,11 @@ def test_a_lower_end_above_the_upper_is_exposed(bracket):
     game, result = bracket
     alpha = result.alpha_star * Fraction(11, 10)
     witness = result.document["multiplicity"]["witness"] | {"alpha": str(alpha)}
-    false = replace(result, alpha_multiple=alpha,
-                    document=result.document | {"multiplicity": result.document["multiplicity"] | {"witness": witness}})
+    false = replace(
+        result,
+        alpha_multiple=alpha,
+        document=result.document | {"multiplicity": result.document["multiplicity"] | {"witness": witness}},
+    )
     assert [text for text in counterexamples(game, false, np.random.default_rng(0)) if "at alpha_multiple" in text]
 
 

@@ -49,7 +49,7 @@ def test_an_interrupted_search_goes_on(rounds, tmp_path, monkeypatch, whole):
     monkeypatch.setattr(checkpoint, "_EVERY", 0.0)
     monkeypatch.setattr(cover, "_run", Interrupted(rounds))
     first = certify.threshold(GAME, checkpoint=book, **OPTIONS)
-    assert first.status == "proved"                    # what was found by then counts
+    assert first.status == "proved"  # what was found by then counts
     assert first.alpha_star > whole.alpha_star
     second = certify.threshold(GAME, checkpoint=book, **OPTIONS)
     assert substance(second) == substance(whole)
@@ -69,8 +69,21 @@ def test_a_finished_search_need_not_be_repeated(tmp_path, monkeypatch, whole):
 
 def test_a_killed_process_goes_on(tmp_path, whole):
     book, out = tmp_path / "search.checkpoint", tmp_path / "lever.cert.json"
-    command = [sys.executable, "-c", "from certify.cli import main; main()", "threshold", GAME, "--method", "search", "--rtol", "1/100",
-               "--checkpoint", str(book), "-o", str(out)]
+    command = [
+        sys.executable,
+        "-c",
+        "from certify.cli import main; main()",
+        "threshold",
+        GAME,
+        "--method",
+        "search",
+        "--rtol",
+        "1/100",
+        "--checkpoint",
+        str(book),
+        "-o",
+        str(out),
+    ]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not book.exists() and time.monotonic() < deadline:
@@ -123,8 +136,14 @@ def tree():
     """A plan, and an unfinished and a finished tree of the same interval."""
     plan = Plan(unroll(certify.load("climbing")))
     high, rounds = Fraction(1, 9), []
-    finished = cover.find_cover(plan, high, branch=True, save=lambda nodes: rounds.append(
-        [Node(n.parent, n.low, n.high, list(n.steps), n.close, n.split) for n in nodes]))
+    finished = cover.find_cover(
+        plan,
+        high,
+        branch=True,
+        save=lambda nodes: rounds.append(
+            [Node(n.parent, n.low, n.high, list(n.steps), n.close, n.split) for n in nodes]
+        ),
+    )
     return plan, rounds[1], finished
 
 
@@ -135,8 +154,12 @@ def test_boxes_are_replayed_to_the_last_bit(tree):
     again = cover.find_cover(plan, finished[0].high, branch=True, nodes=unfinished)
     assert [node_to_json(n) for n in again] == [node_to_json(n) for n in finished]
     for k, box in boxes.items():
-        assert last_box(plan, [*finished[:k], Node(finished[k].parent, finished[k].low, finished[k].high)], k) is not None
-        for row, other in zip(box, last_box(plan, [*finished[:k], Node(finished[k].parent, finished[k].low, finished[k].high)], k)):
+        assert (
+            last_box(plan, [*finished[:k], Node(finished[k].parent, finished[k].low, finished[k].high)], k) is not None
+        )
+        for row, other in zip(
+            box, last_box(plan, [*finished[:k], Node(finished[k].parent, finished[k].low, finished[k].high)], k)
+        ):
             for block, same in zip(row, other):
                 assert all(np.array_equal(x, y) for x, y in zip(block, same))
 
@@ -166,7 +189,10 @@ def assert_covers(nodes, low, high):
         if node.split is None:
             assert node.close is not None and not children
         elif "beta" in node.split:
-            assert [(n.low, n.high) for n in children] == [(node.low, node.split["beta"]), (node.split["beta"], node.high)]
+            assert [(n.low, n.high) for n in children] == [
+                (node.low, node.split["beta"]),
+                (node.split["beta"], node.high),
+            ]
         else:
             assert [(n.low, n.high) for n in children] == [(node.low, node.high)] * 2
 

@@ -34,13 +34,18 @@ class Broken(Executor):
 def dask_executor():
     distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
     loopback = {"host": "127.0.0.1", "dashboard_address": None}
-    with (distributed.LocalCluster(n_workers=2, threads_per_worker=1, **loopback) as cluster,
-          distributed.Client(cluster) as client):
+    with (
+        distributed.LocalCluster(n_workers=2, threads_per_worker=1, **loopback) as cluster,
+        distributed.Client(cluster) as client,
+    ):
         yield client.get_executor()
 
 
-EXECUTORS = {"threads": lambda: ThreadPoolExecutor(2), "processes": lambda: ProcessPoolExecutor(2),
-             "dask": dask_executor}
+EXECUTORS = {
+    "threads": lambda: ThreadPoolExecutor(2),
+    "processes": lambda: ProcessPoolExecutor(2),
+    "dask": dask_executor,
+}
 
 
 def substance(result):
@@ -51,7 +56,7 @@ def substance(result):
 @pytest.fixture(scope="module")
 def alone():
     result = certify.threshold(GAME, **OPTIONS)
-    assert result.method == "search"      # otherwise no executor would be used
+    assert result.method == "search"  # otherwise no executor would be used
     return result
 
 

@@ -18,8 +18,14 @@ def plan_and_start(seed):
     rng = np.random.default_rng(1000 + seed)
     agents = 1 + seed % 3
     horizon = min(1 + (seed // 3) % 3, 4 - agents + (agents == 3))
-    game = random_game(rng, agents=agents, horizon=horizon, actions=2 + (seed % 2 if agents < 3 else 0), observations=2,
-                       initial_observations=bool((seed // 9) % 2))
+    game = random_game(
+        rng,
+        agents=agents,
+        horizon=horizon,
+        actions=2 + (seed % 2 if agents < 3 else 0),
+        observations=2,
+        initial_observations=bool((seed // 9) % 2),
+    )
     return Plan(unroll(game)), structural_thresholds(game)[0].alpha_star, rng
 
 

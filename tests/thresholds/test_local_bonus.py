@@ -15,7 +15,14 @@ from certify.thresholds import local_bonus
 from certify.thresholds.local_bonus import influence, local_contraction, local_stationary_point
 from certify.thresholds.structural import shape_of
 
-GAMES = [("lever:2", None), ("climbing", None), ("two-stage-lever", None), ("tiny-hanabi:E", None), ("dectiger", 2), ("recycling", 2)]
+GAMES = [
+    ("lever:2", None),
+    ("climbing", None),
+    ("two-stage-lever", None),
+    ("tiny-hanabi:E", None),
+    ("dectiger", 2),
+    ("recycling", 2),
+]
 
 
 def test_doctests():
@@ -26,6 +33,7 @@ def random_policy(tree, generator, spread):
     def row(shape):
         p = np.exp(spread * generator.normal(size=shape))
         return p / p.sum(-1, keepdims=True)
+
     return [[row(table.shape) for table in levels] for levels in tree.uniform()]
 
 

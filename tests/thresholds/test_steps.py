@@ -25,8 +25,13 @@ def random_policy(plan, rng):
 
 def random_box(plan, rng, size):
     policy = random_policy(plan, rng)
-    box = [[tighten(np.maximum(p - size * rng.random(p.shape), 0), np.minimum(p + size * rng.random(p.shape), 1)) for p in row]
-           for row in policy]
+    box = [
+        [
+            tighten(np.maximum(p - size * rng.random(p.shape), 0), np.minimum(p + size * rng.random(p.shape), 1))
+            for p in row
+        ]
+        for row in policy
+    ]
     return policy, box
 
 
@@ -98,11 +103,12 @@ def curvature(plan, policy, direction, beta):
             joint = np.ones((len(level.joint), 1))
             bonus = 0.0
             for i in range(plan.agents):
-                p = (policy[i][t] + shift * direction[i][t])
+                p = policy[i][t] + shift * direction[i][t]
                 joint = (joint[:, :, None] * p[level.joint[:, i]][:, None]).reshape(len(level.joint), -1)
                 bonus = bonus - plan.weights[i] * (p * np.log(p)).sum(-1)[level.joint[:, i]]
             after = (joint * u).sum(1) + bonus
         return plan.initial @ after
+
     step = 1e-3
     return (value(step) - 2 * value(0.0) + value(-step)) / step**2
 
@@ -112,7 +118,9 @@ def test_the_form_is_the_second_derivative(seed):
     plan, rng = random_plan(seed)
     policy = random_policy(plan, rng)
     form = Hessian(step_of(plan, [[(p, p) for p in row] for row in policy], 0.3)).form(own=True)
-    direction = [[0.05 * (d := rng.normal(size=p.shape)) - 0.05 * d.mean(-1, keepdims=True) for p in row] for row in policy]
+    direction = [
+        [0.05 * (d := rng.normal(size=p.shape)) - 0.05 * d.mean(-1, keepdims=True) for p in row] for row in policy
+    ]
     flat = np.concatenate([direction[i][t].ravel() for i, t in plan.tree.blocks])
     expected = flat @ form.middle[0] @ flat - (form.diagonal[0] * flat**2).sum()
     assert curvature(plan, policy, direction, 0.3) == pytest.approx(expected, rel=1e-4, abs=1e-6)

@@ -16,7 +16,12 @@ def forms(name, **options):
 
 def test_two_levers_are_certified_at_exactly_one_half():
     found = forms("lever:2")
-    assert found["theorem-B"].alpha_star == found["one-step-rho"].alpha_star == found["one-step-spectral"].alpha_star == Fraction(1, 2)
+    assert (
+        found["theorem-B"].alpha_star
+        == found["one-step-rho"].alpha_star
+        == found["one-step-spectral"].alpha_star
+        == Fraction(1, 2)
+    )
     assert found["theorem-B"].modulus == 0
 
 

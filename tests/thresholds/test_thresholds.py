@@ -8,16 +8,19 @@ import certify
 from certify.errors import InputError
 
 
-@pytest.mark.parametrize("name, options, most", [
-    ("lever:2", {}, Fraction(52, 100)),
-    ("lever:10:9/10", {}, Fraction(2300, 10000)),
-    ("climbing", {}, Fraction(830, 100)),
-    ("match:3x3x3", {}, Fraction(33, 100)),
-    ("dectiger", {"horizon": 2, "rtol": "1/20"}, Fraction(20)),
-    ("recycling", {"horizon": 2, "rtol": "1/20"}, Fraction(3, 2)),
-    ("broadcast-channel", {"horizon": 2, "rtol": "1/20"}, Fraction(58, 100)),
-    ("tiny-hanabi:E", {"rtol": "1/10"}, Fraction(4)),
-])
+@pytest.mark.parametrize(
+    "name, options, most",
+    [
+        ("lever:2", {}, Fraction(52, 100)),
+        ("lever:10:9/10", {}, Fraction(2300, 10000)),
+        ("climbing", {}, Fraction(830, 100)),
+        ("match:3x3x3", {}, Fraction(33, 100)),
+        ("dectiger", {"horizon": 2, "rtol": "1/20"}, Fraction(20)),
+        ("recycling", {"horizon": 2, "rtol": "1/20"}, Fraction(3, 2)),
+        ("broadcast-channel", {"horizon": 2, "rtol": "1/20"}, Fraction(58, 100)),
+        ("tiny-hanabi:E", {"rtol": "1/10"}, Fraction(4)),
+    ],
+)
 def test_localisation(name, options, most):
     result = certify.threshold(name, method="localisation", **options)
     assert result.status == "proved" and result.alpha_star <= most

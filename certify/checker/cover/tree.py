@@ -119,7 +119,7 @@ def read_nodes(proof, process):
         low, high = (rational(b, f"{where}.beta") for b in array(entry["beta"], f"{where}.beta", 2))
         close = entry.get("close")
         if "close" in entry and close not in ("nondegenerate", "empty"):
-            raise Malformed(f"{where}.close", "neither \"nondegenerate\" nor \"empty\"")
+            raise Malformed(f"{where}.close", 'neither "nondegenerate" nor "empty"')
         split = _read_split(entry["split"], f"{where}.split", process) if "split" in entry else None
         steps = read_steps(entry["steps"], f"{where}.steps", process)
         total += len(steps)
@@ -200,7 +200,7 @@ def _step_claims(steps, cuts, unit, box, betas, engine, where):
 def _cuts(steps, unit, engine):
     """The engine's `cuts` of all steps in order, not all of them at once."""
     for first in range(0, len(steps), engine.batch):
-        yield from engine.cuts(steps[first:first + engine.batch], unit)
+        yield from engine.cuts(steps[first : first + engine.batch], unit)
 
 
 def _family(nodes):
@@ -269,6 +269,8 @@ def concavity_claims(entries, nodes, unit, boxes, engine):
 
 def estimated_seconds(process, nodes):
     """A rough estimate of the plain engine's time, from measured runs: for choosing an engine, no more."""
-    joint = sum(len(members) * len(actions) * max(counts) for members, actions, counts
-                in zip(process.joint, process.joint_actions, process.actions))
+    joint = sum(
+        len(members) * len(actions) * max(counts)
+        for members, actions, counts in zip(process.joint, process.joint_actions, process.actions)
+    )
     return 2e-5 * joint * sum(len(node.steps) + 2 for node in nodes)

@@ -102,8 +102,7 @@ def _rloo(states, rows, parameters):
         return _expected(states, _intervals(rows))  # E over groups: the baseline is independent
     index, actions, rewards = _group(rows, parameters)
     others = len(rewards) - 1
-    return _sampled(states, index, actions,
-                    [Interval.of(r - (sum(rewards) - r) / others) for r in rewards])
+    return _sampled(states, index, actions, [Interval.of(r - (sum(rewards) - r) / others) for r in rewards])
 
 
 def _normalised(rewards, std, delta):
@@ -126,7 +125,7 @@ def _grpo(states, rows, parameters):
     delta = _parameter(parameters, "delta", 0)
     if parameters.get("group") is not None:
         index, actions, rewards = _group(rows, parameters)
-        advantages = [_normalised([r, *rewards[:i], *rewards[i + 1:]], std, delta) for i, r in enumerate(rewards)]
+        advantages = [_normalised([r, *rewards[:i], *rewards[i + 1 :]], std, delta) for i, r in enumerate(rewards)]
         return _sampled(states, index, actions, advantages)
     size = whole(parameters.get("group_size"), "parameter group_size", 2)
     if std == "none":
@@ -141,7 +140,7 @@ def _all_groups(state, items, size, std, delta):
         raise Malformed("advantages: a standard deviation needs exact rewards")
     values = sorted({low for low, _ in items})
     masses = [total(p for p, (low, _) in zip(state.pi, items) if low == v) for v in values]
-    result = {v: ZERO for v in values}
+    result = dict.fromkeys(values, ZERO)
     stack, groups = [((), UNIT, factorial(size - 1))], 0
     while stack:
         counts, weight, ways = stack.pop()
@@ -262,8 +261,11 @@ def _loss_and_norm(states, rows):
 
 
 def _repo_with(states, rows, beta, neutral=False):
-    return _expected(states, [[a - beta * x for a, x in zip(items, s.centred)]
-                              for s, items in zip(states, _intervals(rows))], neutral)
+    return _expected(
+        states,
+        [[a - beta * x for a, x in zip(items, s.centred)] for s, items in zip(states, _intervals(rows))],
+        neutral,
+    )
 
 
 def _repo(states, rows, parameters):
@@ -303,6 +305,17 @@ def _entropy_bonus(states, rows, parameters):
     return _repo_with(states, rows, Interval.of(_parameter(parameters, "coefficient")))
 
 
-_RULES = {"reinforce": _reinforce, "reinforce-sample": _reinforce_sample, "natural": _natural,
-          "rloo": _rloo, "grpo": _grpo, "ppo": _clipped, "dapo": _clipped, "gspo": _gspo,
-          "repo": _repo, "repo-d": _repo_d, "repo-r": _repo_r, "entropy-bonus": _entropy_bonus}
+_RULES = {
+    "reinforce": _reinforce,
+    "reinforce-sample": _reinforce_sample,
+    "natural": _natural,
+    "rloo": _rloo,
+    "grpo": _grpo,
+    "ppo": _clipped,
+    "dapo": _clipped,
+    "gspo": _gspo,
+    "repo": _repo,
+    "repo-d": _repo_d,
+    "repo-r": _repo_r,
+    "entropy-bonus": _entropy_bonus,
+}

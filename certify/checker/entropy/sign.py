@@ -36,8 +36,9 @@ class Path:
         """−Σ d(s) Cov_π(log π, u)."""
         if self.neutral:
             return ZERO
-        return -total(w * total(p * x * v for p, x, v in zip(pi, centred, spread))
-                      for w, pi, centred, spread in self.parts)
+        return -total(
+            w * total(p * x * v for p, x, v in zip(pi, centred, spread)) for w, pi, centred, spread in self.parts
+        )
 
     def at(self, eta):
         """(change, slope) at one η (an interval with equal ends up to rounding)."""
@@ -56,8 +57,9 @@ class Path:
         for w, pi, centred, spread in self.parts:
             q, _, mean_v = _tilt(pi, spread, eta)
             mean_x = total(p * y for p, y in zip(q, centred)) + eta * mean_v
-            result = result - w * total(p * (v - mean_v).square() * (y + eta * v - mean_x + one)
-                                        for p, v, y in zip(q, spread, centred))
+            result = result - w * total(
+                p * (v - mean_v).square() * (y + eta * v - mean_x + one) for p, v, y in zip(q, spread, centred)
+            )
         return result
 
 
@@ -80,8 +82,12 @@ def check_sign(certificate):
     sign = SIGNS[claim["sign"]]
     states = policy(field(certificate, "policy", dict, "certificate"), "policy")
     algorithm = field(certificate, "algorithm", str, "certificate")
-    rows, neutral = direction(states, algorithm, field(certificate, "advantages", dict, "certificate"),
-                              field(certificate, "parameters", dict, "certificate"))
+    rows, neutral = direction(
+        states,
+        algorithm,
+        field(certificate, "advantages", dict, "certificate"),
+        field(certificate, "parameters", dict, "certificate"),
+    )
     path = Path(states, rows, neutral)
     if claim.get("steps") is None:
         if not _has(path.first_order(), sign):

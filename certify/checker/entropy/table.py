@@ -214,22 +214,24 @@ def _check_decisions(item, magnitudes, signed):
     # RN(x) > 1 + ε iff x is above the midpoint of the last stored value <= 1 + ε and the next one
     last = bisect_right(magnitudes, 1 + high) - 1
     first = bisect_left(magnitudes, 1 - low)
-    above, stored_above = (_count_above(signed, m) for m in
-                           (1 + high, (magnitudes[last] + magnitudes[last + 1]) / 2))
-    below, stored_below = (_count_above(signed, m) for m in
-                           (1 - low, (magnitudes[first - 1] + magnitudes[first]) / 2))
+    above, stored_above = (_count_above(signed, m) for m in (1 + high, (magnitudes[last] + magnitudes[last + 1]) / 2))
+    below, stored_below = (_count_above(signed, m) for m in (1 - low, (magnitudes[first - 1] + magnitudes[first]) / 2))
     n = len(signed)
     expected = {
-        "above_exact": n - above, "lost_above": max(0, stored_above - above),
+        "above_exact": n - above,
+        "lost_above": max(0, stored_above - above),
         "gained_above": max(0, above - stored_above),
-        "below_exact": below, "lost_below": max(0, below - stored_below),
+        "below_exact": below,
+        "lost_below": max(0, below - stored_below),
         "gained_below": max(0, stored_below - below),
     }
     for key, value in expected.items():
         if whole(item.get(key), where) != value:
             raise Rejected(where, f"{key} is {value}")
-    changed = sorted(set(signed[min(above, stored_above):max(above, stored_above)])
-                     | set(signed[min(below, stored_below):max(below, stored_below)]))
+    changed = sorted(
+        set(signed[min(above, stored_above) : max(above, stored_above)])
+        | set(signed[min(below, stored_below) : max(below, stored_below)])
+    )
     if [number(d, where) for d in field(item, "changed", list, where)] != changed:
         raise Rejected(where, "the differences whose decision changes are others")
 

@@ -81,18 +81,29 @@ def _enclosed(layout: Layout, model: Model, boxes: Boxes, t: int, kept: list[int
     low = np.empty((d.joint_classes, table.shape[0] * table.shape[1], batch))
     high = np.empty_like(low)
     products = int(np.prod([block.vertices.shape[1] for block, _ in rest]))
-    width = max([d.joint_actions] + [-(-len(p) // d.joint_classes) * low.shape[1] * batch * 12
-                                     for p in layout.pairs[t].values()])
+    width = max(
+        [d.joint_actions]
+        + [-(-len(p) // d.joint_classes) * low.shape[1] * batch * 12 for p in layout.pairs[t].values()]
+    )
     size = max(1, CHUNK_BYTES // (8 * products * width))
     for k in range(0, d.joint_classes, size):
         rows = slice(k, min(k + size, d.joint_classes))
-        low[rows], high[rows] = _enclosed_rows(layout, model, boxes, t, table, len(kept), rows,
-                                               [(block, classes[rows]) for block, classes in rest])
+        low[rows], high[rows] = _enclosed_rows(
+            layout, model, boxes, t, table, len(kept), rows, [(block, classes[rows]) for block, classes in rest]
+        )
     return Interval(low, high)
 
 
-def _enclosed_rows(layout: Layout, model: Model, boxes: Boxes, t: int, table: np.ndarray, kept: int, rows: slice,
-                   rest: list[tuple[BlockBox, np.ndarray]]) -> Interval:
+def _enclosed_rows(
+    layout: Layout,
+    model: Model,
+    boxes: Boxes,
+    t: int,
+    table: np.ndarray,
+    kept: int,
+    rows: slice,
+    rest: list[tuple[BlockBox, np.ndarray]],
+) -> Interval:
     axes = range(1, 1 + kept)
     count = rows.stop - rows.start
     value = Ball(model.centre.mid[rows][:, table], model.centre.rad[rows][:, table])  # (rows, a, a', rest, beta)

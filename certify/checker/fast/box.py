@@ -58,8 +58,9 @@ class BlockBox:
         Sums of multiples of 2^-52 are exact up to 2, and beyond 2 rounding cannot bring them back.
         """
         one = _ones(self.actions)
-        return bool(np.count_nonzero(self.lower > self.upper) or self.lower.dot(one).max() > 1
-                    or self.upper.dot(one).min() < 1)
+        return bool(
+            np.count_nonzero(self.lower > self.upper) or self.lower.dot(one).max() > 1 or self.upper.dot(one).min() < 1
+        )
 
     def intersected(self, lower: np.ndarray, upper: np.ndarray) -> BlockBox:
         """The box cut with [lower, upper], then twice l_a = max(l_a, 1 - sum of the other u), u_a alike.
@@ -106,13 +107,14 @@ class BlockBox:
         if self.actions > MOST_ACTIONS:
             raise Failed(f"{self.actions} actions: more vertices than the fast engine enumerates")
         size = max(1, CORNERS // 2**self.actions)
-        found = [_vertices(self.lower[k:k + size], self.upper[k:k + size]) for k in range(0, len(self.lower), size)]
+        found = [_vertices(self.lower[k : k + size], self.upper[k : k + size]) for k in range(0, len(self.lower), size)]
         counts = np.concatenate([c for c, _ in found])
         if not counts.all():
             raise Failed("an empty box has no vertices")
         first = np.cumsum(counts) - counts
         return np.concatenate([v for _, v in found])[
-            first[:, None] + np.minimum(np.arange(counts.max())[None], counts[:, None] - 1)]
+            first[:, None] + np.minimum(np.arange(counts.max())[None], counts[:, None] - 1)
+        ]
 
     @cached_property
     def offsets(self) -> np.ndarray:

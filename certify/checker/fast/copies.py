@@ -32,8 +32,9 @@ class Copies:
         self._first: dict[tuple[int, int], str] = {}
         self._models: dict[tuple[str, int], tuple[tuple, np.ndarray, Model]] = {}
 
-    def not_shown(self, box: Boxes, agent: int, depth: int, betas: np.ndarray, ratio: np.ndarray,
-                  claimed: np.ndarray) -> np.ndarray:
+    def not_shown(
+        self, box: Boxes, agent: int, depth: int, betas: np.ndarray, ratio: np.ndarray, claimed: np.ndarray
+    ) -> np.ndarray:
         """Where F <= 0 is shown by no form of the rule, (classes, ordered pairs, betas), among the `claimed`
         (classes, ordered pairs); `ratio` is a lower bound of w_i M_ab."""
         key = (agent, depth)
@@ -64,34 +65,46 @@ class Copies:
         found = self._differences(box, agent, depth, betas)
         return self._bounds(found, box, (agent, depth), betas, ratio, form, everywhere)
 
-    def _bounds(self, found: Differences, box: Boxes, key: tuple[int, int], betas: np.ndarray, ratio: np.ndarray,
-                form: str, open_: np.ndarray) -> np.ndarray:
+    def _bounds(
+        self,
+        found: Differences,
+        box: Boxes,
+        key: tuple[int, int],
+        betas: np.ndarray,
+        ratio: np.ndarray,
+        form: str,
+        open_: np.ndarray,
+    ) -> np.ndarray:
         """`open_` (classes, ordered pairs): where the coupled form is of interest."""
         result = np.empty((*ratio.shape, found.above.shape[3]))
         later = self._later(box, *key, betas) if form == "coupled" else None
         for lines in self._chunks(*key):
             result[lines.classes] = upper_bounds(
-                self.layout, lines, found, box, ratio[lines.classes], form == "sharing", later, open_[lines.classes])
+                self.layout, lines, found, box, ratio[lines.classes], form == "sharing", later, open_[lines.classes]
+            )
         return result
 
     def _later(self, box: Boxes, agent: int, depth: int, betas: np.ndarray) -> Later:
         if (agent, depth) not in self._links:
             self._links[agent, depth] = Links(self.layout, depth, self._chance(agent, depth))
-        return Later(self.action_model(depth + 1, box, betas), self.value_model(depth + 1, box, betas),
-                     self._links[agent, depth])
+        return Later(
+            self.action_model(depth + 1, box, betas), self.value_model(depth + 1, box, betas), self._links[agent, depth]
+        )
 
     def action_model(self, t: int, box: Boxes, betas: np.ndarray) -> Model:
         """U at depth t over the boxes of the depths below it."""
         layout = self.layout
         if t == layout.horizon - 1:
             return self._remembered("U", t, (), betas, lambda: last_model(layout, betas))
-        return self._remembered("U", t, box[t + 1:], betas,
-                                lambda: action_model(layout, t, self.value_model(t + 1, box, betas), betas))
+        return self._remembered(
+            "U", t, box[t + 1 :], betas, lambda: action_model(layout, t, self.value_model(t + 1, box, betas), betas)
+        )
 
     def value_model(self, t: int, box: Boxes, betas: np.ndarray) -> Model:
         """V at depth t over the boxes of depth t and below."""
-        return self._remembered("V", t, box[t:], betas, lambda: value_model(
-            self.layout, t, self.action_model(t, box, betas), box))
+        return self._remembered(
+            "V", t, box[t:], betas, lambda: value_model(self.layout, t, self.action_model(t, box, betas), box)
+        )
 
     def _remembered(self, kind: str, t: int, key: Boxes, betas: np.ndarray, build) -> Model:
         """Steps change one block list at a time: models whose boxes are the very same objects are kept."""
@@ -123,8 +136,10 @@ class Copies:
             count = 1 + step_bytes(self.layout, agent, depth) // CHUNK_BYTES
             self._lines[agent, depth] = [
                 build_lines(self.layout, agent, depth, part)
-                for alike in (np.flatnonzero(one), np.flatnonzero(~one)) if len(alike)
-                for part in np.array_split(alike, min(count, len(alike)))]
+                for alike in (np.flatnonzero(one), np.flatnonzero(~one))
+                if len(alike)
+                for part in np.array_split(alike, min(count, len(alike)))
+            ]
         return self._lines[agent, depth]
 
 
@@ -134,8 +149,9 @@ def step_bytes(layout: Layout, agent: int, depth: int) -> int:
     products = math.prod(most_vertices(A) for j, A in enumerate(d.actions) if j != agent)
     ordered = d.actions[agent] * (d.actions[agent] - 1)
     later = {(j, u): layout.depths[u].actions[j] for j, u in layout.pairs[depth]}
-    slopes = max((len(pairs) * (most_vertices(later[key]) + later[key])
-                  for key, pairs in layout.pairs[depth].items()), default=0)
+    slopes = max(
+        (len(pairs) * (most_vertices(later[key]) + later[key]) for key, pairs in layout.pairs[depth].items()), default=0
+    )
     return 16 * slopes * products * ordered
 
 

@@ -89,12 +89,26 @@ def case_bytes(lines: Lines, boxes: Boxes, later: Later) -> int:
     """About the size of the largest temporary array of one case."""
     mine, theirs = (boxes[lines.depth + 1][j] for j in (lines.agent, 1 - lines.agent))
     betas = later.value.high.shape[1]
-    return 8 * int(np.diff(later.links.starts).max()) * theirs.vertices.shape[1] * betas * (
-        mine.vertices.shape[1] + mine.actions + 1)
+    return (
+        8
+        * int(np.diff(later.links.starts).max())
+        * theirs.vertices.shape[1]
+        * betas
+        * (mine.vertices.shape[1] + mine.actions + 1)
+    )
 
 
-def coupled_bounds(layout: Layout, lines: Lines, level: Level, cases: Cases, bare: np.ndarray, slopes: dict[Key, Ball],
-                   deeper: np.ndarray, boxes: Boxes, later: Later) -> np.ndarray:
+def coupled_bounds(
+    layout: Layout,
+    lines: Lines,
+    level: Level,
+    cases: Cases,
+    bare: np.ndarray,
+    slopes: dict[Key, Ball],
+    deeper: np.ndarray,
+    boxes: Boxes,
+    later: Later,
+) -> np.ndarray:
     """(cases, beta): upper bounds of a node's value at one vertex of the other's policy.
 
     bare : (nodes, rest, ordered pairs, beta), X without remainders.  slopes : (pairs, rest, ordered pairs, beta,
@@ -110,9 +124,12 @@ def coupled_bounds(layout: Layout, lines: Lines, level: Level, cases: Cases, bar
     # own blocks on which no e' puts weight keep their slope whole (it is 0 up to rounding)
     rest = sigma_plus(mine.slope.mid, mine.slope.rad, boxes[depth][agent], mine.klass)
     x = bare[cases.node, :, cases.pair]
-    parts = [np.einsum("cm,cmb->cb", cases.q, inflated(x, x.shape[1] + 4)), deeper,
-             _added(yours.case, last_max(np.moveaxis(against, 1, 2)), len(cases.node)),
-             _added(mine.case, np.where(whole, rest, 0.0), len(cases.node))]
+    parts = [
+        np.einsum("cm,cmb->cb", cases.q, inflated(x, x.shape[1] + 4)),
+        deeper,
+        _added(yours.case, last_max(np.moveaxis(against, 1, 2)), len(cases.node)),
+        _added(mine.case, np.where(whole, rest, 0.0), len(cases.node)),
+    ]
     # e' that rounding hides: their D is below 8 u, what they multiply at most the largest remainder
     hidden = np.maximum(np.abs(later.value.high), np.abs(later.value.low)).reshape(layout.copies, -1).max(1)
     copy = level.joint_class[cases.node] // (layout.depths[lines.depth].joint_classes // layout.copies)
@@ -134,8 +151,9 @@ def _rows(pairs: Pairs, slopes: Ball, cases: Cases) -> _Rows:
     return _Rows(case, pairs.klass[row], Ball(mid, rad * GROW))
 
 
-def _reached(layout: Layout, lines: Lines, level: Level, cases: Cases, mine: _Rows, yours: _Rows,
-             links: Links) -> _Reached:
+def _reached(
+    layout: Layout, lines: Lines, level: Level, cases: Cases, mine: _Rows, yours: _Rows, links: Links
+) -> _Reached:
     case, link = expand(links.starts, level.joint_class[cases.node])
     q, pair = cases.q[case], cases.pair[case]
     plus, minus = (np.einsum("rm,rm->r", q, part[link, :, pair]) for part in (links.plus, links.minus))
@@ -143,8 +161,7 @@ def _reached(layout: Layout, lines: Lines, level: Level, cases: Cases, mine: _Ro
     error = slop(q.shape[1] + 8) * (plus + minus) + 8 * UNIT
     target = links.target[link]
     classes = layout.depths[lines.depth + 1].classes[target]
-    own, theirs = (_positions(rows, case, classes[:, j])
-                   for rows, j in ((mine, lines.agent), (yours, 1 - lines.agent)))
+    own, theirs = (_positions(rows, case, classes[:, j]) for rows, j in ((mine, lines.agent), (yours, 1 - lines.agent)))
     return _Reached(case, target, plus - minus, error, own, theirs)
 
 
@@ -158,25 +175,34 @@ def _shares(mine: _Rows, reached: _Reached, value: Model) -> tuple[np.ndarray, n
     """(reached, beta): the part of its own block's slope that each e' takes, in proportion to abs(D) times the
     width of the remainder; and the own blocks (rows, beta) of which none takes a part."""
     strength = np.abs(reached.d)[:, None] * (value.high - value.low + SMALLEST_WIDTH)[reached.target]
-    adding = csr_array((np.ones(len(strength)), (reached.own, np.arange(len(strength)))),
-                       shape=(len(mine.case), len(strength)))
+    adding = csr_array(
+        (np.ones(len(strength)), (reached.own, np.arange(len(strength)))), shape=(len(mine.case), len(strength))
+    )
     total = adding @ strength
     return strength / np.where(total > 0, total, 1.0)[reached.own], ~(total > 0)
 
 
-def _answers(layout: Layout, agent: int, depth: int, boxes: Boxes, action: Model, reached: _Reached,
-             shares: np.ndarray, mine: _Rows) -> np.ndarray:
+def _answers(
+    layout: Layout,
+    agent: int,
+    depth: int,
+    boxes: Boxes,
+    action: Model,
+    reached: _Reached,
+    shares: np.ndarray,
+    mine: _Rows,
+) -> np.ndarray:
     """sigma+ of every own block's share and its part of the bilinear remainder: (reached, vertices p, beta)."""
     other = 1 - agent
     d, block = layout.depths[depth], boxes[depth][agent]
-    table = action.centre.mid[:, d.own[agent]]                        # (E', own, theirs, beta)
-    offsets = boxes[depth][other].offsets[d.classes[:, other]]        # (E', p, theirs)
+    table = action.centre.mid[:, d.own[agent]]  # (E', own, theirs, beta)
+    offsets = boxes[depth][other].offsets[d.classes[:, other]]  # (E', p, theirs)
     # abs(p - c) sums to at most 2
     error = 2 * (action.centre.rad.max(1) + slop(offsets.shape[2]) * np.abs(action.centre.mid).max(1))
     against = np.einsum("evj,eijb->evbi", offsets, table)[reached.target]
     size = last_max(np.abs(against))
     mid, rad = mine.slope.mid[reached.own], mine.slope.rad[reached.own]
-    slope = np.repeat((shares[..., None] * mid)[:, None], against.shape[1], axis=1)     # (reached, p, beta, own + 1)
+    slope = np.repeat((shares[..., None] * mid)[:, None], against.shape[1], axis=1)  # (reached, p, beta, own + 1)
     weight = np.abs(reached.d)[:, None, None]
     slope[..., :-1] += reached.d[:, None, None, None] * against
     # shares sum to 1 up to rounding: what is missing counts as an error of every one of them

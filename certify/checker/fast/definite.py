@@ -21,8 +21,9 @@ from certify.checker.reading.envelope import Failed
 Block = tuple[int, int]  # agent, depth
 
 
-def not_definite(layout: Layout, models: list[Model], boxes: Boxes, factors: list[list[Fraction]],
-                 own: bool) -> np.ndarray:
+def not_definite(
+    layout: Layout, models: list[Model], boxes: Boxes, factors: list[list[Fraction]], own: bool
+) -> np.ndarray:
     """Where diag(D) factor - C is not shown to be positive definite on tangent vectors for every policy in the
     box, (copies, betas).
 
@@ -30,7 +31,7 @@ def not_definite(layout: Layout, models: list[Model], boxes: Boxes, factors: lis
     """
     for t, depth in enumerate(boxes):
         for i, block in enumerate(depth):
-            if t > 0 and block.actions > 1 and block.lower.min() <= 0:   # only there log pi enters
+            if t > 0 and block.actions > 1 and block.lower.min() <= 0:  # only there log pi enters
                 raise Failed(f"agent {i} at depth {t} has a lower bound 0: the form is not bounded")
     blocks = [(i, t) for t, d in enumerate(layout.depths) for i in range(layout.agents) if d.actions[i] > 1]
     result = np.zeros((layout.copies, len(factors[0])), dtype=bool)
@@ -49,7 +50,7 @@ def not_definite(layout: Layout, models: list[Model], boxes: Boxes, factors: lis
             low, high = np.zeros((size, size)), np.zeros((size, size))
             for (one, two), parts in entries.items():
                 part, x, y = Interval(*(end[copy] for end in parts[number])), first[one], first[two]
-                at = np.s_[x:x + part.low.shape[0], y:y + part.low.shape[1]]
+                at = np.s_[x : x + part.low.shape[0], y : y + part.low.shape[1]]
                 low[at], high[at] = part
                 low[at[::-1]], high[at[::-1]] = part.low.T, part.high.T
             rounded = float(factor) - 2 * UNIT if factor != 1 else 1.0
@@ -100,9 +101,14 @@ def _diagonal(layout: Layout, i: int, t: int, reach: np.ndarray, block: BlockBox
     return _outward(layout.weights[i] * total[:, None] / block.upper, terms, upper=False).reshape(layout.copies, -1)
 
 
-def _couplings(layout: Layout, models: list[Model], boxes: Boxes, blocks: list[Block],
-               reach: tuple[list[np.ndarray], list[np.ndarray]],
-               own: bool) -> dict[tuple[Block, Block], list[Interval]]:
+def _couplings(
+    layout: Layout,
+    models: list[Model],
+    boxes: Boxes,
+    blocks: list[Block],
+    reach: tuple[list[np.ndarray], list[np.ndarray]],
+    own: bool,
+) -> dict[tuple[Block, Block], list[Interval]]:
     """Enclosures of the coefficients C between block lists, per beta dense matrices (copies, rows, columns)."""
     found: dict[tuple[Block, Block], list[Interval]] = {}
     for j, later in blocks:
@@ -110,8 +116,7 @@ def _couplings(layout: Layout, models: list[Model], boxes: Boxes, blocks: list[B
             weights = _tail_matrices(layout, models[later], boxes, j, later)
             for i, t in blocks:
                 if t < later and (i != j or own):
-                    ends = [_arrivals(layout, boxes, i, t, later, reach[upper][t], upper)
-                            for upper in (False, True)]
+                    ends = [_arrivals(layout, boxes, i, t, later, reach[upper][t], upper) for upper in (False, True)]
                     found[(i, t), (j, later)] = [_integrated(layout.copies, *ends, *w) for w in weights]
         for i, t in blocks:
             if t == later and i < j:
@@ -125,8 +130,9 @@ def _arrivals(layout: Layout, boxes: Boxes, i: int, t: int, later: int, reach: n
     own, _ = d.parts(i)
     data = reach[d.source] * d.discounted * _ends(boxes, t, d, upper, leave_out=i)[d.source, d.action]
     column = d.classes[d.source, i] * d.actions[i] + own[d.action]
-    found = csr_array((data, (d.target, column)), shape=(
-        layout.depths[t + 1].joint_classes, d.class_counts[i] * d.actions[i]))
+    found = csr_array(
+        (data, (d.target, column)), shape=(layout.depths[t + 1].joint_classes, d.class_counts[i] * d.actions[i])
+    )
     found.data = _outward(found.data, int(np.bincount(d.target).max()) + 2 * layout.agents, upper)
     for u in range(t + 1, later):
         steps = _steps(layout, boxes, u, upper)
@@ -149,8 +155,12 @@ def _tail_matrices(layout: Layout, model: Model, boxes: Boxes, j: int, t: int) -
         low = bounds.low[:, :, number] - logs.high[d.classes[:, j]]
         high = bounds.high[:, :, number] - logs.low[d.classes[:, j]]
         low, high = low - UNIT * np.abs(low), high + UNIT * np.abs(high)
-        found.append(tuple(csr_array((part.ravel(), (row, column.ravel())), shape=shape) for part in (
-            np.maximum(low, 0), np.minimum(low, 0), np.maximum(high, 0), np.minimum(high, 0))))
+        found.append(
+            tuple(
+                csr_array((part.ravel(), (row, column.ravel())), shape=shape)
+                for part in (np.maximum(low, 0), np.minimum(low, 0), np.maximum(high, 0), np.minimum(high, 0))
+            )
+        )
     return found
 
 
@@ -169,18 +179,24 @@ def _dense(copies: int, matrix: csr_array) -> np.ndarray:
     matrix = matrix.tocsr()
     rows, columns = (count // copies for count in matrix.shape)
     indices = matrix.indices % columns
-    return csr_array((matrix.data, indices, matrix.indptr), shape=(copies * rows, columns)).toarray().reshape(
-        copies, rows, columns)
+    return (
+        csr_array((matrix.data, indices, matrix.indptr), shape=(copies * rows, columns))
+        .toarray()
+        .reshape(copies, rows, columns)
+    )
 
 
-def _same_depth(layout: Layout, model: Model, boxes: Boxes, i: int, j: int, t: int,
-                reach: tuple[np.ndarray, np.ndarray]) -> list[Interval]:
+def _same_depth(
+    layout: Layout, model: Model, boxes: Boxes, i: int, j: int, t: int, reach: tuple[np.ndarray, np.ndarray]
+) -> list[Interval]:
     """C between the classes of agents i and j at one depth, per beta."""
     d = layout.depths[t]
     bounds = same_depth(layout, model, boxes, i, j, t)
     A, B = d.actions[i], d.actions[j]
-    row, column = np.broadcast_arrays((d.classes[:, i] * A)[:, None, None] + np.arange(A)[None, :, None],
-                                      (d.classes[:, j] * B)[:, None, None] + np.arange(B)[None, None, :])
+    row, column = np.broadcast_arrays(
+        (d.classes[:, i] * A)[:, None, None] + np.arange(A)[None, :, None],
+        (d.classes[:, j] * B)[:, None, None] + np.arange(B)[None, None, :],
+    )
     shape = (d.class_counts[i] * A, d.class_counts[j] * B)
     found = []
     for number in range(bounds.low.shape[2]):
@@ -188,6 +204,12 @@ def _same_depth(layout: Layout, model: Model, boxes: Boxes, i: int, j: int, t: i
         low, high = interval_times(reach[0][:, None], reach[1][:, None], part)
         terms = d.joint_classes // d.copies
         size = np.maximum(np.abs(low), np.abs(high)) * slop(terms) + TINY
-        found.append(Interval(*(_dense(d.copies, csr_array((end.ravel(), (row.ravel(), column.ravel())), shape=shape))
-                                for end in (low - size, high + size))))
+        found.append(
+            Interval(
+                *(
+                    _dense(d.copies, csr_array((end.ravel(), (row.ravel(), column.ravel())), shape=shape))
+                    for end in (low - size, high + size)
+                )
+            )
+        )
     return found

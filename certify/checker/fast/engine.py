@@ -72,8 +72,10 @@ class FastEngine:
 
     def initial_box(self) -> Boxes:
         """The whole policy space."""
-        return tuple(tuple(BlockBox.whole(count, actions) for count, actions in zip(d.class_counts, d.actions))
-                     for d in self._layout.depths)
+        return tuple(
+            tuple(BlockBox.whole(count, actions) for count, actions in zip(d.class_counts, d.actions))
+            for d in self._layout.depths
+        )
 
     def is_empty(self, box: Boxes) -> bool:
         """True only if some block's box holds no distribution."""
@@ -126,8 +128,9 @@ class FastEngine:
         why = self._why_not(StepClaim(box, betas, step, unit))
         return (True, None, self.cut(box, step, self.cuts([step], unit)[0])) if why is None else (False, why, box)
 
-    def definite(self, box: Boxes, betas: Betas, modulus: Fraction | None = None,
-                 own: bool = False) -> tuple[bool, str | None]:
+    def definite(
+        self, box: Boxes, betas: Betas, modulus: Fraction | None = None, own: bool = False
+    ) -> tuple[bool, str | None]:
         """Whether the form of 4.5 is positive definite on the box at every beta (section 6: modulus, own)."""
         why = self._why_not(DefiniteClaim(box, betas, modulus, own))
         return why is None, why
@@ -145,16 +148,16 @@ class FastEngine:
             if kind[0] is StepClaim:
                 slots = _slots(claims, numbers)
                 for k in range(0, len(slots), self._most):
-                    found += self._doubtful_steps(claims, _filled(slots[k:k + self._most]))
+                    found += self._doubtful_steps(claims, _filled(slots[k : k + self._most]))
             else:
                 for k in range(0, len(numbers), self._most):
-                    found += self._doubtful_forms(claims, _filled(numbers[k:k + self._most]))
+                    found += self._doubtful_forms(claims, _filled(numbers[k : k + self._most]))
         return list(set(found))
 
     def _doubtful_steps(self, claims: Sequence[Claim], slots: list[dict[int, int]]) -> list[int]:
         """Of claims about steps at one depth, a slot per copy (`_slots`)."""
         copies = [claims[next(iter(slot.values()))] for slot in slots]
-        below = _side_by_side([claim.box[claim.step.depth + 1:] for claim in copies])
+        below = _side_by_side([claim.box[claim.step.depth + 1 :] for claim in copies])
         found = []
         for agent in dict.fromkeys(agent for slot in slots for agent in slot):
             chosen = [claims[slot[agent]] if agent in slot else claim for slot, claim in zip(slots, copies)]
@@ -177,18 +180,23 @@ class FastEngine:
         try:
             if isinstance(claim, DefiniteClaim):
                 bad = self._forms_not_shown([claim])[0]
-                return f"the form is not certainly positive definite on the box at beta = {_first(bad, claim.betas)}" \
-                    if bad.any() else None
+                return (
+                    f"the form is not certainly positive definite on the box at beta = {_first(bad, claim.betas)}"
+                    if bad.any()
+                    else None
+                )
             i, t = claim.step.agent, claim.step.depth
-            bad = self._steps_not_shown([claim], i, claim.box[t + 1:])[0]
+            bad = self._steps_not_shown([claim], i, claim.box[t + 1 :])[0]
         except Failed as failed:
             return failed.why
         if not bad.any():
             return None
         k, pair = np.argwhere(bad)[0, :2]
         a, b = (x[pair] for x in ordered_pairs(self._process.actions[t][i]))
-        return (f"agent {i}, depth {t}, class {k}: log pi({a}) - log pi({b}) is not certainly within its bound "
-                f"at beta = {_first(bad[k, pair], claim.betas)}")
+        return (
+            f"agent {i}, depth {t}, class {k}: log pi({a}) - log pi({b}) is not certainly within its bound "
+            f"at beta = {_first(bad[k, pair], claim.betas)}"
+        )
 
     def _steps_not_shown(self, claims: list[StepClaim], agent: int, below: Boxes) -> np.ndarray:
         """(claims, classes, ordered pairs, betas) for the claims about the agent's steps at one depth, `below` the
@@ -202,7 +210,7 @@ class FastEngine:
         if not claimed.any():
             return np.zeros((*ratio.shape, betas.shape[1]), dtype=bool)
         ratio = np.where(claimed, ratio - 3 * UNIT * np.abs(ratio) - TINY, 0.0)
-        box = _side_by_side([claim.box[:t + 1] for claim in claims]) + below
+        box = _side_by_side([claim.box[: t + 1] for claim in claims]) + below
         bad = copies.not_shown(box, agent, t, betas, *(x.reshape(-1, x.shape[2]) for x in (ratio, claimed)))
         return bad.reshape(*ratio.shape, -1)
 
@@ -236,7 +244,7 @@ def _slots(claims: Sequence[StepClaim], numbers: list[int]) -> list[dict[int, in
     slots, taken = defaultdict(dict), defaultdict(int)
     for n in numbers:
         claim = claims[n]
-        agent, below = claim.step.agent, claim.box[claim.step.depth + 1:]
+        agent, below = claim.step.agent, claim.box[claim.step.depth + 1 :]
         key = (id(claim.betas), *(id(block) for depth in below for block in depth))
         slots[key, taken[key, agent]][agent] = n
         taken[key, agent] += 1
@@ -252,9 +260,15 @@ def _side_by_side(boxes: list[Boxes]) -> Boxes:
     """The box of as many copies."""
     if len(boxes) == 1:
         return boxes[0]
-    return tuple(tuple(BlockBox(np.concatenate([box[t][i].lower for box in boxes]),
-                                np.concatenate([box[t][i].upper for box in boxes]))
-                       for i in range(len(depth))) for t, depth in enumerate(boxes[0]))
+    return tuple(
+        tuple(
+            BlockBox(
+                np.concatenate([box[t][i].lower for box in boxes]), np.concatenate([box[t][i].upper for box in boxes])
+            )
+            for i in range(len(depth))
+        )
+        for t, depth in enumerate(boxes[0])
+    )
 
 
 def _even(rows: list[Sequence]) -> list[list]:
@@ -285,5 +299,5 @@ def _log_ratios(steps: list[Step], unit: int) -> np.ndarray:
 
 
 def _replaced(box: Boxes, depth: int, agent: int, block: BlockBox) -> Boxes:
-    at_depth = box[depth][:agent] + (block,) + box[depth][agent + 1:]
-    return box[:depth] + (at_depth,) + box[depth + 1:]
+    at_depth = box[depth][:agent] + (block,) + box[depth][agent + 1 :]
+    return box[:depth] + (at_depth,) + box[depth + 1 :]

@@ -63,8 +63,12 @@ class Depth:
         # own[i][a, rest]: the joint action in which agent i does a and the others do `rest`
         self.own = [np.moveaxis(joint, i, 0).reshape(self.actions[i], -1) for i in range(len(self.actions))]
         if t < process.horizon - 1:
-            edges = [(e, a, to, _positive(p)) for e, rows in enumerate(process.following[t])
-                     for a, row in enumerate(rows) for to, p in row]
+            edges = [
+                (e, a, to, _positive(p))
+                for e, rows in enumerate(process.following[t])
+                for a, row in enumerate(rows)
+                for to, p in row
+            ]
             columns = list(zip(*edges))
             self.source, self.action, self.target = (np.array(c, dtype=np.int64) for c in columns[:3])
             self.chance = np.array(columns[3])
@@ -89,7 +93,8 @@ class Depth:
             found.source = tiled(self.source, copies, self.joint_classes)
             found.target = tiled(self.target, copies, deeper)
             found.action, found.chance, found.discounted = (
-                np.tile(x, copies) for x in (self.action, self.chance, self.discounted))
+                np.tile(x, copies) for x in (self.action, self.chance, self.discounted)
+            )
         return found
 
     def parts(self, agent: int) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +145,7 @@ class Pairs:
 
     def total(self, owners: slice) -> csr_array:
         """The 0/1 matrix that adds up over the pairs of each owner in a range, from the pairs of that range."""
-        starts = self.starts[owners.start:owners.stop + 1]
+        starts = self.starts[owners.start : owners.stop + 1]
         starts = starts - starts[0]
         return csr_array((np.ones(starts[-1]), np.arange(starts[-1]), starts), shape=(len(starts) - 1, starts[-1]))
 
@@ -161,8 +166,10 @@ class Layout:
         self.weights = tuple(_positive(w) for w in process.weights)
         self.start = np.array([_positive(p) for p in process.start])
         self.depths = [Depth(process, t) for t in range(process.horizon)]
-        self.predecessor = [[np.array(list(line), dtype=np.int64).reshape(-1, 2) for line in at_depth]
-                            for at_depth in process.predecessor]
+        self.predecessor = [
+            [np.array(list(line), dtype=np.int64).reshape(-1, 2) for line in at_depth]
+            for at_depth in process.predecessor
+        ]
         self.copies = 1
         self._connect()
 
@@ -174,8 +181,10 @@ class Layout:
         deeper = [d.joint_classes for d in self.depths[1:]] + [0]
         found.depths = [d.repeated(copies, count) for d, count in zip(self.depths, deeper)]
         before = [(), *(d.class_counts for d in self.depths)]
-        found.predecessor = [[tiled(line, copies, np.array([count, 0])) for line, count in zip(at_depth, counts)]
-                             for at_depth, counts in zip(self.predecessor, before)]
+        found.predecessor = [
+            [tiled(line, copies, np.array([count, 0])) for line, count in zip(at_depth, counts)]
+            for at_depth, counts in zip(self.predecessor, before)
+        ]
         found._connect()
         return found
 
@@ -187,8 +196,12 @@ class Layout:
         for t in range(self.horizon - 1):
             d = self.depths[t]
             row = d.source * d.joint_actions + d.action
-            self.values.append(csr_array((d.discounted, (row, d.target)), shape=(
-                d.joint_classes * d.joint_actions, self.depths[t + 1].joint_classes)))
+            self.values.append(
+                csr_array(
+                    (d.discounted, (row, d.target)),
+                    shape=(d.joint_classes * d.joint_actions, self.depths[t + 1].joint_classes),
+                )
+            )
         for t in reversed(range(self.horizon - 1)):
             self._find_pairs(t)
 
@@ -207,4 +220,5 @@ class Layout:
                 self.pairs[t][j, u] = pairs
                 self.slopes[t][j, u] = csr_array(
                     (d.discounted[edge], (position * d.joint_actions + d.action[edge], member)),
-                    shape=(len(pairs) * d.joint_actions, len(below)))
+                    shape=(len(pairs) * d.joint_actions, len(below)),
+                )

@@ -111,8 +111,9 @@ def _connect(layout: Layout, agent: int, above: Level, below: Level, line: np.nd
     before_class[line] = before
     own, rest = d.parts(agent)
     others = d.own[agent].shape[1]
-    on_line = np.flatnonzero((d.classes[d.source, agent] == before_class[target_class, 0])
-                             & (own[d.action] == before_class[target_class, 1]))
+    on_line = np.flatnonzero(
+        (d.classes[d.source, agent] == before_class[target_class, 0]) & (own[d.action] == before_class[target_class, 1])
+    )
     on_line = on_line[np.argsort(target_class[on_line], kind="stable")]
     k, chosen = expand(starts_of(target_class[on_line], deeper.class_counts[agent]), line)
     edge = on_line[chosen]
@@ -124,8 +125,10 @@ def _connect(layout: Layout, agent: int, above: Level, below: Level, line: np.nd
     for key, pairs in below.pairs.items():
         step, member = expand(pairs.starts, target)
         above.pairs[key], position = Pairs.unique(source[step], pairs.klass[member], nodes)
-        above.up_slopes[key] = csr_array((chance[step], (position * others + action[step], member)),
-                                         shape=(len(above.pairs[key]) * others, len(pairs)))
+        above.up_slopes[key] = csr_array(
+            (chance[step], (position * others + action[step], member)),
+            shape=(len(above.pairs[key]) * others, len(pairs)),
+        )
 
 
 def _find(layout: Layout, agent: int, level: Level, k: np.ndarray, joint: np.ndarray) -> np.ndarray:
@@ -145,6 +148,7 @@ def _root(layout: Layout, agent: int, top: Level) -> Root:
     for key, pairs in top.pairs.items():
         if key[0] == agent:
             own_pairs[key], position = Pairs.unique(top.node_class[pairs.owner], pairs.klass, len(top.starts) - 1)
-            own[key] = csr_array((chance[pairs.owner], (position, np.arange(len(pairs)))),
-                                 shape=(len(own_pairs[key]), len(pairs)))
+            own[key] = csr_array(
+                (chance[pairs.owner], (position, np.arange(len(pairs)))), shape=(len(own_pairs[key]), len(pairs))
+            )
     return Root(chance, start, own_pairs, own)

@@ -80,7 +80,8 @@ def action_model(layout: Layout, t: int, value: Model, betas: np.ndarray) -> Mod
         slopes[key] = Ball(found.mid.reshape(*rows, *found.mid.shape[1:]), found.rad.reshape(*rows, -1))
     high, low = (
         sparse_times(matrix, end) + sign * (slop(terms) * sparse_times(matrix, np.abs(end)) * GROW + TINY)
-        for sign, end in ((1, value.high), (-1, value.low)))
+        for sign, end in ((1, value.high), (-1, value.low))
+    )
     return Model(Ball(centre, rad), slopes, low.reshape(shape), high.reshape(shape))
 
 
@@ -102,8 +103,10 @@ def value_model(layout: Layout, t: int, action: Model, boxes: Boxes) -> Model:
         value, size = value + part, size + np.abs(part)
         rad = rad + w * entropy.rad[k][:, None]
     rad = (rad + slop(n) * size) * GROW
-    parts = [_remainder(layout, t, action, boxes, rows, [mean.mid[rows] for mean in means])
-             for rows in _chunks(layout, t, box, batch)]
+    parts = [
+        _remainder(layout, t, action, boxes, rows, [mean.mid[rows] for mean in means])
+        for rows in _chunks(layout, t, box, batch)
+    ]
     low, high, *beyond = (np.concatenate(column) for column in zip(*parts))
     return Model(Ball(value, rad), slopes, low, high, tuple(zip(beyond[::2], beyond[1::2])))
 
@@ -130,8 +133,11 @@ def _with_entropy(means: Ball, block: BlockBox, classes: np.ndarray, w: float) -
     """(g, epsilon) of a block at e itself: g = mean - w log c, epsilon = w."""
     log_c = w * block.log_centre.mid[classes][:, None]
     g = means.mid - log_c
-    rad = (means.rad + w * block.log_centre.rad[classes].max(1)[:, None]
-           + 2 * UNIT * (np.abs(log_c) + np.abs(g) + w).max(2)) * GROW
+    rad = (
+        means.rad
+        + w * block.log_centre.rad[classes].max(1)[:, None]
+        + 2 * UNIT * (np.abs(log_c) + np.abs(g) + w).max(2)
+    ) * GROW
     return Ball(np.concatenate([g, np.full((*g.shape[:2], 1), w)], axis=2), rad)
 
 
@@ -147,8 +153,9 @@ def _chunks(layout: Layout, t: int, box: tuple[BlockBox, ...], batch: int) -> li
     return [slice(k, min(k + size, d.joint_classes)) for k in range(0, d.joint_classes, size)]
 
 
-def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice,
-               means: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+def _remainder(
+    layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice, means: list[np.ndarray]
+) -> tuple[np.ndarray, ...]:
     """low and high of V for a range of joint classes: extremes over products q of vertices; then `Model.beyond`
     of agent 0 and of agent 1, where there are two.  `means[i]` is the mean of U over the others' centres.
 
@@ -175,8 +182,9 @@ def _remainder(layout: Layout, t: int, action: Model, boxes: Boxes, rows: slice,
         up, down = sigma(moved, boxes[u][j], pairs.klass[part])
         total = pairs.total(rows)
         high, low = high + sparse_times(total, up), low + sparse_times(total, down)
-        widened = slope_error(2 * largest, 2 * (second_max(rad) + slop(terms) * largest), boxes[u][j],
-                              pairs.klass[part])
+        widened = slope_error(
+            2 * largest, 2 * (second_max(rad) + slop(terms) * largest), boxes[u][j], pairs.klass[part]
+        )
         widened = widened + slop(most_terms(total)) * (second_max(np.abs(up)) + second_max(np.abs(down)))
         error = error + sparse_times(total, widened)
     size = second_max(np.abs(high)) + second_max(np.abs(low)) + 2 * second_max(np.abs(base)) + error

@@ -59,8 +59,8 @@ def second_max(x: np.ndarray) -> np.ndarray:
     """
     while x.shape[1] > 1:
         half = x.shape[1] // 2
-        rest = x[:, 2 * half:]
-        x = np.maximum(x[:, :half], x[:, half:2 * half])
+        rest = x[:, 2 * half :]
+        x = np.maximum(x[:, :half], x[:, half : 2 * half])
         if rest.shape[1]:
             x[:, :1] = np.maximum(x[:, :1], rest)
     return x[:, 0]

@@ -20,7 +20,16 @@ from certify.checker.fast.layout import Layout, Pairs
 from certify.checker.fast.lines import Key, Level, Lines
 from certify.checker.fast.models import Boxes, Model, most_terms, sparse_times
 from certify.checker.fast.numbers import GROW, UNIT, Ball, inflated, last_max, second_max, slop
-from certify.checker.fast.support import corners, fill, sigma_above, sigma_plus, slope_error, times, vertex_products, widened
+from certify.checker.fast.support import (
+    corners,
+    fill,
+    sigma_above,
+    sigma_plus,
+    slope_error,
+    times,
+    vertex_products,
+    widened,
+)
 
 FEW_ACTIONS = 4  # for which trying all vertices is faster than sorting
 CASES_BYTES = 2**22  # of one temporary array of the coupled form
@@ -51,7 +60,8 @@ def chance_differences(layout: Layout, agent: int, t: int) -> list[tuple[csr_arr
     d = layout.depths[t]
     rest = d.own[agent].shape[1]
     rows = (np.arange(d.joint_classes)[:, None] * d.joint_actions + d.own[agent].reshape(-1)[None]).reshape(
-        d.joint_classes, d.actions[agent], rest)
+        d.joint_classes, d.actions[agent], rest
+    )
     found = []
     for a, b in zip(*ordered_pairs(d.actions[agent])):
         change = (layout.values[t][rows[:, a].ravel()] - layout.values[t][rows[:, b].ravel()]).tocsr()
@@ -59,8 +69,9 @@ def chance_differences(layout: Layout, agent: int, t: int) -> list[tuple[csr_arr
     return found
 
 
-def differences(layout: Layout, agent: int, t: int, action: Model, value: Model | None,
-                chances: list[tuple[csr_array, csr_array]]) -> Differences:
+def differences(
+    layout: Layout, agent: int, t: int, action: Model, value: Model | None, chances: list[tuple[csr_array, csr_array]]
+) -> Differences:
     """The differences that a step of `agent` at depth t needs; `value` is V at t + 1."""
     d = layout.depths[t]
     own = d.own[agent]
@@ -86,14 +97,23 @@ def differences(layout: Layout, agent: int, t: int, action: Model, value: Model 
     return Differences(above.transpose(0, 2, 1, 3), bare.transpose(0, 2, 1, 3), slopes)
 
 
-def upper_bounds(layout: Layout, lines: Lines, found: Differences, boxes: Boxes, ratio: np.ndarray,
-                 sharing: bool, later: Later | None = None, open_: np.ndarray | None = None) -> np.ndarray:
+def upper_bounds(
+    layout: Layout,
+    lines: Lines,
+    found: Differences,
+    boxes: Boxes,
+    ratio: np.ndarray,
+    sharing: bool,
+    later: Later | None = None,
+    open_: np.ndarray | None = None,
+) -> np.ndarray:
     """Upper bounds of F, (classes, pairs of actions, beta): all nodes below a single top sharing, or all
     separate.  `ratio` (classes, pairs) is a lower bound of w_i M_ab; `later` allows the coupled form, which is
     tried where `open_` (classes, pairs)."""
     level = lines.levels[-1]
-    x, bare = (_less(part[level.joint_class], ratio[level.node_class][:, None, :, None])
-               for part in (found.above, found.bare))
+    x, bare = (
+        _less(part[level.joint_class], ratio[level.node_class][:, None, :, None]) for part in (found.above, found.bare)
+    )
     slopes = {key: Ball(s.mid[level.order[key]], s.rad[level.order[key]]) for key, s in found.slopes.items()}
     for u in range(lines.depth, -1, -1):
         level = lines.levels[u]
@@ -115,8 +135,9 @@ def _less(x: np.ndarray, ratio: np.ndarray) -> np.ndarray:
     return x + 2 * UNIT * np.abs(x)
 
 
-def _carried(layout: Layout, agent: int, level: Level, value: np.ndarray,
-             slopes: dict[Key, Ball]) -> tuple[np.ndarray, dict[Key, Ball]]:
+def _carried(
+    layout: Layout, agent: int, level: Level, value: np.ndarray, slopes: dict[Key, Ball]
+) -> tuple[np.ndarray, dict[Key, Ball]]:
     """X and slopes of the nodes of a level from the values of the nodes one deeper."""
     rest = layout.depths[level.depth].own[agent].shape[1]
     x = sparse_times(level.up, inflated(value, most_terms(level.up)))
@@ -130,8 +151,16 @@ def _carried(layout: Layout, agent: int, level: Level, value: np.ndarray,
     return x.reshape(len(level.joint_class), rest, *value.shape[1:]), carried
 
 
-def _closed(layout: Layout, agent: int, level: Level, x: np.ndarray, slopes: dict[Key, Ball], boxes: Boxes,
-            share: bool, coupled: Callable | None = None) -> tuple[np.ndarray, dict[Key, Ball]]:
+def _closed(
+    layout: Layout,
+    agent: int,
+    level: Level,
+    x: np.ndarray,
+    slopes: dict[Key, Ball],
+    boxes: Boxes,
+    share: bool,
+    coupled: Callable | None = None,
+) -> tuple[np.ndarray, dict[Key, Ball]]:
     """The value of every node, maximised over the others' policies at it, and the slopes passed on.
 
     What cannot be met counts exactly 0: all errors are added to X, which the policies weigh.
@@ -153,8 +182,9 @@ def _closed(layout: Layout, agent: int, level: Level, x: np.ndarray, slopes: dic
             above = sigma_above(moved, block, pairs.klass)
             error = sparse_times(adding, slope_error(2 * last_max(np.abs(ball.mid)), rad, block, pairs.klass))
             x = x + error + times(c[:, None], error) * GROW
-            passed[key] = Ball(times(c[pairs.owner][:, None], ball.mid)[:, 0],
-                               times(c[pairs.owner][:, None], rad)[:, 0] * GROW)
+            passed[key] = Ball(
+                times(c[pairs.owner][:, None], ball.mid)[:, 0], times(c[pairs.owner][:, None], rad)[:, 0] * GROW
+            )
         else:
             above = sigma_plus(moved, times(q[pairs.owner], rad) * GROW, block, pairs.klass)
         added[key] = sparse_times(adding, inflated(above, most_terms(adding) + terms))
@@ -165,8 +195,18 @@ def _closed(layout: Layout, agent: int, level: Level, x: np.ndarray, slopes: dic
     return second_max(value), passed
 
 
-def _coupled(layout: Layout, lines: Lines, open_: np.ndarray, bare: np.ndarray, boxes: Boxes, later: Later,
-             value: np.ndarray, q: np.ndarray, slopes: dict[Key, Ball], deeper: np.ndarray) -> np.ndarray:
+def _coupled(
+    layout: Layout,
+    lines: Lines,
+    open_: np.ndarray,
+    bare: np.ndarray,
+    boxes: Boxes,
+    later: Later,
+    value: np.ndarray,
+    q: np.ndarray,
+    slopes: dict[Key, Ball],
+    deeper: np.ndarray,
+) -> np.ndarray:
     """Bounds at every vertex q, those of the coupled form where they are smaller, among the classes and pairs that
     are `open_`; at a single top only the sign counts."""
     level = lines.levels[-1]
@@ -180,7 +220,7 @@ def _coupled(layout: Layout, lines: Lines, open_: np.ndarray, bare: np.ndarray, 
         return value
     value = value.copy()
     size = max(1, CASES_BYTES // case_bytes(lines, boxes, later))
-    for part in (where[k:k + size] for k in range(0, len(where), size)):
+    for part in (where[k : k + size] for k in range(0, len(where), size)):
         node, vertex, pair = part.T
         cases = Cases(node, vertex, pair, q[node, vertex])
         found = coupled_bounds(layout, lines, level, cases, bare, slopes, deeper[node, vertex, pair], boxes, later)

@@ -9,7 +9,18 @@ import math
 import numpy as np
 
 from certify.checker.fast.box import BlockBox
-from certify.checker.fast.numbers import EXP_ERROR, LARGEST_EXPONENT, TINY, UNIT, Ball, exp, last_max, log, log_error, slop
+from certify.checker.fast.numbers import (
+    EXP_ERROR,
+    LARGEST_EXPONENT,
+    TINY,
+    UNIT,
+    Ball,
+    exp,
+    last_max,
+    log,
+    log_error,
+    slop,
+)
 from certify.checker.reading.envelope import Failed
 
 MOST_PRODUCTS = 2**24  # vertices times actions, of all agents at one joint class
@@ -99,8 +110,13 @@ def sigma_plus(slopes: np.ndarray, rad: np.ndarray, block: BlockBox, classes: np
         z = np.clip((g - top[..., None]) / safe[..., None], -LARGEST_EXPONENT, 0.0)
         total = np.einsum("...a,...a->...", centre, exp(z)) + ((A + 8) * UNIT + 2 * EXP_ERROR)
         logarithm = log(total)
-        free = (safe * (logarithm + log_error(logarithm)) + top - np.einsum("...a,...a->...", g, centre)
-                + 2 * rad + slop(A) * (3 * largest + safe * (np.abs(logarithm) + 1)))
+        free = (
+            safe * (logarithm + log_error(logarithm))
+            + top
+            - np.einsum("...a,...a->...", g, centre)
+            + 2 * rad
+            + slop(A) * (3 * largest + safe * (np.abs(logarithm) + 1))
+        )
         bound = np.where(positive, np.minimum(bound, free), bound)
     return bound
 

@@ -35,8 +35,10 @@ def check_crossplay(certificate):
     process = build_process(game, proof["clustering"])
     policies = _policies(proof, process, alpha)
     teams = _teams(claim["teams"], process, policies, alpha)
-    text = (f"game {game.name}, horizon {game.horizon}: at alpha = {alpha}, {len(policies)} stationary policies and {len(teams)} teams "
-            f"of their agents are enclosed; where one agent is replaced by another run's, {_sentence(teams, len(policies))}")
+    text = (
+        f"game {game.name}, horizon {game.horizon}: at alpha = {alpha}, {len(policies)} stationary policies and {len(teams)} teams "
+        f"of their agents are enclosed; where one agent is replaced by another run's, {_sentence(teams, len(policies))}"
+    )
     return text, len(policies) + len(teams)
 
 
@@ -65,8 +67,10 @@ def _teams(data, process, policies, alpha):
     for number, entry in enumerate(array(data, "claim.teams")):
         where = f"claim.teams[{number}]"
         record(entry, where, ("policies", "return", "J"))
-        team = tuple(integer(k, f"{where}.policies", 0, len(policies) - 1)
-                     for k in array(entry["policies"], f"{where}.policies", process.agents))
+        team = tuple(
+            integer(k, f"{where}.policies", 0, len(policies) - 1)
+            for k in array(entry["policies"], f"{where}.policies", process.agents)
+        )
         if team in found:
             raise Malformed(where, "a team that occurs twice")
         mixed = tuple([policies[team[i]][part][x] for x, (i, _, _) in enumerate(rows)] for part in range(2))
@@ -92,7 +96,7 @@ def _sentence(teams, count):
     """How return and J change where one agent of a self-play team is replaced."""
     parts = []
     for name in ("J", "return"):
-        changes = {change: 0 for change in _CHANGES}
+        changes = dict.fromkeys(_CHANGES, 0)
         for k in range(count):
             for team, values in teams.items():
                 own = teams.get((k,) * len(team))

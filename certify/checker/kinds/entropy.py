@@ -30,11 +30,19 @@ def check_entropy(certificate):
     try:
         claim, steps = CHECKS[kind](certificate)
     except Rejected as failure:
-        return {"valid": False, "claim": kind, "steps": 0,
-                "failed_step": {"step": failure.step, "reason": failure.reason}}
+        return {
+            "valid": False,
+            "claim": kind,
+            "steps": 0,
+            "failed_step": {"step": failure.step, "reason": failure.reason},
+        }
     except Unbounded as failure:
-        return {"valid": False, "claim": kind, "steps": 0,
-                "failed_step": {"step": "arithmetic", "reason": str(failure)}}
+        return {
+            "valid": False,
+            "claim": kind,
+            "steps": 0,
+            "failed_step": {"step": "arithmetic", "reason": str(failure)},
+        }
     except RecursionError:
         raise Malformed("certificate: nested too deeply") from None
     return {"valid": True, "claim": claim, "steps": steps, "failed_step": None}

@@ -163,7 +163,7 @@ class _Witness:
     def _link(self, game_data, game, data, image, box):
         """That the symmetry carries the first policy into the second box, so onto the second policy."""
         where = f"{self.where}.symmetry"
-        g, = read_generators([data], game_data, where)
+        (g,) = read_generators([data], game_data, where)
         moved = [[Interval(0, 0)] * len(row) for row in image]
         for (x, a), (y, b) in entry_images(self.process, game, g):
             moved[y][b] = image[x][a]

@@ -65,7 +65,9 @@ class _Check:
         """alpha* of the embedded threshold, once that is verified."""
         part = self.proof["threshold"]
         if not isinstance(part, dict) or any(key in part for key in (*_SHARED, "kind")):
-            raise Malformed("proof.threshold", f"not the rest of a threshold certificate, without {', '.join(_SHARED)}, kind")
+            raise Malformed(
+                "proof.threshold", f"not the rest of a threshold certificate, without {', '.join(_SHARED)}, kind"
+            )
         verdict = self.check_threshold({**{key: self.certificate[key] for key in _SHARED}, "kind": "threshold", **part})
         if not verdict.valid:
             raise Failed(f"the threshold does not verify: {verdict.failed_step}", step="threshold")
@@ -84,7 +86,9 @@ class _Check:
             low, high = _pair(data["beta"], f"{where}.beta")
             if not 0 <= low <= high:
                 raise Malformed(f"{where}.beta", "not two betas, the smaller first")
-            box, inverse = read_box({key: value for key, value in data.items() if key != "beta"}, self.process, unit_bits, where)
+            box, inverse = read_box(
+                {key: value for key, value in data.items() if key != "beta"}, self.process, unit_bits, where
+            )
             try:
                 image = verify_krawczyk(self.process, (low, high), box, inverse)
             except Failed as failure:
@@ -140,8 +144,11 @@ class _Check:
         for x, row in enumerate(found):
             for a, (entry, p) in enumerate(zip(array(table[x], f"{where}.policy[{x}]", len(row)), row)):
                 if not p.within(*_pair(entry, f"{where}.policy[{x}][{a}]")):
-                    raise Failed(f"row {x}, action {a}: the probability is not shown to lie in its enclosure",
-                                 step="enclosure", where=where)
+                    raise Failed(
+                        f"row {x}, action {a}: the probability is not shown to lie in its enclosure",
+                        step="enclosure",
+                        where=where,
+                    )
 
     def _values(self, policy, low, high):
         """J_alpha, return and entropy over the policies and temperatures."""
@@ -210,8 +217,11 @@ class _Check:
 
     def _sentence(self):
         at = f"alpha = {self.low}" if self.low == self.high else f"every alpha in [{self.low}, {self.high}]"
-        subject = ("the one stationary policy" if self.unique else
-                   "the stationary policy on the branch that continues the unique one without degenerating")
+        subject = (
+            "the one stationary policy"
+            if self.unique
+            else "the stationary policy on the branch that continues the unique one without degenerating"
+        )
         text = f"game {self.game.name}, horizon {self.game.horizon}: at {at}, {subject} lies in the boxes given"
         if self.claim["rate"] is not None:
             text += f", and the softmax flow approaches it at an exponential rate of at least {self.claim['rate']}"
@@ -232,7 +242,9 @@ def exact_return(process, table):
                 for p, action in zip(pi, a):
                     weight *= p[action]
                 if weight:
-                    after = sum((p * later[to] for to, p in process.following[t][e][number]), Fraction(0)) if later else 0
+                    after = (
+                        sum((p * later[to] for to, p in process.following[t][e][number]), Fraction(0)) if later else 0
+                    )
                     value += weight * (process.reward[t][e][number] + process.discount * after)
             values.append(value)
         later = values

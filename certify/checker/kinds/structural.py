@@ -168,7 +168,7 @@ def spectral_holds(game, alpha):
     payoffs = _one_step_payoffs(game)
     if game.agents != 2 or len(payoffs) != 1:
         raise Failed("this form is for two agents without observations", step="form")
-    (_, payoff), = payoffs.values()
+    ((_, payoff),) = payoffs.values()
     u = [[payoff[a, b] for b in game.actions[1][0]] for a in game.actions[0][0]]
     rows, columns = len(u), len(u[0])
     row_means = [sum(row) / columns for row in u]
@@ -176,8 +176,9 @@ def spectral_holds(game, alpha):
     mean = sum(row_means) / rows
     x = [[u[a][b] - row_means[a] - column_means[b] + mean for b in range(columns)] for a in range(rows)]
     level = 4 * alpha**2 * game.weights[0] * game.weights[1]
-    return semidefinite([[(level if a == b else 0) - sum(p * q for p, q in zip(x[a], x[b]))
-                          for b in range(rows)] for a in range(rows)])
+    return semidefinite(
+        [[(level if a == b else 0) - sum(p * q for p, q in zip(x[a], x[b])) for b in range(rows)] for a in range(rows)]
+    )
 
 
 def semidefinite(matrix):
@@ -198,8 +199,10 @@ def semidefinite(matrix):
 def read_vector(proof, lengths):
     """The positive vector of a proof: one list per agent, with the given lengths."""
     lists = array(proof["vector"], "proof.vector", len(lengths))
-    vector = [[rational(z, f"proof.vector[{i}]") for z in array(row, f"proof.vector[{i}]", length)]
-              for i, (row, length) in enumerate(zip(lists, lengths))]
+    vector = [
+        [rational(z, f"proof.vector[{i}]") for z in array(row, f"proof.vector[{i}]", length)]
+        for i, (row, length) in enumerate(zip(lists, lengths))
+    ]
     if any(z <= 0 for row in vector for z in row):
         raise Failed("an entry is not positive", step="vector")
     return vector

@@ -91,9 +91,11 @@ class Points:
             if self.owner[p] is not None and image[self.owner[p]] != self.owner[q]:
                 return False
         rows = set(self.rows)
-        return all((colour, tuple(image[s] for s in states),
-                    frozenset(tuple(image[p] for p in entry) for entry in per_agent)) in rows
-                   for colour, states, per_agent in self.rows)
+        return all(
+            (colour, tuple(image[s] for s in states), frozenset(tuple(image[p] for p in entry) for entry in per_agent))
+            in rows
+            for colour, states, per_agent in self.rows
+        )
 
     def refine(self, colourings):
         """Colour refinement of several colourings with one shared dictionary of colours.
@@ -143,8 +145,11 @@ class Points:
         if point is None:
             where = {colour: p for p, colour in enumerate(right)}
             return self.is_automorphism([where[colour] for colour in left])
-        return any(self.automorphism_between(single_out(left, point), single_out(right, q), budget)
-                   for q in range(len(right)) if right[q] == left[point])
+        return any(
+            self.automorphism_between(single_out(left, point), single_out(right, q), budget)
+            for q in range(len(right))
+            if right[q] == left[point]
+        )
 
 
 def first_open_point(colours):
@@ -215,8 +220,9 @@ def check_chain(points, base, generators, complete):
         fixing = [g for g in generators if all(g[p] == p for p in fixed)]
         orbit = orbit_of(point, fixing)
         if points.names[point][0] == "state":
-            if complete and any(colours.count(colours[p]) > 1 for p, name in enumerate(points.names)
-                                if name[0] != "state"):
+            if complete and any(
+                colours.count(colours[p]) > 1 for p, name in enumerate(points.names) if name[0] != "state"
+            ):
                 raise Rejected("base", "a state is fixed before all agents, actions and observations are")
             state_only_order *= len(orbit)
         else:
@@ -229,9 +235,12 @@ def check_chain(points, base, generators, complete):
                 if colours[q] != colours[point] or q in orbit or q in excluded:
                     continue
                 if points.automorphism_between(single_out(colours, point), single_out(colours, q), budget):
-                    raise Rejected("completeness", f"an automorphism that fixes the first {depth} base points and "
-                                                   f"moves {list(points.names[point])} to "
-                                                   f"{list(points.names[q])} is missing")
+                    raise Rejected(
+                        "completeness",
+                        f"an automorphism that fixes the first {depth} base points and "
+                        f"moves {list(points.names[point])} to "
+                        f"{list(points.names[q])} is missing",
+                    )
                 excluded |= orbit_of(q, fixing)
             colours = points.refine([single_out(colours, point)])[0]
     if complete and first_open_point(colours) is not None:
@@ -287,22 +296,31 @@ def check_symmetry(game, evidence):
         check_orbits(points, generators, evidence["orbits"])
         order, state_only_order = check_chain(points, base, generators, complete)
         if (str(order), str(state_only_order)) != (evidence["order"], evidence["state_only_order"]):
-            raise Rejected("order", f"the chain gives {order} and {state_only_order} on states only, not "
-                                    f"{evidence['order']} and {evidence['state_only_order']}")
+            raise Rejected(
+                "order",
+                f"the chain gives {order} and {state_only_order} on states only, not "
+                f"{evidence['order']} and {evidence['state_only_order']}",
+            )
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, ZeroDivisionError, RecursionError) as error:
         if isinstance(error, Malformed):
             raise
         raise Malformed(f"symmetry: {type(error).__name__}: {error}") from None
-    return {"order": order, "state_only_order": state_only_order, "complete": complete,
-            "steps": len(generators) + len(base) + 3}
+    return {
+        "order": order,
+        "state_only_order": state_only_order,
+        "complete": complete,
+        "steps": len(generators) + len(base) + 3,
+    }
 
 
 def claim_of(result):
     """The sentence that a successful check proves."""
     order = result["order"]
-    text = (f"the automorphism group of the game has order {order} on agents, actions and observations"
-            if result["complete"]
-            else f"the game has at least {order} automorphisms on agents, actions and observations")
+    text = (
+        f"the automorphism group of the game has order {order} on agents, actions and observations"
+        if result["complete"]
+        else f"the game has at least {order} automorphisms on agents, actions and observations"
+    )
     if result["state_only_order"] > 1:
         text += f", and {result['state_only_order']} automorphisms move states only"
     return text
@@ -311,7 +329,8 @@ def claim_of(result):
 def fixed_by(result):
     """What a unique stationary policy is, given a successful check: the end of a sentence."""
     return f"fixed by this group of order {result['order']}, which is " + (
-        "the whole automorphism group" if result["complete"] else "a part of the automorphism group")
+        "the whole automorphism group" if result["complete"] else "a part of the automorphism group"
+    )
 
 
 def check_symmetry_certificate(certificate):
@@ -326,7 +345,10 @@ def check_symmetry_certificate(certificate):
         game, evidence, claim = certificate["game"], certificate["symmetry"], certificate["claim"]
         stated = certificate["game_sha256"]
         if (certificate["format"], certificate["version"], certificate["kind"]) != (
-                "certify-certificate", 1, "symmetry"):
+            "certify-certificate",
+            1,
+            "symmetry",
+        ):
             raise Malformed('not a certificate of format "certify-certificate", version 1, kind "symmetry"')
         canonical = json.dumps(game, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     except (KeyError, TypeError, ValueError) as error:
@@ -341,6 +363,5 @@ def check_symmetry_certificate(certificate):
         if claim != {"order": str(result["order"]), "complete": result["complete"], "text": text}:
             raise Rejected("claim", "it is not what the evidence proves")
     except Rejected as error:
-        return {"valid": False, "claim": None, "steps": 0,
-                "failed_step": {"step": error.step, "reason": error.reason}}
+        return {"valid": False, "claim": None, "steps": 0, "failed_step": {"step": error.step, "reason": error.reason}}
     return {"valid": True, "claim": text, "steps": result["steps"] + 2, "failed_step": None}

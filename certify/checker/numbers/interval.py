@@ -23,9 +23,9 @@ from math import isqrt
 
 BITS = 256
 ONE = 1 << BITS
-_TERMS_LOG = 90       # 3^-181 < 2^-286
+_TERMS_LOG = 90  # 3^-181 < 2^-286
 _HALVINGS = 12
-_TERMS_EXP = 24       # (2^-12)^24 / 24! < 2^-360
+_TERMS_EXP = 24  # (2^-12)^24 / 24! < 2^-360
 
 
 class Unbounded(ArithmeticError):
@@ -40,7 +40,7 @@ class Interval:
     (True, False, 1)
     """
 
-    __slots__ = ("lo", "hi")
+    __slots__ = ("hi", "lo")
 
     def __init__(self, lo, hi):
         self.lo, self.hi = lo, hi
@@ -156,7 +156,7 @@ def _exp_point(n):
     two = log_two()
     k = n // two.lo
     r = Interval(n, n) - Interval(min(k * two.lo, k * two.hi), max(k * two.lo, k * two.hi))
-    if not (-ONE < r.lo and r.hi < ONE):
+    if not (r.lo > -ONE and r.hi < ONE):
         raise Unbounded("an exponent beyond the checker's range")
     s = Interval(r.lo >> _HALVINGS, -(-r.hi >> _HALVINGS))
     term, result = UNIT, UNIT

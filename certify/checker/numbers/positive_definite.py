@@ -33,10 +33,14 @@ def definite_on_tangents(blocks, diagonal, low, high):
     if any(d <= 0 for d in diagonal):
         return False
     # twice the midpoint and twice the radius, so that both are integers
-    middle = [[low[min(k, l)][max(k, l)] + high[min(k, l)][max(k, l)] if k != l else 0 for l in range(size)]
-              for k in range(size)]
-    radius = [[high[min(k, l)][max(k, l)] - low[min(k, l)][max(k, l)] if k != l else 0 for l in range(size)]
-              for k in range(size)]
+    middle = [
+        [low[min(k, l)][max(k, l)] + high[min(k, l)][max(k, l)] if k != l else 0 for l in range(size)]
+        for k in range(size)
+    ]
+    radius = [
+        [high[min(k, l)][max(k, l)] - low[min(k, l)][max(k, l)] if k != l else 0 for l in range(size)]
+        for k in range(size)
+    ]
     for y in _Guess(blocks, diagonal, middle, radius).vectors():
         matrix = [[-x for x in row] for row in middle]
         for k in range(size):
@@ -52,11 +56,13 @@ class _Guess:
 
     def __init__(self, blocks, diagonal, middle, radius):
         self.scale = [1 / sqrt(2 * _float(d)) for d in diagonal]
-        self.middle, self.radius = ([[_float(x) * s * r for x, r in zip(row, self.scale)]
-                                     for row, s in zip(matrix, self.scale)] for matrix in (middle, radius))
+        self.middle, self.radius = (
+            [[_float(x) * s * r for x, r in zip(row, self.scale)] for row, s in zip(matrix, self.scale)]
+            for matrix in (middle, radius)
+        )
         self.normals, start = [], 0  # of the tangent space, per block
         for count in blocks:
-            part = self.scale[start:start + count]
+            part = self.scale[start : start + count]
             norm = sqrt(dot(part, part))
             self.normals.append((start, [x / norm for x in part]))
             start += count
@@ -95,7 +101,7 @@ class _Guess:
     def _tangent(self, vector):
         vector = list(vector)
         for start, normal in self.normals:
-            part = dot(normal, vector[start:start + len(normal)])
+            part = dot(normal, vector[start : start + len(normal)])
             for k, x in enumerate(normal):
                 vector[start + k] -= part * x
         return vector
@@ -152,7 +158,7 @@ def positive_definite(matrix):
     rest = [0] * size
     for k in range(size):
         for l in range(k + 1):
-            x = (scaled[k][l] << 2 * bits - top) - dot(rows[k][:l + 1], rows[l])
+            x = (scaled[k][l] << 2 * bits - top) - dot(rows[k][: l + 1], rows[l])
             if k == l:
                 rest[k] = x
             else:

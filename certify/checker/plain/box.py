@@ -69,7 +69,7 @@ class Block:
             if rest > room[a] + (0 if free is None else width[free]):
                 return
             if a == self.actions:
-                found.add(q if free is None else q[:free] + (q[free] + rest,) + q[free + 1:])
+                found.add(q if free is None else q[:free] + (q[free] + rest,) + q[free + 1 :])
                 return
             fill(a + 1, q + (self.lower[a],), rest, free)
             if width[a] and width[a] <= rest:
@@ -186,10 +186,15 @@ class Box:
     @classmethod
     def whole(cls, process):
         """The whole policy space."""
-        return cls(tuple(
-            tuple((Block([ONE] if count == 1 else [0] * count, [ONE] * count),) * classes
-                  for count, classes in zip(process.actions[t], process.classes[t]))
-            for t in range(process.horizon)))
+        return cls(
+            tuple(
+                tuple(
+                    (Block([ONE] if count == 1 else [0] * count, [ONE] * count),) * classes
+                    for count, classes in zip(process.actions[t], process.classes[t])
+                )
+                for t in range(process.horizon)
+            )
+        )
 
     def block(self, name):
         agent, depth, k = name
@@ -197,8 +202,8 @@ class Box:
 
     def replaced(self, agent, depth, blocks):
         """The box with all blocks of one agent at one depth replaced."""
-        layer = self.layers[depth][:agent] + (tuple(blocks),) + self.layers[depth][agent + 1:]
-        return Box(self.layers[:depth] + (layer,) + self.layers[depth + 1:])
+        layer = self.layers[depth][:agent] + (tuple(blocks),) + self.layers[depth][agent + 1 :]
+        return Box(self.layers[:depth] + (layer,) + self.layers[depth + 1 :])
 
     @cached_property
     def empty(self):

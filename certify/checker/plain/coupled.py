@@ -51,8 +51,10 @@ class Coupled:
         for k, members in groups.items():
             slope = slopes.get((self.other, self.depth, k))
             block = self.box.block((self.other, self.depth, k))
-            total += max(self._against(number, block, slope, members, weights, shares, slopes)
-                         for number in range(len(block.vertices)))
+            total += max(
+                self._against(number, block, slope, members, weights, shares, slopes)
+                for number in range(len(block.vertices))
+            )
         return total
 
     def _shares(self, weights):
@@ -84,7 +86,10 @@ class Coupled:
                 bilinear = self._bilinear(to, away)
                 # s g + D W: W has scale 2 BITS, D the denominator and BITS; rounded down, less than 1 ulp
                 scale = self.denominator << 2 * BITS
-                mixed = [(shares[to] * g * (self.denominator << BITS) + weights[to] * w) // scale for g, w in zip(own, bilinear)]
+                mixed = [
+                    (shares[to] * g * (self.denominator << BITS) + weights[to] * w) // scale
+                    for g, w in zip(own, bilinear)
+                ]
                 total += self.box.block(name).sigma_plus([*mixed, shares[to] * e >> BITS]) + 1
         return total
 
@@ -93,7 +98,7 @@ class Coupled:
         values = [model.centre for model, _, _ in self.models.u(self.depth)[to]]
         count = len(away)
         if self.agent == 0:
-            return [dot(values[x:x + count], away) for x in range(0, len(values), count)]
+            return [dot(values[x : x + count], away) for x in range(0, len(values), count)]
         own = len(values) // count
         return [dot(values[x::own], away) for x in range(own)]
 

@@ -44,8 +44,13 @@ class _Form:
 
     def __init__(self, process, averages, models):
         self.process, self.averages, self.models, self.box = process, averages, models, models.box
-        names = [(i, t, k) for t in range(process.horizon) for i, count in enumerate(process.actions[t])
-                 if count > 1 for k in range(process.classes[t][i])]
+        names = [
+            (i, t, k)
+            for t in range(process.horizon)
+            for i, count in enumerate(process.actions[t])
+            if count > 1
+            for k in range(process.classes[t][i])
+        ]
         self.sizes = [process.actions[t][i] for i, t, _ in names]
         self.offsets = dict(zip(names, accumulate(self.sizes, initial=0)))
         self.reach = self._reach_weights()
@@ -163,8 +168,10 @@ class _Form:
             lows = [-w * log_up(x) // d for x in block.upper]
             highs = [ceil_div(-w * log_down(x), d) for x in block.lower]
             centred_interval(lows, highs, counts[j], 1)
-            result[j] = [((low + x) // counts[j], ceil_div(high + y, counts[j]))
-                         for (low, high), x, y in zip(table.enclosures(counts[j], others), lows, highs)]
+            result[j] = [
+                ((low + x) // counts[j], ceil_div(high + y, counts[j]))
+                for (low, high), x, y in zip(table.enclosures(counts[j], others), lows, highs)
+            ]
         return result
 
 
@@ -179,7 +186,8 @@ class _Table:
         values = [m.centre for m in models]
         lows, highs = [m.low + err for m, err, _ in entries], [m.high + err for m, _, err in entries]
         self.values, self.lows, self.highs, *self.columns = (
-            front(column, counts, agents) for column in (values, lows, highs, *columns))
+            front(column, counts, agents) for column in (values, lows, highs, *columns)
+        )
         self.size = len(values)
 
     def centre(self, count, stride):
@@ -198,8 +206,10 @@ class _Table:
         lower = [x + y for x, y in zip(self.values[part], self.lows[part])]
         upper = [x + y for x, y in zip(self.values[part], self.highs[part])]
         if not self.names:
-            return (-ceil_shift(multilinear_max([-x for x in lower], others), shift),
-                    ceil_shift(multilinear_max(upper, others), shift))
+            return (
+                -ceil_shift(multilinear_max([-x for x in lower], others), shift),
+                ceil_shift(multilinear_max(upper, others), shift),
+            )
         blocks = [(self.box.block(y), at) for y, at in self.names]
         below = above = None
         for _, (low, high, *moved) in vertex_products(others, [lower, upper, *(c[part] for c in self.columns)]):

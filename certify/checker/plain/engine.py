@@ -19,8 +19,10 @@ class StdlibEngine:
 
     def begin(self, process):
         self.process = process
-        self.averages = [[[common_denominator([(to, p * process.discount) for to, p in row]) for row in rows]
-                          for rows in layer] for layer in process.following]
+        self.averages = [
+            [[common_denominator([(to, p * process.discount) for to, p in row]) for row in rows] for rows in layer]
+            for layer in process.following
+        ]
         self._lines, self._models, self._modes = {}, {}, {}
 
     def initial_box(self):
@@ -106,8 +108,9 @@ class StdlibEngine:
                 line = self._line(step.agent, step.depth, k)
                 for (a, b), m in zip(todo, row):
                     if m is not None and not self._holds(check, line, a, b, weighted_bound(weight, m, unit)):
-                        raise Failed(f"class {k}: log pi({a}) - log pi({b}) <= {m} * 2^{unit} "
-                                     f"does not follow at beta = {beta}")
+                        raise Failed(
+                            f"class {k}: log pi({a}) - log pi({b}) <= {m} * 2^{unit} does not follow at beta = {beta}"
+                        )
 
     def _holds(self, check, line, a, b, bound):
         """Tries the mode that held last at this depth first."""

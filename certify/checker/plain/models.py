@@ -77,8 +77,10 @@ class Models:
         """U_t: per joint class and joint action a `Model` whose low and high hold the remainders of
         V_{t+1}, and (separately) the ends of the rounding errors made here: [e][a] -> (model, err_low, err_high)."""
         if t not in self._u:
-            self._u[t] = [[self._u_model(t, e, a) for a in range(len(self.process.joint_actions[t]))]
-                          for e in range(len(self.process.joint[t]))]
+            self._u[t] = [
+                [self._u_model(t, e, a) for a in range(len(self.process.joint_actions[t]))]
+                for e in range(len(self.process.joint[t]))
+            ]
         return self._u[t]
 
     def v(self, t):
@@ -151,9 +153,11 @@ class Models:
         counts = [len(block.vertices) for block in blocks]
         if isinstance(left, tuple):
             return tuple([(left[0] + low, left[1] + high)] * count for count in counts)
-        rows = [left[x:x + counts[1]] for x in range(0, len(left), counts[1])]
-        return tuple([(min(x for x, _ in pairs) + low, max(x for _, x in pairs) + high) for pairs in table]
-                     for table in (rows, zip(*rows)))
+        rows = [left[x : x + counts[1]] for x in range(0, len(left), counts[1])]
+        return tuple(
+            [(min(x for x, _ in pairs) + low, max(x for _, x in pairs) + high) for pairs in table]
+            for table in (rows, zip(*rows))
+        )
 
     def _remainder(self, blocks, values, gains, names, columns, middle, lows, highs):
         """(low, high) of the remainder of V: extremes over all vertices of the current blocks; and for each
@@ -188,8 +192,10 @@ class Models:
         constant = -contract_all([values], [b.centre for b in blocks])[0]
         constant += sum(dot(b.centre, gain) for b, gain in zip(blocks, gains)) << (n - 1) * BITS
         # sum_a q(a) table(a) - sum_i q_i·gain_i, written as one table since every q_i sums to 1
-        table = [x + y - sum(gain[k] for gain, k in zip(gains, a))
-                 for (x, y), a in zip(zip(values, highs), product(*(range(b.actions) for b in blocks)))]
+        table = [
+            x + y - sum(gain[k] for gain, k in zip(gains, a))
+            for (x, y), a in zip(zip(values, highs), product(*(range(b.actions) for b in blocks)))
+        ]
         return ceil_shift(multilinear_max(table, blocks) + constant, n * BITS) + n
 
 
@@ -210,8 +216,8 @@ def _others_average(values, centres, i):
     sizes = [len(c) for c in centres]
     table = front(values, sizes, [i])
     rest = len(table) // sizes[i]
-    rows = [table[a * rest:(a + 1) * rest] for a in range(sizes[i])]
-    return contract_all(rows, centres[:i] + centres[i + 1:]) if len(centres) > 1 else [row[0] for row in rows]
+    rows = [table[a * rest : (a + 1) * rest] for a in range(sizes[i])]
+    return contract_all(rows, centres[:i] + centres[i + 1 :]) if len(centres) > 1 else [row[0] for row in rows]
 
 
 def vertex_products(blocks, columns):
@@ -223,5 +229,3 @@ def vertex_products(blocks, columns):
     for vertex, deviation in zip(block.vertices, block.deviations):
         for rest, averaged in vertex_products(blocks[1:], contract(columns, vertex)):
             yield [deviation, *rest], averaged
-
-

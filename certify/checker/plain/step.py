@@ -39,8 +39,9 @@ class Line:
             previous, action = process.predecessor[t][agent][line[0]]
             line.insert(0, previous)
             actions.insert(0, action)
-        members = [[e for e, classes in enumerate(process.joint[u]) if classes[agent] == line[u]]
-                   for u in range(depth + 1)]
+        members = [
+            [e for e, classes in enumerate(process.joint[u]) if classes[agent] == line[u]] for u in range(depth + 1)
+        ]
         self.levels = []
         for u in range(depth + 1):
             if u == depth:
@@ -48,9 +49,18 @@ class Line:
                 break
             where = {e: number for number, e in enumerate(members[u + 1])}
             with_action = [row[actions[u]] for row in self._by_own_action(process, u)]
-            self.levels.append([Node(e, tuple(
-                common_denominator([(where[to], p) for to, p in process.following[u][e][a] if to in where])
-                for a in with_action)) for e in members[u]])
+            self.levels.append(
+                [
+                    Node(
+                        e,
+                        tuple(
+                            common_denominator([(where[to], p) for to, p in process.following[u][e][a] if to in where])
+                            for a in with_action
+                        ),
+                    )
+                    for e in members[u]
+                ]
+            )
         start = [process.start[e] for e in members[0]]
         denominator = lcm(*(p.denominator for p in start))
         self.start = denominator, [p.numerator * (denominator // p.denominator) for p in start]
@@ -62,7 +72,7 @@ class Line:
         others = [i for i in range(len(sizes)) if i != self.agent]
         table = front(list(range(len(process.joint_actions[t]))), sizes, others)
         own = sizes[self.agent]
-        return [table[j:j + own] for j in range(0, len(table), own)]
+        return [table[j : j + own] for j in range(0, len(table), own)]
 
 
 class StepCheck:
@@ -75,18 +85,23 @@ class StepCheck:
         """Whether F <= 0 for lambda = `bound` (fixed point, rounded down), with all nodes below a
         single top sharing slopes, or all of them separate."""
         t = line.depth
-        differences = [[self._difference(line, node, j, a, b, bound) for j in range(len(line.own))]
-                       for node in line.levels[t]]
+        differences = [
+            [self._difference(line, node, j, a, b, bound) for j in range(len(line.own))] for node in line.levels[t]
+        ]
         inputs = [[(x + rho, slopes) for x, rho, slopes in row] for row in differences]
         for u in range(t, -1, -1):
             top = u == 0 and line.single
             share = sharing and not top
             coupled = [None] * len(inputs)
             if u == t and not share and self.process.agents == 2 and t + 1 < self.process.horizon:
-                coupled = [(Coupled(self, line, node, a, b), [x for x, _, _ in row])
-                           for node, row in zip(line.levels[t], differences)]
-            outcomes = [self._node(line, u, node, terms, share, top, other)
-                        for node, terms, other in zip(line.levels[u], inputs, coupled)]
+                coupled = [
+                    (Coupled(self, line, node, a, b), [x for x, _, _ in row])
+                    for node, row in zip(line.levels[t], differences)
+                ]
+            outcomes = [
+                self._node(line, u, node, terms, share, top, other)
+                for node, terms, other in zip(line.levels[u], inputs, coupled)
+            ]
             if u:
                 inputs = [[_average(outcomes, row) for row in node.following] for node in line.levels[u - 1]]
         return self._root(line, outcomes) <= 0
@@ -145,7 +160,9 @@ class StepCheck:
             yield from _refined(crude, slopes)
             if coupled is not None:
                 form, bare = coupled
-                yield form.bound(blocks[0].vertices[number], bare, {y: slope for (y, _), (_, slope) in zip(names, slopes)})
+                yield form.bound(
+                    blocks[0].vertices[number], bare, {y: slope for (y, _), (_, slope) in zip(names, slopes)}
+                )
 
         return (_sign if top else _largest)(found, bounds), {}
 
@@ -155,8 +172,9 @@ class StepCheck:
         own, left = [], []
         for weight, (_, slopes) in zip(weights, outcomes):
             own.append((weight, {y: s for y, s in slopes.items() if y[0] == line.agent}))
-            left += average_slopes([(weight, {y: s for y, s in slopes.items() if y[0] != line.agent})],
-                                   denominator).items()
+            left += average_slopes(
+                [(weight, {y: s for y, s in slopes.items() if y[0] != line.agent})], denominator
+            ).items()
         left += average_slopes(own, denominator).items()
         total = ceil_div(sum(w * value for w, (value, _) in zip(weights, outcomes)), denominator)
         return total + sum(1 + self.box.block(y).sigma_plus(slope) for y, slope in left)

@@ -55,8 +55,9 @@ def read_file(path):
 
 def parse(data, where="certificate"):
     """The object that the bytes spell, refusing floats, NaN, duplicate keys and deep nesting."""
+
     def refuse_float(text):
-        raise Malformed(where, f"{text[:40]} is a floating-point number; numbers are strings \"p/q\" or integers")
+        raise Malformed(where, f'{text[:40]} is a floating-point number; numbers are strings "p/q" or integers')
 
     def unique(pairs):
         found = dict(pairs)
@@ -66,8 +67,9 @@ def parse(data, where="certificate"):
         return found
 
     try:
-        obj = json.loads(data.decode("utf-8"), parse_float=refuse_float, parse_constant=refuse_float,
-                         object_pairs_hook=unique)
+        obj = json.loads(
+            data.decode("utf-8"), parse_float=refuse_float, parse_constant=refuse_float, object_pairs_hook=unique
+        )
     except Malformed:
         raise
     except RecursionError:
@@ -106,7 +108,7 @@ def check_limits(obj, where="certificate"):
             if abs(item) > MAX_INTEGER:
                 raise Malformed(where, "an integer that is too large")
         else:
-            raise Malformed(where, f"a {type(item).__name__}; numbers are strings \"p/q\" or integers")
+            raise Malformed(where, f'a {type(item).__name__}; numbers are strings "p/q" or integers')
 
 
 def _plain(item):
@@ -120,7 +122,7 @@ def rational(value, where):
     """The exact number that "p" or "p/q" spells."""
     match = _RATIONAL.fullmatch(value) if isinstance(value, str) else None
     if match is None:
-        raise Malformed(where, f"{str(value)[:40]!r} is not a number \"p\" or \"p/q\"")
+        raise Malformed(where, f'{str(value)[:40]!r} is not a number "p" or "p/q"')
     if len(match[1]) > MAX_DIGITS or len(match[2] or "") > MAX_DIGITS:
         raise Malformed(where, f"a number of more than {MAX_DIGITS} digits")
     if match[2] is not None and int(match[2]) == 0:

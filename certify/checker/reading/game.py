@@ -11,8 +11,23 @@ from math import prod
 
 from certify.checker.reading.envelope import Malformed, array, integer, rational, record
 
-_FIELDS = ("format", "version", "name", "agents", "weights", "horizon", "discount", "states", "actions",
-           "observations", "available", "start", "transition", "emission", "reward")
+_FIELDS = (
+    "format",
+    "version",
+    "name",
+    "agents",
+    "weights",
+    "horizon",
+    "discount",
+    "states",
+    "actions",
+    "observations",
+    "available",
+    "start",
+    "transition",
+    "emission",
+    "reward",
+)
 MAX_HORIZON = 10_000
 MAX_JOINT_ACTIONS = 1_000_000
 MAX_PAIRS = 10_000_000  # of a reachable state and a joint action, all steps together
@@ -56,10 +71,13 @@ def read_game(data):
     if not agents or not states:
         raise Malformed("game", "no agents or no states")
     n = len(agents)
-    counts = [len(_names(names, f"game.actions[{i}]"))
-              for i, names in enumerate(array(data["actions"], "game.actions", n))]
-    seen = [len(_names(names, f"game.observations[{i}]"))
-            for i, names in enumerate(array(data["observations"], "game.observations", n))]
+    counts = [
+        len(_names(names, f"game.actions[{i}]")) for i, names in enumerate(array(data["actions"], "game.actions", n))
+    ]
+    seen = [
+        len(_names(names, f"game.observations[{i}]"))
+        for i, names in enumerate(array(data["observations"], "game.observations", n))
+    ]
     horizon = integer(data["horizon"], "game.horizon", 1, MAX_HORIZON)
     discount = rational(data["discount"], "game.discount")
     if not 0 < discount <= 1:
@@ -90,11 +108,18 @@ def read_game(data):
     if len({(s, o) for s, o, _ in start}) != len(start):
         raise Malformed("game.start", "one target twice")
     game = Game(
-        data["name"], n, len(states), horizon, discount, weights,
-        _action_sets(data["available"], counts, horizon), start,
+        data["name"],
+        n,
+        len(states),
+        horizon,
+        discount,
+        weights,
+        _action_sets(data["available"], counts, horizon),
+        start,
         _table(data["transition"], "game.transition", state, action, state),
         _table(data["emission"], "game.emission", action, state, observation),
-        _rewards(data["reward"], state, action))
+        _rewards(data["reward"], state, action),
+    )
     _check_rows(game)
     return game
 
@@ -116,8 +141,10 @@ def _action_sets(data, counts, horizon):
         sets = []
         for i, steps in enumerate(array(data, "game.available", len(counts))):
             where = f"game.available[{i}]"
-            rows = [tuple(integer(a, where, 0, counts[i] - 1) for a in array(step, where))
-                    for step in array(steps, where, horizon)]
+            rows = [
+                tuple(integer(a, where, 0, counts[i] - 1) for a in array(step, where))
+                for step in array(steps, where, horizon)
+            ]
             if any(not row or list(row) != sorted(set(row)) for row in rows):
                 raise Malformed(where, "not nonempty ascending lists")
             sets.append(tuple(rows))
@@ -171,8 +198,11 @@ def reachable_states(game):
             raise Malformed("game", f"more than {MAX_PAIRS} pairs of a state and a joint action")
         if t + 1 == game.horizon:
             break
-        reached.append(frozenset(s2 for a in game.joint_actions(t) for s in reached[t]
-                                 for s2, _ in game.transition.get((s, a), ())))
+        reached.append(
+            frozenset(
+                s2 for a in game.joint_actions(t) for s in reached[t] for s2, _ in game.transition.get((s, a), ())
+            )
+        )
     return reached
 
 

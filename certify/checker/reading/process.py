@@ -69,12 +69,30 @@ def build_process(game, clustering=True):
         classes.append(tuple(max(c) + 1 for c in cluster))
         joint.append(tuple(members))
         global_actions = game.joint_actions(t)
-        reward.append(tuple(tuple(sum((p * game.reward.get((s, a), 0) for s, p in belief), Fraction(0))
-                                  for a in global_actions) for belief in beliefs))
+        reward.append(
+            tuple(
+                tuple(sum((p * game.reward.get((s, a), 0) for s, p in belief), Fraction(0)) for a in global_actions)
+                for belief in beliefs
+            )
+        )
         if t + 1 < game.horizon:
             layer = _next_layer(game, global_actions, numbered[t], members, beliefs, weights)
-    return Process(game.name, n, game.horizon, game.discount, game.weights, actions, numbered, tuple(classes),
-                   tuple(joint), tuple(start), tuple(reward), tuple(following), tuple(predecessor), tuple(children))
+    return Process(
+        game.name,
+        n,
+        game.horizon,
+        game.discount,
+        game.weights,
+        actions,
+        numbered,
+        tuple(classes),
+        tuple(joint),
+        tuple(start),
+        tuple(reward),
+        tuple(following),
+        tuple(predecessor),
+        tuple(children),
+    )
 
 
 class _Layer:
@@ -107,7 +125,7 @@ def _first_layer(game):
         joint_children.append((child, total, belief))
         number = numbers.setdefault(belief, len(numbers))
         for i in range(n):
-            weights[i][child[i]].append((0, child[:i] + child[i + 1:], number, total))
+            weights[i][child[i]].append((0, child[:i] + child[i + 1 :], number, total))
     return _Layer([[(0, 0, o) for o in row] for row in children], joint_children, None, weights)
 
 
@@ -165,13 +183,13 @@ def _child_weights(n, numbered, members, beliefs, class_weights, children, index
             for (path, others), weight in known.items():
                 e = others[:i] + (k,) + others[i:]
                 for a, local in enumerate(numbered):
-                    further = local[:i] + local[i + 1:]
+                    further = local[:i] + local[i + 1 :]
                     # the path so far, the others' classes at it, and what they do there
                     there = paths.setdefault((i, path, others, further), len(paths))
                     for o, p, after in step(belief_at[e], a):
                         child = tuple(index[j][e[j], local[j], o[j]] for j in range(n))
                         number = numbers.setdefault(after, len(numbers))
-                        weights[i][child[i]].append((there, child[:i] + child[i + 1:], number, weight * p))
+                        weights[i][child[i]].append((there, child[:i] + child[i + 1 :], number, weight * p))
                         entries += 1
                 if entries > MAX_WEIGHTS:
                     raise Failed("the weights of the histories are more than this checker holds", part="game")
@@ -195,7 +213,7 @@ def _merge(layer, n, clustering):
 
 def _aggregate(weights, cluster, i):
     """Weights with the other agents' children replaced by their current classes."""
-    others = cluster[:i] + cluster[i + 1:]
+    others = cluster[:i] + cluster[i + 1 :]
     found = {}
     for path, children, belief, weight in weights:
         key = (path, tuple(c[x] for c, x in zip(others, children)), belief)
@@ -216,8 +234,12 @@ def _class_weights(layer, cluster, n):
         first = []
         for x, k in enumerate(cluster[i]):
             if k == len(first):
-                first.append({(path, others): weight for (path, others, _), weight
-                              in _aggregate(layer.weights[i][x], cluster, i).items()})
+                first.append(
+                    {
+                        (path, others): weight
+                        for (path, others, _), weight in _aggregate(layer.weights[i][x], cluster, i).items()
+                    }
+                )
         result.append(first)
     return result
 

@@ -10,7 +10,9 @@ from certify.checker.numbers.interval import BITS, ONE, UNIT, ZERO, Interval, Un
 
 def rows_of(process):
     """(agent, depth, class) of every row, in the order of a certificate."""
-    return [(i, t, k) for i in range(process.agents) for t in range(process.horizon) for k in range(process.classes[t][i])]
+    return [
+        (i, t, k) for i in range(process.agents) for t in range(process.horizon) for k in range(process.classes[t][i])
+    ]
 
 
 def policy_over(ratios):
@@ -94,8 +96,10 @@ class Equations:
         self.u = [None] * process.horizon
         later = None
         for t in reversed(range(process.horizon)):
-            self.u[t] = [[self._u(t, e, a, later) for a in range(len(process.joint_actions[t]))]
-                         for e in range(len(process.joint[t]))]
+            self.u[t] = [
+                [self._u(t, e, a, later) for a in range(len(process.joint_actions[t]))]
+                for e in range(len(process.joint[t]))
+            ]
             later = [self._v(t, e) for e in range(len(process.joint[t]))]
         self.later = later
 
@@ -143,7 +147,7 @@ class Equations:
         """The mean of `values` (per joint action of `members`) over their policies, member after member."""
         for x in reversed(members):
             count = len(self.pi[x])
-            values = [mean_over(self.pi[x], values[k:k + count]) for k in range(0, len(values), count)]
+            values = [mean_over(self.pi[x], values[k : k + count]) for k in range(0, len(values), count)]
         return values[0]
 
     def _gains(self, t, members, values, left_out, i):
@@ -176,7 +180,10 @@ class Equations:
                 value, slopes = self._difference(i, t, weights, a, self.reference[x])
                 right[x, a] = scaled(value, 1 / self.process.weights[i])
                 if self.slopes:
-                    row = [ZERO - scaled(slopes.get(c, ZERO), 1 / self.process.weights[i]) for c in range(len(self.coordinates))]
+                    row = [
+                        ZERO - scaled(slopes.get(c, ZERO), 1 / self.process.weights[i])
+                        for c in range(len(self.coordinates))
+                    ]
                     own = self.number[x, a]
                     row[own] = UNIT + row[own]
                     jacobian.append(row)
@@ -247,7 +254,7 @@ class Equations:
             if joint[i] != a:
                 differences.append(None)
                 continue
-            first, second = table[where[joint]], table[where[joint[:i] + (r,) + joint[i + 1:]]]
+            first, second = table[where[joint]], table[where[joint[:i] + (r,) + joint[i + 1 :]]]
             differences.append(first[0] - second[0])
             if self.slopes:
                 weight = self.others_weight(members, joint, (i,))
@@ -257,5 +264,5 @@ class Equations:
             for j, y in enumerate(members):
                 if j != i:
                     self._own_slopes(slopes, y, self._gains(t, members, differences, (i, j), j))
-        others = members[:i] + members[i + 1:]
+        others = members[:i] + members[i + 1 :]
         return self._mean(others, [d for d in differences if d is not None]), slopes

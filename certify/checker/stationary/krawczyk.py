@@ -36,8 +36,10 @@ class RatioBox:
     def intervals(self, spread=1):
         """Per row and action the `Interval` of z; `spread` 0 gives the centre."""
         shift = BITS - self.unit_bits
-        return [[Interval((m - spread * r) << shift, (m + spread * r) << shift) for m, r in zip(*row)]
-                for row in zip(self.centre, self.radius)]
+        return [
+            [Interval((m - spread * r) << shift, (m + spread * r) << shift) for m, r in zip(*row)]
+            for row in zip(self.centre, self.radius)
+        ]
 
 
 def read_box(data, process, unit_bits, where):
@@ -60,8 +62,10 @@ def read_box(data, process, unit_bits, where):
     size = sum(len(row) - 1 for row in centre)
     if size > MAX_COORDINATES:
         raise Failed(f"{size} log-ratios, more than the {MAX_COORDINATES} of this checker", part=where)
-    inverse = [[integer(x, f"{where}.inverse", -_LARGEST, _LARGEST) for x in array(row, f"{where}.inverse", size)]
-               for row in array(data["inverse"], f"{where}.inverse", size)]
+    inverse = [
+        [integer(x, f"{where}.inverse", -_LARGEST, _LARGEST) for x in array(row, f"{where}.inverse", size)]
+        for row in array(data["inverse"], f"{where}.inverse", size)
+    ]
     return box, inverse
 
 

@@ -77,7 +77,9 @@ def tangent_form(process, policy, beta, rate):
     matrix = {}
     for x, (i, t, _) in enumerate(rows):
         weight = scaled(form.reach[x], process.weights[i])
-        block = [[p * ((UNIT if a == b else ZERO) - q) * weight for b, q in enumerate(pi[x])] for a, p in enumerate(pi[x])]
+        block = [
+            [p * ((UNIT if a == b else ZERO) - q) * weight for b, q in enumerate(pi[x])] for a, p in enumerate(pi[x])
+        ]
         for a in range(len(block)):
             block[a][a] = block[a][a] - Interval.of(beta * rate)
         matrix[x, x] = block
@@ -110,6 +112,7 @@ def _tangent(block):
 
 def _sandwich(p, block, q):
     """S_p block S_q, with S_p v = p (v - sum p v)."""
+
     def centred(vector, weights):
         mean = total(w * v for w, v in zip(weights, vector))
         return [w * (v - mean) for w, v in zip(weights, vector)]

@@ -69,8 +69,10 @@ class _Reader(PreambleReader):
             found = range(count)
         elif len(tokens) == 1 and n > 1:
             if not (tokens[0].isascii() and tokens[0].isdigit()) or len(tokens[0]) > 9 or int(tokens[0]) >= count:
-                raise self.error(f"{tokens[0]!r} is no joint {what}",
-                                 f"give one {what} per agent, `*`, or a number from 0 to {count - 1}")
+                raise self.error(
+                    f"{tokens[0]!r} is no joint {what}",
+                    f"give one {what} per agent, `*`, or a number from 0 to {count - 1}",
+                )
             found = (int(tokens[0]),)
         elif len(tokens) != n:
             raise self.error(f"{len(tokens)} {what}s in {field.strip()!r}", f"give one for each of the {n} agents")
@@ -113,7 +115,7 @@ class _Reader(PreambleReader):
 
     def _probabilities(self, key: str, fields: list[str]) -> None:
         """One `T: ja : s : s' : p` or `O: ja : s' : jo : p`, or its row or matrix form."""
-        if not 1 <= len(fields) <= 4 or len(fields) == 3 and fields[2].strip() not in ("uniform", "identity"):
+        if not 1 <= len(fields) <= 4 or (len(fields) == 3 and fields[2].strip() not in ("uniform", "identity")):
             last = "s'" if key == "T" else "jo"
             raise self.error(f"`{key}:` with {len(fields)} fields", f"write `{key}: ja : s : {last} : number`")
         actions = self._joint(fields[0], self.actions, "action")
@@ -139,8 +141,9 @@ class _Reader(PreambleReader):
         states = self._state(fields[1]) if len(fields) == 2 else range(len(self.states))
         self._rows(key, actions, states, width, whole=len(fields) == 1, shorthand=shorthand)
 
-    def _rows(self, key: str, actions: Sequence[int], states: Sequence[int], width: int, *, whole: bool,
-              shorthand: str | None) -> None:
+    def _rows(
+        self, key: str, actions: Sequence[int], states: Sequence[int], width: int, *, whole: bool, shorthand: str | None
+    ) -> None:
         """Rows of numbers, `uniform` or `identity`; a single row serves all of `states`."""
         begun = self.line
         if shorthand is None:
@@ -158,7 +161,7 @@ class _Reader(PreambleReader):
             rows = ({s: Fraction(1)} for s in states)
         else:
             values = self.block(width * (len(states) if whole else 1), self.probability, f"this `{key}:`")
-            cut = [values[k:k + width] for k in range(0, len(values), width)]
+            cut = [values[k : k + width] for k in range(0, len(values), width)]
             rows = itertools.cycle([{k: p for k, p in enumerate(row) if p} for row in cut])
         table = self.transition if key == "T" else self.emission
         for s, row in zip(states, rows, strict=False):
@@ -182,8 +185,9 @@ class _Reader(PreambleReader):
             rows = [following] if following is not None else list(range(len(self.states)))
             self.spend(len(rows) * outcomes)
             values = self.block(len(rows) * outcomes, self.number, "this `R:`")
-            entries = [(s2, o, self.sign * values[k * outcomes + o])
-                       for k, s2 in enumerate(rows) for o in range(outcomes)]
+            entries = [
+                (s2, o, self.sign * values[k * outcomes + o]) for k, s2 in enumerate(rows) for o in range(outcomes)
+            ]
         self.spend(len(actions) * len(entries))
         for a in actions:
             for s2, o, value in entries:
@@ -204,17 +208,33 @@ class _Reader(PreambleReader):
         reward = {}
         for s in range(len(self.states)):
             for a in n_actions:
-                r = self.rewards.expected(a, s, self.transition.get((s, a), {}),
-                                          lambda s2, a=a: self.emission.get((s2, a), {}))
+                r = self.rewards.expected(
+                    a, s, self.transition.get((s, a), {}), lambda s2, a=a: self.emission.get((s2, a), {})
+                )
                 if r:
                     reward[s, joint_a[a]] = r
-        return check_game(Game(
-            name=name, agents=self.agents, states=self.states, actions=self.actions, observations=self.observations,
-            start=tuple((s, (), p) for s, p in self.start.items()),
-            transition={(s, joint_a[a]): tuple(sorted(row.items())) for (s, a), row in self.transition.items() if row},
-            emission={(joint_a[a], s): tuple((joint_o[o], p) for o, p in sorted(row.items()))
-                      for (s, a), row in self.emission.items() if row},
-            reward=reward, horizon=horizon, discount=self.discount, source=self.where))
+        return check_game(
+            Game(
+                name=name,
+                agents=self.agents,
+                states=self.states,
+                actions=self.actions,
+                observations=self.observations,
+                start=tuple((s, (), p) for s, p in self.start.items()),
+                transition={
+                    (s, joint_a[a]): tuple(sorted(row.items())) for (s, a), row in self.transition.items() if row
+                },
+                emission={
+                    (joint_a[a], s): tuple((joint_o[o], p) for o, p in sorted(row.items()))
+                    for (s, a), row in self.emission.items()
+                    if row
+                },
+                reward=reward,
+                horizon=horizon,
+                discount=self.discount,
+                source=self.where,
+            )
+        )
 
     def _check_rows(self) -> None:
         """Rows that play can reach sum to 1; a row never written is left to `check_game`, because

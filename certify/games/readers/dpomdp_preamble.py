@@ -77,8 +77,9 @@ class PreambleReader:
         while len(values) < count:
             content = self.next_line()
             if content is None or ":" in content:
-                raise self.error(f"{what} has {len(values)} of {count} numbers", "write the missing ones below it",
-                                 begun)
+                raise self.error(
+                    f"{what} has {len(values)} of {count} numbers", "write the missing ones below it", begun
+                )
             values += [read(token) for token in content.split()]
         if len(values) > count:
             raise self.error(f"{what} has {len(values)} numbers, not {count}", "remove those too many")
@@ -98,8 +99,10 @@ class PreambleReader:
     def spend(self, entries: int) -> None:
         self._written += entries
         if self._written > LARGEST_TABLE:
-            raise self.error(f"tables of {self._written} entries and more",
-                             f"this reader holds {LARGEST_TABLE}; use fewer wildcards or a smaller game")
+            raise self.error(
+                f"tables of {self._written} entries and more",
+                f"this reader holds {LARGEST_TABLE}; use fewer wildcards or a smaller game",
+            )
 
     # -- preamble
 
@@ -108,8 +111,9 @@ class PreambleReader:
         for position, keyword in enumerate(PREAMBLE):
             content = self.next_line()
             if content is None:
-                raise InputError(self.where, f"no `{keyword}:` line" if position else "an empty file",
-                                 f"begin with {names}")
+                raise InputError(
+                    self.where, f"no `{keyword}:` line" if position else "an empty file", f"begin with {names}"
+                )
             head, colon, rest = content.partition(":")
             head = " ".join(head.split())
             if not colon or head.split()[:1] != [keyword] or (head != keyword and keyword != "start"):
@@ -132,8 +136,10 @@ class PreambleReader:
             if count < 1:
                 raise self.error(f"{count} {what}", "give at least one")
             if count > LARGEST_LIST:
-                raise self.error(f"{tokens[0]} {what}, more than fit into memory as exact tables",
-                                 f"this reader takes up to {LARGEST_LIST}")
+                raise self.error(
+                    f"{tokens[0]} {what}, more than fit into memory as exact tables",
+                    f"this reader takes up to {LARGEST_LIST}",
+                )
             return agent_names(count) if what == "agents" else tuple(map(str, range(count)))
         for token in tokens:
             if not _NAME.match(token):
@@ -165,8 +171,12 @@ class PreambleReader:
         if index is None and token.isascii() and token.isdigit() and len(token) < 10:
             index = int(token)
         if index is None or index >= len(self.states):
-            raise self.error(f"unknown state {token!r}", "declare it in `states:`" if not token.isdigit()
-                             else f"states are numbered from 0 to {len(self.states) - 1}")
+            raise self.error(
+                f"unknown state {token!r}",
+                "declare it in `states:`"
+                if not token.isdigit()
+                else f"states are numbered from 0 to {len(self.states) - 1}",
+            )
         return index
 
     def _read_start(self, rest: str) -> None:
@@ -189,8 +199,9 @@ class PreambleReader:
     def _start_distribution(self, rest: str) -> None:
         begun, count = self.line, len(self.states)
         if not rest and (rest := self.next_line() or "").partition(":")[1]:
-            raise self.error("`start:` without a distribution", "write `uniform` or one number per state below it",
-                             begun)
+            raise self.error(
+                "`start:` without a distribution", "write `uniform` or one number per state below it", begun
+            )
         if rest == "uniform":
             self.start = {s: Fraction(1, count) for s in range(count)}
             return
@@ -219,8 +230,10 @@ class PreambleReader:
         self.actions = self._per_agent("actions")
         self.joint_actions = list(itertools.product(*(range(len(names)) for names in self.actions)))
         if (size := len(self.joint_actions) * len(self.states)) > LARGEST_TABLE:
-            raise self.error(f"{len(self.states)} states times {len(self.joint_actions)} joint actions",
-                             f"this reader holds tables of {LARGEST_TABLE} rows, not {size}")
+            raise self.error(
+                f"{len(self.states)} states times {len(self.joint_actions)} joint actions",
+                f"this reader holds tables of {LARGEST_TABLE} rows, not {size}",
+            )
 
     def _read_observations(self, rest: str) -> None:
         if rest:

@@ -38,11 +38,13 @@ class RewardPatterns:
         self._value[key] = (self._count, value)
         self._masks[tuple(k == ANY for k in key)] = None
 
-    def _last(self, masks: Iterable[tuple[bool, ...]], a: int, s: int, s2: int, o: int,
-              best: tuple[int, Fraction]) -> tuple[int, Fraction]:
+    def _last(
+        self, masks: Iterable[tuple[bool, ...]], a: int, s: int, s2: int, o: int, best: tuple[int, Fraction]
+    ) -> tuple[int, Fraction]:
         for any_a, any_s, any_s2, any_o in masks:
-            found = self._value.get((ANY if any_a else a, ANY if any_s else s,
-                                     ANY if any_s2 else s2, ANY if any_o else o))
+            found = self._value.get(
+                (ANY if any_a else a, ANY if any_s else s, ANY if any_s2 else s2, ANY if any_o else o)
+            )
             if found is not None and found[0] > best[0]:
                 best = found
         return best

@@ -64,8 +64,11 @@ def _tree(text: str, where: str) -> ast.Expression:
     try:
         return ast.parse(text, mode="eval")
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        raise InputError(where, f"{text!r} is not an expression",
-                         "write it like (1 - eps)/2; Python's reserved words name no parameter") from None
+        raise InputError(
+            where,
+            f"{text!r} is not an expression",
+            "write it like (1 - eps)/2; Python's reserved words name no parameter",
+        ) from None
 
 
 class _Evaluator:
@@ -95,10 +98,15 @@ class _Evaluator:
     def power(self, node: ast.BinOp) -> Number:
         exponent = node.right
         nested = any(isinstance(part, ast.BinOp) and isinstance(part.op, ast.Pow) for part in ast.walk(node.left))
-        if nested or not isinstance(exponent, ast.Constant) or type(exponent.value) is not int \
-                or exponent.value > LARGEST_EXPONENT:
-            raise InputError(self.where, f"a power in {self.text!r}",
-                             f"use whole exponents up to {LARGEST_EXPONENT}, not nested")
+        if (
+            nested
+            or not isinstance(exponent, ast.Constant)
+            or type(exponent.value) is not int
+            or exponent.value > LARGEST_EXPONENT
+        ):
+            raise InputError(
+                self.where, f"a power in {self.text!r}", f"use whole exponents up to {LARGEST_EXPONENT}, not nested"
+            )
         return self.value(node.left) ** exponent.value
 
     def exact(self, value: Fraction) -> Number:

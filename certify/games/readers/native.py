@@ -25,8 +25,12 @@ from certify.games.readers.schema import validate
 from certify.games.readers.textfile import parse_json, read_text
 
 
-def read_native(document: Mapping[str, Any], where: str, horizon: int | None = None,
-                values: Mapping[str, Fraction | int | str] | None = None) -> Game:
+def read_native(
+    document: Mapping[str, Any],
+    where: str,
+    horizon: int | None = None,
+    values: Mapping[str, Fraction | int | str] | None = None,
+) -> Game:
     """The checked game of a native document; `values` gives numbers to its parameters.
 
     `horizon` is for Dec-POMDPs; without it the document's own is taken.  Raises `InputError`
@@ -39,14 +43,18 @@ def read_native(document: Mapping[str, Any], where: str, horizon: int | None = N
     constraints = document.get("parameters", {})
     if constraints and not values:
         names = ", ".join(constraints)
-        raise InputError(where, f"a game with parameters ({names})",
-                         "give their values, or load it by load_parametric for a symmetry proof")
+        raise InputError(
+            where,
+            f"a game with parameters ({names})",
+            "give their values, or load it by load_parametric for a symmetry proof",
+        )
     given = parameter_values(list(constraints), values or {}, where)
     for name, texts in constraints.items():
         for k, text in enumerate(texts):
             if not all(constraint(text, given, f"{where}, $.parameters.{name}[{k}]")):
-                raise InputError(f"{where}, $.parameters.{name}[{k}]", f"the values break the constraint {text!r}",
-                                 "give others")
+                raise InputError(
+                    f"{where}, $.parameters.{name}[{k}]", f"the values break the constraint {text!r}", "give others"
+                )
 
     def number(text: int | str, at: str) -> Fraction:
         return evaluate(str(text), given, at) if given else parse_rational(text, at)
@@ -78,9 +86,13 @@ def read_parametric(document: Mapping[str, Any], where: str, horizon: int | None
     validate(document, where)
     declared = document.get("parameters", {})
     symbols = {name: sympy.Symbol(name, real=True) for name in declared}
-    relations = [relation for name, texts in declared.items() for k, text in enumerate(texts)
-                 for relation in constraint(text, symbols, f"{where}, $.parameters.{name}[{k}]")]
-    if any(relation == False for relation in relations):  # noqa: E712  (sympy's false is no bool)
+    relations = [
+        relation
+        for name, texts in declared.items()
+        for k, text in enumerate(texts)
+        for relation in constraint(text, symbols, f"{where}, $.parameters.{name}[{k}]")
+    ]
+    if any(relation == False for relation in relations):
         raise InputError(f"{where}, $.parameters", "a constraint that no value meets", "correct it")
 
     def number(text: int | str, at: str) -> sympy.Expr:
@@ -90,5 +102,8 @@ def read_parametric(document: Mapping[str, Any], where: str, horizon: int | None
         return sympy.cancel(value)
 
     tables = NativeTables(document, where, number).tables(horizon)
-    return check_parametric(ParametricGame(**tables, parameters=tuple(symbols.values()),
-                                           constraints=tuple(r for r in relations if r != True)))  # noqa: E712
+    return check_parametric(
+        ParametricGame(
+            **tables, parameters=tuple(symbols.values()), constraints=tuple(r for r in relations if r != True)
+        )
+    )

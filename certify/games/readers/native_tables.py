@@ -37,19 +37,28 @@ class NativeTables:
             if horizon is None:
                 raise InputError(self.where, "no horizon", 'pass --horizon N, or give "horizon" in the file')
         elif horizon not in (None, 1):
-            raise InputError(self.where, f"horizon {horizon}, but this game has exactly 1 step",
-                             "leave --horizon out or give 1")
+            raise InputError(
+                self.where, f"horizon {horizon}, but this game has exactly 1 step", "leave --horizon out or give 1"
+            )
         tables = {"one-shot": self.one_shot, "bayesian": self.bayesian, "dec-pomdp": self.dec_pomdp}[kind]()
         n = len(tables["agents"])
         for key in ("actions", "observations"):
             if len(tables[key]) != n:
                 raise self.fail(f"$.{key}", f"{len(tables[key])} entries for {n} agents", "give one per agent")
-        weights = tuple(parse_rational(w, f"{self.where}, $.weights[{k}]")
-                        for k, w in enumerate(self.document.get("weights", ())))
+        weights = tuple(
+            parse_rational(w, f"{self.where}, $.weights[{k}]") for k, w in enumerate(self.document.get("weights", ()))
+        )
         if "weights" in self.document and len(weights) != n:
             raise self.fail("$.weights", f"{len(weights)} entries for {n} agents", "give one per agent")
-        return {"transition": {}, "emission": {}, **tables, "weights": weights, "horizon": horizon or 1,
-                "name": self.document.get("name", Path(self.where).stem), "source": self.where}
+        return {
+            "transition": {},
+            "emission": {},
+            **tables,
+            "weights": weights,
+            "horizon": horizon or 1,
+            "name": self.document.get("name", Path(self.where).stem),
+            "source": self.where,
+        }
 
     # -- one-shot and Bayesian games
 
@@ -71,8 +80,9 @@ class NativeTables:
                 entries[index] = self.number(node, path)
                 return
             if not isinstance(node, list) or len(node) != shape[len(index)]:
-                raise self.fail(path, "a list of another length or no list",
-                                f"give {shape[len(index)]} entries, as in the first")
+                raise self.fail(
+                    path, "a list of another length or no list", f"give {shape[len(index)]} entries, as in the first"
+                )
             for k, child in enumerate(node):
                 visit(child, (*index, k))
 
@@ -118,8 +128,9 @@ class NativeTables:
             "actions": self.action_names(full[n:]),
             "observations": types,
             "start": tuple((s, profile, prior[profile]) for profile, s in number_of.items()),
-            "reward": {(number_of[index[:n]], index[n:]): r for index, r in payoff.items()
-                       if r != 0 and index[:n] in number_of},
+            "reward": {
+                (number_of[index[:n]], index[n:]): r for index, r in payoff.items() if r != 0 and index[:n] in number_of
+            },
         }
 
     # -- Dec-POMDPs by names
@@ -134,23 +145,35 @@ class NativeTables:
             if len(lists) != len(self.agents):
                 raise self.fail(f"$.{key}", f"{len(lists)} lists for {len(self.agents)} agents", "give one per agent")
         start = tuple(
-            (self.one(entry["state"], self.states, f"$.start[{k}].state"),
-             self.joint_observation(entry.get("observations", []), f"$.start[{k}].observations"),
-             self.number(entry["probability"], f"$.start[{k}].probability"))
-            for k, entry in enumerate(document["start"]))
+            (
+                self.one(entry["state"], self.states, f"$.start[{k}].state"),
+                self.joint_observation(entry.get("observations", []), f"$.start[{k}].observations"),
+                self.number(entry["probability"], f"$.start[{k}].probability"),
+            )
+            for k, entry in enumerate(document["start"])
+        )
         transition, emission, reward = {}, {}, {}
         for k, entry in enumerate(document["transition"]):
             row = self.distribution(
-                [((self.one(to, self.states, f"$.transition[{k}].next")), p, f"$.transition[{k}].next.{to}")
-                 for to, p in entry["next"].items()])
+                [
+                    ((self.one(to, self.states, f"$.transition[{k}].next")), p, f"$.transition[{k}].next.{to}")
+                    for to, p in entry["next"].items()
+                ]
+            )
             for s, a in self.matches(entry, f"$.transition[{k}]"):
                 transition[s, a] = row
         for k, entry in enumerate(document["emission"]):
             path = f"$.emission[{k}]"
             row = self.distribution(
-                [(self.joint_observation(outcome["observations"], f"{path}.outcomes[{m}].observations"),
-                  outcome["probability"], f"{path}.outcomes[{m}].probability")
-                 for m, outcome in enumerate(entry["outcomes"])])
+                [
+                    (
+                        self.joint_observation(outcome["observations"], f"{path}.outcomes[{m}].observations"),
+                        outcome["probability"],
+                        f"{path}.outcomes[{m}].probability",
+                    )
+                    for m, outcome in enumerate(entry["outcomes"])
+                ]
+            )
             for s, a in self.matches(entry, path):
                 emission[a, s] = row
         for k, entry in enumerate(document["reward"]):
@@ -158,9 +181,13 @@ class NativeTables:
             for s, a in self.matches(entry, f"$.reward[{k}]"):
                 reward[s, a] = value
         return {
-            "agents": self.agents, "states": self.states, "actions": self.actions, "observations": self.observations,
+            "agents": self.agents,
+            "states": self.states,
+            "actions": self.actions,
+            "observations": self.observations,
             "start": tuple(entry for entry in start if entry[2] != 0),
-            "transition": transition, "emission": emission,
+            "transition": transition,
+            "emission": emission,
             "reward": {key: r for key, r in reward.items() if r != 0},
             "discount": parse_rational(document.get("discount", 1), f"{self.where}, $.discount"),
             "available": self.available(),
@@ -179,11 +206,15 @@ class NativeTables:
     def matches(self, entry: Mapping[str, Any], path: str) -> list[tuple[int, tuple[int, ...]]]:
         """The (state, joint action) pairs of an entry, `*` standing for all."""
         if len(entry["actions"]) != len(self.agents):
-            raise self.fail(f"{path}.actions", f"{len(entry['actions'])} actions",
-                            f"give one for each of the {len(self.agents)} agents")
+            raise self.fail(
+                f"{path}.actions",
+                f"{len(entry['actions'])} actions",
+                f"give one for each of the {len(self.agents)} agents",
+            )
         actions = [self.some(name, self.actions[i], f"{path}.actions[{i}]") for i, name in enumerate(entry["actions"])]
-        return list(itertools.product(self.some(entry["state"], self.states, f"{path}.state"),
-                                      itertools.product(*actions)))
+        return list(
+            itertools.product(self.some(entry["state"], self.states, f"{path}.state"), itertools.product(*actions))
+        )
 
     def some(self, name: str, names: Sequence[str], path: str) -> Sequence[int]:
         return range(len(names)) if name == "*" else (self.one(name, names, path),)
@@ -205,5 +236,10 @@ class NativeTables:
             return None
         if len(given) != len(self.agents):
             raise self.fail("$.available", f"{len(given)} lists for {len(self.agents)} agents", "give one per agent")
-        return tuple(tuple(tuple(sorted(self.one(name, self.actions[i], f"$.available[{i}][{t}]") for name in step))
-                           for t, step in enumerate(steps)) for i, steps in enumerate(given))
+        return tuple(
+            tuple(
+                tuple(sorted(self.one(name, self.actions[i], f"$.available[{i}][{t}]") for name in step))
+                for t, step in enumerate(steps)
+            )
+            for i, steps in enumerate(given)
+        )

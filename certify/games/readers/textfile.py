@@ -70,16 +70,21 @@ def parse_json(text: str, where: str, *, keep_decimals: bool = False) -> Any:
         return found
 
     try:
-        value = json.loads(text, parse_float=decimal, parse_int=whole, parse_constant=constant,
-                           object_pairs_hook=unique)
+        value = json.loads(
+            text, parse_float=decimal, parse_int=whole, parse_constant=constant, object_pairs_hook=unique
+        )
         if rounded and not keep_decimals:
             shown = rounded[0][:40]
-            raise InputError(f"{where}, {_path(value, rounded[0])}", f"the JSON number {shown} would be rounded",
-                             f'write it as a string: "{shown}"')
+            raise InputError(
+                f"{where}, {_path(value, rounded[0])}",
+                f"the JSON number {shown} would be rounded",
+                f'write it as a string: "{shown}"',
+            )
         return value
     except json.JSONDecodeError as error:
-        raise InputError(f"{where}, line {error.lineno}", f"not JSON: {error.msg}",
-                         "correct the syntax there") from None
+        raise InputError(
+            f"{where}, line {error.lineno}", f"not JSON: {error.msg}", "correct the syntax there"
+        ) from None
     except RecursionError:
         raise InputError(where, "JSON nested too deeply", "flatten it") from None
 

@@ -37,8 +37,9 @@ def floats(betas: tuple[Fraction, ...]) -> np.ndarray:
     return np.array([[float(beta) for beta in betas]])
 
 
-def bounds(engine: FastEngine, box, agent: int, depth: int, betas: tuple[Fraction, ...], ratio: np.ndarray,
-           form: str) -> np.ndarray:
+def bounds(
+    engine: FastEngine, box, agent: int, depth: int, betas: tuple[Fraction, ...], ratio: np.ndarray, form: str
+) -> np.ndarray:
     """Upper bounds of F for one box by one form of the rule."""
     return engine.copies(1).bounds(box, agent, depth, floats(betas), ratio, form)
 
@@ -48,16 +49,24 @@ def forms(engine: FastEngine, agent: int, depth: int) -> list[str]:
     return engine.copies(1).forms(agent, depth)
 
 
-def least_ratios(engine: FastEngine, box, agent: int, depth: int, betas: tuple[Fraction, ...], width: float = 60.0,
-                 halvings: int = 34) -> np.ndarray:
+def least_ratios(
+    engine: FastEngine,
+    box,
+    agent: int,
+    depth: int,
+    betas: tuple[Fraction, ...],
+    width: float = 60.0,
+    halvings: int = 34,
+) -> np.ndarray:
     """The smallest w_i M_ab in [-width, width] that the engine verifies, (classes, ordered pairs)."""
     d = engine._layout.depths[depth]
     shape = (d.class_counts[agent], d.actions[agent] * (d.actions[agent] - 1))
     low, high = np.full(shape, -width), np.full(shape, width)
     for _ in range(halvings):
         middle = (low + high) / 2
-        found = np.min([bounds(engine, box, agent, depth, betas, middle, form)
-                        for form in forms(engine, agent, depth)], axis=0)
+        found = np.min(
+            [bounds(engine, box, agent, depth, betas, middle, form) for form in forms(engine, agent, depth)], axis=0
+        )
         holds = (found <= 0).all(2)
         low, high = np.where(holds, low, middle), np.where(holds, middle, high)
     return high
@@ -65,15 +74,24 @@ def least_ratios(engine: FastEngine, box, agent: int, depth: int, betas: tuple[F
 
 def random_policy(rng: np.random.Generator, process: Process, spread: float = 1.0) -> Policy:
     """Dirichlet policies, nearer to uniform for a small `spread`."""
-    return [[rng.dirichlet(np.full(actions, 1 / spread), size=count) for actions, count in zip(*sizes)]
-            for sizes in zip(process.actions, process.classes)]
+    return [
+        [rng.dirichlet(np.full(actions, 1 / spread), size=count) for actions, count in zip(*sizes)]
+        for sizes in zip(process.actions, process.classes)
+    ]
 
 
 def box_around(policy: Policy, radius: float):
     """A grid box that holds the policy, at most `radius` to each side (the whole space for radius 1)."""
-    return tuple(tuple(BlockBox(np.maximum(np.floor((pi - radius) * GRID) / GRID, 0),
-                                np.minimum(np.ceil((pi + radius) * GRID) / GRID, 1)) for pi in depth)
-                 for depth in policy)
+    return tuple(
+        tuple(
+            BlockBox(
+                np.maximum(np.floor((pi - radius) * GRID) / GRID, 0),
+                np.minimum(np.ceil((pi + radius) * GRID) / GRID, 1),
+            )
+            for pi in depth
+        )
+        for depth in policy
+    )
 
 
 def sample(rng: np.random.Generator, box) -> Policy:
@@ -108,12 +126,15 @@ def action_values(process: Process, policy: Policy, beta: float) -> list[np.ndar
     for t in reversed(range(process.horizon)):
         U = beta * np.array([[float(r) for r in row] for row in process.reward[t]])
         if later is not None:
-            U += float(process.discount) * np.array([
-                [sum(float(p) * later[to] for to, p in row) for row in rows] for rows in process.following[t]])
+            U += float(process.discount) * np.array(
+                [[sum(float(p) * later[to] for to, p in row) for row in rows] for rows in process.following[t]]
+            )
         found[t] = U
-        later = [U[e] @ _joint(process, policy, t, e) + sum(
-            float(w) * entropy(policy[t][i][k]) for i, (w, k) in enumerate(zip(process.weights, classes)))
-            for e, classes in enumerate(process.joint[t])]
+        later = [
+            U[e] @ _joint(process, policy, t, e)
+            + sum(float(w) * entropy(policy[t][i][k]) for i, (w, k) in enumerate(zip(process.weights, classes)))
+            for e, classes in enumerate(process.joint[t])
+        ]
     return found
 
 
@@ -147,8 +168,18 @@ def own_values(process: Process, policy: Policy, agent: int, t: int, beta: float
         return np.where(mass[:, None] > 1e-12, total / mass[:, None], np.nan)
 
 
-def climbed(rng: np.random.Generator, process: Process, box, agent: int, t: int, k: int, a: int, b: int, beta: float,
-            sweeps: int = 2) -> float:
+def climbed(
+    rng: np.random.Generator,
+    process: Process,
+    box,
+    agent: int,
+    t: int,
+    k: int,
+    a: int,
+    b: int,
+    beta: float,
+    sweeps: int = 2,
+) -> float:
     """A large value of Q(k, a) - Q(k, b) over the box: one class after another moves to the best of its
     vertices, a mixture of them, or stays."""
     policy = sample(rng, box)
@@ -178,20 +209,32 @@ def climbed(rng: np.random.Generator, process: Process, box, agent: int, t: int,
 def objective(process: Process, policy: Policy, beta: float) -> float:
     """beta J (the entropies included)."""
     U = action_values(process, policy, beta)[0]
-    return sum(float(b) * (U[e] @ _joint(process, policy, 0, e) + sum(
-        float(w) * entropy(policy[0][i][k]) for i, (w, k) in enumerate(zip(process.weights, classes))))
-        for e, (b, classes) in enumerate(zip(process.start, process.joint[0])))
+    return sum(
+        float(b)
+        * (
+            U[e] @ _joint(process, policy, 0, e)
+            + sum(float(w) * entropy(policy[0][i][k]) for i, (w, k) in enumerate(zip(process.weights, classes)))
+        )
+        for e, (b, classes) in enumerate(zip(process.start, process.joint[0]))
+    )
 
 
-def curvature(process: Process, policy: Policy, beta: float, modulus: float = 0.0, own: bool = False,
-              step: float = 2e-4) -> np.ndarray:
+def curvature(
+    process: Process, policy: Policy, beta: float, modulus: float = 0.0, own: bool = False, step: float = 2e-4
+) -> np.ndarray:
     """-D^2 (beta J) on tangent vectors (each block's last action left out) by central differences.
 
     Without `own` the entries between different classes of one agent are dropped; `modulus` lowers the
     diagonal part w gamma^t d(x) / pi.  Coordinates are scaled by the roots of that part.
     """
-    names = [(t, i, k, a) for t, row in enumerate(process.actions) for i, actions in enumerate(row) if actions > 1
-             for k in range(process.classes[t][i]) for a in range(actions - 1)]
+    names = [
+        (t, i, k, a)
+        for t, row in enumerate(process.actions)
+        for i, actions in enumerate(row)
+        if actions > 1
+        for k in range(process.classes[t][i])
+        for a in range(actions - 1)
+    ]
     reach = visits(process, policy)
     size = len(names)
 
@@ -208,7 +251,7 @@ def curvature(process: Process, policy: Policy, beta: float, modulus: float = 0.
 
     found = np.zeros((size, size))
     for m, x in enumerate(names):
-        for n, y in enumerate(names[:m + 1]):
+        for n, y in enumerate(names[: m + 1]):
             same_block, same_agent = x[:3] == y[:3], x[1] == y[1]
             if same_block:  # J is affine in a block up to its entropy
                 t, i, k, _ = x

@@ -72,8 +72,13 @@ def test_divergence_and_entropy_enclose(block):
 
 
 def slopes_for(rng: np.random.Generator, block: BlockBox) -> np.ndarray:
-    return np.concatenate([rng.normal(size=(len(block.lower), 5, block.actions)),
-                           rng.normal(size=(len(block.lower), 5, 1)) * 10.0 ** rng.integers(-3, 2)], axis=2)
+    return np.concatenate(
+        [
+            rng.normal(size=(len(block.lower), 5, block.actions)),
+            rng.normal(size=(len(block.lower), 5, 1)) * 10.0 ** rng.integers(-3, 2),
+        ],
+        axis=2,
+    )
 
 
 def violations(seed: int, count: int, factor: float) -> int:

@@ -49,8 +49,11 @@ def test_without_the_coupled_form_its_certificate_is_refused(monkeypatch):
     """So the attacks on it (tests/make_coupled_attacks.py) are attacks on that form."""
     certificate = json.loads(NEEDS_IT.read_text())
     forms = Copies.forms
-    monkeypatch.setattr(Copies, "forms", lambda self, agent, depth: [
-        "separate" if form == "coupled" else form for form in forms(self, agent, depth)])
+    monkeypatch.setattr(
+        Copies,
+        "forms",
+        lambda self, agent, depth: ["separate" if form == "coupled" else form for form in forms(self, agent, depth)],
+    )
     monkeypatch.setattr(coupled.Coupled, "bound", lambda self, q, bare, slopes: 2**200)
     for engine in ("stdlib", "fast"):
         failed = check_certificate(certificate, engine).failed_step
@@ -60,11 +63,22 @@ def test_without_the_coupled_form_its_certificate_is_refused(monkeypatch):
 def two_agents(rng: np.random.Generator, horizon: int):
     """A process in which the coupled form has something to do."""
     while True:
-        process = build_process(read_game(game_to_json(random_game(
-            rng, horizon=horizon, actions=[int(m) for m in rng.integers(2, 6 - horizon, 2)],
-            observations=[int(m) for m in rng.integers(1, 3, 2)], states=2,
-            initial_observations=bool(rng.random() < 0.3), discount=bool(rng.random() < 0.5),
-            weights=bool(rng.random() < 0.5)))))
+        process = build_process(
+            read_game(
+                game_to_json(
+                    random_game(
+                        rng,
+                        horizon=horizon,
+                        actions=[int(m) for m in rng.integers(2, 6 - horizon, 2)],
+                        observations=[int(m) for m in rng.integers(1, 3, 2)],
+                        states=2,
+                        initial_observations=bool(rng.random() < 0.3),
+                        discount=bool(rng.random() < 0.5),
+                        weights=bool(rng.random() < 0.5),
+                    )
+                )
+            )
+        )
         if max(map(len, process.joint)) * max(map(len, process.joint_actions)) <= 200:
             return process
 
@@ -80,7 +94,7 @@ def extreme_box(rng: np.random.Generator, process):
             radius = rng.choice([1e-12, 1e-4, 0.1, 0.5, 1.0], size=(K, 1))
             low = np.maximum(np.floor((near - radius) * GRID) / GRID, 0.0)
             high = np.minimum(np.ceil((near + radius) * GRID) / GRID, 1.0)
-            low = np.where(rng.random((K, 1)) < 0.2, np.floor(near * GRID / 2) / GRID, low)   # half of it at least
+            low = np.where(rng.random((K, 1)) < 0.2, np.floor(near * GRID / 2) / GRID, low)  # half of it at least
             point = np.full((K, A), np.floor(GRID / A) / GRID)
             point[:, 0] += 1 - point.sum(1)
             pinned = rng.random((K, 1)) < 0.2

@@ -53,11 +53,14 @@ def halfway(q: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return 0.5 * (q + c[:, None]), c
 
 
-@pytest.mark.parametrize("name, broken", [
-    ("sigma", lambda true: lambda *a: tuple(0 * x for x in true(*a))),
-    ("vertex_products", lambda true: lambda blocks, rows: halfway(*true(blocks, rows))),
-    ("_with_entropy", lambda true: lambda means, block, classes, w: true(means, block, classes, 0.5 * w)),
-])
+@pytest.mark.parametrize(
+    "name, broken",
+    [
+        ("sigma", lambda true: lambda *a: tuple(0 * x for x in true(*a))),
+        ("vertex_products", lambda true: lambda blocks, rows: halfway(*true(blocks, rows))),
+        ("_with_entropy", lambda true: lambda means, block, classes, w: true(means, block, classes, 0.5 * w)),
+    ],
+)
 def test_the_same_samples_leave_a_broken_model(monkeypatch, name, broken):
     monkeypatch.setattr(fast_models, name, broken(getattr(fast_models, name)))
     assert misses(21, 60)[0] > 0

@@ -18,8 +18,10 @@ def worst_ratio(points: np.ndarray, values: np.ndarray, errors: np.ndarray, exac
     """The largest (true error)/(stated error)."""
     old, ctx.prec = ctx.prec, 160
     try:
-        return max(float(abs(getattr(arb(float(x)), exact)() - arb(float(v))).upper()) / e
-                   for x, v, e in zip(points, values, errors))
+        return max(
+            float(abs(getattr(arb(float(x)), exact)() - arb(float(v))).upper()) / e
+            for x, v, e in zip(points, values, errors)
+        )
     finally:
         ctx.prec = old
 
@@ -28,16 +30,32 @@ def log_points() -> np.ndarray:
     rng = np.random.default_rng(1)
     near_one = 1 + rng.normal(size=1500) * 2.0 ** -rng.integers(1, 52, 1500)
     powers = 2.0 ** np.arange(-52.0, 5)
-    return np.concatenate([np.exp(rng.uniform(-700, 700, 1500)), near_one[near_one > 0], rng.random(1500), powers,
-                           np.nextafter(powers, 0), np.sqrt(0.5) * powers])
+    return np.concatenate(
+        [
+            np.exp(rng.uniform(-700, 700, 1500)),
+            near_one[near_one > 0],
+            rng.random(1500),
+            powers,
+            np.nextafter(powers, 0),
+            np.sqrt(0.5) * powers,
+        ]
+    )
 
 
 def exp_points() -> np.ndarray:
     rng = np.random.default_rng(2)
     half = np.log(2) * (np.arange(-900, 900) + 0.5)
     tiny = rng.normal(size=500) * 2.0 ** -rng.integers(1, 60, 500)
-    return np.concatenate([rng.uniform(-LARGEST_EXPONENT, LARGEST_EXPONENT, 2000), rng.normal(size=2000), half,
-                           np.nextafter(half, 0), tiny, [0.0, -LARGEST_EXPONENT, LARGEST_EXPONENT]])
+    return np.concatenate(
+        [
+            rng.uniform(-LARGEST_EXPONENT, LARGEST_EXPONENT, 2000),
+            rng.normal(size=2000),
+            half,
+            np.nextafter(half, 0),
+            tiny,
+            [0.0, -LARGEST_EXPONENT, LARGEST_EXPONENT],
+        ]
+    )
 
 
 def test_log_is_within_its_error():

@@ -57,8 +57,10 @@ def overruns(count: int, samples: int, enough: int = 10**9) -> tuple[int, float]
         for i, t in blocks_with_a_choice(process):
             bound = least_ratios(engine, box, i, t, (beta,), halvings=24)
             a, b = ordered_pairs(process.actions[t][i])
-            rooms = [bound - (q[:, a] - q[:, b]) for q in
-                     (own_values(process, policy, i, t, float(beta)) for policy in policies)]
+            rooms = [
+                bound - (q[:, a] - q[:, b])
+                for q in (own_values(process, policy, i, t, float(beta)) for policy in policies)
+            ]
             k, pair = (int(rng.integers(n)) for n in bound.shape)
             rooms.append(bound[k, pair] - climbed(rng, process, box, i, t, k, a[pair], b[pair], float(beta)))
             for room in rooms:
@@ -83,17 +85,36 @@ def test_bounds_hold_at_sampled_policies():
 
 BROKEN = {
     "remainders dropped": (
-        fast_copies, "differences", lambda true: lambda layout, agent, t, action, value, chances: true(
-            layout, agent, t, action, None, [])),
+        fast_copies,
+        "differences",
+        lambda true: lambda layout, agent, t, action, value, chances: true(layout, agent, t, action, None, []),
+    ),
     "suprema ignored": (fast_step, "sigma_above", lambda true: lambda *a: 0 * true(*a)),
     "free suprema halved": (fast_step, "sigma_plus", lambda true: lambda *a: true(*a) / 2),
     "mean over the others instead of the maximum": (
-        fast_step, "_linear_maximum", lambda true: lambda x, blocks: x.mean(1) if blocks else x[:, 0]),
+        fast_step,
+        "_linear_maximum",
+        lambda true: lambda x, blocks: x.mean(1) if blocks else x[:, 0],
+    ),
     "coupled: the bilinear part ignored": (
-        fast_coupled, "_answers", lambda true: lambda layout, agent, depth, boxes, action, *rest: true(
-            layout, agent, depth, boxes, action._replace(centre=Ball(0 * action.centre.mid, action.centre.rad)), *rest)),
+        fast_coupled,
+        "_answers",
+        lambda true: (
+            lambda layout, agent, depth, boxes, action, *rest: true(
+                layout,
+                agent,
+                depth,
+                boxes,
+                action._replace(centre=Ball(0 * action.centre.mid, action.centre.rad)),
+                *rest,
+            )
+        ),
+    ),
     "coupled: one share for every class": (
-        fast_coupled, "_shares", lambda true: lambda *a: tuple(x / 2 if k == 0 else x for k, x in enumerate(true(*a)))),
+        fast_coupled,
+        "_shares",
+        lambda true: lambda *a: tuple(x / 2 if k == 0 else x for k, x in enumerate(true(*a))),
+    ),
     "chances of the line ignored": (fast_step, "sparse_times", lambda true: lambda m, x: true(m, x) * 0.9 - 0.1),
 }
 
@@ -153,7 +174,9 @@ def test_contracted_boxes_agree_with_the_plain_engine():
         box, other = engine.initial_box(), plain.initial_box()
         for i, t in reversed(blocks_with_a_choice(process)):
             least = least_ratios(engine, box, i, t, (beta,)) / float(process.weights[i])
-            step = Step(i, t, tuple(tuple(None if x > 50 else int(np.ceil(x * 2**24)) + 1 for x in row) for row in least))
+            step = Step(
+                i, t, tuple(tuple(None if x > 50 else int(np.ceil(x * 2**24)) + 1 for x in row) for row in least)
+            )
             ok, why, box = engine.apply_step(box, step, (beta,), -24)
             same, reason, other = plain.apply_step(other, step, (beta,), -24)
             assert (ok, same) == (True, True), (why, reason)
@@ -169,15 +192,18 @@ def test_a_failed_step_names_class_and_actions_and_leaves_the_box():
     process = next(p for p in PROCESSES if p.agents == 2 and p.horizon == 2 and p.actions[0][0] > 1)
     engine = engine_for(process)
     box = engine.initial_box()
-    ok, why, after = engine.apply_step(box, single_claim(process, 0, 0, 0, 1, -2**20), (Fraction(1, 2),), -10)
+    ok, why, after = engine.apply_step(box, single_claim(process, 0, 0, 0, 1, -(2**20)), (Fraction(1, 2),), -10)
     assert not ok and after is box
     assert "agent 0, depth 0, class 0: log pi(1) - log pi(0)" in why and "beta = 1/2" in why
 
 
 def test_a_step_must_hold_at_both_ends_of_the_interval():
     """Rewards matter at beta > 0 only: a bound that holds at one end is refused for the interval."""
-    process = next(p for p in PROCESSES if p.agents == 2 and p.horizon == 1 and p.actions[0][0] > 1
-                   and len({r for row in p.reward[0] for r in row}) > 1)
+    process = next(
+        p
+        for p in PROCESSES
+        if p.agents == 2 and p.horizon == 1 and p.actions[0][0] > 1 and len({r for row in p.reward[0] for r in row}) > 1
+    )
     engine = engine_for(process)
     box = engine.initial_box()
     worst = least_ratios(engine, box, 0, 0, (Fraction(0), Fraction(1)))
@@ -194,10 +220,14 @@ def test_chunks_do_not_change_the_bounds(monkeypatch):
         if process.horizon == 1:
             continue
         whole = engine_for(process)
-        ratios = {(i, t): np.zeros((process.classes[t][i], process.actions[t][i] * (process.actions[t][i] - 1)))
-                  for i, t in blocks_with_a_choice(process)}
-        expected = {key: {form: bounds(whole, box, *key, (beta,), ratio, form) for form in forms(whole, *key)}
-                    for key, ratio in ratios.items()}
+        ratios = {
+            (i, t): np.zeros((process.classes[t][i], process.actions[t][i] * (process.actions[t][i] - 1)))
+            for i, t in blocks_with_a_choice(process)
+        }
+        expected = {
+            key: {form: bounds(whole, box, *key, (beta,), ratio, form) for form in forms(whole, *key)}
+            for key, ratio in ratios.items()
+        }
         with monkeypatch.context() as patch:
             patch.setattr(fast_copies, "CHUNK_BYTES", 1)
             patch.setattr(fast_models, "CHUNK_BYTES", 1)
