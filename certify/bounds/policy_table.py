@@ -6,11 +6,14 @@ written and the numbers divided by their sum; so does what is proved about it.
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+from numpy.lib.npyio import NpzFile
 
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.errors import InputError
@@ -26,19 +29,40 @@ TOLERANCE = Fraction(1, 10**6)
 def load_policy(tree: Tree, path: str) -> PolicyBox:
     """The policy in a .json or .npz file, for an unclustered tree.
 
-    A .npz holds one array per agent, in order, with one row for each AOH in the order of
+    A .npz holds one array per agent, named like the agent, or `arr_0`, `arr_1`, … in the agents' order
+    (as `numpy.savez(path, first, second)` writes them), with one row for each AOH in the order of
     `certify games --aohs`; columns beyond the actions of a step are left out of account.
     Raises `InputError` for anything else.
     """
     if Path(path).suffix.lower() == ".npz":
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return policy_from_arrays(tree, [arrays[name] for name in arrays.files], path)
-        except (OSError, ValueError) as error:
+        return policy_from_arrays(tree, _arrays(tree, path), path)
+    return policy_from_document(tree, parse_json(read_text(Path(path)), path), path)
+
+
+def _arrays(tree: Tree, path: str) -> list[np.ndarray]:
+    """The arrays of a .npz file in the agents' order."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(path, "no such file", "check the path") from None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+        loaded = None
+    if not isinstance(loaded, NpzFile):
+        raise InputError(path, "cannot be read as .npz", "write it by numpy.savez, one array per agent") from None
+    agents = tree.game.agents
+    by_position = [f"arr_{i}" for i in range(len(agents))]
+    with loaded as arrays:
+        names = next((wanted for wanted in (list(agents), by_position) if set(wanted) == set(arrays.files)), None)
+        if names is None:
             raise InputError(
-                path, f"cannot be read as .npz ({type(error).__name__})", "write it by numpy.savez"
-            ) from None
-    return policy_from_document(tree, parse_json(read_text(Path(path)), path, keep_decimals=True), path)
+                path,
+                f"arrays named {', '.join(arrays.files) or 'nothing'}",
+                f"name them {', '.join(agents)}, or {', '.join(by_position)} in that order",
+            )
+        try:
+            return [arrays[name] for name in names]
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise InputError(path, f"an array cannot be read: {error}", "write plain numbers by numpy.savez") from None
 
 
 def policy_from_document(tree: Tree, document: object, where: str = "policy") -> PolicyBox:
@@ -68,23 +92,30 @@ def policy_from_document(tree: Tree, document: object, where: str = "policy") ->
 
 
 def policy_from_arrays(tree: Tree, arrays: list[np.ndarray], where: str = "policy") -> PolicyBox:
-    """The policy of one array (AOHs, actions) per agent."""
+    """The policy of one array (AOHs, actions) per agent; rows may miss 1 by what their type rounds off.
+
+    Raises `InputError` for other shapes, types and sums.
+    """
+    tolerance = TOLERANCE
     if len(arrays) != tree.number_of_agents:
         raise InputError(where, f"{len(arrays)} arrays", f"give {tree.number_of_agents}, one per agent")
     rows: dict[tuple[int, int, int], list[Fraction]] = {}
     for i, array in enumerate(arrays):
         listed = histories(tree, i)
         widest = max(level.action_counts[i] for level in tree.levels)
-        if array.shape != (len(listed), widest) or array.dtype.kind not in "fiu" or not np.isfinite(array).all():
-            raise InputError(
-                f"{where}, agent {tree.game.agents[i]}",
-                f"an array of shape {array.shape}",
-                f"give finite numbers of shape ({len(listed)}, {widest})",
-            )
+        name = f"{where}, agent {tree.game.agents[i]}"
+        if array.dtype.kind not in "fiu":
+            raise InputError(name, f"an array of type {array.dtype}", "give real numbers")
+        if array.shape != (len(listed), widest):
+            raise InputError(name, f"an array of shape {array.shape}", f"give the shape ({len(listed)}, {widest})")
+        if not np.isfinite(array).all():
+            raise InputError(name, "an entry that is not finite", "give probabilities")
+        if array.dtype.kind == "f":  # what rounding each entry to the array's own type can do to a sum
+            tolerance = max(tolerance, widest * Fraction(float(np.finfo(array.dtype).eps)))
         for row, history in zip(array.tolist(), listed, strict=True):
             width = tree.levels[history.depth].action_counts[i]
             rows[i, history.depth, history.class_index] = [Fraction(v) for v in row[:width]]
-    return _box(tree, rows, where)
+    return _box(tree, rows, where, tolerance)
 
 
 def _row(row: object, names: list[str], where: str) -> list[Fraction]:
@@ -99,16 +130,18 @@ def _row(row: object, names: list[str], where: str) -> list[Fraction]:
     return values
 
 
-def _box(tree: Tree, rows: dict[tuple[int, int, int], list[Fraction]], where: str) -> PolicyBox:
+def _box(
+    tree: Tree, rows: dict[tuple[int, int, int], list[Fraction]], where: str, tolerance: Fraction = TOLERANCE
+) -> PolicyBox:
     layout = layout_of(tree)
     lower, upper = (np.empty(layout.size, dtype=object) for _ in range(2))
     for (i, t, k), row in rows.items():
         total = sum(row)
-        if min(row) < 0 or abs(total - 1) > TOLERANCE:
+        if min(row) < 0 or abs(total - 1) > tolerance:
             raise InputError(
                 f"{where}, agent {tree.game.agents[i]}, step {t}, row {k}",
                 f"numbers that sum to {float(total):.9g}" if min(row) >= 0 else "a negative number",
-                f"give probabilities that sum to 1 within {float(TOLERANCE):g}",
+                f"give probabilities that sum to 1 within {float(tolerance):.2g}",
             )
         start = layout.entries[i, t].start + k * len(row)
         lower[start : start + len(row)] = [min(p, p / total) for p in row]

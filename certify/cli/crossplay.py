@@ -119,7 +119,7 @@ def _alpha_star(path: str, game: Game) -> Fraction:
 
 
 def _read_matrix(path: str) -> list[list[Fraction]]:
-    document = parse_json(read_text(Path(path)), path, keep_decimals=True)
+    document = parse_json(read_text(Path(path)), path)
     if not isinstance(document, list) or not all(isinstance(row, list) for row in document):
         raise InputError(path, "not a list of rows", "write [[r00, r01, ...], [r10, r11, ...], ...]")
     return [

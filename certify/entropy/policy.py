@@ -217,7 +217,7 @@ def read_json_argument(text: str, where: str) -> Any:
         stripped, where = read_text(Path(stripped)).strip(), f"{where}, {Path(stripped).name}"
         if _is_inline_row(stripped):
             return [part.strip() for part in stripped.split(",")]
-    return parse_json(stripped, where, keep_decimals=True)
+    return parse_json(stripped, where)
 
 
 def _is_inline_row(text: str) -> bool:

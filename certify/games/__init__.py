@@ -1,5 +1,6 @@
 """What is played: the exact model, its readers, the built-in games and their canonical form."""
 
+from certify.games.arrays import as_game, from_array
 from certify.games.builtin import builtin, list_builtins
 from certify.games.canonical import game_from_json, game_sha256, game_to_json
 from certify.games.load import load
@@ -7,8 +8,10 @@ from certify.games.model import Game, check_game, restrict_to_reachable
 
 __all__ = [
     "Game",
+    "as_game",
     "builtin",
     "check_game",
+    "from_array",
     "game_from_json",
     "game_sha256",
     "game_to_json",

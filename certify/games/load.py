@@ -61,37 +61,49 @@ def _from_file(
     rows: str,
     values: Mapping[str, Fraction | int | str] | None,
 ) -> Game:
-    where, suffix = str(path), path.suffix.lower()
+    where = str(path)
+    suffix = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+    name = path.name[: len(path.name) - len(suffix)]
+    suffix = suffix.removesuffix(".gz")
     if suffix in (".nfg", ".efg"):
         raise InputError(where, f"{suffix} files are not read yet", "give the game as .dpomdp or .json")
     if suffix == ".dpomdp":
         if values:
             raise InputError(where, "a .dpomdp file has no parameters", "leave the values out")
-        text = read_text(path)
+        text = read_text(path, comment="#")
         if horizon is None:
             raise InputError(where, "no horizon", "pass --horizon N, the number of steps")
-        game = read_dpomdp(text, where, path.stem, checked_horizon(horizon, where), rows)
+        game = read_dpomdp(text, where, name, checked_horizon(horizon, where), rows)
         return adjusted(game, None, discount, fixed=False)
     if suffix == ".json":
-        return _from_json(parse_json(read_text(path), where), where, horizon, discount, values)
+        return document_game(parse_json(read_text(path), where), where, horizon, discount, values)
     if path.is_dir():
         raise InputError(where, "a directory", "give the path of a file, or the name of a built-in game")
     if path.exists():
-        raise InputError(where, f"unknown kind of file {suffix!r}", "give a .dpomdp or .json file")
+        raise InputError(where, f"unknown kind of file {path.suffix!r}", "give a .dpomdp or .json file")
     if os.sep in where or suffix:
         raise InputError(where, "no such file", "check the path; `certify games` lists the built-in games")
     return builtin(where, horizon, discount)
 
 
-def _from_json(
+def document_game(
     data: Any,
     where: str,
-    horizon: int | None,
-    discount: Fraction | int | str | None,
-    values: Mapping[str, Fraction | int | str] | None,
+    horizon: int | None = None,
+    discount: Fraction | int | str | None = None,
+    values: Mapping[str, Fraction | int | str] | None = None,
 ) -> Game:
+    """The checked game of a JSON document, canonical, native or a certificate's, or of a `Game` itself.
+
+    `horizon`, `discount` and `values` as in `load`.  Raises `InputError` naming the JSON path.
+
+    >>> document_game({"kind": "one-shot", "payoff": [[1, 0], [0, 1]]}, "here").horizon
+    1
+    """
     if horizon is not None:
         checked_horizon(horizon, where)
+    if isinstance(data, Game):
+        return adjusted(data, horizon, discount, fixed=False)
     if isinstance(data, dict) and isinstance(data.get("game"), dict):
         data = data["game"]  # a certificate restates its game
     if isinstance(data, dict) and "format" in data:

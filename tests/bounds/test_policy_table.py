@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,5 +81,56 @@ def test_bad_arrays(tree, tmp_path) -> None:
     (tmp_path / "p.npz").write_bytes(b"not a zip")
     with pytest.raises(InputError, match="cannot be read"):
         load_policy(tree, str(tmp_path / "p.npz"))
+    with pytest.raises(InputError, match="no such file"):
+        load_policy(tree, str(tmp_path / "none.npz"))
+    np.save(tmp_path / "one.npy", np.ones(3))
+    (tmp_path / "one.npy").rename(tmp_path / "one.npz")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_policy(tree, str(tmp_path / "one.npz"))
+    np.savez(tmp_path / "objects.npz", agent1=np.array([None]), agent2=np.ones((7, 3)) / 3)
+    with pytest.raises(InputError, match="an array cannot be read"):
+        load_policy(tree, str(tmp_path / "objects.npz"))
+    np.savez(tmp_path / "text.npz", agent1=np.full((7, 3), "1"), agent2=np.ones((7, 3)) / 3)
+    with pytest.raises(InputError, match="of type <U1"):
+        load_policy(tree, str(tmp_path / "text.npz"))
     with pytest.raises(InputError, match="not an object"):
         policy_from_document(tree, [])
+
+
+def test_arrays_are_matched_by_name(tree, tmp_path) -> None:
+    one, two = np.full((7, 3), 1 / 3), np.full((7, 3), 0.25)
+    two[:, 0] = 0.5
+    path = tmp_path / "p.npz"
+    np.savez(path, agent2=two, agent1=one)
+    found = load_policy(tree, str(path))
+    assert found.lower[1][0].tolist() == [[Fraction(1, 2), Fraction(1, 4), Fraction(1, 4)]]
+    np.savez(path, one, two)
+    assert load_policy(tree, str(path)).lower[1][0].tolist() == found.lower[1][0].tolist()
+    for given in ({"bob": two, "agent1": one}, {"agent1": one}, {"agent1": one, "agent2": two, "more": one}):
+        np.savez(path, **given)
+        with pytest.raises(InputError, match="name them agent1, agent2, or arr_0, arr_1 in that order"):
+            load_policy(tree, str(path))
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_rows_may_miss_one_by_what_their_type_rounds_off(tree, kind) -> None:
+    rows = np.random.default_rng(3).dirichlet(np.ones(3), 7).astype(kind)
+    box = policy_from_arrays(tree, [rows, rows])
+    assert all((box.lower[i][t] <= box.upper[i][t]).all() for i in range(2) for t in range(2))
+    rows[0, 0] += 0.01
+    with pytest.raises(InputError, match="probabilities that sum to 1 within"):
+        policy_from_arrays(tree, [rows, rows])
+
+
+def test_the_page_is_true(tree, tmp_path) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
+    shown = page.split("```json\n")[1].split("```")[0]
+    rows = json.loads(shown)
+    document = {x.key: rows["agent1:"] for i in range(2) for x in histories(tree, i)} | rows
+    assert policy_from_document(tree, document, "page").lower[0][0].tolist() == [
+        [Fraction(4, 5), *[Fraction(1, 10)] * 2]
+    ]
+    tables = {"table_of_agent1": np.full((7, 3), 1 / 3), "table_of_agent2": np.full((7, 3), 1 / 3)}
+    code = page.split("```python\n")[1].split("```")[0].replace("policy.npz", str(tmp_path / "policy.npz"))
+    exec(code, tables)
+    assert load_policy(tree, str(tmp_path / "policy.npz")).upper[0][0].shape == (1, 3)

@@ -53,6 +53,10 @@ def test_preamble():
         ("start include: right left", {0: F(1, 2), 1: F(1, 2)}),
         ("start include : 1", {1: F(1)}),
         ("start exclude: left", {1: F(1)}),
+        ("start:\nright", {1: F(1)}),
+        ("start include:\nright left", {0: F(1, 2), 1: F(1, 2)}),
+        ("start include:\nright, left", {0: F(1, 2), 1: F(1, 2)}),
+        ("start exclude:\n0", {1: F(1)}),
     ],
 )
 def test_start(lines, expected):
@@ -189,7 +193,28 @@ def test_rows_that_play_cannot_reach_do_not_matter():
     assert read(text + "T: * : never : left : 0.5\n").start == ((0, (), F(1)),)
 
 
+def test_reset_rows_go_back_to_the_start():
+    text = COMPLETE.replace("start: left", "start: 0.25 0.75")
+    back = ((0, F(1, 4)), (1, F(3, 4)))
+    for line in ("T: a c : left : reset", "T: a c : left\nreset", "T: a c : left :\nreset"):
+        game = read(text + line + "\n")
+        assert game.transition[0, (0, 0)] == back and game.transition[1, (0, 0)] == ((1, F(1)),)
+    assert read(text + "T: a c :\nreset\n").transition[1, (0, 0)] == back
+
+
+def test_a_row_that_misses_one_by_rounding_says_by_how_much_and_how_to_mend_it():
+    digits = "0.1111111111111111 0.8888888888888887"
+    with pytest.raises(InputError, match=r"misses by -2e-16.*--rows renormalise"):
+        read(COMPLETE + f"T: a c : left :\n{digits}\n")
+    long = f"0.{'1' * 40} 0.{'8' * 39}7"
+    with pytest.raises(InputError, match=r"sum to about 1.*misses by -2e-40.*--rows renormalise"):
+        read(COMPLETE + f"T: a c : left :\n{long}\n")
+
+
 BAD = {
+    "reset for O": (COMPLETE + "O: a c : left : reset\n", "line 14", "`reset` here"),
+    "start with several states": (COMPLETE.replace("start: left", "start:\nleft right"), "line 6", "start include:"),
+    "start include nothing": (COMPLETE.replace("start: left", "start include:"), "line 5", "without states"),
     "duplicate preamble": (COMPLETE.replace("discount: 1", "discount: 1\nagents: 2"), "line 3", "a second time"),
     "preamble again below": (COMPLETE + "discount: 1\n", "line 14", "a second time"),
     "preamble out of order": (

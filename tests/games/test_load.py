@@ -1,5 +1,6 @@
 """`load`: every kind of input, and one line for every kind of bad input."""
 
+import gzip
 import json
 from fractions import Fraction as F
 
@@ -44,6 +45,34 @@ def test_dpomdp_files(write):
     assert load(write("mark.dpomdp", b"\xef\xbb\xbf" + SMALL.encode()), horizon=2).agents == game.agents
 
 
+def test_dpomdp_files_as_people_save_them(write):
+    plain = load(write("plain.dpomdp", SMALL), horizon=2)
+    remarked = SMALL.replace("\n", "  # caf\xe9\n", 1)
+    for name, content in {
+        "packed.dpomdp.gz": gzip.compress(SMALL.encode()),
+        "utf16.dpomdp": SMALL.encode("utf-16"),
+        "big-endian.dpomdp": b"\xfe\xff" + SMALL.encode("utf-16-be"),
+        "latin-1-comments.dpomdp": remarked.encode("latin-1"),
+        "old-mac.dpomdp": SMALL.replace("\n", "\r").encode(),
+        "windows.dpomdp": SMALL.replace("\n", "\r\n").encode(),
+    }.items():
+        game = load(write(name, content), horizon=2)
+        assert game.name == name.partition(".")[0]
+        assert game_to_json(game) | {"name": "plain"} == game_to_json(plain)
+
+
+def test_json_decimals_are_what_is_written(write):
+    payoff = [[1.0, 0.1], [1e-3, 0.30000000000000004]]
+    game = load(write("floats.json", json.dumps({"kind": "one-shot", "payoff": payoff})))
+    assert [game.reward[0, a] for a in ((0, 0), (0, 1), (1, 0), (1, 1))] == [
+        F(1),
+        F(1, 10),
+        F(1, 1000),
+        F(30000000000000004, 10**17),
+    ]
+    assert load(write("wide.json", '{"kind": "one-shot", "payoff": [[1e400, 0]]}')).reward[0, (0, 0)] == 10**400
+
+
 def test_canonical_and_native_files(write):
     tiger = builtin("dectiger")
     canonical = write("tiger.json", json.dumps(game_to_json(tiger)))
@@ -74,7 +103,13 @@ def test_files_in_a_folder_do_not_hide_builtins(tmp_path, monkeypatch):
         ("empty.dpomdp", "", {"horizon": 2}, "an empty file"),
         ("blank.json", " \n\n", {}, "an empty file"),
         ("binary.dpomdp", b"\x00\x01\x02", {"horizon": 2}, "a binary file"),
-        ("latin.dpomdp", b"agents: 2\n# caf\xe9\n", {"horizon": 2}, "line 2: not UTF-8 text"),
+        ("latin.dpomdp", b"agents: 2\nstates: caf\xe9\n", {"horizon": 2}, "line 2: not UTF-8 text"),
+        ("latin-cr.dpomdp", b"agents: 2\rstates: caf\xe9\r", {"horizon": 2}, "line 2: not UTF-8 text"),
+        ("half.dpomdp", b"\xff\xfea\x00\xd8", {"horizon": 2}, "not UTF-16 text"),
+        ("wide.dpomdp", SMALL.encode("utf-16-le"), {"horizon": 2}, "UTF-16 without a byte order mark"),
+        ("small.dpomdp.gz", b"not gzip", {"horizon": 2}, "not a whole gzip file"),
+        ("cut.dpomdp.gz", gzip.compress(SMALL.encode())[:-9], {"horizon": 2}, "not a whole gzip file"),
+        ("game.txt.gz", gzip.compress(b"agents: 2"), {}, "unknown kind of file"),
         ("small.dpomdp", SMALL, {}, "no horizon; pass --horizon N"),
         ("small.dpomdp", SMALL, {"horizon": 0}, "horizon 0"),
         ("small.dpomdp", SMALL, {"horizon": -3}, "horizon -3"),
@@ -87,12 +122,7 @@ def test_files_in_a_folder_do_not_hide_builtins(tmp_path, monkeypatch):
         ("game.txt", "agents: 2", {}, "unknown kind of file '.txt'"),
         ("game", "agents: 2", {}, "unknown kind of file"),
         ("list.json", "[1, 2]", {}, "no known kind of game"),
-        (
-            "number.json",
-            '{"kind": "one-shot", "payoff": [[1, 0.5]]}',
-            {},
-            "$.payoff[0][1]: the JSON number 0.5 would be rounded",
-        ),
+        ("number.json", '{"kind": "one-shot", "payoff": [[1, 0.5e999]]}', {}, "$.payoff[0][1]: the exponent"),
         ("nan.json", '{"kind": "one-shot", "payoff": [[1, NaN]]}', {}, "NaN is not a number"),
         ("syntax.json", '{"kind":\n "one-shot",}', {}, "line 2: not JSON"),
         ("twice.json", '{"kind": "one-shot", "kind": "one-shot"}', {}, "'kind' stands twice"),

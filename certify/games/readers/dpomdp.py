@@ -17,6 +17,9 @@ from certify.games.readers.dpomdp_preamble import PREAMBLE, PreambleReader, Row
 from certify.games.readers.expected_reward import ANY, RewardPatterns
 
 
+_SHORTHANDS = ("uniform", "identity", "reset")  # words that stand for rows of numbers
+
+
 def read_dpomdp(text: str, where: str, name: str, horizon: int, rows: str = "exact") -> Game:
     """The checked game that the text of a `.dpomdp` file describes.
 
@@ -115,7 +118,7 @@ class _Reader(PreambleReader):
 
     def _probabilities(self, key: str, fields: list[str]) -> None:
         """One `T: ja : s : s' : p` or `O: ja : s' : jo : p`, or its row or matrix form."""
-        if not 1 <= len(fields) <= 4 or (len(fields) == 3 and fields[2].strip() not in ("uniform", "identity")):
+        if not 1 <= len(fields) <= 4 or (len(fields) == 3 and fields[2].strip() not in _SHORTHANDS):
             last = "s'" if key == "T" else "jo"
             raise self.error(f"`{key}:` with {len(fields)} fields", f"write `{key}: ja : s : {last} : number`")
         actions = self._joint(fields[0], self.actions, "action")
@@ -137,26 +140,30 @@ class _Reader(PreambleReader):
                     else:
                         row.pop(target, None)
             return
-        shorthand = fields.pop().strip() if fields[-1].strip() in ("uniform", "identity") and len(fields) > 1 else None
+        shorthand = fields.pop().strip() if fields[-1].strip() in _SHORTHANDS and len(fields) > 1 else None
         states = self._state(fields[1]) if len(fields) == 2 else range(len(self.states))
         self._rows(key, actions, states, width, whole=len(fields) == 1, shorthand=shorthand)
 
     def _rows(
         self, key: str, actions: Sequence[int], states: Sequence[int], width: int, *, whole: bool, shorthand: str | None
     ) -> None:
-        """Rows of numbers, `uniform` or `identity`; a single row serves all of `states`."""
+        """Rows of numbers, `uniform`, `identity` or `reset` (back to the start); a single row serves all of `states`."""
         begun = self.line
         if shorthand is None:
             content = self.next_line()
-            if content in ("uniform", "identity"):
+            if content in _SHORTHANDS:
                 shorthand = content
             elif content is not None:
                 self.put_back(content, begun)
         if shorthand == "identity" and not (key == "T" and whole):
             raise self.error("`identity` here", "it stands for the whole matrix of a `T: ja :` line only")
+        if shorthand == "reset" and key != "T":
+            raise self.error("`reset` here", "it stands for rows of `T:` lines only")
         self.spend(len(actions) * len(states) * (1 if shorthand == "identity" else width))
         if shorthand == "uniform":
             rows = itertools.repeat(dict.fromkeys(range(width), Fraction(1, width)))
+        elif shorthand == "reset":
+            rows = itertools.repeat(self.start)
         elif shorthand == "identity":
             rows = ({s: Fraction(1)} for s in states)
         else:

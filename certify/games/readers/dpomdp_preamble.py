@@ -17,6 +17,7 @@ from certify.games.oneshot import agent_names
 PREAMBLE = ("agents", "discount", "values", "states", "start", "actions", "observations")
 LARGEST_LIST = 10**6  # states, joint actions, joint observations
 LARGEST_TABLE = 2 * 10**7  # entries written while reading
+LONGEST_SUM = 40  # characters of a fraction that a message shows as it is
 ROUNDING = Fraction(1, 1000)  # rows that miss 1 by more are mistakes, which no renormalising mends
 _NAME = re.compile(r"[^\W\d][^\s,/:*#]*\Z")
 Row = dict[int, Fraction]
@@ -94,7 +95,8 @@ class PreambleReader:
         mend = f"make it 1 (it misses by {float(total - 1):.2g})"
         if abs(total - 1) <= ROUNDING:
             mend += ", or pass --rows renormalise"
-        raise self.error(f"{what}: probabilities sum to {total}", mend, line)
+        shown = str(total) if len(str(total)) <= LONGEST_SUM else f"about {float(total):.17g}"
+        raise self.error(f"{what}: probabilities sum to {shown}", mend, line)
 
     def spend(self, entries: int) -> None:
         self._written += entries
@@ -182,7 +184,10 @@ class PreambleReader:
     def _read_start(self, rest: str) -> None:
         head, every = self._head, range(len(self.states))
         if head in ("start include", "start exclude"):
-            listed = [self.one_state(token) for token in rest.split()]
+            begun = self.line
+            if not rest and (not (rest := self.next_line() or "") or ":" in rest):
+                raise self.error(f"`{head}:` without states", "list them on the same line or on the next one", begun)
+            listed = [self.one_state(token) for token in rest.replace(",", " ").split()]
             if len(set(listed)) < len(listed):
                 raise self.error(f"`{head}:` names a state twice", "name each once")
             support = listed if head == "start include" else [s for s in every if s not in set(listed)]
@@ -204,6 +209,12 @@ class PreambleReader:
             )
         if rest == "uniform":
             self.start = {s: Fraction(1, count) for s in range(count)}
+            return
+        named = [token for token in rest.split() if token in self._state_index and not token.isdigit()]
+        if named:
+            if len(rest.split()) > 1:
+                raise self.error("`start:` with several states", "write `start include:` before them")
+            self.start = {self.one_state(named[0]): Fraction(1)}
             return
         values = [self.probability(token) for token in rest.split()]
         if len(values) < count:

@@ -1,0 +1,119 @@
+"""Games from what people hold in Python: nested lists, numpy arrays, dictionaries, names, paths."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from numbers import Rational
+from typing import TYPE_CHECKING, Any
+
+from certify.errors import InputError
+from certify.exact import parse_rational
+from certify.games.load import document_game, load
+from certify.games.model import Game, check_game
+from certify.games.oneshot import one_shot
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    Payoffs = Sequence[Any] | np.ndarray
+LARGEST = 10**6  # joint actions
+
+
+def exact_number(value: Any, where: str = "number") -> Fraction:
+    """The rational that a Python or numpy number stands for: a float is the decimal that prints it.
+
+    Raises `InputError` for what is no finite real number.
+
+    >>> exact_number(0.1), exact_number(3), exact_number("1e-3")
+    (Fraction(1, 10), Fraction(3, 1), Fraction(1, 1000))
+    """
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if isinstance(value, float) or kind == "f":
+        return parse_rational(str(value), where)  # the shortest text that gives this float back
+    if isinstance(value, bool) or kind in ("b", "i", "u"):
+        return Fraction(int(value))
+    if isinstance(value, Rational):
+        return Fraction(value.numerator, value.denominator)
+    return parse_rational(value, where)
+
+
+def from_array(payoffs: Payoffs, name: str = "payoffs") -> Game:
+    """The one-shot game with payoff `payoffs[a_1]...[a_n]` for everyone, one index per agent.
+
+    Nested lists or a numpy array of numbers, of any number of agents; a float stands for the decimal that prints
+    it.  Raises `InputError` for ragged lists and entries that are not numbers.
+
+    >>> from_array([[1, 0], [0, 0.9]]).reward[0, (1, 1)]
+    Fraction(9, 10)
+    """
+    shape: list[int] = []
+    level: Any = payoffs
+    while _is_list(level):
+        if len(level) == 0:
+            raise InputError(name, "an empty list of payoffs", "give one payoff per joint action")
+        shape.append(len(level))
+        level = level[0]
+    if not shape:
+        raise InputError(name, f"{type(payoffs).__name__} instead of payoffs", "give nested lists, one level per agent")
+    if math.prod(shape) > LARGEST:
+        raise InputError(name, f"{math.prod(shape):,} joint actions", f"give at most {LARGEST:,}")
+    payoff: dict[tuple[int, ...], Fraction] = {}
+
+    def fill(entry: Any, index: tuple[int, ...]) -> None:
+        where = f"{name}{''.join(f'[{k}]' for k in index)}"
+        if len(index) == len(shape):
+            if _is_list(entry):
+                raise InputError(where, "a list where others are numbers", "give every row the same depth")
+            payoff[index] = exact_number(entry, where)
+            return
+        if not _is_list(entry) or len(entry) != shape[len(index)]:
+            raise InputError(where, "rows of different lengths", f"give {shape[len(index)]} entries")
+        for k, part in enumerate(entry):
+            fill(part, (*index, k))
+
+    fill(payoffs, ())
+    return check_game(one_shot(name, [[str(k) for k in range(size)] for size in shape], payoff))
+
+
+def _is_list(value: Any) -> bool:
+    """A list, a tuple, or a numpy array with at least one dimension."""
+    return isinstance(value, (list, tuple)) or bool(getattr(value, "shape", ()))
+
+
+def as_game(
+    game: Any, horizon: int | None = None, discount: Fraction | int | str | float | None = None, where: str = "game"
+) -> Game:
+    """The game that a caller means: a `Game`, a path or name, nested payoffs, an array, or a JSON document.
+
+    `horizon` and `discount` as in `load`; they override those of a `Game`.  Raises `InputError` for everything else.
+
+    >>> as_game("lever:2").name, as_game([[1, 0], [0, 1]]).horizon
+    ('lever:2', 1)
+    """
+    if discount is not None:
+        discount = exact_number(discount, "discount")
+    if isinstance(game, (str, os.PathLike)):
+        return load(game, horizon=horizon, discount=discount)
+    if isinstance(game, Mapping):
+        return document_game(_plain(game), where, horizon, discount)
+    if not isinstance(game, Game):
+        if not _is_list(game):
+            raise InputError(
+                where, f"a {type(game).__name__} is no game", "give a name, a path, payoffs or a certify.Game"
+            )
+        game = from_array(game)
+    return document_game(game, where, horizon, discount)
+
+
+def _plain(value: Any, where: str = "game") -> Any:
+    """A document with plain lists, and its floats as the text that prints them."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part, f"{where}.{key}") for key, part in value.items()}
+    if _is_list(value):
+        return [_plain(part, f"{where}[{k}]") for k, part in enumerate(value)]
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return str(exact_number(value, where))
