@@ -17,7 +17,7 @@ from numpy.lib.npyio import NpzFile
 
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.errors import InputError
-from certify.exact import parse_rational
+from certify.games.arrays import exact_number
 from certify.games.histories import histories
 from certify.games.names import choices, index_of
 from certify.games.readers.textfile import parse_json, read_text
@@ -126,7 +126,7 @@ def _row(row: object, names: list[str], where: str) -> list[Fraction]:
         action = index_of(str(token), names)
         if action is None:
             raise InputError(where, f"unknown action {token!r}", choices(names))
-        values[action] = parse_rational(number, f"{where}, {token}")
+        values[action] = exact_number(number, f"{where}, {token}")
     return values
 
 
