@@ -21,12 +21,14 @@ class ParametricGame(GameTables):
     """`GameTables` whose probabilities and rewards are sympy expressions.
 
     Discount and weights stay rational.  `parameters` are real symbols, `constraints` relations
-    between expressions in them.  That the constraints keep every probability in [0, 1] is the
+    between expressions in them, `divisors` what the numbers divide by as they are written (a quotient
+    may have been cancelled since).  That the constraints keep every probability in [0, 1] is the
     author's statement; `at` checks it for the values it is given.
     """
 
     parameters: tuple[sympy.Symbol, ...] = ()
     constraints: tuple[sympy.core.relational.Relational, ...] = ()
+    divisors: tuple[sympy.Expr, ...] = ()
 
     def at(self, values: Mapping[str, Fraction | int | str]) -> Game:
         """The exact game at given parameter values.
@@ -47,6 +49,10 @@ class ParametricGame(GameTables):
         for relation in self.constraints:
             if relation.subs(exact) != True:
                 raise InputError(self.source or self.name, f"the values break the constraint {relation}", "give others")
+
+        for divisor in self.divisors:
+            if divisor.subs(exact) == 0:
+                raise InputError(self.source or self.name, f"the values make the divisor {divisor} zero", "give others")
 
         def number(expression: sympy.Expr) -> Fraction:
             value = sympy.sympify(expression).subs(exact)

@@ -72,6 +72,36 @@ class _Translation:
         return solver
 
 
+def refuse_divisions_by_zero(game: ParametricGame, *, timeout: float = 60.0) -> None:
+    """Raises `InputError` where parameter values within the constraints make a divisor of the game 0, and
+    `Undecided` where z3 cannot tell.
+
+    >>> from certify.games.readers.native import read_parametric
+    >>> refuse_divisions_by_zero(read_parametric({"kind": "one-shot", "payoff": [["1/eps"]],
+    ...                                           "parameters": {"eps": ["0 <= eps"]}}, "here"))
+    Traceback (most recent call last):
+    certify.errors.InputError: here: division by eps, which is 0 at eps = 0; add a constraint that excludes it
+    """
+    for divisor in game.divisors:
+        translation = _Translation(game)
+        zero = translation.term(divisor) == 0
+        solver = translation.solver(timeout)
+        solver.add(zero)
+        answer = solver.check()
+        if answer == z3.unknown:
+            raise Undecided(f"z3 cannot tell whether {divisor} may be 0: {solver.reason_unknown()}")
+        if answer == z3.sat:
+            model = solver.model()
+            values = ", ".join(
+                f"{symbol} = {model.eval(term, model_completion=True)}" for symbol, term in translation.symbols.items()
+            )
+            raise InputError(
+                game.source or game.name,
+                f"division by {divisor}, which is 0 at {values}",
+                "add a constraint that excludes it",
+            )
+
+
 def decide_parametric(game: ParametricGame, mapping: GameMap, *, timeout: float = 60.0) -> Verdict:
     """Whether `mapping` is a symmetry for all parameter values; refuted with values, re-checked exactly.
 
@@ -86,6 +116,10 @@ def decide_parametric(game: ParametricGame, mapping: GameMap, *, timeout: float 
     """
     if (difference := next(agent_differences(game, mapping), None)) is not None:
         return Verdict("refuted", difference)
+    try:
+        refuse_divisions_by_zero(game, timeout=timeout)
+    except Undecided as reason:
+        return Verdict("undecided", reason=str(reason))
     pairs: dict[tuple, tuple[str, Key, Key]] = {}
     for table, key, image, value, image_value in _pairs(game, mapping):
         pairs.setdefault((value, image_value), (table, key, image))
@@ -147,6 +181,7 @@ def parametric_symmetries(game: ParametricGame, *, states: str = "reachable", ti
     4
     """
     deadline = time.monotonic() + timeout
+    refuse_divisions_by_zero(game, timeout=timeout)
     representative = _classes(game, deadline)
 
     def number(value: object) -> Fraction:

@@ -189,8 +189,19 @@ def test_parametric_refusals(change, message):
 def test_values_where_an_expression_has_none():
     game = read_parametric({"kind": "one-shot", "payoff": [[1, "1/eps"]], "parameters": {"eps": []}}, "pole.json")
     assert game.at({"eps": 2}).reward[0, (0, 1)] == F(1, 2)
-    with pytest.raises(InputError, match="1/eps has no value there"):
+    with pytest.raises(InputError, match="the values make the divisor eps zero"):
         game.at({"eps": 0})
+
+
+def test_divisors_are_kept_where_a_quotient_cancels():
+    document = {"kind": "one-shot", "payoff": [["(1/eps)*eps", "eps**-2"]], "parameters": {"eps": []}}
+    game = read_parametric(document, "cancelled.json")
+    assert game.reward[0, (0, 0)] == 1 and [str(d) for d in game.divisors] == ["eps"]
+    assert game.at({"eps": "1/2"}).reward[0, (0, 1)] == 4
+    with pytest.raises(InputError, match="zero"):
+        game.at({"eps": 0})
+    with pytest.raises(InputError, match="divides by zero"):
+        read_native(document, "cancelled.json", values={"eps": 0})
 
 
 def test_load_parametric_reads_files(tmp_path):

@@ -187,3 +187,16 @@ def test_differences_come_in_both_directions() -> None:
     half = read_map(game, {"actions": [[0, 1, 2], [1, 0, 2]]})
     listed = {(d.key[1], d.image[1]) for d in differences(game, half)}
     assert listed == {((0, 0), (0, 1)), ((1, 1), (1, 0)), ((0, 1), (0, 0)), ((1, 0), (1, 1))}
+
+
+@pytest.mark.parametrize("text", ["1/eps", "(1/eps)*eps", "eps**-1", "1/(1 - 2*eps)", "1/(eps*(eps - 2))"])
+def test_a_divisor_that_may_be_zero_is_refused(text: str) -> None:
+    def game(*constraints: str) -> object:
+        document = {"kind": "one-shot", "payoff": [[text, 0], [0, text]], "parameters": {"eps": list(constraints)}}
+        return read_parametric(document, "here")
+
+    swap = {"actions": [[1, 0], [1, 0]]}
+    for question in (parametric_symmetries, lambda g: decide_parametric(g, read_map(g, swap))):
+        with pytest.raises(InputError, match="add a constraint that excludes it"):
+            question(game("0 <= eps", "eps < 1"))
+    assert decide_parametric(game("0 < eps", "eps < 1/2"), read_map(game("0 < eps"), swap)).status == "proved"

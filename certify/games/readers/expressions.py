@@ -26,9 +26,10 @@ _OPERATORS = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.m
 _RELATIONS = {ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge}
 
 
-def evaluate(text: str, parameters: Mapping[str, Number], where: str) -> Number:
+def evaluate(text: str, parameters: Mapping[str, Number], where: str, divisors: list[Number] | None = None) -> Number:
     """The value of an expression in `+ - * /`, whole powers and parentheses over exact numbers.
 
+    Everything that the text divides by and that holds a symbol is added to `divisors`: sympy may cancel it.
     Raises `InputError` for anything else, unknown names and divisions by zero included.
 
     >>> evaluate("(1 - eps)/2", {"eps": Fraction(1, 10)}, "p")
@@ -37,7 +38,11 @@ def evaluate(text: str, parameters: Mapping[str, Number], where: str) -> Number:
     >>> evaluate("(1 - eps)/2", {"eps": sympy.Symbol("eps")}, "p")
     1/2 - eps/2
     """
-    return _Evaluator(text, parameters, where).value(_tree(text, where).body)
+    evaluator = _Evaluator(text, parameters, where)
+    value = evaluator.value(_tree(text, where).body)
+    if divisors is not None:
+        divisors += evaluator.divisors
+    return value
 
 
 def constraint(text: str, parameters: Mapping[str, Number], where: str) -> list:
@@ -74,6 +79,7 @@ def _tree(text: str, where: str) -> ast.Expression:
 class _Evaluator:
     def __init__(self, text: str, parameters: Mapping[str, Number], where: str) -> None:
         self.text, self.parameters, self.where = text.strip(), parameters, where
+        self.divisors: list[Number] = []
         self.symbolic = any(not isinstance(value, Fraction) for value in parameters.values())
 
     def value(self, node: ast.expr) -> Number:
@@ -88,15 +94,17 @@ class _Evaluator:
             return -operand if isinstance(node.op, ast.USub) else operand
         if isinstance(node, ast.BinOp) and type(node.op) in _OPERATORS:
             left, right = self.value(node.left), self.value(node.right)
-            if isinstance(node.op, ast.Div) and right == 0:
-                raise InputError(self.where, f"{self.text!r} divides by zero", "give a nonzero denominator")
+            if isinstance(node.op, ast.Div):
+                self.divides(right)
             return _OPERATORS[type(node.op)](left, right)
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow):
             return self.power(node)
         raise InputError(self.where, f"{self.text!r} is not an expression", "use + - * /, whole powers and parentheses")
 
     def power(self, node: ast.BinOp) -> Number:
-        exponent = node.right
+        exponent, sign = node.right, 1
+        if isinstance(exponent, ast.UnaryOp) and isinstance(exponent.op, ast.USub):
+            exponent, sign = exponent.operand, -1
         nested = any(isinstance(part, ast.BinOp) and isinstance(part.op, ast.Pow) for part in ast.walk(node.left))
         if (
             nested
@@ -107,7 +115,17 @@ class _Evaluator:
             raise InputError(
                 self.where, f"a power in {self.text!r}", f"use whole exponents up to {LARGEST_EXPONENT}, not nested"
             )
-        return self.value(node.left) ** exponent.value
+        base = self.value(node.left)
+        if sign < 0:
+            self.divides(base)
+        return base ** (sign * exponent.value)
+
+    def divides(self, value: Number) -> None:
+        """Notes a divisor; refuses one that is 0."""
+        if value == 0:
+            raise InputError(self.where, f"{self.text!r} divides by zero", "give a nonzero denominator")
+        if self.symbolic and not value.is_number:
+            self.divisors.append(value)
 
     def exact(self, value: Fraction) -> Number:
         if not self.symbolic:

@@ -95,8 +95,10 @@ def read_parametric(document: Mapping[str, Any], where: str, horizon: int | None
     if any(relation == False for relation in relations):
         raise InputError(f"{where}, $.parameters", "a constraint that no value meets", "correct it")
 
+    divisors: list[sympy.Expr] = []
+
     def number(text: int | str, at: str) -> sympy.Expr:
-        value = evaluate(str(text), symbols, at)
+        value = evaluate(str(text), symbols, at, divisors)
         if isinstance(value, Fraction):
             return sympy.Rational(value.numerator, value.denominator)
         return sympy.cancel(value)
@@ -104,6 +106,9 @@ def read_parametric(document: Mapping[str, Any], where: str, horizon: int | None
     tables = NativeTables(document, where, number).tables(horizon)
     return check_parametric(
         ParametricGame(
-            **tables, parameters=tuple(symbols.values()), constraints=tuple(r for r in relations if r != True)
+            **tables,
+            parameters=tuple(symbols.values()),
+            constraints=tuple(r for r in relations if r != True),
+            divisors=tuple(dict.fromkeys(divisors)),
         )
     )
