@@ -283,7 +283,7 @@ def test_positive_definiteness():
 
 def test_interval_matrices_are_refused_where_a_member_is_indefinite():
     zero = [[0] * 4 for _ in range(4)]
-    wide = [[0, 0, 8, 8], [0, 0, 8, 8], [0] * 4, [0] * 4]
+    wide = [[0, 0, 8, 8], [0, 0, 8, 8], [8, 8, 0, 0], [8, 8, 0, 0]]
     minus = [[-x for x in row] for row in wide]
     # members +-8 on the 2 x 2 block: definite on tangents iff D > 8 * 4 / 2
     assert definite_on_tangents([2, 2], [17] * 4, minus, wide)

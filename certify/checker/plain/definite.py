@@ -32,10 +32,9 @@ def check_definite(process, averages, models, modulus=None, own=False):
     low = [[0] * size for _ in range(size)]
     high = [[0] * size for _ in range(size)]
     for k, l, lower, upper in form.entries(own):
-        if k > l:
-            k, l = l, k
-        low[k][l] += lower
-        high[k][l] += upper
+        for x, y in ((k, l), (l, k)):
+            low[x][y] += lower
+            high[x][y] += upper
     return definite_on_tangents(form.sizes, diagonal, low, high)
 
 
