@@ -41,8 +41,8 @@ class Plain:
         self.initial = tree.initial.astype(float)
         self.joint = [[np.ascontiguousarray(level.joint[:, i]) for i in range(2)] for level in tree.levels]
         self.rows = [
-            [j[:, None] * a + np.arange(a) for j, a in zip(joint, level.action_counts)]
-            for joint, level in zip(self.joint, tree.levels)
+            [j[:, None] * a + np.arange(a) for j, a in zip(joint, level.action_counts, strict=True)]
+            for joint, level in zip(self.joint, tree.levels, strict=True)
         ]
         layout = layout_of(tree)
         self.entries, self.size = layout.entries, layout.size

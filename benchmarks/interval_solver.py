@@ -93,7 +93,7 @@ def equations(game: Game, alpha: Fraction):
             """beta (Q_a - Q_b) / w_i."""
             terms = []
             for rest in itertools.product(*(range(sizes[k]) for k in others)):
-                joint = dict(zip(others, rest))
+                joint = dict(zip(others, rest, strict=True))
                 gain, loss = (payoff[tuple(actions[k][joint.get(k, c)] for k in range(len(sizes)))] for c in (a, b))
                 if gain != loss:
                     scale = (gain - loss) / (alpha * game.weights[i])

@@ -69,7 +69,9 @@ def policies_below(game: Game, evidence: dict) -> int:
     if len(centres) == 1:
         ascent = _direction(plan, witness["policies"][0])
         for side in (_UPHILL, -_UPHILL):
-            start = [[c + side * u for c, u in zip(*pair)] for pair in zip(centres[0], ascent)]
+            start = [
+                [c + side * u for c, u in zip(*pair, strict=True)] for pair in zip(centres[0], ascent, strict=True)
+            ]
             policy, residual = approx_stationary(plan, beta, _policy(start))
             ends.append(_flat(policy) if residual < _RESIDUAL else None)
     found: list[np.ndarray] = []
@@ -92,8 +94,8 @@ def _residual(plan: Plan, policy: Policy, beta: float) -> float:
     values = approx_soft_values(plan, policy, beta)
     return max(
         float(np.abs(softmax(q / w) - p).max())
-        for w, row, rows in zip(plan.weights, policy, values)
-        for p, q in zip(row, rows)
+        for w, row, rows in zip(plan.weights, policy, values, strict=True)
+        for p, q in zip(row, rows, strict=True)
     )
 
 
@@ -103,7 +105,7 @@ def _shapes(plan: Plan) -> list[list[tuple[int, int]]]:
 
 def _centre(plan: Plan, box: dict, unit_bits: int) -> Logits:
     """The centre of a proved box as logits, 0 at the reference actions."""
-    rows = zip(box["reference"], box["centre"])
+    rows = zip(box["reference"], box["centre"], strict=True)
     logits = [[np.zeros(shape) for shape in row] for row in _shapes(plan)]
     for table in (table for row in logits for table in row):
         for k in range(len(table)):
@@ -140,7 +142,7 @@ def _solve(plan: Plan, start: Logits, beta: float) -> np.ndarray | None:
 
     def equations(z: np.ndarray) -> np.ndarray:
         values = approx_soft_values(plan, _policy(logits(z)), beta)
-        return z - ratios([[q / w for q in row] for w, row in zip(plan.weights, values)])
+        return z - ratios([[q / w for q in row] for w, row in zip(plan.weights, values, strict=True)])
 
     policy = _policy(logits(root(equations, ratios(start), tol=1e-13).x))
     return _flat(policy) if _residual(plan, policy, beta) < _RESIDUAL else None

@@ -79,7 +79,7 @@ def objective(tree: Tree, policy, alpha: Fraction, paths=None):
             weight, gain, bonus = number(chance), mpmath.mpf(0), mpmath.mpf(0)
             for t, (where, local, r) in enumerate(steps):
                 gain += gains[t] * number(r)
-                for i, (k, a) in enumerate(zip(where, local)):
+                for i, (k, a) in enumerate(zip(where, local, strict=True)):
                     weight *= p[i][t][k][a]
                     bonus -= gains[t] * number(game.weights[i]) * mpmath.log(p[i][t][k][a])
             reward += weight * gain

@@ -58,7 +58,7 @@ def random_game(
     joint_observations = list(itertools.product(*map(range, number_of_observations)))
 
     def pairs(keys: list) -> tuple:
-        return tuple((k, p) for k, p in zip(keys, random_distribution(rng, len(keys))) if p)
+        return tuple((k, p) for k, p in zip(keys, random_distribution(rng, len(keys)), strict=True) if p)
 
     first = joint_observations if initial_observations else [()]
     start = tuple((s, o, p) for (s, o), p in pairs(list(itertools.product(range(states), first))))

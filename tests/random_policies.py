@@ -26,7 +26,9 @@ def random_policy(tree: Tree, rng: np.random.Generator) -> list[list[np.ndarray]
 
 def mixed(first, second, weight: Fraction):
     """(1 - weight) first + weight second, table by table."""
-    return [[(1 - weight) * a + weight * b for a, b in zip(x, y)] for x, y in zip(first, second)]
+    return [
+        [(1 - weight) * a + weight * b for a, b in zip(x, y, strict=True)] for x, y in zip(first, second, strict=True)
+    ]
 
 
 def random_box(tree: Tree, rng: np.random.Generator, weight: Fraction, count: int = 3):
@@ -44,7 +46,7 @@ def random_direction(tree: Tree, rng: np.random.Generator) -> np.ndarray:
     """(N,) multiples of 1/8 whose rows sum to exactly 0."""
     layout = layout_of(tree)
     v = np.zeros(layout.size)
-    for start, stop in zip(layout.row_start, [*layout.row_start[1:], layout.size]):
+    for start, stop in zip(layout.row_start, [*layout.row_start[1:], layout.size], strict=True):
         v[start : stop - 1] = rng.integers(-8, 9, stop - start - 1) / 8
         v[stop - 1] = -v[start : stop - 1].sum()
     return v

@@ -6,6 +6,7 @@ As everywhere, what is proposed here becomes a result only once the independent 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -337,7 +338,7 @@ class _Search:
         generators = symmetries(self.tree.game, max_nodes=20_000).generators
         entry = fixed_subspace(self.tree, generators).entry_orbit
         ends = [*self.layout.row_start.tolist(), self.layout.size]
-        return generators, [entry[a:b].tolist() for a, b in zip(ends, ends[1:], strict=False)]
+        return generators, [entry[a:b].tolist() for a, b in itertools.pairwise(ends)]
 
     def _approx_rate(self, z: np.ndarray) -> float | None:
         if self.tree.policy_parameters > _RATE_LOGITS:

@@ -61,7 +61,7 @@ def _recursion(tree: Tree, policy: Any) -> ObjectRecursion:
     layout = layout_of(tree)
     if isinstance(policy, PolicyBox):
         lower, upper = layout.flat(policy.lower), layout.flat(policy.upper)
-        p = _array([ball(Fraction(lo), Fraction(up)) for lo, up in zip(lower, upper)])
+        p = _array([ball(Fraction(lo), Fraction(up)) for lo, up in zip(lower, upper, strict=True)])
     else:
         p = _array([to_arb(v) for v in exact_rows(layout, layout.flat(policy))])
     minus_log = _array([-v.log() for v in p])
@@ -136,6 +136,6 @@ def arb_hessian(tree: Tree, policy: Any, alpha: Fraction | int, *, precision: in
     with working_precision(precision):
         run, layout = _recursion(tree, policy), layout_of(tree)
         temperature = to_arb(Fraction(alpha))
-        U = [r + temperature * e for r, e in zip(run.U_reward, run.U_entropy)]
-        factor = _array([to_arb(w * g) for w, g in zip(layout.weight, layout.discount)])
+        U = [r + temperature * e for r, e in zip(run.U_reward, run.U_entropy, strict=True)]
+        factor = _array([to_arb(w * g) for w, g in zip(layout.weight, layout.discount, strict=True)])
         return ArbHessian(run.cross_terms(U, temperature), factor * run.d[layout.row_of_entry] / run.policy)

@@ -38,7 +38,7 @@ class Enclosure:
         value, lower, upper = np.broadcast_arrays(
             *(np.asarray(v, dtype=object) for v in (value, self.lower, self.upper))
         )
-        return all(lo <= v <= up for lo, v, up in zip(lower.ravel(), value.ravel(), upper.ravel()))
+        return all(lo <= v <= up for lo, v, up in zip(lower.ravel(), value.ravel(), upper.ravel(), strict=True))
 
     def sign(self) -> int:
         """-1, 0 or 1 where the sign of a scalar is proved; raises `Undecided` otherwise."""

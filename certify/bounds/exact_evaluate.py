@@ -81,7 +81,7 @@ def exact_evaluate(tree: Tree, policy: Any, alpha: Fraction | int, *, digits: in
         value=Enclosure(low.reward + alpha * low.entropy, low.reward + alpha * high.entropy),
         entropy=Enclosure(low.entropy, high.entropy),
         q=Blocks(q[0], q[1], layout),
-        gradient=_centred(layout, p, [reward + alpha * part + log for part, log in zip(entropy, own)]),
+        gradient=_centred(layout, p, [reward + alpha * part + log for part, log in zip(entropy, own, strict=True)]),
         local_gradient=_centred(layout, p, [reward + log for log in own]),
     )
 

@@ -99,7 +99,7 @@ class HessianForm:
 
 def _row_slices(layout: Layout) -> list[slice]:
     ends = [*layout.row_start[1:], layout.size]
-    return [slice(a, b) for a, b in zip(layout.row_start, ends)]
+    return [slice(a, b) for a, b in zip(layout.row_start, ends, strict=True)]
 
 
 def hessian(tree: Tree, policy: Any, alpha: Fraction | int, *, stationary: bool = False) -> HessianForm:
@@ -195,7 +195,7 @@ def _over_box(tables: Tables, layout: Layout, at: BoxValues, alpha: float) -> tu
         F = []
         for j in agents:
             means = others_bound(level, outward(*_centred(*U, own[j], 1 + j)), factors, (j,))
-            ends = [mean + _own_log(tables, level, log_, alpha, j) for mean, log_ in zip(means, logs)]
+            ends = [mean + _own_log(tables, level, log_, alpha, j) for mean, log_ in zip(means, logs, strict=True)]
             F.append(_centred(*_middle(*ends), own[j].reshape(level.size, -1), 1))
         later.append(F)
         equal.append(
@@ -211,7 +211,7 @@ def _over_box(tables: Tables, layout: Layout, at: BoxValues, alpha: float) -> tu
         )
     ends = [through(tables, at.factors[k], [r[k] for r in at.reach]) for k in range(2)]
     rel = at.relative
-    rho = [_spread_of(low * (1 - 2 * rel), high * (1 + 2 * rel), rel) for low, high in zip(*ends)]
+    rho = [_spread_of(low * (1 - 2 * rel), high * (1 + 2 * rel), rel) for low, high in zip(*ends, strict=True)]
     reach = [_spread_of(low, high, rel) for low, high in at.reach]
 
     def sums(part: int, F_part) -> np.ndarray:

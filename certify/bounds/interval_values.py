@@ -48,7 +48,7 @@ def box_values(tables: Tables, layout: Layout, box: Box, alpha: float) -> BoxVal
     U, V = _backward(tables, box, factors, alpha)
     relative = widened(defect(tables.roundings))
     low, high = (forward(tables, f) for f in factors)
-    reach = [(lo * (1 - relative), np.minimum(up * (1 + relative), 1.0)) for lo, up in zip(low, high)]
+    reach = [(lo * (1 - relative), np.minimum(up * (1 + relative), 1.0)) for lo, up in zip(low, high, strict=True)]
     return BoxValues(box, U, V, reach, factors, relative)
 
 
@@ -85,7 +85,7 @@ def _backward(tables: Tables, box: Box, factors, alpha: float):
                 mean = bound(mean, low, high)
             value = mean + entropy[side]
             ends.append((to_go, value + away * 4 * UNIT * (np.abs(mean) + np.abs(entropy[side]))))
-        U[t], V[t] = zip(*ends)
+        U[t], V[t] = zip(*ends, strict=True)
     return U, V
 
 
@@ -242,7 +242,7 @@ def _gradient(tables: Tables, layout: Layout, at: BoxValues, d, q, alpha: float)
             kappa * (1 - units) * (ends[0].min(axis=0)) - kappa * (1 + units) * u * h_high[:, None],
             kappa * (1 + units) * peak - kappa * (1 - units) * l * h_low[:, None],
         )
-        apart = [a + b for a, b in zip(_scaled(l, u, _differences(l, u, q_low, q_high)), bonus)]
+        apart = [a + b for a, b in zip(_scaled(l, u, _differences(l, u, q_low, q_high)), bonus, strict=True)]
         size = np.abs(apart[0]) + np.abs(apart[1]) + kappa * (1 + h_high[:, None]) + np.abs(q_low) + np.abs(q_high)
         size *= 16 * UNIT
         both = np.fmax(direct[0], apart[0] - size), np.fmin(direct[1], apart[1] + size)

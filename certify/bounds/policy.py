@@ -84,7 +84,7 @@ class Layout:
             raise InputError(
                 WHERE, "not one table per agent and depth", "give policy[i][t] of shape (K_i, A_i)"
             ) from None
-        for (i, t), part in zip(self.blocks, parts):
+        for (i, t), part in zip(self.blocks, parts, strict=True):
             if part.shape != self.shape[i, t]:
                 raise InputError(
                     f"{WHERE} of agent {i} at depth {t}",

@@ -55,7 +55,8 @@ class LevelTable:
         self.axis = [tuple(-1 if k == i else 1 for k in range(n)) for i in range(n)]
         self.action_row = [self.joint[i][:, None] * self.counts[i] + np.arange(self.counts[i]) for i in range(n)]
         self.action_rows = [
-            np.concatenate([row.ravel(), row.ravel() + k * a]) for row, (k, a) in zip(self.action_row, self.shapes)
+            np.concatenate([row.ravel(), row.ravel() + k * a])
+            for row, (k, a) in zip(self.action_row, self.shapes, strict=True)
         ]
         self.origin = [self.joint[i][:, None] * self.counts[i] + level.joint_actions[:, i] for i in range(n)]
         self.most_in_class = max(int(np.bincount(j).max()) for j in self.joint)

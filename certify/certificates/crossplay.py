@@ -40,7 +40,7 @@ def crossplay_certificate(game: Game, proofs: Sequence[StationaryProof]) -> dict
     eq, restated = ApproxEquations(tree), game_to_json(game)
     table = cross_play(tree, alpha, [proof.policy for proof in proofs])
     n, teams = tree.number_of_agents, []
-    for k, own in enumerate(zip(table.sp_reward, table.sp_value)):
+    for k, own in enumerate(zip(table.sp_reward, table.sp_value, strict=True)):
         teams.append(_team((k,) * n, *own))
     for role, (j, k) in itertools.product(range(n), itertools.permutations(range(len(proofs)), 2)):
         if n == 2 and role == 1:

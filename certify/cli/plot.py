@@ -40,7 +40,7 @@ def plot(certificate, output) -> int:
             certificate, "not a certificate with a cover", "plot one made by --method localisation"
         ) from None
     figure, axes = pyplot.subplots(figsize=(9, 0.4 * (max(depth) + 1) + 1.6))
-    for node, (low, high), level in zip(nodes, intervals, depth):
+    for node, (low, high), level in zip(nodes, intervals, depth, strict=True):
         colour = {"nondegenerate": "#2b8a3e", "empty": "#868e96"}.get(node.get("close"), "#d0ebff")
         axes.barh(-level, high - low, left=low, height=0.8, color=colour, edgecolor="white", linewidth=0.6)
         if high - low > 0.04 * intervals[0][1]:

@@ -7,6 +7,7 @@ the same lines.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -140,7 +141,7 @@ def _two_cycle(zeta: Any, up: Rule, down: Rule, valid: list[Any]) -> tuple[list[
 
     # one named variable per step keeps the terms small
     states = [zeta, *z3.Reals("s1 s2 s3 s4 s5 s6 s7")]
-    steps = [after == loop(before) for before, after in zip(states, states[1:], strict=False)]
+    steps = [after == loop(before) for before, after in itertools.pairwise(states)]
     crosses = (states[0] > threshold) != (states[1] > threshold)
     return [*valid, *steps, crosses], states[7] == states[5]
 

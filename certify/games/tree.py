@@ -226,7 +226,11 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
     predecessors: list[np.ndarray] = [np.zeros((0, 2), np.int64)] * game.number_of_agents
     members = None
     for t in range(game.horizon):
-        labels = _merge(frontier, trackers) if cluster else [dict(zip(c, range(len(c)))) for c in frontier.codes]
+        labels = (
+            _merge(frontier, trackers)
+            if cluster
+            else [dict(zip(c, range(len(c)), strict=True)) for c in frontier.codes]
+        )
         joint, belief_of, index = _joint_classes(frontier, labels)
         classes = tuple(max(label.values()) + 1 for label in labels)
         if t == 0:
@@ -238,7 +242,8 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
                 for i in range(game.number_of_agents)
             )
             members = tuple(
-                np.bincount(list(label.values()), minlength=k).astype(object) for label, k in zip(labels, classes)
+                np.bincount(list(label.values()), minlength=k).astype(object)
+                for label, k in zip(labels, classes, strict=True)
             )
         else:
             successor, probability = _successors(frontier, labels, index, levels[-1])
@@ -340,7 +345,7 @@ class _Weights:
         total = sum(item[3] for item in self.pending[code])
         gathered: dict[tuple, Fraction] = {}
         for path, actions, codes, weight, belief in self.pending[code]:
-            key = (path, actions, tuple(label[c] for label, c in zip(others, codes)), belief)
+            key = (path, actions, tuple(label[c] for label, c in zip(others, codes, strict=True)), belief)
             gathered[key] = gathered.get(key, 0) + weight
         return frozenset((key, weight / total) for key, weight in gathered.items())
 
@@ -356,7 +361,7 @@ class _Weights:
                 continue
             done.add(k)
             for path, actions, codes, weight, _ in self.pending[code]:
-                key = (path, actions, tuple(label[c] for label, c in zip(others, codes)))
+                key = (path, actions, tuple(label[c] for label, c in zip(others, codes, strict=True)))
                 self.weight[k][key] = self.weight[k].get(key, 0) + weight
         self.pending = {}
 
@@ -384,7 +389,7 @@ def _merge(frontier: _Frontier, trackers: list[_Weights]) -> list[dict[int, int]
     Every single merge is justified in the game that the merges before it have left (theory,
     section 4); merging two agents' AOHs *because of each other* in one go would be unsound.
     """
-    labels = [dict(zip(codes, range(len(codes)))) for codes in frontier.codes]
+    labels = [dict(zip(codes, range(len(codes)), strict=True)) for codes in frontier.codes]
     while True:
         changed = False
         for i, tracker in enumerate(trackers):

@@ -7,6 +7,7 @@ it is proved by a checker.
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 from typing import Any
 
@@ -30,7 +31,7 @@ def approx_rate(tree: Tree, policy: Any, alpha: Fraction) -> float | None:
     form, layout = hessian(tree, policy, alpha, stationary=True), layout_of(tree)
     flat = layout.flat(policy).astype(np.float64)
     ends = [*layout.row_start.tolist(), layout.size]
-    rows = [flat[a:b] for a, b in zip(ends, ends[1:], strict=False)]
+    rows = [flat[a:b] for a, b in itertools.pairwise(ends)]
     frame = block_diag(*(_frame(len(p)) for p in rows))
     if not frame.shape[1]:
         return None

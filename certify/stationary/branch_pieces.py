@@ -7,6 +7,7 @@ proved is kept.  Two boxes of a chain meet in a narrow one at the beta that they
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -70,7 +71,7 @@ class Path:
         self.eq, self.prove = ApproxEquations(tree), prove
         layout = self.eq.layout
         ends = [*layout.row_start.tolist(), layout.size]
-        self.rows = list(zip(ends, ends[1:], strict=False))
+        self.rows = list(itertools.pairwise(ends))
 
     def start(self, beta: Fraction) -> np.ndarray | None:
         """(N,) log-ratios of a stationary policy at beta in floats, reached from the uniform one."""
@@ -236,7 +237,7 @@ class _Frame:
         self.inverse, self.motion = into @ inverse @ back, into @ self.tangent
         self.centre = [
             Fraction(float(flat[a + k] - flat[a + r]))
-            for (a, b), r in zip(path.rows, self.reference)
+            for (a, b), r in zip(path.rows, self.reference, strict=True)
             for k in range(b - a)
             if k != r
         ]
@@ -245,7 +246,7 @@ class _Frame:
         """Matrices between log-ratios against the last action and against the reference."""
         into, back = np.zeros((self.size, self.size)), np.zeros((self.size, self.size))
         start = 0
-        for (a, b), r in zip(path.rows, self.reference):
+        for (a, b), r in zip(path.rows, self.reference, strict=True):
             last = b - a - 1
             old = {k: start + k for k in range(last)}
             new = {k: start + n for n, k in enumerate(k for k in range(last + 1) if k != r)}

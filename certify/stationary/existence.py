@@ -8,6 +8,7 @@ and it is nondegenerate.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -102,7 +103,7 @@ class _Ratios:
     def __init__(self, layout: Layout, flat: np.ndarray) -> None:
         self.layout = layout
         bounds = [*layout.row_start.tolist(), layout.size]
-        self.rows = [range(lo, hi) for lo, hi in zip(bounds, bounds[1:], strict=False)]
+        self.rows = [range(lo, hi) for lo, hi in itertools.pairwise(bounds)]
         self.reference = [max(row, key=lambda k: flat[k]) for row in self.rows]
         free = sorted(set(range(layout.size)) - set(self.reference))
         self.size = len(free)

@@ -238,7 +238,7 @@ class _Proofs:
         orbit = [(identity_map(self.tree.game), np.arange(len(target)))]
         seen = [first.lower.astype(np.float64)]
         for mapping, image in orbit:  # grows while it is walked
-            for g, permutation in zip(self.generators, self.images):
+            for g, permutation in zip(self.generators, self.images, strict=True):
                 following = permutation[image]
                 moved = np.empty_like(target)
                 moved[following] = first.lower.astype(np.float64)

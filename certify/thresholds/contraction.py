@@ -75,7 +75,10 @@ def as_table(scaled: np.ndarray) -> list[list[int | None]]:
     whole = np.where(missing, 0, rows).astype(np.int64).tolist()
     if not missing.any():
         return whole
-    return [[None if none else m for m, none in zip(*pair)] for pair in zip(whole, missing.tolist())]
+    return [
+        [None if none else m for m, none in zip(*pair, strict=True)]
+        for pair in zip(whole, missing.tolist(), strict=True)
+    ]
 
 
 def from_table(table: list[list[int | None]], count: int) -> np.ndarray:

@@ -53,7 +53,13 @@ class Path:
 
     def width(self, low: float, high: float) -> float:
         """Total width of the smallest box around the two ends."""
-        return float(sum(np.abs(p - q).sum() for a, b in zip(self.at(low), self.at(high)) for p, q in zip(a, b)))
+        return float(
+            sum(
+                np.abs(p - q).sum()
+                for a, b in zip(self.at(low), self.at(high), strict=True)
+                for p, q in zip(a, b, strict=True)
+            )
+        )
 
 
 def point_closes(plan: Plan, beta: Fraction, deadline: float | None = None, least_gain: float = LEAST_GAIN) -> bool:
@@ -103,7 +109,7 @@ def find_cover(
             outcomes = list(_run(plan, tasks, least_gain, deadline, helper))
         except (OutOfTime, KeyboardInterrupt):
             raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
-        for k, task, outcome in zip(chosen, tasks, outcomes):
+        for k, task, outcome in zip(chosen, tasks, outcomes, strict=True):
             node = nodes[k]
             split = None if outcome.kind != "stalled" else _choose_split(plan, node, task, outcome, high, branch)
             if outcome.kind == "stalled" and split is None:

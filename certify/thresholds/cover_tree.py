@@ -70,7 +70,7 @@ def last_box(plan: Plan, nodes: list[Node], index: int) -> Box:
     while nodes[path[-1]].parent is not None:
         path.append(nodes[path[-1]].parent)
     box = whole_space(plan)
-    for k, below in zip(reversed(path), [*reversed(path[:-1]), None]):
+    for k, below in zip(reversed(path), [*reversed(path[:-1]), None], strict=True):
         box = replayed(box, nodes[k].steps)
         if below is not None:
             first = min(j for j in range(k + 1, below + 1) if nodes[j].parent == k)

@@ -191,7 +191,7 @@ def general(shape: Shape, form: str) -> Structural:
         return _perron(_float_matrix(shape, form, alpha, keys))
 
     def verified(alpha: Fraction, y: np.ndarray) -> tuple[Fraction, dict]:
-        vector = {k: Fraction(max(1, round(v * 2**24)), 2**24) for k, v in zip(keys, y)}
+        vector = {k: Fraction(max(1, round(v * 2**24)), 2**24) for k, v in zip(keys, y, strict=True)}
         return largest_sum(shape, form, alpha, vector), vector
 
     low, high = 1e-12, max(1e-9, float(max(shape.widths)))
@@ -302,10 +302,18 @@ def one_step_rho(step: OneStep) -> Structural | None:
     if bound == 0:
         return None
     z = [Fraction(max(1, round(v * 2**24)), 2**24) for v in y]
-    alpha = max(sum((v * w for v, w in zip(row, z)), Fraction(0)) / w0 for row, w0 in zip(table, z))
+    alpha = max(
+        sum((v * w for v, w in zip(row, z, strict=True)), Fraction(0)) / w0 for row, w0 in zip(table, z, strict=True)
+    )
     if alpha.denominator > 10**6:
         alpha = Fraction(math.ceil(alpha * 10**9), 10**9)
-    total = max(sum((v * w for v, w in zip(row, z)), Fraction(0)) / w0 for row, w0 in zip(table, z)) / alpha
+    total = (
+        max(
+            sum((v * w for v, w in zip(row, z, strict=True)), Fraction(0)) / w0
+            for row, w0 in zip(table, z, strict=True)
+        )
+        / alpha
+    )
     split = tuple(tuple(z[place[i, o]] for o in sorted(marginal[i])) for i in range(n))
     return Structural("one-step-rho", alpha, split, total < 1, total)
 

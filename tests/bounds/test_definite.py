@@ -30,7 +30,7 @@ def exactly_positive_definite(matrix: np.ndarray) -> bool:
             return False
         for i in range(k + 1, len(a)):
             factor = a[i][k] / a[k][k]
-            a[i] = [x - factor * y for x, y in zip(a[i], a[k])]
+            a[i] = [x - factor * y for x, y in zip(a[i], a[k], strict=True)]
     return True
 
 

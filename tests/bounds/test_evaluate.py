@@ -174,13 +174,13 @@ def test_clustered_and_raw_trees_agree_on_lifted_policies():
         seen += raw.levels[-1].classes != small.levels[-1].classes
         policy, alpha = random_policy(small, rng), random_alpha(rng)
         lifted = [[np.empty(t.shape, dtype=object) for t in tables] for tables in raw.uniform()]
-        for i, (fine, coarse) in enumerate(zip(aoh_classes(raw), aoh_classes(small))):
+        for i, (fine, coarse) in enumerate(zip(aoh_classes(raw), aoh_classes(small), strict=True)):
             for history, (t, k) in fine.items():
                 lifted[i][t][k] = policy[i][t][coarse[history][1]]
         fine, coarse = exact_evaluate(raw, lifted, alpha), exact_evaluate(small, policy, alpha)
         assert fine.reward == coarse.reward and fine.entropy.lower == coarse.entropy.lower
         q_fine, q_coarse = fine.q, coarse.q
-        for i, (here, there) in enumerate(zip(aoh_classes(raw), aoh_classes(small))):
+        for i, (here, there) in enumerate(zip(aoh_classes(raw), aoh_classes(small), strict=True)):
             for history, (t, k) in here.items():
                 assert (q_fine[i, t].lower[k] == q_coarse[i, t].lower[there[history][1]]).all()
     assert seen > 3

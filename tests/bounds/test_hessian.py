@@ -38,7 +38,10 @@ def second_difference(tree, policy, v, alpha):
     step = Fraction(1, 10**10)
     nested = layout_of(tree).nested(np.array([Fraction(x) for x in v], dtype=object))
     paths = list(trajectories(tree))
-    moved = [[[t + sign * step * w for t, w in zip(x, y)] for x, y in zip(policy, nested)] for sign in (1, 0, -1)]
+    moved = [
+        [[t + sign * step * w for t, w in zip(x, y, strict=True)] for x, y in zip(policy, nested, strict=True)]
+        for sign in (1, 0, -1)
+    ]
     values = [objective(tree, there, alpha, paths)[0] for there in moved]
     with mpmath.workdps(60):
         return (values[0] - 2 * values[1] + values[2]) * mpmath.mpf(10) ** 20
@@ -103,7 +106,7 @@ def test_containment_fails_when_the_radius_is_dropped():
         policy, alpha = random_policy(tree, rng), Fraction(7, 3)
         form = hessian(tree, policy, alpha)
         exact = projected(tree, exact_hessian(tree, policy, alpha).cross.lower, flat(tree, policy))
-        outside += any(Fraction(float(a)) != b for a, b in zip(form.mid.ravel(), exact.ravel()))
+        outside += any(Fraction(float(a)) != b for a, b in zip(form.mid.ravel(), exact.ravel(), strict=True))
     assert outside > 5
 
 
@@ -116,7 +119,7 @@ def test_boxes_contain_the_form_of_every_policy_inside(weight):
         wide = hessian(tree, box, alpha)
         exact = [exact_hessian(tree, policy, alpha) for policy in inside]
         upper, lower = lambda_max_upper(wide), lambda_max_lower(wide)
-        for policy, form in zip(inside, exact):
+        for policy, form in zip(inside, exact, strict=True):
             assert wide.diagonal.contains(form.diagonal)
             for _ in range(4):
                 v = random_direction(tree, rng)
@@ -239,7 +242,7 @@ def test_boxes_wide_at_the_first_step_only_move_the_reach():
         layout, alpha = layout_of(tree), Fraction(2)
         centre = random_policy(tree, rng)
         inside = [
-            [[random, late] for random, (_, late) in zip((r[0] for r in random_policy(tree, rng)), centre)]
+            [[random, late] for random, (_, late) in zip((r[0] for r in random_policy(tree, rng)), centre, strict=True)]
             for _ in range(3)
         ]
         ends = [

@@ -40,7 +40,7 @@ def errors_in_units(p: np.ndarray, values: np.ndarray) -> np.ndarray:
         return np.array(
             [
                 float(abs((flint.arb(float(y)) - x) / x).mid()) / UNIT if not x.is_zero() else abs(y)
-                for x, y in zip(exact, values)
+                for x, y in zip(exact, values, strict=True)
             ]
         )
 
@@ -86,7 +86,7 @@ def test_outward_and_directed_floats():
     rng = np.random.default_rng(2)
     mid, radius = rng.normal(size=300), rng.random(300) * 10.0 ** rng.integers(-30, 2, 300)
     low, high = outward(mid, radius)
-    for m, r, lo, up in zip(mid, radius, low, high):
+    for m, r, lo, up in zip(mid, radius, low, high, strict=True):
         assert Fraction(lo) <= Fraction(m) - Fraction(r) and Fraction(m) + Fraction(r) <= Fraction(up)
     third = Fraction(1, 3)
     assert Fraction(float_down(third)) < third < Fraction(float_up(third))

@@ -18,7 +18,7 @@ from certify.errors import Undecided
 def knapsack(c, lower, upper) -> Fraction:
     """The exact maximum: fill the best entries first."""
     c, lower, upper = ([Fraction(float(v)) for v in row] for row in (c, lower, upper))
-    left, total = 1 - sum(lower), sum(a * b for a, b in zip(c, lower))
+    left, total = 1 - sum(lower), sum(a * b for a, b in zip(c, lower, strict=True))
     for k in sorted(range(len(c)), key=lambda k: -c[k]):
         step = min(left, upper[k] - lower[k])
         left, total = left - step, total + step * c[k]
@@ -103,7 +103,7 @@ def test_entropy_terms_contain_the_exact_ones():
     rng = np.random.default_rng(2)
     p = np.concatenate([[0.0, 1.0, 2.0**-1000], rng.random(500), 10.0 ** rng.uniform(-300, 0, 200)])
     low, high = entropy_term(p)
-    for v, lo, up in zip(p, low, high):
+    for v, lo, up in zip(p, low, high, strict=True):
         exact = exact_entropy([v])
         assert Fraction(float(lo)) <= exact[0] and exact[1] <= Fraction(float(up))
 
@@ -119,9 +119,9 @@ def exact_largest_mean(c, low, high) -> Fraction:
     """The maximum of sum m c / sum m over the corners (a ratio of linear forms has it there)."""
     c, low, high = ([Fraction(float(v)) for v in row] for row in (c, low, high))
     best = max(c) if not any(low) else None
-    for corner in itertools.product(*zip(low, high)):
+    for corner in itertools.product(*zip(low, high, strict=True)):
         if sum(corner) > 0:
-            mean = sum(m * v for m, v in zip(corner, c)) / sum(corner)
+            mean = sum(m * v for m, v in zip(corner, c, strict=True)) / sum(corner)
             best = mean if best is None else max(best, mean)
     return best
 

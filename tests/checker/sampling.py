@@ -19,7 +19,7 @@ def random_game(seed, agents=2, horizon=2, actions=2, states=2, observations=2, 
 
     def distribution(targets):
         parts = [rng.randrange(1, 6) for _ in targets]
-        return [[to, str(Fraction(p, sum(parts)))] for to, p in zip(targets, parts)]
+        return [[to, str(Fraction(p, sum(parts)))] for to, p in zip(targets, parts, strict=True)]
 
     joint_actions = [list(a) for a in itertools.product(range(actions), repeat=agents)]
     joint_observations = [list(o) for o in itertools.product(range(observations), repeat=agents)]
@@ -36,7 +36,7 @@ def random_game(seed, agents=2, horizon=2, actions=2, states=2, observations=2, 
         "actions": [[f"a{k}" for k in range(actions)]] * agents,
         "observations": [[f"o{k}" for k in range(observations)]] * agents,
         "available": None,
-        "start": [[s, o, p] for (s, o), (_, p) in zip(starts, distribution(range(len(starts))))],
+        "start": [[s, o, p] for (s, o), (_, p) in zip(starts, distribution(range(len(starts))), strict=True)],
         "transition": [[s, a, distribution(range(states))] for s in range(states) for a in joint_actions],
         "emission": [[a, s, distribution(joint_observations)] for a in joint_actions for s in range(states)],
         "reward": [[s, a, str(Fraction(rng.randrange(-20, 21), 4))] for s in range(states) for a in joint_actions],
@@ -53,7 +53,7 @@ def random_box(process, rng, width=0.4):
     layers = []
     for t in range(process.horizon):
         layer = []
-        for count, classes in zip(process.actions[t], process.classes[t]):
+        for count, classes in zip(process.actions[t], process.classes[t], strict=True):
             blocks = []
             for _ in range(classes):
                 middle = rng.dirichlet(np.full(count, 3.0)) * 0.9 + 0.1 / count
@@ -102,14 +102,17 @@ def values(process, policy, beta):
                 row.append(value)
             U[t].append(row)
             own = [policy[t][i][k] for i, k in enumerate(classes)]
-            mean = sum(u * np.prod([own[i][a[i]] for i in range(n)]) for u, a in zip(row, process.joint_actions[t]))
-            V[t].append(mean + sum(float(w) * entropy(p) for w, p in zip(process.weights, own)))
+            mean = sum(
+                u * np.prod([own[i][a[i]] for i in range(n)])
+                for u, a in zip(row, process.joint_actions[t], strict=True)
+            )
+            V[t].append(mean + sum(float(w) * entropy(p) for w, p in zip(process.weights, own, strict=True)))
     return U, V
 
 
 def objective(process, policy, beta):
     """beta J of the process."""
-    return sum(float(p) * v for p, v in zip(process.start, values(process, policy, beta)[1][0]))
+    return sum(float(p) * v for p, v in zip(process.start, values(process, policy, beta)[1][0], strict=True))
 
 
 def reach(process, policy):

@@ -42,7 +42,7 @@ def engine_for(process):
 
 def random_block(rng, count):
     cells = sorted(rng.sample(range(1, 64), count - 1))
-    point = [b - a for a, b in zip([0, *cells], [*cells, 64])]
+    point = [b - a for a, b in zip([0, *cells], [*cells, 64], strict=True)]
     return Block(
         [max(0, p - rng.randrange(0, 12)) * (ONE // 64) for p in point],
         [min(64, p + rng.randrange(0, 12)) * (ONE // 64) for p in point],
@@ -56,14 +56,14 @@ def test_vertices_are_all_points_with_one_coordinate_in_between(count):
         block = random_block(rng, count)
         brute = set()
         for free in range(count):
-            for ends in itertools.product(*((low, high) for low, high in zip(block.lower, block.upper))):
+            for ends in itertools.product(*((low, high) for low, high in zip(block.lower, block.upper, strict=True))):
                 rest = ONE - sum(ends) + ends[free]
                 if block.lower[free] <= rest <= block.upper[free]:
                     brute.add(ends[:free] + (rest,) + ends[free + 1 :])
         assert set(block.vertices) == brute
         coefficients = [rng.randrange(-1000, 1000) for _ in range(count)]
         assert greedy(block.lower, block.upper, coefficients) == max(
-            sum(c * x for c, x in zip(coefficients, v)) for v in block.vertices
+            sum(c * x for c, x in zip(coefficients, v, strict=True)) for v in block.vertices
         )
 
 
@@ -114,7 +114,7 @@ def test_contraction_keeps_every_policy_within_the_bounds():
             [None if a == b or rng.random() < 0.1 else m for b, m in enumerate(row)] for a, row in enumerate(ratios)
         ]
         block = Block([0] * count, [ONE] * count).contracted(bounds, -9)
-        for low, x, high in zip(block.lower, p, block.upper):
+        for low, x, high in zip(block.lower, p, block.upper, strict=True):
             assert low / ONE <= x + 1e-15 and x - 1e-15 <= high / ONE
 
 
@@ -202,8 +202,11 @@ def test_definite_boxes_have_negative_second_derivatives():
                     return objective(
                         process,
                         [
-                            [[(1 - s) * p + s * q for p, q in zip(x, y)] for x, y in zip(f, g)]
-                            for f, g in zip(first, last)
+                            [
+                                [(1 - s) * p + s * q for p, q in zip(x, y, strict=True)]
+                                for x, y in zip(f, g, strict=True)
+                            ]
+                            for f, g in zip(first, last, strict=True)
                         ],
                         beta,
                     )

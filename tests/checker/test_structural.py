@@ -75,7 +75,7 @@ def test_row_sums_are_those_of_the_matrix():
                 for u in range(t + 1, 3)
             )
         assert [float(x) for x in spreads(shape, beta)] == pytest.approx(c)
-        assert all(x >= y - 1e-15 for x, y in zip(spreads(shape, beta), c))
+        assert all(x >= y - 1e-15 for x, y in zip(spreads(shape, beta), c, strict=True))
         vector = [[Fraction(rng.randrange(1, 9), 4) for _ in range(3)] for _ in range(3)]
         keys = [(i, t) for i, t in itertools.product(range(3), range(3)) if actions[i][t] > 1]
         y = {k: float(vector[k[0]][k[1]]) * math.sqrt(float(weights[k[0]]) * float(gamma) ** k[1]) for k in keys}
@@ -135,8 +135,8 @@ def test_interactions_of_a_bayesian_team_game():
                         )
                         value += sum(p for _, p in chance[o]) * widest
                 marginal = sum(p for o in chance if o[i] == oi for _, p in chance[o])
-                z = dict(zip(sorted({o[j] for o in chance}), vector[j]))
-                own = dict(zip(sorted({o[i] for o in chance}), vector[i]))
+                z = dict(zip(sorted({o[j] for o in chance}), vector[j], strict=True))
+                own = dict(zip(sorted({o[i] for o in chance}), vector[i], strict=True))
                 expected += beta * value * z[oj] / (4 * team.weights[i] * marginal * own[oi])
         assert total == expected
 
@@ -177,7 +177,7 @@ def test_long_horizons_stay_exact_or_round_up():
     """At Hanabi's size digits would double at every step; the rounded values stay above."""
     shape = Shape([[20] * 80] * 2, (Fraction(1),) * 2, Fraction(1), [Fraction(25)] * 80)
     c = spreads(shape, Fraction(1, 1190))
-    assert all(x >= y for x, y in zip(c, c[1:])) and c[79] == Fraction(25, 1190)
+    assert all(x >= y for x, y in itertools.pairwise(c)) and c[79] == Fraction(25, 1190)
     assert max(x.denominator.bit_length() for x in c) <= 4096
     floats = [0.0] * 80
     for t in range(79, -1, -1):

@@ -1,6 +1,7 @@
 """The clipping bound: proved from Gibbs' inequalities, enclosed on instances, approached, never
 attained, and left by PPO's clipped objective, which does not enforce the premise."""
 
+import itertools
 import random
 from fractions import Fraction
 
@@ -23,15 +24,18 @@ def decided(n, *, gibbs=True):
     """
     p, r, x, y = (z3.RealVector(name, n) for name in "prxy")
     low, high = z3.Reals("eps_low eps_high")
-    before, after = z3.Sum([a * b for a, b in zip(p, x)]), z3.Sum([a * b * c for a, b, c in zip(p, r, y)])
+    before, after = (
+        z3.Sum([a * b for a, b in zip(p, x, strict=True)]),
+        z3.Sum([a * b * c for a, b, c in zip(p, r, y, strict=True)]),
+    )
     solver = z3.Solver()
     solver.set("timeout", 20_000)
     solver.add(low >= 0, low <= 1, high >= 0)
     for k in range(n):
         solver.add(p[k] > 0, x[k] >= 0, y[k] >= 0, r[k] >= 1 - low, r[k] <= 1 + high)
     if gibbs:
-        solver.add(after <= z3.Sum([a * b * c for a, b, c in zip(p, r, x)]))  # H' <= −Σ π' log π
-        solver.add(before <= z3.Sum([a * b for a, b in zip(p, y)]))  # H <= −Σ π log π'
+        solver.add(after <= z3.Sum([a * b * c for a, b, c in zip(p, r, x, strict=True)]))  # H' <= −Σ π' log π
+        solver.add(before <= z3.Sum([a * b for a, b in zip(p, y, strict=True)]))  # H <= −Σ π log π'
     # the two products that the proof bounds term by term
     for k in range(n):
         solver.add(p[k] * r[k] * x[k] <= (1 + high) * p[k] * x[k], p[k] * r[k] * y[k] >= (1 - low) * p[k] * y[k])
@@ -51,10 +55,10 @@ def within_ranges(rng, old, eps):
     """A policy whose ratios to `old` lie in [1 − ε, 1 + ε]."""
     p = [e.lower for e in old.entries]
     push = [Fraction(rng.randint(-100, 100), 100) for _ in p]
-    mean = sum(a * b for a, b in zip(p, push))
+    mean = sum(a * b for a, b in zip(p, push, strict=True))
     centred = [b - mean for b in push]
     scale = eps / max(abs(c) for c in centred) if any(centred) else Fraction(0)
-    return StatePolicy(row(*(a * (1 + scale * c) for a, c in zip(p, centred))))
+    return StatePolicy(row(*(a * (1 + scale * c) for a, c in zip(p, centred, strict=True))))
 
 
 def test_instances_within_the_range_satisfy_the_bounds():
@@ -89,7 +93,7 @@ def test_both_sides_are_approached_and_never_attained(ratio):
     gaps = [abs(ratio - e.upper) if ratio > 1 else abs(e.lower - ratio) for e in limits]
     for e in limits:
         assert e.upper < ratio if ratio > 1 else e.lower > ratio
-    assert all(a > 2 * b for a, b in zip(gaps, gaps[1:], strict=False)) and gaps[-1] < Fraction(1, 10000)
+    assert all(a > 2 * b for a, b in itertools.pairwise(gaps)) and gaps[-1] < Fraction(1, 10000)
     # these policies do satisfy the premise
     t = Fraction(1, 2**16)
     old, new = StatePolicy(row(1 - t, t)), StatePolicy(row(1 - ratio * t, ratio * t))

@@ -1,5 +1,6 @@
 """Certified signs and η_max: the cases of theory, section 10, three answers, and refusals to guess."""
 
+import itertools
 from dataclasses import replace
 from fractions import Fraction
 
@@ -51,7 +52,7 @@ def test_advantages_ordered_as_the_probabilities_lower_the_entropy(algorithm):
 def test_pieces_cover_the_interval_without_a_gap():
     pieces = certify_sign(path_of(["1/2", "3/10", "1/5"], row(5, 3, 2), "natural"), ZERO, Fraction(20)).pieces
     assert pieces[0].lower == 0 and pieces[-1].upper == 20
-    assert all(a.upper == b.lower for a, b in zip(pieces, pieces[1:], strict=False))
+    assert all(a.upper == b.lower for a, b in itertools.pairwise(pieces))
 
 
 def test_a_sign_that_changes_is_undecided_with_a_witness():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import numpy as np
@@ -31,7 +32,7 @@ def rows_of_ratios(eq: ApproxEquations, z: np.ndarray) -> list[list[float]]:
     """Log-ratios against the last action, per row and action."""
     flat = eq.log_policy(z[:, None])[:, 0]
     ends = [*eq.layout.row_start.tolist(), eq.layout.size]
-    return [[p - flat[b - 1] for p in flat[a:b]] for a, b in zip(ends, ends[1:], strict=False)]
+    return [[p - flat[b - 1] for p in flat[a:b]] for a, b in itertools.pairwise(ends)]
 
 
 @pytest.mark.parametrize("number", range(len(GAMES)))

@@ -158,10 +158,12 @@ def test_boxes_are_replayed_to_the_last_bit(tree):
             last_box(plan, [*finished[:k], Node(finished[k].parent, finished[k].low, finished[k].high)], k) is not None
         )
         for row, other in zip(
-            box, last_box(plan, [*finished[:k], Node(finished[k].parent, finished[k].low, finished[k].high)], k)
+            box,
+            last_box(plan, [*finished[:k], Node(finished[k].parent, finished[k].low, finished[k].high)], k),
+            strict=True,
         ):
-            for block, same in zip(row, other):
-                assert all(np.array_equal(x, y) for x, y in zip(block, same))
+            for block, same in zip(row, other, strict=True):
+                assert all(np.array_equal(x, y) for x, y in zip(block, same, strict=True))
 
 
 def test_nodes_survive_json(tree):

@@ -46,10 +46,13 @@ def excess(name, horizon, scale, trials=40):
     for trial in range(trials):
         spread = (0.02, 0.3, 2.0)[trial % 3]
         first, step = random_policy(tree, generator, spread), random_policy(tree, generator, spread / 4)
-        second = [[p * s / (p * s).sum(-1, keepdims=True) for p, s in zip(a, b)] for a, b in zip(first, step)]
+        second = [
+            [p * s / (p * s).sum(-1, keepdims=True) for p, s in zip(a, b, strict=True)]
+            for a, b in zip(first, step, strict=True)
+        ]
         delta = np.array([np.ptp(np.log(second[i][t] / first[i][t]), axis=-1).max() for i, t in keys])
         q = [local_bonus_q(tree, policy) for policy in (first, second)]
-        for (i, t), allowed in zip(keys, scale * table @ delta):
+        for (i, t), allowed in zip(keys, scale * table @ delta, strict=True):
             middle = [(np.asarray(b[i, t].lower) + np.asarray(b[i, t].upper)) / 2 for b in q]
             moved = np.ptp(middle[1] - middle[0], axis=-1).max()
             worst = max(worst, moved / allowed if allowed > 0 else (0.0 if moved < 1e-9 else np.inf))
@@ -69,8 +72,11 @@ def test_a_smaller_bound_would_not_hold():
 def test_the_vector_proves_the_bound(name, horizon):
     game = load(name, horizon=horizon)
     found = local_contraction(game)
-    for k, (row, (i, _)) in enumerate(zip(influence(shape_of(game)), found.keys)):
-        assert sum(e * y for e, y in zip(row, found.vector)) <= found.alpha * game.weights[i] * found.vector[k]
+    for k, (row, (i, _)) in enumerate(zip(influence(shape_of(game)), found.keys, strict=True)):
+        assert (
+            sum(e * y for e, y in zip(row, found.vector, strict=True))
+            <= found.alpha * game.weights[i] * found.vector[k]
+        )
 
 
 @pytest.mark.parametrize(("name", "horizon"), GAMES)

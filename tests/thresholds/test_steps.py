@@ -38,9 +38,9 @@ def random_box(plan, rng, size):
 def inside(box, policy, rng):
     """A policy in the box, between the given one and random vertices of every block."""
     result = []
-    for row, policies in zip(box, policy):
+    for row, policies in zip(box, policy, strict=True):
         result.append([])
-        for (lower, upper), p in zip(row, policies):
+        for (lower, upper), p in zip(row, policies, strict=True):
             points = vertices(lower[None], upper[None])[0]
             pick = points[np.arange(len(points)), rng.integers(points.shape[1], size=len(points))]
             share = rng.random()

@@ -8,6 +8,7 @@ The same text evaluates to a `Fraction` (parameters given numbers) or to a sympy
 from __future__ import annotations
 
 import ast
+import itertools
 import operator
 from collections.abc import Mapping
 from fractions import Fraction
@@ -58,7 +59,7 @@ def constraint(text: str, parameters: Mapping[str, Number], where: str) -> list:
         raise InputError(where, f"{text!r} is not a constraint", "compare expressions by <, <=, > or >=")
     evaluator = _Evaluator(text, parameters, where)
     sides = [evaluator.value(node) for node in (body.left, *body.comparators)]
-    pairs = zip(sides, sides[1:], strict=False)
+    pairs = itertools.pairwise(sides)
     return [_RELATIONS[type(sign)](*pair) for sign, pair in zip(body.ops, pairs, strict=True)]
 
 

@@ -75,8 +75,8 @@ def least_ratios(
 def random_policy(rng: np.random.Generator, process: Process, spread: float = 1.0) -> Policy:
     """Dirichlet policies, nearer to uniform for a small `spread`."""
     return [
-        [rng.dirichlet(np.full(actions, 1 / spread), size=count) for actions, count in zip(*sizes)]
-        for sizes in zip(process.actions, process.classes)
+        [rng.dirichlet(np.full(actions, 1 / spread), size=count) for actions, count in zip(*sizes, strict=True)]
+        for sizes in zip(process.actions, process.classes, strict=True)
     ]
 
 
@@ -132,7 +132,10 @@ def action_values(process: Process, policy: Policy, beta: float) -> list[np.ndar
         found[t] = U
         later = [
             U[e] @ _joint(process, policy, t, e)
-            + sum(float(w) * entropy(policy[t][i][k]) for i, (w, k) in enumerate(zip(process.weights, classes)))
+            + sum(
+                float(w) * entropy(policy[t][i][k])
+                for i, (w, k) in enumerate(zip(process.weights, classes, strict=True))
+            )
             for e, classes in enumerate(process.joint[t])
         ]
     return found
@@ -144,7 +147,7 @@ def visits(process: Process, policy: Policy) -> list[np.ndarray]:
     for t in range(process.horizon - 1):
         after = np.zeros(len(process.joint[t + 1]))
         for e, rows in enumerate(process.following[t]):
-            for weight, row in zip(_joint(process, policy, t, e), rows):
+            for weight, row in zip(_joint(process, policy, t, e), rows, strict=True):
                 for to, p in row:
                     after[to] += found[t][e] * weight * float(p)
         found.append(after)
@@ -159,7 +162,7 @@ def own_values(process: Process, policy: Policy, agent: int, t: int, beta: float
     for e, classes in enumerate(process.joint[t]):
         k = classes[agent]
         mass[k] += reach[e]
-        others = [pi[c] for i, (pi, c) in enumerate(zip(policy[t], classes)) if i != agent]
+        others = [pi[c] for i, (pi, c) in enumerate(zip(policy[t], classes, strict=True)) if i != agent]
         table = np.moveaxis(U[e].reshape(process.actions[t]), agent, 0)
         for pi in reversed(others):
             table = table @ pi
@@ -213,9 +216,12 @@ def objective(process: Process, policy: Policy, beta: float) -> float:
         float(b)
         * (
             U[e] @ _joint(process, policy, 0, e)
-            + sum(float(w) * entropy(policy[0][i][k]) for i, (w, k) in enumerate(zip(process.weights, classes)))
+            + sum(
+                float(w) * entropy(policy[0][i][k])
+                for i, (w, k) in enumerate(zip(process.weights, classes, strict=True))
+            )
         )
-        for e, (b, classes) in enumerate(zip(process.start, process.joint[0]))
+        for e, (b, classes) in enumerate(zip(process.start, process.joint[0], strict=True))
     )
 
 
@@ -246,7 +252,7 @@ def curvature(
         return objective(process, copy, beta)
 
     def mass(t, i, k):
-        total = sum(r for r, classes in zip(reach[t], process.joint[t]) if classes[i] == k)
+        total = sum(r for r, classes in zip(reach[t], process.joint[t], strict=True) if classes[i] == k)
         return float(process.weights[i]) * float(process.discount) ** t * total
 
     found = np.zeros((size, size))

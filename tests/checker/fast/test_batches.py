@@ -73,7 +73,7 @@ def test_a_batch_of_steps_has_the_verdicts_of_its_boxes_alone(number):
     expected = [n for n, above in enumerate(holds) if not above]
     assert refused(engine, claims) == expected == [n for n, c in enumerate(claims) if engine_for(process).verify([c])]
     assert sorted(engine._doubtful(claims)) == expected  # and none of the others had to be tried alone
-    for claim, above in list(zip(claims, holds))[:4]:
+    for claim, above in list(zip(claims, holds, strict=True))[:4]:
         other = claim._replace(box=plain_box(plain, process, claim.box))
         assert (plain.verify([other]) is None) is above
 
@@ -104,7 +104,7 @@ def test_bounds_of_copies_are_those_of_the_boxes():
             ratios = rng.normal(size=(4, *shape))
             for form in forms(engine, i, t):
                 found = engine.copies(4).bounds(together, i, t, table, ratios.reshape(-1, shape[1]), form)
-                for part, box, at, ratio in zip(found.reshape(4, *shape, 2), boxes, betas, ratios):
+                for part, box, at, ratio in zip(found.reshape(4, *shape, 2), boxes, betas, ratios, strict=True):
                     alone = bounds(engine, box, i, t, at, ratio, form)
                     assert np.abs(part - alone).max() < 1e-12 * (1 + np.abs(alone).max())
 
@@ -113,7 +113,7 @@ def test_a_box_that_cannot_be_verified_at_all_spoils_no_other():
     """A box on the boundary has no centre: every claim of its batch is tried alone, and it alone is refused."""
     process = next(p for p in PROCESSES if p.agents == 2 and p.horizon == 2 and min(map(min, p.actions)) > 1)
     claims, holds = step_claims(np.random.default_rng(5), process, 6)
-    claims = [claim for claim, above in zip(claims, holds) if above]
+    claims = [claim for claim, above in zip(claims, holds, strict=True) if above]
     engine = engine_for(process)
     top = [n for n, claim in enumerate(claims) if claim.step.depth == 0][-1]
     low, up = (end.copy() for end in (claims[top].box[1][0].lower, claims[top].box[1][0].upper))

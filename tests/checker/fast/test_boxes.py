@@ -63,9 +63,11 @@ def test_vertices_are_all_of_them(block):
 
 @pytest.mark.parametrize("block", random_blocks(2, 24))
 def test_divergence_and_entropy_enclose(block):
-    for k, v, bound in zip(range(99), block.vertices, block.divergence):
-        for row, above in zip(v, bound):
-            exact = sum((arb(p) * (arb(p) / arb(c)).log() for p, c in zip(row, block.centre[k]) if p), arb(0))
+    for k, v, bound in zip(range(99), block.vertices, block.divergence, strict=False):
+        for row, above in zip(v, bound, strict=True):
+            exact = sum(
+                (arb(p) * (arb(p) / arb(c)).log() for p, c in zip(row, block.centre[k], strict=True) if p), arb(0)
+            )
             assert exact.lower() <= above <= float(exact.upper()) + 1e-9
         exact = -sum((arb(c) * arb(c).log() for c in block.centre[k]), arb(0))
         assert abs(exact - arb(block.entropy.mid[k])).upper() <= block.entropy.rad[k] < 1e-9

@@ -15,7 +15,9 @@ from certify.checker.plain.engine import StdlibEngine
 
 
 def free_parameters(process) -> int:
-    return sum(c * (a - 1) for row in zip(process.classes, process.actions) for c, a in zip(*row))
+    return sum(
+        c * (a - 1) for row in zip(process.classes, process.actions, strict=True) for c, a in zip(*row, strict=True)
+    )
 
 
 SMALL = [p for p in processes(31, 110) if 1 < free_parameters(p) <= 7]

@@ -20,7 +20,7 @@ def worst_ratio(points: np.ndarray, values: np.ndarray, errors: np.ndarray, exac
     try:
         return max(
             float(abs(getattr(arb(float(x)), exact)() - arb(float(v))).upper()) / e
-            for x, v, e in zip(points, values, errors)
+            for x, v, e in zip(points, values, errors, strict=True)
         )
     finally:
         ctx.prec = old
@@ -80,7 +80,7 @@ def test_the_same_comparison_notices_a_short_series(monkeypatch, function, point
 
 
 def exact_average(weights: np.ndarray, x: np.ndarray) -> list[Fraction]:
-    return [sum((Fraction(w) * Fraction(v) for w, v in zip(row, x)), Fraction(0)) for row in weights]
+    return [sum((Fraction(w) * Fraction(v) for w, v in zip(row, x, strict=True)), Fraction(0)) for row in weights]
 
 
 def cancelling(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -96,7 +96,7 @@ def test_averages_hold_the_exact_sum():
         w, x = cancelling(rng)
         ball = averaged(csr_array(w), Ball(x, np.zeros(60)), 60)
         upper = csr_array(w) @ inflated(x, 60)
-        for exact, mid, rad, up in zip(exact_average(w, x), ball.mid, ball.rad, upper):
+        for exact, mid, rad, up in zip(exact_average(w, x), ball.mid, ball.rad, upper, strict=True):
             assert abs(exact - Fraction(mid)) <= Fraction(rad)
             assert exact <= Fraction(up)
 
@@ -104,7 +104,7 @@ def test_averages_hold_the_exact_sum():
 def test_averages_without_the_slop_miss_it():
     rng = np.random.default_rng(3)
     w, x = cancelling(rng)
-    assert any(exact > Fraction(up) for exact, up in zip(exact_average(w, x), csr_array(w) @ x))
+    assert any(exact > Fraction(up) for exact, up in zip(exact_average(w, x), csr_array(w) @ x, strict=True))
 
 
 def test_sums_over_zeros_are_exactly_zero():
