@@ -63,6 +63,7 @@ def plain_signs(weights: np.ndarray, advantages: np.ndarray, algorithm: str) -> 
 
 
 def signs(count: int = 4000, actions: int = 50) -> dict:
+    """States signed per second, per algorithm, and how many times plain numpy that takes."""
     weights, advantages = RNG.dirichlet(np.ones(actions), count) + 1e-12, RNG.normal(size=(count, actions))
     rows = {}
     for algorithm in ("reinforce", "natural"):
@@ -101,6 +102,7 @@ def sharpness(instances: int = 300) -> dict:
 
 
 def tables() -> dict:
+    """Rows of the bfloat16 table and how long it takes to derive them."""
     rows = [binade_row(BFLOAT16, k, EPS) for k in range(-126, 6)]
     top = {str(r.spacing): {str(e): [float(p.upper) for p in r.crossing[e]] for e in EPS} for r in rows[-3:]}
     counted = {k: count_binade(BFLOAT16, k) for k in (5, 4, 3)}
@@ -123,6 +125,7 @@ def tables() -> dict:
 
 
 def checking() -> dict:
+    """Seconds that the checker needs for a table and for one state's sign."""
     table = json.loads(json.dumps(table_certificate(BFLOAT16, EPS, range(-8, 6), (5,))))
     counts = RNG.integers(1, 1000, 50)
     state = StatePolicy(tuple(RationalEnclosure.of(Fraction(int(c), int(counts.sum()))) for c in counts))
@@ -137,6 +140,7 @@ def checking() -> dict:
 
 
 def main() -> int:
+    """Print one JSON object with every figure; 1 when signs come slower than asked."""
     start = time.perf_counter()
     proofs = [*prove_zeta(), *prove_adapo()]
     report = {

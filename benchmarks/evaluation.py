@@ -49,6 +49,7 @@ class Plain:
         self.starts, self.row = layout.row_start, layout.row_of_entry
 
     def recursions(self, policy: list[list[np.ndarray]]):
+        """J, rewards-to-go U, policies per joint history, reach probabilities and log-policies."""
         horizon, alpha = len(self.levels), self.alpha
         logs = [[np.log(table) for table in tables] for tables in policy]
         bonus = [
@@ -72,6 +73,7 @@ class Plain:
         return float(self.initial @ V), U, p, reach, logs
 
     def gradient(self, policy: list[list[np.ndarray]]) -> tuple[float, np.ndarray]:
+        """J and its gradient in policy coordinates, one entry per (class, action)."""
         value, U, p, reach, logs = self.recursions(policy)
         result = np.empty(self.size)
         for i in range(2):
@@ -93,7 +95,7 @@ class Plain:
         C, scale = np.zeros((self.size, self.size)), np.empty(self.size)
         above: list[tuple[slice, np.ndarray]] = []
         for t, level in enumerate(self.levels):
-            E, a = len(level.joint), level.action_counts
+            a = level.action_counts
             for j in range(2):
                 other = p[t][1][:, None, :] if j == 0 else p[t][0][:, :, None]
                 F = (U[t] * other).sum(axis=2 - j) - self.alpha * self.weights[j] * logs[j][t][self.joint[t][j]]
@@ -188,6 +190,7 @@ def measure(cluster: bool, runs: int, horizon: int = 3) -> dict[str, dict[str, f
 
 
 def main() -> int:
+    """Time both evaluators on the same policies and print the ratio as JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=200, help="timed runs of each side")
     parser.add_argument("--horizon", type=int, default=3, help="horizon of Dec-Tiger")

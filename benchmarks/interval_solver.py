@@ -52,6 +52,7 @@ class Paving:
 
     @property
     def conclusion(self) -> str:
+        """What the boxes that are left say about the number of stationary policies."""
         if not self.boxes:
             return "none: impossible"  # a stationary policy always exists
         if not self.complete:
@@ -199,6 +200,7 @@ def compare(
 
 
 def main() -> None:
+    """Print a row per game: what the interval solver and the search prove in the same time."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("games", nargs="*", default=GAMES)
     parser.add_argument("--timeout", type=float, default=TIMEOUT, help="seconds per temperature")

@@ -50,6 +50,7 @@ def timed(run):
 
 
 def group_row(name: str, order: int, limit: float | None) -> dict | None:
+    """Order, nodes and seconds of one game's group; None where its file is absent."""
     path = FILES / f"{name}.dpomdp"
     if ":" not in name and not path.is_file():
         return None
@@ -76,6 +77,7 @@ def group_row(name: str, order: int, limit: float | None) -> dict | None:
 
 
 def near_row() -> dict | None:
+    """Near-symmetries of box pushing, as found and in how long; None where its file is absent."""
     path = FILES / "boxPushingUAI07.dpomdp"
     if not path.is_file():
         return None
@@ -86,6 +88,7 @@ def near_row() -> dict | None:
 
 
 def crossplay_row() -> dict:
+    """Proved runs of Dec-Tiger, their cross-play gap and the seconds of each part."""
     tree = unroll(load("dectiger", 2), cluster=False)
     group = symmetries(tree.game)
     proofs, seconds = timed(lambda: proved_runs(tree, Fraction(6)))
@@ -111,6 +114,7 @@ def crossplay_row() -> dict:
 
 
 def main() -> int:
+    """Print all rows as JSON; 1 when a row misses what is asked of it."""
     rows = [row for name, (order, limit) in ORDERS.items() if (row := group_row(name, order, limit))]
     result = {"groups": rows, "near": near_row(), "crossplay": crossplay_row()}
     print(json.dumps(result, indent=1))

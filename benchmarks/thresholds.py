@@ -64,9 +64,11 @@ def check_seconds(result: certify.ThresholdResult) -> float:
 
 
 def main(names: list[str]) -> None:
+    """Print one row per game, and all rows as JSON in the end."""
     results = {}
     print(
-        f"{'game':<16}{'alpha*':>10}{'alpha_multiple':>16}{'ratio':>9}{'search s':>10}{'check/search':>14}{'training s':>12}"
+        f"{'game':<16}{'alpha*':>10}{'alpha_multiple':>16}"
+        f"{'ratio':>9}{'search s':>10}{'check/search':>14}{'training s':>12}"
         f"{'training says':>15}"
     )
     for name in names or GAMES:
@@ -80,7 +82,8 @@ def main(names: list[str]) -> None:
         trained = time.perf_counter() - began
         lower = result.alpha_multiple
         print(
-            f"{name:<16}{float(result.alpha_star):>10.5g}{float(lower) if lower else math.nan:>16.5g}{result.ratio or math.nan:>9.4f}"
+            f"{name:<16}{float(result.alpha_star):>10.5g}{float(lower) if lower else math.nan:>16.5g}"
+            f"{result.ratio or math.nan:>9.4f}"
             f"{certified - checked:>10.1f}{checked / (certified - checked):>14.2f}{trained:>12.1f}{found:>15.5g}",
             flush=True,
         )

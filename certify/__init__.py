@@ -11,7 +11,15 @@ Fraction(1, 2)
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names when they are used
+    from certify.answers.optimum import OptimumResult, optimum
+    from certify.answers.policy import PolicyDistance, policy_distance
+    from certify.answers.symmetries import symmetries
+    from certify.answers.threshold import ThresholdResult, check, structural_threshold, threshold
+    from certify.errors import InputError, Undecided
+    from certify.games import Game, load
 
 __version__ = "0.1.0"
 
@@ -30,7 +38,21 @@ _HOME = {
     "policy_distance": "certify.answers.policy",
     "symmetries": "certify.answers.symmetries",
 }
-__all__ = sorted(_HOME)
+__all__ = [
+    "Game",
+    "InputError",
+    "OptimumResult",
+    "PolicyDistance",
+    "ThresholdResult",
+    "Undecided",
+    "check",
+    "load",
+    "optimum",
+    "policy_distance",
+    "structural_threshold",
+    "symmetries",
+    "threshold",
+]
 
 
 def __getattr__(name: str) -> Any:

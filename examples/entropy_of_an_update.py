@@ -26,6 +26,7 @@ ALGORITHMS = [
 
 
 def main() -> None:
+    """Print what is proved about one policy-gradient step."""
     policy = policy_from_json(POLICY)
     advantages = advantages_from_json(ADVANTAGES, policy)
     print(f"policy {', '.join(POLICY)}; advantages {', '.join(ADVANTAGES)}; every step in (0, {STEP}]")

@@ -12,6 +12,7 @@ from certify.games.tree import unroll
 
 
 def main(path: Path, horizon: int) -> None:
+    """Read a file, unroll it, print its threshold."""
     game = certify.load(path, horizon=horizon)
     tree = unroll(game)
     print(

@@ -22,6 +22,7 @@ GAME = {
 
 
 def main(folder: Path) -> None:
+    """Certify a game written down here, check the file, tell what it says."""
     game = read_native(GAME, "couriers")
     found = certify.threshold(game, rtol="1/50", time_limit=30)
     print(f"alpha*         {found.alpha_star} (about {float(found.alpha_star):.4f}), by {found.method}")
@@ -46,7 +47,8 @@ def main(folder: Path) -> None:
     print(f"symmetries     {group.order}: the unique policy is fixed by all of them")
     best = certify.optimum(game, found.alpha_star, threshold=found)
     print(
-        f"at alpha*      the unique policy has return in [{float(best.return_.lower):.6f}, {float(best.return_.upper):.6f}]; "
+        f"at alpha*      the unique policy has return in [{float(best.return_.lower):.6f}, "
+        f"{float(best.return_.upper):.6f}]; "
         "most probable:"
     )
     for infoset, actions in best.greedy.items():

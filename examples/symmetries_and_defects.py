@@ -14,6 +14,7 @@ from certify.symmetry.near_report import near_text
 
 
 def main(name: str, horizon: int) -> None:
+    """Print a game's symmetries and the entries that spoil others."""
     game = certify.load(name, horizon=horizon)
     group = certify.symmetries(game)
     print(

@@ -25,6 +25,7 @@ def train(payoff: np.ndarray, alpha: float, steps: int, seed: int, rate: float =
 
 
 def main() -> None:
+    """Train on one game and certify how far the result is from the limit."""
     game = certify.load(GAME)
     payoff = np.array([[float(game.reward.get((0, (a, b)), 0)) for b in range(10)] for a in range(10)])
     threshold = certify.threshold(game, method="localisation", rtol="1/20")
@@ -41,7 +42,8 @@ def main() -> None:
         )
     unique = found.optimum.policy["agent1:"]
     print(
-        f"in the unique policy the odd lever, on which everyone could agree, has probability {float(unique['9'].upper):.5f},"
+        "in the unique policy the odd lever, on which everyone could agree, has probability "
+        f"{float(unique['9'].upper):.5f},"
     )
     print(
         f"each of the others {float(unique['0'].lower):.5f}: where the distance is tiny, training is over, "

@@ -50,6 +50,7 @@ def readings() -> list[tuple[str, dict]]:
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, matching = [], []
     for name, record in readings():
         digest = hashlib.sha256(canonical(record)).hexdigest()

@@ -26,7 +26,8 @@ from certify.thresholds.structural import shape_of
 CLAIM = Claim(
     id="1",
     source="arXiv 2511.22581, abstract",
-    statement="At every temperature α > 0 every trajectory of the entropy-regularised softmax policy-gradient flow stays "
+    statement="At every temperature α > 0 every trajectory of the entropy-regularised softmax policy-gradient "
+    "flow stays "
     "bounded, with an explicit bound on the logits, and converges to one stationary policy.",
 )
 
@@ -37,6 +38,7 @@ _STEPS, _STARTS = 150, 3
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, points = [], 0
     for name, horizon in _GAMES[:2] if quick else _GAMES:
         game = certify.load(name, horizon=horizon)

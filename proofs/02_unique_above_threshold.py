@@ -35,6 +35,7 @@ _SAMPLES = 40
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, evidence, worst, sampled = [], [], Fraction(0), 0
     tightest: tuple[Fraction, str] | None = None
     for game in suite(quick):

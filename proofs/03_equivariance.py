@@ -26,6 +26,7 @@ _GAP_GAMES = ("lever:2", "matching-pennies", "climbing")
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, evidence = [], []
     for game in suite(quick):
         found = certify.threshold(game, method="structural")

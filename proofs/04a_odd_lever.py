@@ -18,7 +18,8 @@ from certify.errors import Undecided
 CLAIM = Claim(
     id="4a",
     source="arXiv 2511.22581, abstract",
-    statement="Learning with sufficiently high entropy need not give the optimal equivariant policy: with nine levers worth "
+    statement="Learning with sufficiently high entropy need not give the optimal equivariant policy: with nine "
+    "levers worth "
     "1.0 and one worth 0.9 the odd lever is played least, at every temperature.",
 )
 
@@ -28,6 +29,7 @@ _ABOVE = (1, 2, 10)  # multiples of the threshold at which the policy is enclose
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     game = certify.load(f"lever:{_LEVERS}:{_WORTH}")
     found = certify.threshold(game, method="structural" if quick else "localisation", rtol=Fraction(1, 20))
     if found.status != "proved":

@@ -26,12 +26,14 @@ from certify.symmetry.histories import entry_permutation
 CLAIM = Claim(
     id="4b",
     source="arXiv 2511.22581, abstract",
-    statement="Learning with sufficiently high entropy need not give the optimal equivariant policy: in the two-stage lever "
+    statement="Learning with sufficiently high entropy need not give the optimal equivariant policy: in the "
+    "two-stage lever "
     "game it gives the uniform policy and the return 0, where an equivariant policy earns 1/2.",
 )
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     game = certify.load("two-stage-lever")
     found = certify.threshold(game, method="structural" if quick else "localisation", rtol=Fraction(1, 10))
     if found.status != "proved":

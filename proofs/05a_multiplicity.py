@@ -24,7 +24,8 @@ CLAIM = Claim(
     id="5a",
     source="arXiv 2511.22581, abstract",
     expected=CERTIFIED,
-    statement="Without enough entropy independent runs learn incompatible policies: several stationary policies exist, and "
+    statement="Without enough entropy independent runs learn incompatible policies: several stationary policies "
+    "exist, and "
     "cross-play between them loses.",
 )
 
@@ -33,6 +34,7 @@ _BELOW = Fraction(1, 2)  # of the largest temperature with several: where cross-
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, evidence, missing = [], [], []
     for game in suite(quick):
         found = find_multiplicity(unroll(game), time_limit=_SECONDS)

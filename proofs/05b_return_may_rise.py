@@ -1,5 +1,7 @@
-"""Cross-play always loses J_alpha, but the return may rise in one role: a one-shot game of two agents with two stationary
-policies that exchanging the agents carries to each other (theory, section 8).
+"""Cross-play always loses J_alpha, but the return may rise in one role.
+
+A one-shot game of two agents with two stationary policies that exchanging the agents
+carries to each other (theory, section 8).
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ ALPHA = Fraction(3)
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     actions = ("0", "1", "2")
     game = one_shot(
         "return-rises",

@@ -20,7 +20,8 @@ CLAIM = Claim(
     id="6",
     source="arXiv 2511.22581, abstract",
     expected=CERTIFIED,
-    statement="Greedifying the unique equivariant policy recovers the best return in some games; ties defeat it in others, "
+    statement="Greedifying the unique equivariant policy recovers the best return in some games; ties defeat it "
+    "in others, "
     "and so does the difference between the best action and the best action against evenly mixing partners.",
 )
 
@@ -49,6 +50,7 @@ def outcome_of(result: certify.OptimumResult, best) -> str:
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, evidence, best_returns = [], [], {}
     for name, horizon, expected in GAMES[:7] if quick else GAMES:
         game = load(name, horizon=horizon)

@@ -23,12 +23,14 @@ CLAIM = Claim(
     id="7",
     source="ours",
     expected=REFUTED,
-    statement="If the uniform policy is stationary and a nondegenerate maximum of J_α at every temperature from some α on, "
+    statement="If the uniform policy is stationary and a nondegenerate maximum of J_α at every temperature from "
+    "some α on, "
     "it is the only stationary policy there.",
 )
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, evidence = [], []
     for n in (3,) if quick else (3, 5, 10):
         game = certify.load(f"lever:{n}")

@@ -26,7 +26,8 @@ from certify.stationary.multiplicity import find_multiplicity
 CLAIM = Claim(
     id="8",
     source="ours (theory, section 9)",
-    statement="If the number of legal actions may depend on the history, no temperature suffices: with k = 3 actions after a match and "
+    statement="If the number of legal actions may depend on the history, no temperature suffices: with k = 3 "
+    "actions after a match and "
     "one after a mismatch there are several stationary policies at every temperature; with k = 2 exactly one.",
 )
 
@@ -118,6 +119,7 @@ def certificates(out: Path) -> Iterator[Path]:
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, counts = [], []
     with working_precision(BITS):
         for k, reward, alpha in CASES:

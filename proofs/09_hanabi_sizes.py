@@ -21,7 +21,8 @@ CLAIM = Claim(
     id="9",
     source="ours (theory, section 6)",
     expected=CERTIFIED,
-    statement="At Hanabi's sizes (2 to 5 players, fixed action sets assumed) the structural theorem certifies uniqueness from a "
+    statement="At Hanabi's sizes (2 to 5 players, fixed action sets assumed) the structural theorem certifies "
+    "uniqueness from a "
     "stated temperature on, orders of magnitude above the entropy coefficients 0.01 and 0.05 used in practice.",
 )
 
@@ -44,6 +45,7 @@ def shape(players: int, steps: int) -> str:
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, evidence, thresholds = [], [], {}
     for players in (2,) if quick else sorted(HAND):
         found = certify.structural_threshold(shape(players, STEPS))

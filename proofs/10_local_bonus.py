@@ -28,7 +28,8 @@ from certify.thresholds.structural import shape_of
 CLAIM = Claim(
     id="10",
     source="ours (theory, section 1)",
-    statement="With the PPO-style local entropy bonus the stationary point is unique and equivariant above an explicit temperature "
+    statement="With the PPO-style local entropy bonus the stationary point is unique and equivariant above an "
+    "explicit temperature "
     "(the map π ↦ softmax(Q^R/α) contracts); whether its flow converges is not known.",
 )
 
@@ -62,6 +63,7 @@ def apart(point: LocalPoint, other: certify.OptimumResult) -> tuple[Fraction, Fr
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, evidence, stated = [], [], []
     for name, horizon in ONE_SHOT if quick else ONE_SHOT + SEQUENTIAL:
         game = load(name, horizon=horizon)

@@ -17,7 +17,8 @@ from certify.errors import Undecided
 CLAIM = Claim(
     id="11",
     source="arXiv 2603.11682, its first-order theorem as read (theory, section 10)",
-    statement="The first-order entropy change of a step u is −Cov_π(log π, u), with closed forms for REINFORCE, the natural gradient "
+    statement="The first-order entropy change of a step u is −Cov_π(log π, u), with closed forms for REINFORCE, "
+    "the natural gradient "
     "and one sampled action; its sign is not forced by the advantages.",
 )
 
@@ -43,6 +44,7 @@ def difference_quotient(update: Update):
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, evidence, largest = [], [], Fraction(0)
     for k, (algorithm, parameters, advantages, label) in enumerate(UPDATES):
         update = Update(POLICY, advantages, algorithm, parameters)

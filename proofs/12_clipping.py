@@ -17,7 +17,8 @@ from certify.errors import Undecided
 CLAIM = Claim(
     id="12",
     source="arXiv 2603.11682, its clipping theorem as read (theory, section 10)",
-    statement="If every ratio π_new/π_old lies in [1 − ε_low, 1 + ε_high], then (1 − ε_low) H_old ≤ H_new ≤ (1 + ε_high) H_old; "
+    statement="If every ratio π_new/π_old lies in [1 − ε_low, 1 + ε_high], then (1 − ε_low) H_old ≤ H_new ≤ (1 "
+    "+ ε_high) H_old; "
     "PPO's clipped objective does not enforce the premise.",
 )
 
@@ -34,6 +35,7 @@ EXPONENTS = (10, 100, 1000, 10000)
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows = []
     for old, new in PAIRS:
         bound = clipping_bound(policy_from_json(list(old))[0], policy_from_json(list(new))[0], EPS, EPS)

@@ -32,6 +32,7 @@ def probability(low: Fraction, high: Fraction) -> str:
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     document = table_certificate(BFLOAT16, EPS, BINADES, BINADES[:1] if quick else BINADES[:2])
     rows = []
     for binade in document["binades"]:

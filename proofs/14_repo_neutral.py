@@ -35,6 +35,7 @@ def beta_star(policy: tuple[str, ...], advantages: tuple[str, ...]):
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, evidence = [], []
     for k, (policy, advantages) in enumerate(INSTANCES):
         star = beta_star(policy, advantages)

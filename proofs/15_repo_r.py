@@ -28,6 +28,7 @@ INSTANCES = {
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     rows, evidence, lowered = [], [], []
     for name, (policy, advantages) in INSTANCES.items():
         slug = name.replace(" ", "-")

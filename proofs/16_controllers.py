@@ -38,6 +38,7 @@ def longest_saturation(controller: ZetaController) -> int:
 
 
 def run(out: Path, quick: bool) -> Outcome:
+    """Proves or refutes the claim above; writes the evidence to `out` (fewer games if `quick`)."""
     proofs = [*prove_zeta(), *prove_adapo()]
     counterexample = refute_two_cycle()
     path = out / "controllers.json"

@@ -91,7 +91,6 @@ def with_moduli(certificate):
     alpha = Fraction(certificate["claim"]["alpha_star"])
     nodes = certificate["proof"]["nodes"]
     last = len(nodes) - 1
-    box = prover.engine.initial_box()
     from certify.checker.cover import tree as cover
 
     kept = {last: None, 1: None}
@@ -99,7 +98,7 @@ def with_moduli(certificate):
         cover.read_nodes(certificate["proof"], prover.process), certificate["proof"]["unit"], alpha, prover.engine, kept
     ):
         pass
-    steps, box = prover.sweep(kept[last], (1 / alpha,))
+    steps, _ = prover.sweep(kept[last], (1 / alpha,))
     certificate["claim"]["strong_concavity"] = [
         {"alpha": str(alpha), "modulus": "1/2", "node": last, "steps": steps},
         {"alpha": str(4 * alpha), "modulus": "5", "node": 1, "steps": []},

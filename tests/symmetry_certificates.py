@@ -127,7 +127,7 @@ def attacks() -> dict[str, tuple[str | Game, Callable[[dict], None]]]:
         "generator_overlong": ("dectiger", edit(overlong)),
         "orbit_merged": (
             "lever:10:9/10",
-            edit(lambda e: e["orbits"].update(actions=[sum(e["orbits"]["actions"], [])])),
+            edit(lambda e: e["orbits"].update(actions=[[a for orbit in e["orbits"]["actions"] for a in orbit]])),
         ),
         "orbit_split": ("dectiger", edit(lambda e: e["orbits"].update(agents=[[0], [1]]))),
         "order_changed": ("lever:10:9/10", lambda d: claim(d, 725761, True)),

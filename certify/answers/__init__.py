@@ -1,0 +1,1 @@
+"""What the package exports: one question and its result a file."""

@@ -127,7 +127,10 @@ def read_temperatures(alpha: Any) -> tuple[Fraction, Fraction]:
 def _threshold(
     game: Game, tree: Tree, alpha: Fraction, given: Any, time_limit: float, max_entries: int, progress: Progress
 ) -> tuple[dict[str, Any], Fraction]:
-    """A threshold certificate of `game` and its alpha_star: the one given, or the cheapest that reaches `alpha`, if any does."""
+    """A threshold certificate of `game` and its alpha_star.
+
+    The one given, or the cheapest that reaches `alpha`, if any does.
+    """
     if given is not None:
         return _given_threshold(game, given)
     found = find_threshold(game, method="structural", progress=progress)
@@ -223,7 +226,8 @@ class _Search:
                 stopped.why
                 if not stopped.pieces
                 else (
-                    f"{stopped.why}; followed down to alpha = {float(reached):.6g}, uniqueness is proved from {float(self.alpha_star):.6g} on"
+                    f"{stopped.why}; followed down to alpha = {float(reached):.6g}, uniqueness is proved from "
+                    f"{float(self.alpha_star):.6g} on"
                 )
             )
             blank = replace(blank, reached=reached, reason=why)

@@ -80,6 +80,7 @@ class ThresholdResult:
 
     @property
     def ratio(self) -> float | None:
+        """alpha_star / alpha_multiple as a float, None while one of them is not proved."""
         if self.alpha_star is None or self.alpha_multiple is None:
             return None
         return float(self.alpha_star / self.alpha_multiple)

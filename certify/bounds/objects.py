@@ -57,6 +57,7 @@ class ObjectRecursion:
         return out.reshape(array.shape)
 
     def zeros(self, *shape: int) -> np.ndarray:
+        """An object array of exact zeros in this arithmetic."""
         return np.full(shape, self.convert(Fraction(0)), dtype=object)
 
     def _split(self, t: int) -> list[np.ndarray]:

@@ -1,0 +1,1 @@
+"""One writer for each kind of certificate, one way to save, and the words a person reads."""

@@ -30,7 +30,8 @@ _DIRECTION_BITS = 40
 _PRECISION = 256
 
 CONSEQUENCES = (
-    "At alpha_multiple training can end in at least two different policies: the limit depends on the initialisation (Theorem A).",
+    "At alpha_multiple training can end in at least two different policies: the limit depends on the "
+    "initialisation (Theorem A).",
     "No temperature alpha_star <= alpha_multiple can have a unique stationary policy for every alpha >= alpha_star.",
 )
 

@@ -57,7 +57,8 @@ def _claim(alpha, claim: dict[str, Any], horizon: int) -> list[str]:
     )
     lines = [
         "What is claimed",
-        f"  For every temperature alpha >= {claim['alpha_star']} (at most {decimal_text(alpha, 6, up=True)}) the entropy-regularised",
+        f"  For every temperature alpha >= {claim['alpha_star']} (at most {decimal_text(alpha, 6, up=True)}) "
+        "the entropy-regularised",
         "  objective has exactly one stationary policy. Every trajectory of the softmax policy-gradient flow",
         "  converges to it, from every initialisation, and it is fixed by every symmetry of the objective.",
     ]
@@ -65,7 +66,8 @@ def _claim(alpha, claim: dict[str, Any], horizon: int) -> list[str]:
         modulus = parse_rational(item["modulus"], "modulus")
         region = structural if item["node"] is None else "the box that holds every stationary policy there"
         lines.append(
-            f"  At alpha = {item['alpha']} it is strongly concave on {region}, modulus at least {decimal_text(modulus, 6, up=False)}."
+            f"  At alpha = {item['alpha']} it is strongly concave on {region}, modulus at least "
+            f"{decimal_text(modulus, 6, up=False)}."
         )
     return lines
 
@@ -83,7 +85,8 @@ def _cover(proof: dict[str, Any]) -> list[str]:
     steps = sum(len(n["steps"]) for n in nodes)
     return [
         f"  {len(closed)} closed boxes cover all beta = 1/alpha in [0, {nodes[0]['beta'][1]}] and all policies,",
-        f"  reached by {steps} contraction steps; {sum(n['close'] == 'nondegenerate' for n in closed)} end in a definiteness test, "
+        f"  reached by {steps} contraction steps; {sum(n['close'] == 'nondegenerate' for n in closed)} end in a "
+        "definiteness test, "
         f"{sum(n['close'] == 'empty' for n in closed)} are empty.",
         f"  AOHs that no policy can tell apart were merged: {'yes' if proof.get('clustering') else 'no'}.",
     ]
@@ -93,7 +96,8 @@ def _parameters(document: dict[str, Any]) -> list[str]:
     p, claim = document["parameters"], document["claim"]
     alpha = parse_rational(claim["alpha_star"], "alpha_star")
     return [
-        f"Structural certificate for every game with {p['agents']} agents, horizon {p['horizon']}, {p['actions']} actions each,",
+        f"Structural certificate for every game with {p['agents']} agents, horizon {p['horizon']}, "
+        f"{p['actions']} actions each,",
         f"  return in [{p['return'][0]}, {p['return'][1]}], discount {p['discount']}, weights 1",
         "",
         *_claim(alpha, claim, p["horizon"]),

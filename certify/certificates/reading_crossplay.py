@@ -15,7 +15,8 @@ def describe_crossplay(document: dict[str, Any]) -> list[str]:
         f"  game SHA-256 {document['game_sha256']}",
         "",
         "What is claimed",
-        f"  At alpha = {claim['alpha']}, {len(document['proof']['policies'])} stationary policies are enclosed; teams made of their agents earn",
+        f"  At alpha = {claim['alpha']}, {len(document['proof']['policies'])} stationary policies are enclosed; "
+        "teams made of their agents earn",
     ]
     for team in claim["teams"]:
         runs = ", ".join(str(k + 1) for k in team["policies"])

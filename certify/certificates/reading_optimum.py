@@ -44,8 +44,10 @@ def describe_optimum(document: dict[str, Any]) -> list[str]:
     return lines + [
         "",
         "How it is proved",
-        f"  uniqueness from alpha* = {proof['threshold']['claim']['alpha_star']} on by the threshold certificate inside;",
-        f"  {len(proof['pieces'])} boxes of log-ratios, each with a Krawczyk step that shows exactly one stationary policy in it;",
+        f"  uniqueness from alpha* = {proof['threshold']['claim']['alpha_star']} on by the threshold "
+        "certificate inside;",
+        f"  {len(proof['pieces'])} boxes of log-ratios, each with a Krawczyk step that shows exactly one "
+        "stationary policy in it;",
         f"  {len(proof['generators'])} automorphisms of the game that explain ties.",
         "",
         "What it does not say",

@@ -17,8 +17,10 @@ from certify.thresholds.structural import Structural
 
 CONSEQUENCES = (
     "For every temperature alpha >= alpha_star the game has exactly one stationary policy.",
-    "Every trajectory of the tabular softmax policy-gradient flow of J_alpha converges to it, from every initialisation (Theorem A).",
-    "It is fixed by every symmetry of J_alpha, so independently trained agents are compatible: cross-play equals self-play in the limit.",
+    "Every trajectory of the tabular softmax policy-gradient flow of J_alpha converges to it, from every "
+    "initialisation (Theorem A).",
+    "It is fixed by every symmetry of J_alpha, so independently trained agents are compatible: cross-play "
+    "equals self-play in the limit.",
 )
 
 

@@ -55,6 +55,7 @@ class Result:
 
     @property
     def decided(self) -> bool:
+        """Whether the verdict is one way or the other, not `undecided`."""
         return not is_undecided(self.verdict)
 
 

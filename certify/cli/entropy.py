@@ -72,6 +72,7 @@ def entropy(
     plot: Path | None,
     as_json: bool,
 ) -> None:
+    """The entropy change of one step, unless a subcommand is called."""
     if context.invoked_subcommand is not None:
         return
     lower, upper = _step_interval(step, steps)

@@ -17,32 +17,40 @@ from certify.errors import InputError
 
 INTERRUPTED = 130
 
-# command -> (module, object): loaded when it is called, so that each starts as fast as it can
-_COMMANDS = {
-    "threshold": ("certify.cli.threshold", "threshold"),
-    "check": ("certify.cli.certificates", "check"),
-    "optimum": ("certify.cli.optimum", "optimum"),
-    "policy": ("certify.cli.optimum", "policy"),
-    "show": ("certify.cli.certificates", "show"),
-    "plot": ("certify.cli.plot", "plot"),
-    "games": ("certify.cli.games", "games"),
-    "symmetries": ("certify.cli.symmetries", "symmetries"),
-    "crossplay": ("certify.cli.crossplay", "crossplay"),
-    "entropy": ("certify.cli.entropy", "entropy"),
-    "claims": ("certify.cli.claims", "claims"),
-    "sign": ("certify.cli.sign", "sign"),
+# command -> (module, object, what the list of commands says): a module is loaded when its command is
+# called, so that each starts as fast as it can and `--help` loads none of them
+COMMANDS = {
+    "threshold": ("certify.cli.threshold", "threshold", "A temperature above which one stationary policy exists."),
+    "check": ("certify.cli.certificates", "check", "Verify a certificate with the independent checker."),
+    "optimum": ("certify.cli.optimum", "optimum", "Enclose the stationary policy at a temperature."),
+    "policy": ("certify.cli.optimum", "policy", "How far a given policy is from the stationary one."),
+    "show": ("certify.cli.certificates", "show", "A certificate in words: claim, assumptions, limits."),
+    "plot": ("certify.cli.plot", "plot", "Draw the cover of a certificate."),
+    "games": ("certify.cli.games", "games", "The built-in games with sizes and sources."),
+    "symmetries": ("certify.cli.symmetries", "symmetries", "The automorphism group of a game."),
+    "crossplay": ("certify.cli.crossplay", "crossplay", "Certified self-play and cross-play returns."),
+    "entropy": ("certify.cli.entropy", "entropy", "What a policy-gradient step does to the entropy."),
+    "claims": ("certify.cli.claims", "claims", "Run the proofs of both papers' claims."),
+    "sign": ("certify.cli.sign", "sign", "Sign a certificate, or verify a signature."),
 }
 
 
 class _Commands(click.Group):
+    """Commands by name, loaded one at a time."""
+
     def list_commands(self, context: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
-        if name not in _COMMANDS:
+        if name not in COMMANDS:
             return None
-        module, attribute = _COMMANDS[name]
-        return getattr(importlib.import_module(module), attribute)
+        module, attribute, _ = COMMANDS[name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, _, about) in COMMANDS.items()])
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -169,7 +169,8 @@ def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
             f"{game.name} at alpha = {at}: the principal branch, followed from large temperatures without degenerating"
         )
         print(
-            f"  (not claimed to be the only stationary policy: that is proved from alpha* = {decimal_text(result.alpha_star, 6, up=True)} on)"
+            "  (not claimed to be the only stationary policy: that is proved from alpha* = "
+            f"{decimal_text(result.alpha_star, 6, up=True)} on)"
         )
     print(f"  J        {shown(result.value)}\n  return   {shown(result.return_)}\n  entropy  {shown(result.entropy)}")
     if result.rate is not None:

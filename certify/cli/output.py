@@ -33,6 +33,7 @@ class Progress:
         self._began = time.monotonic()
 
     def __call__(self, text: str) -> None:
+        """Show what is being done now."""
         if time.monotonic() - self._began > 2:
             self._bar.set_description_str(text)
 

@@ -159,4 +159,5 @@ def finish(as_json: bool, document: dict, text: str, status: str) -> NoReturn:
 
 
 def finish_undecided(as_json: bool, reason: Undecided) -> NoReturn:
+    """Print why a command has no verdict and exit with the code for that."""
     finish(as_json, {"status": "undecided", "reason": str(reason)}, f"undecided: {reason}", "undecided")

@@ -137,14 +137,16 @@ def _print(result: api.ThresholdResult, path: str | None) -> None:
     print("  softmax policy-gradient flow converges to it, and it is fixed by every symmetry of the game.")
     if result.alpha_multiple is not None:
         print(
-            f"alpha_multiple = {shown(result.alpha_multiple, up=False)}   (ratio {math.ceil(result.ratio * 1e6) / 1e6:.6f})"
+            f"alpha_multiple = {shown(result.alpha_multiple, up=False)}   (ratio "
+            f"{math.ceil(result.ratio * 1e6) / 1e6:.6f})"
         )
         print("  there at least two stationary policies are proved to exist: training can end in different policies")
         if result.alpha_two_maxima is not None:
             print(f"  two strict local maxima are proved at {shown(result.alpha_two_maxima, up=False)}")
     if result.modulus:
         print(
-            f"  strongly concave at alpha*, modulus at least {shown(result.modulus, up=False)}, on the region named in the certificate"
+            f"  strongly concave at alpha*, modulus at least {shown(result.modulus, up=False)}, on the region "
+            "named in the certificate"
         )
     elif isinstance(result.modulus, Fraction):
         print("  uniqueness only at alpha* itself (modulus 0 there)")

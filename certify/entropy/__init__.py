@@ -1,7 +1,8 @@
 """What a policy-gradient step certainly does to the entropy of a policy (theory, section 10).
 
 `EntropyPath` and `certify_sign` answer for one policy, one algorithm and an interval of step sizes
-(`certify.answers.entropy.step_report` puts it together); `batch_signs` for thousands of policies at once; `flow_report` along a game's gradient flow.  See docs/entropy.md.
+(`certify.answers.entropy.step_report` puts it together); `batch_signs` for thousands of policies
+at once; `flow_report` along a game's gradient flow.  See docs/entropy.md.
 """
 
 from certify.entropy.algorithms import ALGORITHMS, direction

@@ -118,6 +118,7 @@ class Cycle:
 
     @property
     def amplitude(self) -> Fraction:
+        """The width of the cycle: its largest state less its smallest."""
         return max(self.states) - min(self.states)
 
 

@@ -42,10 +42,12 @@ class RationalEnclosure(Enclosure):
 
     @classmethod
     def of(cls, value: Fraction | int) -> RationalEnclosure:
+        """The enclosure of one exact number."""
         return cls(Fraction(value), Fraction(value))
 
     @property
     def exact(self) -> bool:
+        """Whether the two ends coincide."""
         return self.lower == self.upper
 
     def outward(self, bits: int = 64) -> RationalEnclosure:

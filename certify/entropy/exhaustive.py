@@ -30,6 +30,7 @@ class BinadeCount:
 
     @property
     def total(self) -> int:
+        """How many floats were counted."""
         return int(self.counts.sum())
 
     @working_precision()

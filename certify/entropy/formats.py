@@ -25,6 +25,7 @@ class FloatFormat:
 
     @property
     def exponent_bits(self) -> int:
+        """Bits of the exponent: all but the sign and the stored fraction."""
         return self.bits - self.precision
 
     @property

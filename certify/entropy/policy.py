@@ -40,6 +40,7 @@ class StatePolicy:
 
     @property
     def size(self) -> int:
+        """Number of actions."""
         return len(self.entries)
 
     @property

@@ -74,8 +74,9 @@ NAMES = {1: "increases", -1: "decreases"}
 def change_range(path: EntropyPath, lower: Fraction, upper: Fraction) -> RationalEnclosure:
     """Encloses {H(η) − H(0) : lower <= η <= upper}, aiming at 2 % (or 1e-13) beyond the true range.
 
-    On pieces where H' keeps a sign (or grows from an exact 0 with H'' of one sign) the range is that between the ends; elsewhere the Taylor form
-    is used, and pieces that stick out of the hull of proved values are halved.
+    On pieces where H' keeps a sign (or grows from an exact 0 with H'' of one sign) the range is
+    that between the ends; elsewhere the Taylor form is used, and pieces that stick
+    out of the hull of proved values are halved.
 
     >>> from certify.entropy.policy import policy_from_json
     >>> from certify.entropy.algorithms import direction

@@ -23,6 +23,7 @@ class AOH:
 
     @property
     def time(self) -> int:
+        """The step at which this history is met, from 0."""
         return len(self.steps)
 
 

@@ -81,7 +81,7 @@ def is_builtin(name: str) -> bool:
     >>> is_builtin("lever:2"), is_builtin("lever.dpomdp")
     (True, False)
     """
-    return name.split(":")[0] in _FAMILIES
+    return name.split(":", maxsplit=1)[0] in _FAMILIES
 
 
 def adjusted(game: Game, horizon: int | None, discount: Fraction | int | str | None, *, fixed: bool) -> Game:

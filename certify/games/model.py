@@ -74,6 +74,7 @@ class GameTables:
 
     @property
     def number_of_agents(self) -> int:
+        """How many agents play."""
         return len(self.agents)
 
     def actions_at(self, agent: int, step: int) -> tuple[int, ...]:
@@ -87,6 +88,7 @@ class GameTables:
         return itertools.product(*(self.actions_at(i, step) for i in range(self.number_of_agents)))
 
     def with_horizon(self, horizon: int) -> Self:
+        """The same game over another number of steps."""
         return replace(self, horizon=horizon)
 
 

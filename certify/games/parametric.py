@@ -47,7 +47,7 @@ class ParametricGame(GameTables):
             for symbol in self.parameters
         }
         for relation in self.constraints:
-            if relation.subs(exact) != True:
+            if relation.subs(exact) != sympy.true:
                 raise InputError(self.source or self.name, f"the values break the constraint {relation}", "give others")
 
         for divisor in self.divisors:

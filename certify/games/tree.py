@@ -93,10 +93,12 @@ class Tree:
 
     @property
     def horizon(self) -> int:
+        """Number of steps."""
         return len(self.levels)
 
     @property
     def number_of_agents(self) -> int:
+        """How many agents play."""
         return self.game.number_of_agents
 
     @cached_property
@@ -156,7 +158,8 @@ class _Beliefs:
             if self.work > self.limit // _WORK:
                 raise InputError(
                     f"{self.game.name} at horizon {self.game.horizon}",
-                    f"more than {self.limit // _WORK:,} exact multiplications for its {len(self.beliefs):,} beliefs so far",
+                    f"more than {self.limit // _WORK:,} exact multiplications for its {len(self.beliefs):,} "
+                    "beliefs so far",
                     "use a shorter horizon, --method structural, or raise --max-entries",
                 )
             weights: dict[JointObservation, dict[int, Fraction]] = {}
@@ -238,7 +241,7 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
             for row in frontier.rows:
                 initial[index[tuple(labels[i][c] for i, c in enumerate(row.codes))]] += row.probability
             initial_child = tuple(
-                np.array([labels[i][c] if c in labels[i] else -1 for c in range(frontier.widths[i])])
+                np.array([labels[i].get(c, -1) for c in range(frontier.widths[i])])
                 for i in range(game.number_of_agents)
             )
             members = tuple(
@@ -250,7 +253,7 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
             child, predecessors, members = _children(frontier, labels, classes, levels[-1], game)
             levels[-1] = _finish(levels[-1], successor, probability, child)
         if trackers is not None:
-            for i, tracker in enumerate(trackers):
+            for tracker in trackers:
                 tracker.settle(labels)
         levels.append(_level(game, t, classes, joint, belief_of, beliefs, predecessors, members))
         if t + 1 < game.horizon:

@@ -1,0 +1,1 @@
+"""Stationary policies: equations, branches, existence, multiplicity, greedy policies."""

@@ -135,6 +135,7 @@ class Branch:
 
     @property
     def alpha(self) -> np.ndarray:
+        """The temperatures along the path, one per point."""
         return np.exp(-self.y[:, -1])
 
 

@@ -92,10 +92,12 @@ class Multiplicity:
 
     @property
     def alpha_multiple(self) -> Fraction:
+        """The largest temperature at which two stationary policies are proved."""
         return self.witness.alpha
 
     @property
     def alpha_two_maxima(self) -> Fraction | None:
+        """The largest temperature at which two strict local maxima are proved, None if none is."""
         return None if self.two_maxima is None else self.two_maxima.alpha
 
 

@@ -97,6 +97,7 @@ def differences(
 
 
 def agent_differences(game: GameTables, mapping: GameMap) -> Iterator[Difference]:
+    """Where an agent and its image differ in weight or in the steps at which an action is available."""
     for i, j in enumerate(mapping.agents):
         if game.weights[i] != game.weights[j]:
             yield Difference("weights", ((), (i,), ()), ((), (j,), ()), game.weights[i], game.weights[j])

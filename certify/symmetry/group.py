@@ -48,6 +48,7 @@ class SymmetryGroup:
 
     @property
     def status(self) -> str:
+        """`proved` if these are all automorphisms, else `undecided`."""
         return "proved" if self.complete else "undecided"
 
     def elements(self, limit: int = 10_000) -> Iterator[GameMap]:

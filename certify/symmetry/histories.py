@@ -38,7 +38,7 @@ def entry_permutation(tree: Tree, mapping: GameMap) -> np.ndarray:
     image = np.full(layout.size, -1, dtype=np.int64)
     for i, j in enumerate(mapping.agents):
         classes = _initial_classes(tree, mapping, i, j)
-        for t, level in enumerate(tree.levels):
+        for t in range(len(tree.levels)):
             actions = _local_actions(tree, mapping, i, j, t)
             offset, (_, width) = layout.entries[j, t].start, layout.shape[j, t]
             part = image[layout.entries[i, t]].reshape(layout.shape[i, t])

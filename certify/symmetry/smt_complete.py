@@ -60,7 +60,7 @@ def residual_question(group: SymmetryGroup, *, timeout: float = 60.0, most_eleme
 
 def _points(structure: Structure, mapping: GameMap) -> dict[int, int]:
     """The map on agents, actions and observations, as points."""
-    image = {i: j for i, j in enumerate(mapping.agents)}
+    image = dict(enumerate(mapping.agents))
     for offsets, rows in (
         (structure.action_offset, mapping.actions),
         (structure.observation_offset, mapping.observations),

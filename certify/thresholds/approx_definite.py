@@ -82,7 +82,10 @@ class Hessian:
         step, plan = self.step, self.plan
         others, rows = plan.others(agent), np.arange(len(plan.levels[t].joint))
         model, q = step.model(t), step._joint(t, others, rows, "points")
-        centred = lambda x: (y := plan.split_actions(x, agent, t, 2)) - y.mean(2, keepdims=True)
+
+        def centred(x):
+            return (y := plan.split_actions(x, agent, t, 2)) - y.mean(2, keepdims=True)
+
         value = _middle(q, centred(model.value))
         remainder_high, remainder_low = (plan.split_actions(x, agent, t, 2) for x in (model.high, model.low))
         count = value.shape[2]
@@ -116,7 +119,7 @@ class Hessian:
         """The enclosure; `own` keeps the blocks between AOHs of one agent (Theorem B)."""
         plan, batch = self.plan, len(self.step.beta)
         low, high = np.zeros((batch, self.total, self.total)), np.zeros((batch, self.total, self.total))
-        for i, t, k, a in self.sizes:
+        for i, t, _k, _a in self.sizes:
             for j in range(plan.agents):
                 if j > i:
                     self._same_time(low, high, i, j, t)
@@ -161,7 +164,7 @@ class Hessian:
         return full.reshape(len(full), -1, *full.shape[3:])
 
     def _cross_time(self, low, high, first, second, starts) -> None:
-        (i, t), (j, u) = first, second
+        j, u = second
         below, above = self._advantage_of(j, u)
         down, up = starts["lower"], starts["upper"]  # (B, X, E')
         level = self.plan.levels[u]

@@ -77,7 +77,10 @@ class Models:
             else:
                 after = self.collapsed(t + 1)
                 flow = plan.gamma * level.approx_probability
-                total = lambda x: (flow * x[:, level.successor]).sum(-1)
+
+                def total(x):
+                    return (flow * x[:, level.successor]).sum(-1)
+
                 slope = {key: self._pull(t, key, g, flow) for key, g in after.slope.items()}
                 self._models[t] = Model(reward + total(after.value), slope, total(after.low), total(after.high))
         return self._models[t]

@@ -60,8 +60,13 @@ class _Ascent:
         self.others = self.plan.others(agent)
         self.top_is_single = bool((self.path[0].mask.sum(1) == 1).all())
         plan, model, rows = self.plan, step.model(t), self.path[t].rows
-        split = lambda x: plan.split_actions(x, agent, t, 2)
-        pick = lambda x, y: (x[:, :, pairs[:, 0]] - y[:, :, pairs[:, 1]])[:, rows]
+
+        def split(x):
+            return plan.split_actions(x, agent, t, 2)
+
+        def pick(x, y):
+            return (x[:, :, pairs[:, 0]] - y[:, :, pairs[:, 1]])[:, rows]
+
         value = split(model.value)
         self.gain = pick(value, value)  # (B, K, M, P, AM)
         self.remainder = 0.0 if t == plan.horizon - 1 else step.remainder_of_difference(agent, t)[:, rows]

@@ -16,6 +16,7 @@ MAX_VERTEX_ACTIONS = 7  # beyond this the vertices of a policy's box are too man
 
 
 def ein(spec: str, *arrays: np.ndarray) -> np.ndarray:
+    """`np.einsum`, with a contraction order where there are three operands or more."""
     return np.einsum(spec, *arrays, optimize=len(arrays) > 2)
 
 
@@ -85,14 +86,17 @@ class Block:
 
     @cached_property
     def points(self) -> np.ndarray:
+        """Vertices of the boxes cut with the simplex, shape (..., vertices, actions)."""
         return vertices(self.lower, self.upper)
 
     @cached_property
     def shift(self) -> np.ndarray:
+        """The vertices less the centre."""
         return self.points - self.centre[..., None, :]
 
     @cached_property
     def divergence(self) -> np.ndarray:
+        """KL divergence of each vertex from the centre."""
         ratio = np.log(np.maximum(self.points, TINY)) - self.log_centre[..., None, :]
         return np.maximum((self.points * ratio).sum(-1), 0)
 

@@ -46,6 +46,7 @@ class Path:
         self.found = {0.0: approx_stationary(plan, 0.0)[0]}
 
     def at(self, beta: float) -> Policy:
+        """A nearly stationary policy at inverse temperature `beta`, continued from the nearest one below."""
         if beta not in self.found:
             nearest = self.found[max(b for b in self.found if b <= beta)]
             self.found[beta] = approx_stationary(self.plan, beta, nearest, tolerance=1e-6, rounds=500)[0]

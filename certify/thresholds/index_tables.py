@@ -131,7 +131,7 @@ class Plan:
             rows, other = self.path(agent, t)[t].rows, 1 - agent
             where, change = self.pair_successors(agent, t)
             level, after = self.levels[t], self.levels[t + 1]
-            k, m = np.indices(rows.shape)
+            k = np.indices(rows.shape)[0]
             where, change = (
                 where[rows],
                 change[rows] * self.path(agent, t)[t].mask[..., None, None, None],
@@ -157,6 +157,7 @@ class Plan:
         return {}
 
     def others(self, agent: int) -> list[int]:
+        """All agents but this one."""
         return [j for j in range(self.agents) if j != agent]
 
     def split_actions(self, array: np.ndarray, agent: int, t: int, axis: int) -> np.ndarray:

@@ -37,6 +37,7 @@ class Shape:
 
     @property
     def horizon(self) -> int:
+        """Number of steps."""
         return len(self.widths)
 
     def keys(self) -> list[tuple[int, int]]:

@@ -64,7 +64,7 @@ def test_what_must_pass_and_what_must_not(certainly):
 @pytest.mark.parametrize("certainly", methods())
 def test_true_is_a_theorem_near_singularity(certainly):
     rng, proved = np.random.default_rng(0), 0
-    for k in range(300):
+    for _k in range(300):
         n = int(rng.integers(2, 7))
         matrix = random_symmetric(rng, n, float(rng.choice([-1, 1])) * 10.0 ** rng.uniform(-17, -1))
         if certainly(matrix):

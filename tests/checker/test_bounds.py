@@ -249,7 +249,7 @@ def test_second_derivative_at_a_point_is_the_one_bounded():
         policy = [[[np.array([x / ONE for x in b.centre]) for b in blocks] for blocks in layer] for layer in box.layers]
         for _ in range(5):
             direction = np.zeros(size)
-            for (t, i, k), offset in order.items():
+            for (t, i, _), offset in order.items():
                 v = rng.normal(size=process.actions[t][i])
                 direction[offset : offset + len(v)] = v - v.mean()
 

@@ -47,7 +47,7 @@ def test_attacked_files_are_rejected_with_the_step(path):
 
 @pytest.mark.parametrize("path", FILES["malformed"], ids=name)
 def test_malformed_files_raise(path):
-    with pytest.raises(ValueError, match=".+"):
+    with pytest.raises(ValueError, match=r".+"):
         check_entropy(read(path))
 
 

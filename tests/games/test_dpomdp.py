@@ -184,7 +184,7 @@ def test_rows_that_miss_one():
 
 
 def test_renormalising_mends_rounding_only():
-    with pytest.raises(InputError, match="line 14.*sum to 9/10"):
+    with pytest.raises(InputError, match=r"line 14.*sum to 9/10"):
         read(COMPLETE + "T: a c : left :\n0.3 0.6\n", rows="renormalise")
 
 

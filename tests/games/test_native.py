@@ -170,7 +170,7 @@ def test_parametric_probabilities_must_sum_to_one_identically():
     assert game.at({"p": "3/4"}).transition[0, (0, 1)] == ((0, F(3, 4)), (1, F(1, 4)))
     assert [str(relation) for relation in game.constraints] == ["1/2 < p", "p < 1"]
     row["tiger-right"] = "1 - p**2"
-    with pytest.raises(InputError, match="probabilities sum to .*p.*, not 1"):
+    with pytest.raises(InputError, match=r"probabilities sum to .*p.*, not 1"):
         read_parametric(document, "tiger.json", horizon=2)
 
 

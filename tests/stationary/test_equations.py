@@ -21,7 +21,7 @@ from certify.games.canonical import game_to_json
 from certify.games.tree import unroll
 from certify.stationary.approx_equations import ApproxEquations
 
-GAMES = [g for g in random_games(5, 12)] + [builtin("dectiger", 2), builtin("tiny-hanabi:E")]
+GAMES = list(random_games(5, 12)) + [builtin("dectiger", 2), builtin("tiny-hanabi:E")]
 
 
 def middle(x: Interval) -> float:

@@ -102,7 +102,7 @@ def test_games_without_multiplicity(rows):
 def test_labels_against_the_objective():
     """J falls in every direction tried at a maximum, and rises in some direction at a saddle."""
     found = find_multiplicity(unroll(builtin("climbing")))
-    tree, eq = found.tree, ApproxEquations(found.tree)
+    eq = ApproxEquations(found.tree)
     rng = np.random.default_rng(3)
     kinds = set()
     for solution in (*found.witness.solutions, *found.two_maxima.solutions):

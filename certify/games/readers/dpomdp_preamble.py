@@ -36,6 +36,7 @@ class PreambleReader:
         self._written = 0
 
     def error(self, what: str, mend: str, line: int | None = None) -> InputError:
+        """An error at `line`, by default the current one: what is wrong and how to mend it."""
         return InputError(f"{self.where}, line {line or self.line}", what, mend)
 
     # -- lines and numbers
@@ -61,12 +62,14 @@ class PreambleReader:
         self.line = line
 
     def number(self, token: str) -> Fraction:
+        """The exact number that a token spells."""
         value = self._numbers.get(token)
         if value is None:
             value = self._numbers[token] = parse_rational(token, f"{self.where}, line {self.line}")
         return value
 
     def probability(self, token: str) -> Fraction:
+        """The exact number of a token, which must lie in [0, 1]."""
         value = self.number(token)
         if not 0 <= value <= 1:
             raise self.error(f"a probability of {token.strip()}", "use a number from 0 to 1")
@@ -87,6 +90,7 @@ class PreambleReader:
         return values
 
     def distribution(self, row: Row, what: str, line: int) -> Row:
+        """The row, if it sums to 1; divided by its sum where that is asked for and it nearly does."""
         total = sum(row.values(), Fraction(0))
         if total == 1:
             return row
@@ -99,6 +103,7 @@ class PreambleReader:
         raise self.error(f"{what}: probabilities sum to {shown}", mend, line)
 
     def spend(self, entries: int) -> None:
+        """Counts entries about to be written; refuses files whose shorthands would fill the memory."""
         self._written += entries
         if self._written > LARGEST_TABLE:
             raise self.error(
@@ -109,6 +114,7 @@ class PreambleReader:
     # -- preamble
 
     def preamble(self) -> None:
+        """Reads the seven lines before the tables, in their order."""
         names = " ".join(f"{keyword}:" for keyword in PREAMBLE)
         for position, keyword in enumerate(PREAMBLE):
             content = self.next_line()
@@ -118,13 +124,14 @@ class PreambleReader:
                 )
             head, colon, rest = content.partition(":")
             head = " ".join(head.split())
-            if not colon or head.split()[:1] != [keyword] or (head != keyword and keyword != "start"):
+            if not colon or head.split()[:1] != [keyword] or (keyword not in (head, "start")):
                 self.misplaced(head, PREAMBLE[:position], f"`{keyword}:` must stand here; the order is {names}")
             self._head = head
             getattr(self, f"_read_{keyword}")(rest.strip())
 
     def misplaced(self, head: str, before: Sequence[str], mend: str) -> None:
-        if head.split()[:1] and head.split()[0] in before:
+        """Raises for a line that has no place here: a keyword met again, or anything unknown."""
+        if head.split()[:1] and head.split(maxsplit=1)[0] in before:
             raise self.error(f"`{head}:` a second time", "keep one of the two")
         raise self.error(f"unexpected {head[:40]!r}", mend)
 
@@ -169,6 +176,7 @@ class PreambleReader:
         self._state_index = {state: s for s, state in enumerate(self.states)}
 
     def one_state(self, token: str) -> int:
+        """The number of the state that a token names."""
         index = self._state_index.get(token)
         if index is None and token.isascii() and token.isdigit() and len(token) < 10:
             index = int(token)

@@ -92,7 +92,7 @@ def read_parametric(document: Mapping[str, Any], where: str, horizon: int | None
         for k, text in enumerate(texts)
         for relation in constraint(text, symbols, f"{where}, $.parameters.{name}[{k}]")
     ]
-    if any(relation == False for relation in relations):
+    if any(relation == sympy.false for relation in relations):
         raise InputError(f"{where}, $.parameters", "a constraint that no value meets", "correct it")
 
     divisors: list[sympy.Expr] = []
@@ -108,7 +108,7 @@ def read_parametric(document: Mapping[str, Any], where: str, horizon: int | None
         ParametricGame(
             **tables,
             parameters=tuple(symbols.values()),
-            constraints=tuple(r for r in relations if r != True),
+            constraints=tuple(r for r in relations if r != sympy.true),
             divisors=tuple(dict.fromkeys(divisors)),
         )
     )

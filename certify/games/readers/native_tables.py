@@ -25,12 +25,15 @@ class NativeTables:
         self.document, self.where, self._number = document, where, number
 
     def fail(self, path: str, what: str, mend: str) -> InputError:
+        """An error at a JSON path: what is wrong and how to mend it."""
         return InputError(f"{self.where}, {path}", what, mend)
 
     def number(self, value: int | str, path: str) -> Any:
+        """The exact number (or the expression, in parametric files) of a JSON value."""
         return self._number(value, f"{self.where}, {path}")
 
     def tables(self, horizon: int | None) -> dict[str, Any]:
+        """The fields of `GameTables` for the document's kind."""
         kind = self.document["kind"]
         if kind == "dec-pomdp":
             horizon = self.document.get("horizon") if horizon is None else horizon
@@ -90,6 +93,7 @@ class NativeTables:
         return tuple(shape), entries
 
     def action_names(self, sizes: Sequence[int]) -> tuple[tuple[str, ...], ...]:
+        """The agents' action names: those given, or numbers."""
         given = self.document.get("actions")
         if given is None:
             return tuple(tuple(map(str, range(size))) for size in sizes)
@@ -98,6 +102,7 @@ class NativeTables:
         return tuple(map(tuple, given))
 
     def one_shot(self) -> dict[str, Any]:
+        """Fields of a payoff tensor: one state, one step."""
         depth, node = 0, self.document["payoff"]
         while isinstance(node, list):
             depth, node = depth + 1, node[0]
@@ -112,6 +117,7 @@ class NativeTables:
         }
 
     def bayesian(self) -> dict[str, Any]:
+        """Fields of a Bayesian game: types are initial observations."""
         types = tuple(map(tuple, self.document["types"]))
         n = len(types)
         shape, prior = self.tensor("prior", n)
@@ -136,6 +142,7 @@ class NativeTables:
     # -- Dec-POMDPs by names
 
     def dec_pomdp(self) -> dict[str, Any]:
+        """Fields of a Dec-POMDP."""
         document = self.document
         self.agents = tuple(document["agents"])
         self.states = tuple(document["states"])
@@ -194,11 +201,13 @@ class NativeTables:
         }
 
     def one(self, name: str, names: Sequence[str], path: str) -> int:
+        """The index of a name."""
         if name not in names:
             raise self.fail(path, f"unknown name {name!r}", choices(names))
         return names.index(name)
 
     def joint_observation(self, names: Sequence[str], path: str) -> tuple[int, ...]:
+        """Indices of one observation per agent; none at all is allowed at the start."""
         if len(names) not in ((0, len(self.agents)) if ".start[" in path else (len(self.agents),)):
             raise self.fail(path, f"{len(names)} observations", f"give one for each of the {len(self.agents)} agents")
         return tuple(self.one(name, self.observations[i], f"{path}[{i}]") for i, name in enumerate(names))
@@ -217,9 +226,11 @@ class NativeTables:
         )
 
     def some(self, name: str, names: Sequence[str], path: str) -> Sequence[int]:
+        """The indices that a name or `*` stands for."""
         return range(len(names)) if name == "*" else (self.one(name, names, path),)
 
     def distribution(self, entries: Sequence[tuple[Any, int | str, str]]) -> tuple:
+        """Entries (target, number, path) as a row; targets may not repeat."""
         found: dict[Any, Any] = {}
         for target, text, path in entries:
             if target in found:
@@ -231,6 +242,7 @@ class NativeTables:
         return tuple((target, p) for target, p in sorted(found.items(), key=lambda item: item[0]) if p != 0)
 
     def available(self) -> tuple[tuple[tuple[int, ...], ...], ...] | None:
+        """Indices of the actions that each agent has at each step, None if all of them always."""
         given = self.document.get("available")
         if given is None:
             return None
