@@ -16,7 +16,6 @@ from certify.games.names import choices, index_of
 from certify.games.readers.dpomdp_preamble import PREAMBLE, PreambleReader, Row
 from certify.games.readers.expected_reward import ANY, RewardPatterns
 
-
 _SHORTHANDS = ("uniform", "identity", "reset")  # words that stand for rows of numbers
 
 
@@ -147,7 +146,7 @@ class _Reader(PreambleReader):
     def _rows(
         self, key: str, actions: Sequence[int], states: Sequence[int], width: int, *, whole: bool, shorthand: str | None
     ) -> None:
-        """Rows of numbers, `uniform`, `identity` or `reset` (back to the start); a single row serves all of `states`."""
+        """Rows of numbers, `uniform`, `identity` or `reset` (to the start); one row serves all `states`."""
         begun = self.line
         if shorthand is None:
             content = self.next_line()
