@@ -27,7 +27,8 @@ LIMITS = {"J and gradient": 3.0, "M": 4.0}
 class Plain:
     """J, gradient and M of a two-agent tree in plain float64, nothing proved.
 
-    Theory, sections 2 and 5, with the bonus folded into the rewards-to-go.
+    docs/theory/objective.md#stationary-policies, docs/theory/hessian.md#the-second-derivative-formula, with the bonus
+    folded into the rewards-to-go.
     """
 
     def __init__(self, tree: Tree, alpha: float) -> None:

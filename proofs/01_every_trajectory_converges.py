@@ -1,5 +1,5 @@
 """Theorem A: every trajectory of the softmax flow converges at every temperature, its logits bounded by an
-explicit constant (theory, section 3).
+explicit constant (docs/theory/convergence.md#theorem-a).
 
 Checked along float trajectories from extreme initialisations by rigorous enclosures at every point.
 """

@@ -1,5 +1,6 @@
 """Sufficiently high entropy makes the stationary policy unique: Theorem B, the structural constant and
-Theorem D, with certified thresholds (theory, sections 5, 6, 7).
+Theorem D, with certified thresholds (docs/theory/hessian.md#theorem-b, docs/theory/structural.md#theorem-b-form,
+docs/theory/continuation.md#theorem-d).
 
 The constant is attacked twice: certified curvatures at sampled policies must stay below it, and certified
 multiplicity just below a threshold shows that no smaller constant would do.

@@ -1,5 +1,5 @@
 """Above the threshold the stationary policy is fixed by the whole automorphism group, and cross-play equals
-self-play (theory, sections 5 and 8).
+self-play (docs/theory/hessian.md#theorem-b, docs/theory/symmetry.md#equivariance).
 
 The certificates carry the group: the checker verifies each generator, the order and completeness.
 """

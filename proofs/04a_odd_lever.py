@@ -1,5 +1,6 @@
 """Nine levers worth 1.0 and one worth 0.9: the learned policy plays the odd lever least at every temperature,
-the optimal equivariant policy plays nothing else (theory, sections 7 and 8).
+the optimal equivariant policy plays nothing else (docs/theory/continuation.md#from-below,
+docs/theory/symmetry.md#equivariance).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """The two-stage lever game: where the stationary policy is unique it is uniform, its return is 0, and the optimal
-equivariant policy earns 1/2 (theory, sections 2 and 8).
+equivariant policy earns 1/2 (docs/theory/objective.md#stationary-policies, docs/theory/symmetry.md#equivariance).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Not enough entropy: several stationary policies, whose cross-play loses J_alpha always and the return on these
-instances (theory, sections 7 and 8).
+instances (docs/theory/continuation.md#from-below, docs/theory/symmetry.md#cross-play).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Cross-play always loses J_alpha, but the return may rise in one role.
 
 A one-shot game of two agents with two stationary policies that exchanging the agents
-carries to each other (theory, section 8).
+carries to each other (docs/theory/symmetry.md#cross-play).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from certify.games.tree import unroll
 
 CLAIM = Claim(
     id="5b",
-    source="ours (theory, section 8)",
+    source="ours (docs/theory/symmetry.md#cross-play)",
     expected=REFUTED,
     statement="Replacing one agent of a learned team by the same agent of another run never raises the return.",
 )

@@ -1,5 +1,5 @@
 """The greedy policy of the unique stationary policy: where it recovers the best return, where it does not,
-and where ties defeat it (theory, section 8).
+and where ties defeat it (docs/theory/symmetry.md#equivariance).
 """
 
 from __future__ import annotations

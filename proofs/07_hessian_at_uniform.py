@@ -1,5 +1,6 @@
 """A Hessian test at the uniform policy alone is unsound: with n >= 3 levers it passes at temperatures at which
-a second stationary policy is certified (theory, sections 5 and 7).
+a second stationary policy is certified (docs/theory/hessian.md#the-second-derivative-formula,
+docs/theory/continuation.md#from-below).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """With legal actions that depend on the history, entropy itself breaks symmetries at every temperature
-(theory, section 9): an arb proof, as log k is irrational and the exact model excludes such games.
+(docs/theory/legal-actions.md#necessity): an arb proof, as log k is irrational and the exact model excludes such games.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from certify.stationary.multiplicity import find_multiplicity
 
 CLAIM = Claim(
     id="8",
-    source="ours (theory, section 9)",
+    source="ours (docs/theory/legal-actions.md#necessity)",
     statement="If the number of legal actions may depend on the history, no temperature suffices: with k = 3 "
     "actions after a match and "
     "one after a mismatch there are several stationary policies at every temperature; with k = 2 exactly one.",

@@ -1,5 +1,5 @@
 """What Theorem B, from sizes and ranges alone, guarantees at Hanabi's sizes, and what no theorem from
-those numbers alone could (theory, section 6).
+those numbers alone could (docs/theory/structural.md#from-sizes-alone).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from certify.stationary.multiplicity import find_multiplicity
 
 CLAIM = Claim(
     id="9",
-    source="ours (theory, section 6)",
+    source="ours (docs/theory/structural.md#from-sizes-alone)",
     expected=CERTIFIED,
     statement="At Hanabi's sizes (2 to 5 players, fixed action sets assumed) the structural theorem certifies "
     "uniqueness from a "

@@ -1,5 +1,5 @@
 """The PPO-style local entropy bonus: its stationary point is unique above an explicit temperature, by
-contraction, and equivariant; what else is known and not known (theory, section 1).
+contraction, and equivariant; what else is known and not known (docs/theory/local-bonus.md#contraction-without-boxes).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from certify.thresholds.structural import shape_of
 
 CLAIM = Claim(
     id="10",
-    source="ours (theory, section 1)",
+    source="ours (docs/theory/local-bonus.md#contraction-without-boxes)",
     statement="With the PPO-style local entropy bonus the stationary point is unique and equivariant above an "
     "explicit temperature "
     "(the map π ↦ softmax(Q^R/α) contracts); whether its flow converges is not known.",

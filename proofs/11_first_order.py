@@ -1,5 +1,5 @@
 """What one policy-gradient step does to the entropy, to first order and for finite steps: the identities
-of theory, section 10, proved in the text, tested against finite differences, and both signs certified.
+of docs/theory/entropy.md#first-order, proved in the text, tested against finite differences, and both signs certified.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from certify.errors import Undecided
 
 CLAIM = Claim(
     id="11",
-    source="arXiv 2603.11682, its first-order theorem as read (theory, section 10)",
+    source="arXiv 2603.11682, its first-order theorem as read (docs/theory/entropy.md#first-order)",
     statement="The first-order entropy change of a step u is −Cov_π(log π, u), with closed forms for REINFORCE, "
     "the natural gradient "
     "and one sampled action; its sign is not forced by the advantages.",

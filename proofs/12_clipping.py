@@ -1,5 +1,5 @@
 """Two-sided ratio bounds carry over to the entropy (Gibbs twice); PPO's clipped objective does not
-enforce the bounds (theory, section 10).
+enforce the bounds (docs/theory/entropy.md#clipping).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from certify.errors import Undecided
 
 CLAIM = Claim(
     id="12",
-    source="arXiv 2603.11682, its clipping theorem as read (theory, section 10)",
+    source="arXiv 2603.11682, its clipping theorem as read (docs/theory/entropy.md#clipping)",
     statement="If every ratio π_new/π_old lies in [1 − ε_low, 1 + ε_high], then (1 − ε_low) H_old ≤ H_new ≤ (1 "
     "+ ε_high) H_old; "
     "PPO's clipped objective does not enforce the premise.",

@@ -1,5 +1,5 @@
 """Log-probabilities stored in bfloat16: what uniform rounding errors do to ratios and to clip decisions
-(theory, section 10), with the whole table as one certificate.
+(docs/theory/entropy.md#rounding), with the whole table as one certificate.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from certify.errors import Undecided
 
 CLAIM = Claim(
     id="13",
-    source="arXiv 2603.11682, its finite-precision theorem as read (theory, section 10)",
+    source="arXiv 2603.11682, its finite-precision theorem as read (docs/theory/entropy.md#rounding)",
     statement="A rounding error uniform on ±u/2 multiplies a probability ratio by sinh(u/2)/(u/2) > 1 on average; "
     "which way rounding is biased depends on the density of log-probabilities.",
 )

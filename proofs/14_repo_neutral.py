@@ -1,5 +1,5 @@
 """REPO's beta adds beta |grad H|^2 to the first-order entropy change, and beta* makes it zero
-(theory, section 10): certified on both sides of beta* and at it.
+(docs/theory/entropy.md#repo): certified on both sides of beta* and at it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from certify.exact import rational_text
 
 CLAIM = Claim(
     id="14",
-    source="arXiv 2603.11682, REPO as read (theory, section 10)",
+    source="arXiv 2603.11682, REPO as read (docs/theory/entropy.md#repo)",
     statement="With A − βL in place of A the first-order entropy change gains βE[πL²] ≥ 0, and it vanishes exactly at "
     "β* = (E[πAL] − E[A]E[πL])/E[πL²].",
 )

@@ -1,5 +1,5 @@
 """REPO-R with a positive coefficient can turn a step that raises the entropy into one that lowers it
-(theory, section 10): two certificates, one per sign, at the same policy and advantages.
+(docs/theory/entropy.md#repo): two certificates, one per sign, at the same policy and advantages.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from certify.errors import Undecided
 
 CLAIM = Claim(
     id="15",
-    source="arXiv 2603.11682, as read (theory, section 10)",
+    source="arXiv 2603.11682, as read (docs/theory/entropy.md#repo)",
     expected=REFUTED,
     statement="REPO-R with ζ > 0 never lowers the first-order entropy change of the step that it rescales.",
 )

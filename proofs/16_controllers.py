@@ -1,5 +1,5 @@
 """Invariants of REPO's zeta controller and ADAPO's eps_high controller, for all states and limits, by z3;
-the 2-cycle needs zeta_max >= 2 zeta_min (theory, section 10).
+the 2-cycle needs zeta_max >= 2 zeta_min (docs/theory/entropy.md#controllers).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from certify.exact import rational_text
 
 CLAIM = Claim(
     id="16",
-    source="arXiv 2603.11682, its controllers as read (theory, section 10)",
+    source="arXiv 2603.11682, its controllers as read (docs/theory/entropy.md#controllers)",
     statement="REPO's ζ controller stays in its range, moves strictly against the entropy's error, saturates within "
     "⌊r⌋ + 1 + ⌈r⌉ steps, and ends in a 2-cycle against a threshold plant where ζ_max ≥ 2ζ_min.",
 )

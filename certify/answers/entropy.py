@@ -1,5 +1,5 @@
 """Everything that is certified about one step, in one immutable result: the answer behind
-`certify entropy` (theory, section 10; interface).
+`certify entropy` (docs/theory/entropy.md#first-order; interface).
 """
 
 from __future__ import annotations

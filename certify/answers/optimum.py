@@ -1,5 +1,6 @@
 """`certify.optimum`: the unique stationary policy at one temperature or along an interval of them,
-enclosed and checked; below the threshold the branch that continues it (theory, sections 2, 4, 5, 7).
+enclosed and checked; below the threshold the branch that continues it (docs/theory/objective.md#stationary-policies,
+docs/theory/localisation.md#lossless-clustering, docs/theory/hessian.md#the-rate, docs/theory/continuation.md#branches).
 
 As everywhere, what is proposed here becomes a result only once the independent checker accepts it.
 """

@@ -1,5 +1,6 @@
 """`certify.policy_distance`: how far a trained policy certainly is from the unique stationary policy
-(theory, sections 2 and 7), and how much return it gains or loses.
+(docs/theory/objective.md#stationary-policies, docs/theory/continuation.md#krawczyk-boxes), and how much return it
+gains or loses.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """The call behind `certify symmetries`: the whole automorphism group, and its certificate on disk
-(interface; theory, section 8).
+(interface; docs/theory/symmetry.md#completeness).
 """
 
 from __future__ import annotations

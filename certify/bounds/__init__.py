@@ -1,4 +1,5 @@
-"""What can be enclosed: rigorous evaluation of policies and boxes of policies (theory, 1, 2, 5).
+"""What can be enclosed: rigorous evaluation of policies and boxes of policies (docs/theory/objective.md#the-objective,
+docs/theory/objective.md#stationary-policies, docs/theory/hessian.md#the-second-derivative-formula).
 
 `evaluate` and `hessian` climb from float64 with proved error bounds to arb; exact rationals are
 the third way on small games.  `docs/bounds.md` states the guarantees.

@@ -1,4 +1,5 @@
-"""The same enclosures with arb balls, at any precision: way 2 of three (theory, sections 1, 2, 5).
+"""The same enclosures with arb balls, at any precision: way 2 of three (docs/theory/objective.md#the-objective,
+docs/theory/objective.md#stationary-policies, docs/theory/hessian.md#the-second-derivative-formula).
 
 At a point the balls are as narrow as the precision makes them.  Over a box every entry of the
 policy is a ball of its own (that rows sum to 1 is not used), so bounds hold but are wide.

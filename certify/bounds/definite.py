@@ -19,7 +19,7 @@ def norm_upper(radius: np.ndarray) -> float:
     """An upper bound on the spectral norm of every symmetric matrix with |entries| <= radius.
 
     That norm is at most the spectral radius of `radius`, which Collatz and Wielandt bound by
-    max_k (R y)_k / y_k for any y > 0 (theory, section 6); n + 3 roundings of nonnegative numbers.
+    max_k (R y)_k / y_k for any y > 0 (docs/theory/hessian.md#interval-forms); n + 3 roundings of nonnegative numbers.
 
     >>> norm_upper(np.array([[0.0, 2.0], [2.0, 0.0]])) < 2.0001
     True

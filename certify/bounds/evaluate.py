@@ -1,7 +1,7 @@
 """J_alpha, return, entropy, reach, Q and gradient of a policy or of a box of policies, enclosed.
 
-Theory, sections 1 and 2.  The ladder of costs: float64 with a-priori bounds (`point`, and
-`interval_values` for boxes); where its range does not suffice, arb (`arb_evaluate`).
+docs/theory/objective.md#the-objective, docs/theory/objective.md#stationary-policies.  The ladder of costs: float64
+with a-priori bounds (`point`, and `interval_values` for boxes); where its range does not suffice, arb (`arb_evaluate`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Exact rationals: return, reach, Q^R and the Hessian's reward part; the rest between rationals.
 
-Way 3 of three (theory, sections 1, 2 and 5), for small games.  Every quantity is linear in the
-numbers -log pi(a|x) with nonnegative coefficients (gradients excepted, which are a difference of
-two such), so rational enclosures of the logarithms give rational enclosures of everything.
+Way 3 of three (docs/theory/objective.md#the-objective, docs/theory/objective.md#stationary-policies,
+docs/theory/hessian.md#the-second-derivative-formula), for small games.  Every quantity is linear in the numbers -log
+pi(a|x) with nonnegative coefficients (gradients excepted, which are a difference of two such), so rational enclosures
+of the logarithms give rational enclosures of everything.
 """
 
 from __future__ import annotations

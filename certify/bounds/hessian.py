@@ -1,4 +1,5 @@
-"""The Hessian form D^2 J_alpha at a policy or over a box of policies, enclosed (theory, section 5).
+"""The Hessian form D^2 J_alpha at a policy or over a box of policies, enclosed
+(docs/theory/hessian.md#the-second-derivative-formula).
 
 On directions v whose rows sum to 0, D^2J[v,v] = v C v - alpha sum_k diagonal_k v_k^2 with the cross
 terms C and diagonal = w gamma^t d/pi; in the coordinates y = v sqrt(diagonal) this is
@@ -106,9 +107,9 @@ def hessian(tree: Tree, policy: Any, alpha: Fraction | int, *, stationary: bool 
     """The Hessian form at a policy or over a `PolicyBox` (positive lower ends).
 
     With `stationary=True` the enclosure is claimed for the stationary policies of the set only:
-    there all blocks between AOHs of one agent vanish and are set to 0 (theory, section 5).
-    Raises `InputError` as `evaluate` does, for boxes that touch the boundary of the policy space,
-    and where an (N, N) matrix would not fit.
+    there all blocks between AOHs of one agent vanish and are set to 0
+    (docs/theory/hessian.md#the-second-derivative-formula). Raises `InputError` as `evaluate` does, for boxes that
+    touch the boundary of the policy space, and where an (N, N) matrix would not fit.
 
     >>> from certify.games.builtin import builtin
     >>> from certify.games.tree import unroll

@@ -1,4 +1,5 @@
-"""Float64 bounds over a box of policies: interval dynamic programming (theory, sections 4 and 7).
+"""Float64 bounds over a box of policies: interval dynamic programming
+(docs/theory/localisation.md#one-block-at-a-time, docs/theory/continuation.md#covers).
 
 Way 1 over boxes.  Values: bounded backwards, one agent's exact extreme after the other.  Reach:
 sums of products of the ends.  Q(x, a): a mean of joint values under the posterior of the others'
@@ -129,7 +130,8 @@ def others_weight(tables: Tables, agent: int, factors: list[list[np.ndarray]]) -
     """Per depth (E,): chance and the others' policies, summed over the own histories of a class.
 
     The posterior of the others given a class is this, normalised, free of the agent's own policy:
-    every member history of a class has the same one (theory, section 4), so their sum has it too.
+    every member history of a class has the same one (docs/theory/localisation.md#one-block-at-a-time), so their sum
+    has it too.
     """
     weight = [tables.initial]
     for t, level in enumerate(tables.levels[:-1]):

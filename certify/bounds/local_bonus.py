@@ -1,4 +1,4 @@
-"""The PPO-style local entropy bonus: a separate vector field (theory, section 1).
+"""The PPO-style local entropy bonus: a separate vector field (docs/theory/local-bonus.md).
 
 Its bonus ignores the visitation: the field is gamma^t d(x) pi(a|x) (Q^R - alpha w log pi - mean),
 with the reward-to-go Q^R in place of Q_alpha.  It is in general no gradient, and its stationary

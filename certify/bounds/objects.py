@@ -1,8 +1,9 @@
 """The recursions once more, for numbers of any type: what arb and exact rationals share.
 
-Plain formulas of theory, sections 1, 2 and 5, on numpy arrays of objects (`Fraction` or
-`flint.arb`), without shifts or rounding analysis: the arithmetic of the objects is the proof.
-Meant for small games; `point` and `second_order` are the fast way.
+Plain formulas of docs/theory/objective.md#the-objective, docs/theory/objective.md#stationary-policies,
+docs/theory/hessian.md#the-second-derivative-formula, on numpy arrays of objects (`Fraction` or `flint.arb`), without
+shifts or rounding analysis: the arithmetic of the objects is the proof. Meant for small games; `point` and
+`second_order` are the fast way.
 """
 
 from __future__ import annotations
@@ -130,7 +131,8 @@ class ObjectRecursion:
         """(N, N) symmetric C: `v C v` is the sum over ordered pairs of E[g_x g_x' Phi_{>= max}].
 
         Phi is represented by U; at unequal times also by `-log_weight * w log pi` of the later
-        agent (theory, section 5: the other entropies at that step are functions of the past).
+        agent (docs/theory/hessian.md#the-second-derivative-formula: the other entropies at that step are functions of
+        the past).
         """
         layout, tree = self.layout, self.tree
         C = self.zeros(layout.size, layout.size)

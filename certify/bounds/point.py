@@ -1,4 +1,5 @@
-"""Float64 bounds at one policy: J, return, entropy, reach, Q and gradient (theory, sections 1, 2).
+"""Float64 bounds at one policy: J, return, entropy, reach, Q and gradient (docs/theory/objective.md#the-objective,
+docs/theory/objective.md#stationary-policies).
 
 Way 1 of three.  The tables hold nonnegative (shifted) rewards, so every quantity is a sum of
 products of nonnegative numbers.  With X the defect of `tables.roundings` roundings plus the

@@ -2,7 +2,7 @@
 
 Everything here takes nonnegative arrays and only adds and multiplies (no subtraction), so a
 result's defect is `rounding.defect(tables.roundings, ...)`: whoever calls states the bound.
-Formulas: theory, section 2.
+Formulas: docs/theory/objective.md#stationary-policies.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""The cross terms of the Hessian as bilinear sums over joint classes (theory, section 5).
+"""The cross terms of the Hessian as bilinear sums over joint classes
+(docs/theory/hessian.md#the-second-derivative-formula).
 
 For x of agent i at t and x' of agent j at T > t (or T = t, j != i),
 

@@ -1,6 +1,6 @@
 """Extremes over one block: linear functions and the entropy over {l <= pi <= u, sum pi = 1}.
 
-Theory, section 4.  Weak duality makes every bound here hold whatever the rounding of its
+docs/theory/localisation.md#one-block-at-a-time.  Weak duality makes every bound here hold whatever the rounding of its
 multiplier: for every real m, sum pi_a c_a <= m + sum_a (u_a (c_a - m)^+ - l_a (m - c_a)^+), and the
 least of these over m in {c_1, .., c_A} is the exact maximum (a fractional knapsack).
 """

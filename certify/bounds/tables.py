@@ -2,7 +2,8 @@
 
 Rewards are shifted to be nonnegative, level by level: the shift moves J by a known constant and
 leaves gradient and Hessian alone, and every quantity becomes a sum of products of nonnegative
-numbers, to which the a-priori bounds of `rounding` apply (theory, sections 1, 2 and 5).
+numbers, to which the a-priori bounds of `rounding` apply (docs/theory/objective.md#the-objective,
+docs/theory/objective.md#stationary-policies, docs/theory/hessian.md#the-second-derivative-formula).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Bounds on lambda_max(M(pi, alpha)) over a set of policies: Theorem B's test (theory, section 5).
+"""Bounds on lambda_max(M(pi, alpha)) over a set of policies: Theorem B's test (docs/theory/hessian.md#theorem-b).
 
 lambda_max(M) is the largest v C v / (v diagonal v) over directions v whose rows sum to 0.  An
 upper bound below alpha proves strict concavity; a lower bound above alpha at a stationary policy

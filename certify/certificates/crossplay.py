@@ -1,5 +1,5 @@
 """Cross-play as a JSON object: stationary policies at one temperature and the teams made of their agents
-(docs/certificate-format.md, section 9; theory, section 8).
+(docs/certificate-format.md, section 9; docs/theory/symmetry.md#cross-play).
 """
 
 from __future__ import annotations

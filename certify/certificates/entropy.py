@@ -1,5 +1,5 @@
 """Certificates of entropy claims: the problem restated, the claim, and what an independent checker
-needs to recompute it (theory, section 10).  Kinds `entropy-sign` and `entropy-table`.
+needs to recompute it (docs/theory/entropy.md).  Kinds `entropy-sign` and `entropy-table`.
 """
 
 from __future__ import annotations

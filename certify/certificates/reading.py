@@ -51,7 +51,7 @@ def _threshold(document: dict[str, Any]) -> list[str]:
 
 
 def _claim(alpha, claim: dict[str, Any], horizon: int) -> list[str]:
-    # theory, section 6: for several steps the structural bound counts the entropies of localised policies only
+    # docs/theory/structural.md: for several steps the structural bound counts the entropies of localised policies only
     structural = (
         "the whole policy space" if horizon == 1 else "the policies with log-ratios within the structural bound"
     )
@@ -75,7 +75,7 @@ def _claim(alpha, claim: dict[str, Any], horizon: int) -> list[str]:
 def _structural(proof: dict[str, Any]) -> list[str]:
     return [
         f"  structural bound, form {proof['form']}: a positive vector bounds the largest eigenvalue of a small",
-        "  matrix made of ranges and sizes (theory, section 6). No history is enumerated.",
+        "  matrix made of ranges and sizes (docs/theory/structural.md). No history is enumerated.",
     ]
 
 

@@ -1,7 +1,7 @@
 """What a certificate carries about symmetries: generators, base, order, orbits, completeness.
 
 The checker (`certify.checker.kinds.symmetry`) verifies each generator, re-derives the orbit lengths of
-the stabiliser chain, and repeats the exhausted search at each level on its own (theory, section 8).
+the stabiliser chain, and repeats the exhausted search at each level on its own (docs/theory/symmetry.md#completeness).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Entropy certificates as evidence of a claim: one policy-gradient step, its sign proved and saved
-(theory, section 10).
+(docs/theory/entropy.md#first-order).
 """
 
 from __future__ import annotations

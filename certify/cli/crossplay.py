@@ -1,4 +1,4 @@
-"""The command `certify crossplay` (interface; theory, section 8)."""
+"""The command `certify crossplay` (interface; docs/theory/symmetry.md#cross-play)."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """`certify entropy`: what one policy-gradient step certainly does to the entropy, and the tables,
-bounds and proofs that go with it (theory, section 10; interface).
+bounds and proofs that go with it (docs/theory/entropy.md; interface).
 
 Exit codes: 0 proved, 1 refuted, 2 bad input (`InputError`, turned into one line by the caller),
 3 undecided.

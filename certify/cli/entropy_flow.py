@@ -1,5 +1,5 @@
 """`certify entropy flow`: the entropy of every AOH's policy, and in total, along a game's softmax
-gradient flow (theory, sections 1 and 10).
+gradient flow (docs/theory/objective.md#the-gradient, docs/theory/entropy.md#first-order).
 """
 
 from __future__ import annotations

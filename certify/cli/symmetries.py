@@ -1,4 +1,4 @@
-"""The command `certify symmetries` (interface; theory, section 8).
+"""The command `certify symmetries` (interface; docs/theory/symmetry.md).
 
 z3, sympy and what needs them are imported where they are used: the common case starts fast.
 """

@@ -1,4 +1,5 @@
-"""Stationary policies found by float runs from random starts, each then proved (theory, section 2).
+"""Stationary policies found by float runs from random starts, each then proved
+(docs/theory/objective.md#stationary-policies).
 
 What is found is proved; that nothing else exists is not.
 """

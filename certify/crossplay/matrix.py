@@ -1,6 +1,6 @@
 """Certified self-play and cross-play of policies and of their images under a group.
 
-Theory, section 8: at distinct stationary policies replacing one agent's policy by the other run's
+docs/theory/symmetry.md#cross-play: at distinct stationary policies replacing one agent's policy by the other run's
 lowers J_alpha strictly, so a gap in J_alpha is always there; the return may go either way, and its
 gap is certified case by case.
 """

@@ -1,6 +1,6 @@
 """The cross-play estimate that papers report for a matrix of runs: disjoint pairs.
 
-Statistics, not a certificate: it says what the runs at hand show (theory, section 8).
+Statistics, not a certificate: it says what the runs at hand show (docs/theory/symmetry.md#cross-play).
 """
 
 from __future__ import annotations

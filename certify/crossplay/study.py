@@ -1,6 +1,6 @@
 """Cross-play at one temperature, decided: equal above the threshold, a certified gap below it.
 
-Theory, section 8.  Equality is a consequence of uniqueness; a gap is shown on a stationary policy
+docs/theory/symmetry.md#cross-play.  Equality is a consequence of uniqueness; a gap is shown on a stationary policy
 that is proved to exist and on its images under the group, or on several proved policies.
 """
 

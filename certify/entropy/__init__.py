@@ -1,4 +1,4 @@
-"""What a policy-gradient step certainly does to the entropy of a policy (theory, section 10).
+"""What a policy-gradient step certainly does to the entropy of a policy (docs/theory/entropy.md).
 
 `EntropyPath` and `certify_sign` answer for one policy, one algorithm and an interval of step sizes
 (`certify.answers.entropy.step_report` puts it together); `batch_signs` for thousands of policies

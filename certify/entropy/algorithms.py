@@ -1,5 +1,5 @@
 """The policy-gradient algorithms by name: each turns a policy, advantages and parameters into the
-direction u of its step θ → θ + ηu (theory, section 10).
+direction u of its step θ → θ + ηu (docs/theory/entropy.md#first-order).
 
 Each entry carries its definition and source.  `direction` is the one entry point.
 """
@@ -156,7 +156,7 @@ ALGORITHMS: Mapping[str, Algorithm] = {
         Algorithm(
             "reinforce",
             "u = π ∘ (A − E_π A): the expected gradient; a baseline drops out",
-            "Williams 1992; theory, section 10",
+            "Williams 1992; docs/theory/entropy.md#first-order",
             _reinforce,
             {"baseline": Parameter("number", Fraction(0), "subtracted from every advantage")},
         ),
@@ -236,21 +236,21 @@ ALGORITHMS: Mapping[str, Algorithm] = {
         Algorithm(
             "repo",
             "u = π ∘ (A − βL − E_π A); beta=neutral takes β* = E[πÃL]/E[πL²]",
-            "arXiv 2603.11682, after theory, section 10",
+            "arXiv 2603.11682, after docs/theory/entropy.md#first-order",
             _repo,
             {"beta": Parameter("number|neutral", Fraction(0), "β, or neutral")},
         ),
         Algorithm(
             "repo-d",
             "REPO with β = ζ E[πÃL], the first-order loss per unit step",
-            "arXiv 2603.11682, after theory, section 10",
+            "arXiv 2603.11682, after docs/theory/entropy.md#first-order",
             _repo_d,
             {"zeta": Parameter("number", Fraction(1), "ζ; above 0 it opposes collapse")},
         ),
         Algorithm(
             "repo-r",
             "A > 0: max(0, A(1 − ζ log π)); A < 0: min(0, A(1 + ζ log π))",
-            "arXiv 2603.11682, after theory, section 10",
+            "arXiv 2603.11682, after docs/theory/entropy.md#first-order",
             _repo_r,
             {
                 "zeta": Parameter("number", Fraction(1, 100), "ζ"),

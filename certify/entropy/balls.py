@@ -1,5 +1,5 @@
 """Whole arrays of balls (midpoint, radius) in float64, with radii that are proved to hold every
-rounding error: the fast lane for thousands of policies (theory, section 10; numerics).
+rounding error: the fast lane for thousands of policies (docs/theory/entropy.md#finite-steps; numerics).
 
 What is trusted: IEEE 754 double precision, round to nearest, for + − × ÷ on array elements, and
 exact `ldexp`, `frexp`, `rint`.  numpy's exp and log are not used.  With U = 2^-53 one operation

@@ -1,5 +1,5 @@
 """Certified signs of the entropy change for thousands of policies at once, to first order or for
-every step in (0, η] (theory, section 10), in float64 balls; what they leave open goes to arb.
+every step in (0, η] (docs/theory/entropy.md#finite-steps), in float64 balls; what they leave open goes to arb.
 
 The slope H'(η) = −Cov_η(log π_η, u) is evaluated at a few centres c, and |H''| is bounded on
 [c − r, c + r]: with L, v centred under π_c, t = r max|v|, every ratio π_η/π_c lies in [1/ρ, ρ],

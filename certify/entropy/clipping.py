@@ -1,5 +1,5 @@
 """Clipped objectives, PPO, DAPO and GSPO, as directions, and what their clipping leaves of an
-advantage (theory, section 10).
+advantage (docs/theory/entropy.md#clipping).
 
 PPO takes the behaviour policy π_old as an input (default: the policy itself, the first inner
 step).  GSPO takes sequences: lists of (state, action) tokens; its ratio is the geometric mean of

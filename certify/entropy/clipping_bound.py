@@ -1,5 +1,5 @@
 """The entropy after an update whose ratios all lie in the clip range, and updates of PPO's clipped
-objective that leave the range (theory, section 10, third item).
+objective that leave the range (docs/theory/entropy.md#clipping).
 
 Statement.  If 1 − ε_low <= ρ_a = π'_a/π_a <= 1 + ε_high for every action, then
 (1 − ε_low) H(π) <= H(π') <= (1 + ε_high) H(π).

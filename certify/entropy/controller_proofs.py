@@ -1,5 +1,5 @@
 """The invariants of the entropy controllers, proved by z3 for all states and all parameters
-(theory, section 10): unsat is the proof, sat is a counterexample that is handed back.
+(docs/theory/entropy.md#controllers): unsat is the proof, sat is a counterexample that is handed back.
 
 Every proof takes the transition rule as an argument, so that a mutated controller is refuted by
 the same lines.
@@ -110,7 +110,7 @@ def prove_zeta(above: Rule = zeta_above, below: Rule | None = None) -> tuple[Pro
 def refute_two_cycle() -> Proof:
     """Without ζ_max >= 2ζ_min the closed loop need not end in a 2-cycle: z3's counterexample.
 
-    Theory, section 10 states the 2-cycle without this premise; with ζ_max < 2ζ_min a state in
+    docs/theory/entropy.md#controllers states the 2-cycle without this premise; with ζ_max < 2ζ_min a state in
     (ζ_max/2, ζ_max) saturates, falls below ζ_min when halved, and the loop has period 3.
 
     >>> refute_two_cycle().status

@@ -1,5 +1,5 @@
 """REPO's ζ controller and ADAPO's ε_high controller as exact state machines, and their closed loop
-with a threshold plant (theory, section 10; after arXiv 2603.11682, read second-hand).
+with a threshold plant (docs/theory/entropy.md#controllers; after arXiv 2603.11682, read second-hand).
 
 The transition rules are written once, over any ordered numbers and any conditional: with `Fraction`
 and Python's own conditional they run, with z3's reals and `If` they are proved

@@ -1,6 +1,6 @@
 """Enclosures of the entropy along a softmax step: H(softmax(θ + ηu)) as a function of η, its
 first derivative at points, and its second derivative over whole intervals of η.
-Implements theory, section 10 (first-order identities and finite steps) for any direction u.
+Implements docs/theory/entropy.md#finite-steps (first-order identities and finite steps) for any direction u.
 
 With π_η ∝ π e^{ηu}, L = log π + H, v = u − E_π u and X_η = L + ηv (log π_η up to a constant):
 

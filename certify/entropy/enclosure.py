@@ -1,6 +1,6 @@
 """Enclosures with rational ends, and the way to and from arb balls: numbers enter exactly, are
 computed with in balls at a stated precision, and leave as a pair of rationals that provably
-holds the true value (numerics of theory, section 10).
+holds the true value (numerics of docs/theory/entropy.md#finite-steps).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Counting instead of modelling: every float32 log-probability of a binade is rounded, and every
-stored difference d is exponentiated and compared with the clip range (theory, section 10).
+stored difference d is exponentiated and compared with the clip range (docs/theory/entropy.md#rounding).
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Entropy along a Dec-POMDP's softmax gradient flow dθ/dτ = ∇J_α: the rate at every AOH and in
-total, and an enclosure of a short piece of the flow itself (theory, sections 1, 3 and 10).
+total, and an enclosure of a short piece of the flow itself (docs/theory/objective.md#the-gradient,
+docs/theory/convergence.md#theorem-a, docs/theory/entropy.md#first-order).
 
 At an AOH x the direction is the row u_x = ∂J_α/∂θ_x, so dH_x/dτ = −Cov_π(log π, u_x), and a finite
 Euler step of size η moves π(·|x) along that direction: everything of `dynamics` and `sign` applies.

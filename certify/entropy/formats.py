@@ -1,5 +1,5 @@
 """bfloat16, float16 and float32 as exact sets of numbers: decoding, round to nearest even, and the
-rounding cell of every stored value (theory, section 10; IEEE 754-2019, sections 3 and 4.3.1).
+rounding cell of every stored value (docs/theory/entropy.md#rounding; IEEE 754-2019, sections 3 and 4.3.1).
 
 Every stored value and every cell boundary of the three formats is a float64, so arrays of float64
 hold them exactly.

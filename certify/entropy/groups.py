@@ -1,5 +1,5 @@
 """Group-relative advantages, RLOO and GRPO, as exact expectations over all groups or over a given
-one (theory, section 10).
+one (docs/theory/entropy.md#first-order).
 
 Every member of a group of G draws from π has the same law, so the expected step is
 E[(1/G) Σ_i Â_i (e_{k_i} − π)] = Σ_a π_a B_a (e_a − π) with B_a = E[Â_1 | k_1 = a]: the expected

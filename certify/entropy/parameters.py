@@ -1,5 +1,5 @@
 """The parameters of the algorithms: names, kinds and defaults, read exactly and checked
-(theory, section 10; interface: `--param k=v`).
+(docs/theory/entropy.md; interface: `--param k=v`).
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Pictures: the entropy change against the step size inside its certified band, and the rounding
-bias per binade against the count (theory, section 10).  The bands are enclosures rounded outward
+bias per binade against the count (docs/theory/entropy.md#rounding).  The bands are enclosures rounded outward
 to float64; the file says nothing that is not proved.
 """
 

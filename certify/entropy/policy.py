@@ -1,5 +1,5 @@
 """What an entropy question is about: tabular policies of one or several weighted states, and a
-number per action, as exact rationals or as enclosures (theory, section 10).
+number per action, as exact rationals or as enclosures (docs/theory/entropy.md).
 
 A policy is given by its probabilities or by its logits; every probability is positive, as a
 softmax policy's is.

@@ -1,5 +1,5 @@
-"""REPO and its variants as changes of the advantage, and REPO's first-order-neutral β* (theory,
-section 10; definitions after arXiv 2603.11682, read second-hand).
+"""REPO and its variants as changes of the advantage, and REPO's first-order-neutral β* (docs/theory/entropy.md#repo;
+definitions after arXiv 2603.11682, read second-hand).
 
 With L = log π + H:  REPO uses A − βL, REPO-D the same with β = ζ E_π[π A L], REPO-R rescales
 positive and negative advantages by log π.

@@ -1,6 +1,6 @@
 """What storing log-probabilities in a short format does to a clipped update: each action's expected
 factor, the first-order entropy bias with its sign, and the ratios that are really computed
-(theory, section 10).
+(docs/theory/entropy.md#rounding).
 
 On the first inner step the true ratio is 1.  If both log-probabilities are rounded with errors
 uniform on the cell of width w that log π_a falls into, the ratio is e^d with d triangular on

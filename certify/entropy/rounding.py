@@ -1,5 +1,5 @@
 """The bias that rounding a log-probability puts on an importance ratio, and the probability that
-rounding alone crosses the clip range (theory, section 10, last item but one).
+rounding alone crosses the clip range (docs/theory/entropy.md#rounding).
 
 A stored value v stands for ℓ in its cell [v − outer, v + inner] (v <= 0), of width w.  Rounding
 the new side multiplies the ratio by e^δ, δ = v − ℓ, rounding the old side by e^{−δ}.  For errors

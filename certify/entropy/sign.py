@@ -1,6 +1,6 @@
 """What one step certainly does to the entropy: enclosures of H(η) − H(0) over an interval of step
 sizes, the certified sign there, and the largest η_max up to which the sign provably persists.
-Implements theory, section 10 (finite steps), by adaptive subdivision of the step interval.
+Implements docs/theory/entropy.md#finite-steps (finite steps), by adaptive subdivision of the step interval.
 
 Every piece [l, h] of the subdivision is settled by one of three rules, which certificates name:
 `slope` (H' has the sign on the piece, and the change at l does or is 0), `second` (l = 0, the

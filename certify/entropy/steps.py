@@ -1,5 +1,5 @@
 """From advantages to a direction u in logit space: expected and sampled softmax policy gradients
-(theory, section 10).  Everything that an algorithm does to the advantages happens before this.
+(docs/theory/entropy.md#first-order).  Everything that an algorithm does to the advantages happens before this.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Steps without a limit: a proof that the entropy stays below its start for every step beyond some
-η (theory, section 10, finite steps).
+η (docs/theory/entropy.md#finite-steps).
 
 Statement.  Let T be a set of k < n actions with min_T u > max_{outside} u, P_η = π_η(T).  P_η does
 not decrease in η, as dP/dη = Cov_η(1_T, u) = P(1 − P)(E_η[u | T] − E_η[u | outside]) >= 0.  Splitting

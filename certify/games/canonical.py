@@ -1,7 +1,7 @@
 """The canonical form of a game: what a certificate restates and hashes (interface, small print).
 
 Two games with the same canonical bytes are the same game, so the SHA-256 of these bytes binds a
-certificate to its game.  The form holds reachable states only (theory, section 8).
+certificate to its game.  The form holds reachable states only (docs/theory/symmetry.md#deciding-a-candidate).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Games from files and names: the one door through which every game enters, checked.
 
-A game that leaves `load` satisfies every invariant of the model (theory, section 1).
+A game that leaves `load` satisfies every invariant of the model (docs/theory/objective.md#the-model).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The exact model: a finite-horizon Dec-POMDP with rational numbers (theory, section 1).
+"""The exact model: a finite-horizon Dec-POMDP with rational numbers (docs/theory/objective.md#the-model).
 
 One-shot games are models with horizon 1, Bayesian team games models with horizon 1 and initial
 observations.  A `Game` is immutable; every number in it is a `Fraction`.
@@ -37,7 +37,7 @@ class GameTables:
     horizon : number of steps, at least 1.  discount : 0 < gamma <= 1.
     weights : the entropy weight w_i > 0 of each agent.
     available : None, or per agent and step the tuple of action indices (action sets depend on the
-        agent and the step only: theory, section 9).
+        agent and the step only: docs/theory/legal-actions.md#necessity).
     """
 
     name: str
@@ -306,8 +306,8 @@ def reachable_states(game: GameTables) -> tuple[int, ...]:
 
 
 def restrict_to_reachable(game: Tables) -> Tables:
-    """The same game with what play can meet only (theory, section 8; formats): reachable states,
-    joint actions available at some step, observations of outcomes that occur.
+    """The same game with what play can meet only (docs/theory/symmetry.md#deciding-a-candidate; formats): reachable
+    states, joint actions available at some step, observations of outcomes that occur.
 
     >>> from certify.games import builtin
     >>> restrict_to_reachable(builtin("climbing")) == builtin("climbing")

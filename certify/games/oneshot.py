@@ -1,4 +1,4 @@
-"""One-shot common-payoff games as horizon-1 models (theory, section 1).
+"""One-shot common-payoff games as horizon-1 models (docs/theory/objective.md#the-model).
 
 Everyone shares one state "s" and one observation "o"; only the payoff of each joint action is left.
 """

@@ -1,5 +1,5 @@
 """Games whose probabilities and rewards are expressions in parameters under constraints, for
-proofs that hold for all parameter values (theory, section 8).
+proofs that hold for all parameter values (docs/theory/symmetry.md#deciding-a-candidate).
 """
 
 from __future__ import annotations

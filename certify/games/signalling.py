@@ -1,6 +1,6 @@
 """Signalling games of two steps: Lewis signalling and tiny Hanabi.  Private types are initial
 observations; at each step one agent acts and the other has the single action "wait", so action
-sets depend on agent and step only (theory, sections 1 and 9).
+sets depend on agent and step only (docs/theory/objective.md#the-model, docs/theory/legal-actions.md#necessity).
 """
 
 from __future__ import annotations

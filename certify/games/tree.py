@@ -1,11 +1,12 @@
-"""The game unrolled once over joint histories, raw or losslessly clustered (theory, sections 4, 7).
+"""The game unrolled once over joint histories, raw or losslessly clustered
+(docs/theory/localisation.md#lossless-clustering, docs/theory/objective.md#beliefs-do-not-depend-on-policies).
 
 Given a joint history the belief over states does not depend on the policies, so a Dec-POMDP is a
 tree with policy-independent rewards r(eta, a) and probabilities P(eta' | eta, a).  `unroll` stores
 it as flat arrays by depth.  With `cluster=True` AOHs whose policy-independent weights over (state,
 others' history) are proportional share one *class*; every stationary policy plays alike on a class
-(Oliehoek, Whiteson and Spaan 2009; theory, section 4), and the tree collapses into a small DAG.
-Without clustering every class is one AOH.
+(Oliehoek, Whiteson and Spaan 2009; docs/theory/localisation.md#lossless-clustering), and the tree collapses into a
+small DAG. Without clustering every class is one AOH.
 """
 
 from __future__ import annotations
@@ -389,8 +390,8 @@ class _Weights:
 def _merge(frontier: _Frontier, trackers: list[_Weights]) -> list[dict[int, int]]:
     """Labels of the children after merging, agent by agent, until nothing merges any more.
 
-    Every single merge is justified in the game that the merges before it have left (theory,
-    section 4); merging two agents' AOHs *because of each other* in one go would be unsound.
+    Every single merge is justified in the game that the merges before it have left
+    (docs/theory/localisation.md#lossless-clustering); merging two agents' AOHs *because of each other* in one go would be unsound.
     """
     labels = [dict(zip(codes, range(len(codes)), strict=True)) for codes in frontier.codes]
     while True:

@@ -1,7 +1,7 @@
 """Branches of stationary policies over the temperature, in floats: starts, continuation, folds.
 
 A branch is followed in (z, log beta) by pseudo-arclength through its folds; multiplicity ends
-where the highest fold or the highest saddle lies (theory, section 7, "From below").  Approximate
+where the highest fold or the highest saddle lies (docs/theory/continuation.md#from-below, "From below").  Approximate
 throughout: what is found is proved elsewhere, what is not found is not excluded.
 """
 

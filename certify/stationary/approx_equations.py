@@ -1,4 +1,4 @@
-"""The stationarity equations of many policies at once, in floats (theory, section 2).
+"""The stationarity equations of many policies at once, in floats (docs/theory/objective.md#stationary-policies).
 
 With z_{x,a} = log pi(a|x) / pi(last|x) a policy is stationary exactly if
 G(z, beta) = z - (beta (Q^R(x,a) - Q^R(x,last)) + Q^H(x,a) - Q^H(x,last)) / w_i = 0.

@@ -1,5 +1,6 @@
 """The exponential rate of the softmax flow at a stationary policy, in floats: the least eigenvalue of
-minus the Hessian of J in the logits, on directions whose rows sum to 0 (theory, sections 2 and 5).
+minus the Hessian of J in the logits, on directions whose rows sum to 0 (docs/theory/objective.md#stationary-policies,
+docs/theory/hessian.md#the-rate).
 
 At a stationary policy Hess_theta = S D^2J S with S = diag(pi) - pi pi^T per row.  What is claimed from
 it is proved by a checker.

@@ -1,7 +1,7 @@
 """Searches, in floats, for the largest temperature with several stationary policies.
 
 Levels of alpha from above until random starts end differently, branches from there to their
-limits, then levels above (uniqueness is not monotone: theory, section 7, "From below") and below
+limits, then levels above (uniqueness is not monotone: docs/theory/continuation.md#from-below, "From below") and below
 again, as long as they lead higher.
 """
 

@@ -1,5 +1,6 @@
 """Boxes around the stationary policy at one beta, and chains of them along an interval of betas: what
-a checker then proves by Krawczyk steps (theory, sections 2 and 7).
+a checker then proves by Krawczyk steps (docs/theory/objective.md#stationary-policies,
+docs/theory/continuation.md#branches).
 
 Proposals are made in floats and are free to be wrong: each is put to `prove`, and only what is
 proved is kept.  Two boxes of a chain meet in a narrow one at the beta that they share.

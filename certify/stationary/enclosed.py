@@ -1,5 +1,5 @@
 """Enclosures of policy, J, return and entropy over a proved box of log-ratios, with short dyadic ends
-(theory, sections 1 and 2).
+(docs/theory/objective.md#the-objective, docs/theory/objective.md#stationary-policies).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Proofs that a stationary policy exists in a small box: a Krawczyk step (theory, sections 2, 7).
+"""Proofs that a stationary policy exists in a small box: a Krawczyk step
+(docs/theory/objective.md#stationary-policies, docs/theory/continuation.md#krawczyk-boxes).
 
 In the log-ratios z_{x,a} = log pi(a|x) / pi(r|x) a policy is stationary exactly if
 G(z)_{x,a} = z_{x,a} - (Q_alpha(x,a) - Q_alpha(x,r)) / (alpha w_i) vanishes.  If

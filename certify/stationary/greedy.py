@@ -1,5 +1,5 @@
 """The greedy policy of an enclosed policy: the actions that certainly are the most probable, by what
-gap, and ties, proved by symmetry or undecided (theory, section 8).
+gap, and ties, proved by symmetry or undecided (docs/theory/symmetry.md#equivariance).
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Arb balls with their gradients: forward differentiation for `ObjectRecursion` (theory, section 7).
+"""Arb balls with their gradients: forward differentiation for `ObjectRecursion`
+(docs/theory/continuation.md#krawczyk-boxes).
 
 A jet encloses a function and its partial derivatives over one box, so a recursion run on jets
 encloses the Jacobian that a Krawczyk step needs.

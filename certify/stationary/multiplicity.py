@@ -1,4 +1,5 @@
-"""Temperatures at which several stationary policies are proved to exist (theory, section 7, "From below").
+"""Temperatures at which several stationary policies are proved to exist (docs/theory/continuation.md#from-below, "From
+below").
 
 Two disjoint Krawczyk boxes, or one stationary policy that is a saddle: the flow started uphill of
 it ends, by Theorem A (section 3), in another.  Existence in the clustered process is enough

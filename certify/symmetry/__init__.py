@@ -1,4 +1,4 @@
-"""Symmetries: maps of a game decided, the whole group found and proved complete (theory, section 8)."""
+"""Symmetries: maps of a game decided, the whole group found and proved complete (docs/theory/symmetry.md)."""
 
 from certify.symmetry.compare import differences, is_symmetry
 from certify.symmetry.group import SymmetryGroup, symmetries

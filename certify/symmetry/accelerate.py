@@ -2,7 +2,7 @@
 
 The game becomes a coloured graph: one vertex for each point, one for each role that a state can
 play in a row, one for each row.  Its automorphisms, restricted to the points, are those of the
-game (theory, section 8); each is verified exactly before the search uses it.  igraph carries the
+game (docs/theory/symmetry.md#completeness); each is verified exactly before the search uses it.  igraph carries the
 GPL, so it is never a dependency.
 """
 

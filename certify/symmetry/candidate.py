@@ -1,4 +1,5 @@
-"""The verdict on one candidate map, two ways: z3, and exact comparison (theory, section 8)."""
+"""The verdict on one candidate map, two ways: z3, and exact comparison
+(docs/theory/symmetry.md#deciding-a-candidate)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exact comparison of a game with its image under a map (theory, section 8).
+"""Exact comparison of a game with its image under a map (docs/theory/symmetry.md#deciding-a-candidate).
 
 A map is a symmetry exactly if the list of differences is empty; otherwise the first one is a
 witness and the whole list is what a near-symmetry report prints.

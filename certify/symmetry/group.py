@@ -1,4 +1,4 @@
-"""All automorphisms of a game: generators, exact order, orbits, completeness (theory, section 8).
+"""All automorphisms of a game: generators, exact order, orbits, completeness (docs/theory/symmetry.md#completeness).
 
 The search is `certify.symmetry.search`; here its permutations of points become maps of the game,
 each re-verified against the exact tables by an independent comparison.

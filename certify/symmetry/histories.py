@@ -1,6 +1,6 @@
 """Symmetries acting on histories and policies: g·pi, equivariance, the fixed subspace.
 
-Theory, section 8: (g pi)_{sigma_N(i)}(sigma_A a | sigma x) = pi_i(a | x).  On a tree this permutes
+docs/theory/symmetry.md#automorphisms: (g pi)_{sigma_N(i)}(sigma_A a | sigma x) = pi_i(a | x).  On a tree this permutes
 the entries of the flat policy table; on a clustered tree it permutes those of the classes.
 """
 

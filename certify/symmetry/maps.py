@@ -1,4 +1,4 @@
-"""Maps of a game onto itself, candidates as well as proved symmetries (theory, section 8).
+"""Maps of a game onto itself, candidates as well as proved symmetries (docs/theory/symmetry.md#automorphisms).
 
 A map is `(sigma_N, sigma_S, (sigma_{A_i}), (sigma_{O_i}))`: agents, states, and per agent i a
 bijection of A_i onto A_{sigma_N(i)} and of O_i onto O_{sigma_N(i)}.

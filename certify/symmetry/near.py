@@ -1,7 +1,7 @@
 """Near-symmetries: maps that would be symmetries but for a few entries, and those entries.
 
 Such an entry is often a slip in the file.  The search is heuristic (state maps are inferred by
-vote); each map it lists is compared with the game exactly (theory, section 8).
+vote); each map it lists is compared with the game exactly (docs/theory/symmetry.md#automorphisms).
 """
 
 from __future__ import annotations

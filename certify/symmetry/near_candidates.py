@@ -1,7 +1,7 @@
 """Candidate maps for near-symmetries: those whose table entries, counted, differ in few places.
 
 Every failing entry of a map makes at most two rows differ, so a map with few failing entries is
-found among those whose profiles, the counts of kinds of rows, nearly agree (theory, section 8).
+found among those whose profiles, the counts of kinds of rows, nearly agree (docs/theory/symmetry.md#automorphisms).
 """
 
 from __future__ import annotations

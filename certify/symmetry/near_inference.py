@@ -1,4 +1,4 @@
-"""What a map of actions suggests for states and observations, by vote (theory, section 8).
+"""What a map of actions suggests for states and observations, by vote (docs/theory/symmetry.md#automorphisms).
 
 Every transition row votes for the images of its successors, rewards and emissions for the images
 of their state, and emission rows for the images of observations: a few wrong rows are outvoted.

@@ -1,4 +1,4 @@
-"""Symmetries for all parameter values at once (theory, section 8).
+"""Symmetries for all parameter values at once (docs/theory/symmetry.md#deciding-a-candidate).
 
 Rewards and probabilities are sympy expressions under constraints.  A map is a symmetry for all
 values exactly if z3 finds none at which some entry and its image differ; the group is found on the

@@ -1,4 +1,4 @@
-"""The automorphism group of a structure by a base and stabiliser chain (theory, section 8).
+"""The automorphism group of a structure by a base and stabiliser chain (docs/theory/symmetry.md#completeness).
 
 At each level one more base point is fixed; its orbit under what remains is decided by
 individualisation, refinement and backtracking, and every point of its cell outside the orbit is

@@ -1,5 +1,5 @@
-"""z3 decides whether a map is a symmetry (theory, section 8): it searches for a (s, a, s', o) at
-which P, O, R or b0 differ under the map.  Unsat is the proof, sat gives the witness, and a timeout
+"""z3 decides whether a map is a symmetry (docs/theory/symmetry.md#deciding-a-candidate): it searches for a (s, a, s',
+o) at which P, O, R or b0 differ under the map.  Unsat is the proof, sat gives the witness, and a timeout
 is undecided.  `certify.symmetry.compare` answers the same question by exact arithmetic.
 """
 

@@ -1,6 +1,6 @@
 """Completeness a second way, for small games: z3 looks for an automorphism outside the group.
 
-Theory, section 8.  The unknown permutation is a matrix of Booleans; unsat says that the elements
+docs/theory/symmetry.md#completeness.  The unknown permutation is a matrix of Booleans; unsat says that the elements
 found are all there are.  The first way is the exhausted search of `certify.symmetry.search`.
 """
 

@@ -1,4 +1,4 @@
-"""A game as a coloured relational structure, and colour refinement on it (theory, section 8).
+"""A game as a coloured relational structure, and colour refinement on it (docs/theory/symmetry.md#completeness).
 
 Points are agents, actions, observations and states; every table of the game is a list of rows of
 points with a colour.  A permutation of the points is an automorphism of the game exactly if it

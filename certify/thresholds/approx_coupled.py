@@ -1,5 +1,5 @@
 """The coupled form of a step for two agents, in floats: what the next depth adds to a difference of
-values, with its bilinear remainder chosen together with the linear terms (theory, section 7;
+values, with its bilinear remainder chosen together with the linear terms (docs/theory/continuation.md#covers;
 docs/certificate-format.md, "The coupled form").
 
 Bounding linear part and remainder apart lets one block of the other agent play two policies at once.

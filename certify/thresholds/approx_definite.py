@@ -1,6 +1,6 @@
 """The definiteness test that closes a box, in floats: is every stationary policy in the box a
-nondegenerate maximum (theory, sections 5 and 7, Theorem D)?  With the blocks between an agent's
-own AOHs kept, the same form decides strong concavity on the whole box (Theorem B).
+nondegenerate maximum (docs/theory/hessian.md#interval-forms, docs/theory/continuation.md#theorem-d)?  With the blocks
+between an agent's own AOHs kept, the same form decides strong concavity on the whole box (Theorem B).
 
 The enclosure is the one that docs/certificate-format.md states ("The definiteness rule"); the
 checker computes it rigorously and on its own.

@@ -1,5 +1,6 @@
-"""First-order models of the values of a game over boxes of policies, in floats (theory, sections 4 and 7;
-docs/certificate-format.md, "The step rule").  Everything here is approximate.
+"""First-order models of the values of a game over boxes of policies, in floats
+(docs/theory/localisation.md#boxes-from-log-ratios, docs/theory/continuation.md#covers; docs/certificate-format.md,
+"The step rule").  Everything here is approximate.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Model:
 class Models:
     """The models of a batch of boxes at fixed beta, worked out backwards as they are asked for.
 
-    box[i][t] : `Block`; beta : (B,) (theory, section 2: everything is multiplied by beta).
+    box[i][t] : `Block`; beta : (B,) (docs/theory/objective.md#temperatures-as-beta: everything is multiplied by beta).
     """
 
     def __init__(self, plan: Plan, box: list[list[Block]], beta: np.ndarray) -> None:

@@ -1,4 +1,4 @@
-"""Stationary policies in floats: damped soft policy iteration on a tree (theory, section 2).
+"""Stationary policies in floats: damped soft policy iteration on a tree (docs/theory/objective.md#stationary-policies).
 
 Approximate throughout; used to steer searches and as starting points for proofs.
 """
@@ -13,7 +13,7 @@ Policy = list[list[np.ndarray]]
 
 
 def approx_soft_values(plan: Plan, policy: Policy, beta: float) -> Policy:
-    """Q of theory, section 2, multiplied by beta: `values[i][t]` is (K_i, A_i)."""
+    """Q of docs/theory/objective.md#stationary-policies, multiplied by beta: `values[i][t]` is (K_i, A_i)."""
     joint = [_joint_policy(plan, policy, t) for t in range(plan.horizon)]
     reach = [plan.initial]
     for t in range(plan.horizon - 1):

@@ -1,6 +1,7 @@
 """One contraction step in floats: from a box that holds every stationary policy to bounds on the
-log-ratios of one agent's policies at one depth (theory, sections 4 and 7; the rule itself is
-stated and proved in docs/certificate-format.md, "The step rule").
+log-ratios of one agent's policies at one depth (docs/theory/localisation.md#boxes-from-log-ratios,
+docs/theory/continuation.md#covers; the rule itself is stated and proved in docs/certificate-format.md, "The step
+rule").
 
 Everything here is approximate.  The bounds become theorems when the checker, which shares no code
 with this module, re-derives them with rigorous arithmetic; a step leaves it room to round.

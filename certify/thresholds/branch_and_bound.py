@@ -1,4 +1,4 @@
-"""Thresholds by branch and bound over (beta, policy) (theory, section 7, Theorem D): a cover of small
+"""Thresholds by branch and bound over (beta, policy) (docs/theory/continuation.md#covers): a cover of small
 beta = 1/alpha is prolonged piece by piece, down to a temperature where several policies are known to exist.
 """
 

@@ -1,5 +1,5 @@
-"""The modulus of strong concavity on the region that holds every stationary policy (theory,
-section 5, Theorem B), in floats: what the search proposes and a checker then verifies.
+"""The modulus of strong concavity on the region that holds every stationary policy (docs/theory/hessian.md#theorem-b),
+in floats: what the search proposes and a checker then verifies.
 """
 
 from __future__ import annotations

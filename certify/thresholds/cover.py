@@ -1,4 +1,4 @@
-"""The search for a cover of [0, 1/alpha*] and the policy space (theory, section 7, Theorem D;
+"""The search for a cover of [0, 1/alpha*] and the policy space (docs/theory/continuation.md#covers;
 docs/certificate-format.md, section 4.2): contract, and split beta or a policy where that stalls.
 
 Boxes are taken from small to large beta, so that whatever is closed when the search stops is a

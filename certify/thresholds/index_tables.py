@@ -1,7 +1,7 @@
 """Index tables of a tree that every contraction step uses, computed once.
 
 For each agent and depth: which later classes descend from a class, which joint classes contain it,
-and the others' part of the path that leads to it (theory, section 7, scheme item 1).
+and the others' part of the path that leads to it (docs/theory/objective.md#beliefs-do-not-depend-on-policies).
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Uniqueness of the stationary point under the PPO-style local bonus, by contraction: the map
-pi -> softmax(Q^R / (alpha w)) contracts log-ratios for every alpha above an explicit bound (theory,
-sections 1 and 6; the proof is written out in proofs/10_local_bonus.md).
+pi -> softmax(Q^R / (alpha w)) contracts log-ratios for every alpha above an explicit bound
+(docs/theory/local-bonus.md#contraction-without-boxes; the proof is written out in proofs/10_local_bonus.md).
 """
 
 from __future__ import annotations

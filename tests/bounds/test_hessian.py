@@ -178,7 +178,8 @@ def soft_fixed_point(tree, alpha: float):
 
 @pytest.mark.parametrize("cluster", [False, True])
 def test_blocks_of_one_agent_vanish_at_stationary_policies(cluster):
-    """What `stationary=True` sets to 0 (theory, section 5), and that it is not 0 elsewhere."""
+    """What `stationary=True` sets to 0 (docs/theory/hessian.md#at-stationary-policies), and that it is not 0
+    elsewhere."""
     tree = unroll(builtin("dectiger", horizon=2), cluster=cluster)
     alpha = Fraction(45)
     policy = soft_fixed_point(tree, 45.0)

@@ -58,7 +58,7 @@ def test_dectiger_widths():
 
 
 def test_row_sums_are_those_of_the_matrix():
-    """(K y)_k / (alpha y_k) of the matrix of theory, section 6, in floats."""
+    """(K y)_k / (alpha y_k) of the matrix of docs/theory/structural.md#theorem-b-form, in floats."""
     rng = random.Random(4)
     for cross_only in (False, True):
         actions = [[2, 3, 1], [4, 1, 2], [2, 2, 2]]

@@ -21,7 +21,7 @@ from certify.symmetry import symmetries
 
 
 def test_dec_tiger_below_the_threshold() -> None:
-    """Theory, section 8: SP about -17.49 against XP about -101.5 at alpha = 6."""
+    """docs/theory/symmetry.md#cross-play: SP about -17.49 against XP about -101.5 at alpha = 6."""
     tree = unroll(builtin("dectiger", 2), cluster=False)
     group = symmetries(tree.game)
     for proof in proved_runs(tree, Fraction(6)):
@@ -56,7 +56,7 @@ def test_study_below_and_above() -> None:
 
 
 def test_the_return_may_go_up_in_cross_play_while_j_goes_down() -> None:
-    """Theory, section 8, counterexample: SP 6.645, XP 7.143 in one role, at alpha = 3."""
+    """docs/theory/symmetry.md#cross-play, counterexample: SP 6.645, XP 7.143 in one role, at alpha = 3."""
     rows = [[-10, -2, 9], [-2, -4, 5], [9, 5, 8]]
     game = one_shot(
         "counterexample", ["abc", "abc"], {(a, b): r for a, row in enumerate(rows) for b, r in enumerate(row)}

@@ -1,4 +1,4 @@
-"""The first-order identities of theory, section 10: against automatic differentiation in ball
+"""The first-order identities of docs/theory/entropy.md#first-order: against automatic differentiation in ball
 arithmetic on 10,000 random rational policies, and symbolically for 2 and 3 actions."""
 
 import random
@@ -37,7 +37,7 @@ def centred(state, advantages):
 
 
 def identity(name, state, advantages, k):
-    """The closed forms of theory, section 10, written out on their own."""
+    """The closed forms of docs/theory/entropy.md#first-order, written out on their own."""
     balls, a = centred(state, advantages)
     pi, x = balls.pi, balls.centred
     if name == "reinforce":

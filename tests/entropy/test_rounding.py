@@ -1,4 +1,4 @@
-"""Rounding bias and clip crossings: the figures of theory, section 10, the model against exhaustive
+"""Rounding bias and clip crossings: the figures of docs/theory/entropy.md#rounding, the model against exhaustive
 counts, exp correctly rounded, and the sign of the bias where it depends on the distribution."""
 
 from fractions import Fraction

@@ -1,4 +1,4 @@
-"""Certified signs and η_max: the cases of theory, section 10, three answers, and refusals to guess."""
+"""Certified signs and η_max: the cases of docs/theory/entropy.md#finite-steps, three answers, and refusals to guess."""
 
 import itertools
 from dataclasses import replace

@@ -52,7 +52,7 @@ def test_two_levers_below_one_half() -> None:
 
 @pytest.mark.parametrize("alpha, count", [(".2106", 3), (".4212", 1), (".5", 3), (".632", 3), (".84", 1)])
 def test_uniqueness_is_not_monotone(alpha: str, count: int) -> None:
-    """The game of theory, section 7, with 3, 1, 3, 3, 1 stationary policies; runs find the stable
+    """The game of docs/theory/continuation.md#from-below, with 3, 1, 3, 3, 1 stationary policies; runs find the stable
     ones at least, and never more than there are."""
     tree = one_shot_tree([[1.378, -0.574, 1.77], [1.695, -0.247, 0.491], [-2.442, 1.233, 1.716]])
     found = len(proved_runs(tree, Fraction(alpha), starts=12))

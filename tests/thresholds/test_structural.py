@@ -1,4 +1,4 @@
-"""Structural thresholds: the figures of theory, section 6, and exactness."""
+"""Structural thresholds: the figures of docs/theory/structural.md#theorem-b-form, and exactness."""
 
 from fractions import Fraction
 

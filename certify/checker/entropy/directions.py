@@ -1,5 +1,5 @@
-"""The direction u of every algorithm's step θ → θ + ηu, written anew for the checker (theory,
-section 10).  Standard library only.
+"""The direction u of every algorithm's step θ → θ + ηu, written anew for the checker
+(docs/theory/entropy.md#first-order).  Standard library only.
 
 Unless said otherwise u_s = d(s) π ∘ (B − E_π B) with the effective advantages B given below.
 """

@@ -1,5 +1,6 @@
-"""Reads the policy, advantages and parameters that an entropy certificate restates (theory,
-section 10).  Standard library only.  Anything that does not have the expected shape is `Malformed`.
+"""Reads the policy, advantages and parameters that an entropy certificate restates
+(docs/theory/entropy.md#first-order).  Standard library only.  Anything that does not have the expected
+shape is `Malformed`.
 """
 
 import re

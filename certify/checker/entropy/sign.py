@@ -1,4 +1,4 @@
-"""Checks a claim about the sign of the entropy change (theory, section 10); standard library only.
+"""Checks a claim about the sign of the entropy change (docs/theory/entropy.md#finite-steps); standard library only.
 
 With π_η ∝ π e^{ηu}, L = log π + H, v = u − E_π u, X = L + ηv:
     change     H(η) − H(0) = log E_π e^{ηv} − E_η X

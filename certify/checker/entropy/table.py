@@ -1,4 +1,4 @@
-"""Checks an exhaustive rounding table (theory, section 10, floating-point item); standard library only.
+"""Checks an exhaustive rounding table (docs/theory/entropy.md#rounding); standard library only.
 
 Everything is recomputed from the definition of the format: every stored value and its rounding
 cell, the mean of e^δ over each cell, crossing probabilities, the counts over all 2^23 float32

@@ -1,5 +1,6 @@
-"""The definiteness rule over a box (docs/certificate-format.md, (7); theory, sections 5 and 7): enclosures of
-every entry of the form, by reach weights and the models of `fast_models`.
+"""The definiteness rule over a box (docs/certificate-format.md, (7); docs/theory/hessian.md#interval-forms,
+docs/theory/continuation.md#theorem-d): enclosures of every entry of the form, by reach weights and the models of
+`fast_models`.
 """
 
 from __future__ import annotations

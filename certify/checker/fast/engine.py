@@ -1,8 +1,9 @@
 """The checker's second engine: the same steps in vectorised float64 with proved error bounds.
 
 Verifies the contraction steps and the definiteness tests of a cover (docs/certificate-format.md, 4.3 to
-4.5; theory, sections 4, 5 and 7).  Trusts IEEE double arithmetic, numpy's and scipy's sums of products in
-any order (not their exp and log), and shares no code with the search or with the other engine.
+4.5; docs/theory/localisation.md#boxes-from-log-ratios, docs/theory/hessian.md#interval-forms,
+docs/theory/continuation.md#theorem-d).  Trusts IEEE double arithmetic, numpy's and scipy's sums of products in any
+order (not their exp and log), and shares no code with the search or with the other engine.
 
 Claims of one kind are verified many at a time: their boxes side by side are one box of disjoint copies of the
 process (`fast_layout`).  No claim is called false for that: what is not shown in a batch is tried alone.

@@ -1,5 +1,5 @@
 """Verifies cross-play certificates: stationary policies enclosed at one temperature, and the return and J of
-teams whose agents come from different ones (format, section 9; theory, section 8).
+teams whose agents come from different ones (format, section 9; docs/theory/symmetry.md#cross-play).
 
 Each policy has a Krawczyk step; each team is evaluated backwards over the enclosures.
 """

@@ -1,5 +1,5 @@
-"""Checks entropy certificates: signs of entropy changes, and exhaustive rounding tables (theory,
-section 10).  Standard library only; nothing is taken from the generator.
+"""Checks entropy certificates: signs of entropy changes, and exhaustive rounding tables (docs/theory/entropy.md).
+Standard library only; nothing is taken from the generator.
 """
 
 from certify.checker.entropy.sign import check_sign

@@ -1,7 +1,7 @@
 """Verifies that several stationary policies exist at one temperature (format, section 7).
 
 Two disjoint boxes of log-ratios, each with a Krawczyk step, or one such box around a saddle: the
-flow started uphill of it ends in another stationary policy (theory, section 3, Theorem A).
+flow started uphill of it ends in another stationary policy (docs/theory/convergence.md#theorem-a).
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Verifies structural proofs in exact rationals (format, section 3; theory, section 6).
+"""Verifies structural proofs in exact rationals (format, section 3; docs/theory/structural.md).
 
 Nothing is enumerated but states and, for one-step games, joint actions.  The only irrational
 numbers are logarithms of action numbers, of which upper bounds are used.

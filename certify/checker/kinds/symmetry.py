@@ -1,4 +1,4 @@
-"""Checks the symmetry part of a certificate (theory, section 8); standard library only.
+"""Checks the symmetry part of a certificate (docs/theory/symmetry.md#completeness); standard library only.
 
 Verified: every generator preserves the restated game exactly; the order is the product of the
 orbit lengths along the base; and no automorphism was missed: every point that refinement cannot

@@ -1,8 +1,8 @@
 """Re-derives the clustered process from the game, in exact rationals (format, section 4.1).
 
 Histories of one agent that have proportional chance weights of everything the others may have seen
-are merged; stationary policies of the game are those of the process that is left (theory,
-section 4, lossless clustering).
+are merged; stationary policies of the game are those of the process that is left
+(docs/theory/localisation.md#lossless-clustering).
 """
 
 import itertools

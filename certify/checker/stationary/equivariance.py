@@ -1,5 +1,5 @@
 """Which entries of the unique stationary policy are equal because symmetries exchange them (format,
-section 8.4; theory, section 8).
+section 8.4; docs/theory/symmetry.md#equivariance).
 
 A unique stationary policy is fixed by every automorphism g: pi(g a | g x) = pi(a | x).  So entries in
 one orbit of entries are equal; where they belong to one row, its actions are tied.

@@ -1,5 +1,6 @@
 """Verifies boxes of log-ratios that hold exactly one stationary policy, by a Krawczyk step in whole
-numbers on the process (format, sections 7.2 and 8.2; theory, sections 2 and 7).
+numbers on the process (format, sections 7.2 and 8.2; docs/theory/objective.md#stationary-policies,
+docs/theory/continuation.md#krawczyk-boxes).
 
 With z_{x,a} = log pi(a|x) - log pi(r|x), r the reference action of the row x, a policy is stationary
 exactly if G(z)_{x,a} = z_{x,a} - (Q(x,a) - Q(x,r)) / w_i vanishes, Q in the beta-form (1).  If

@@ -1,6 +1,6 @@
 """Verifies the exponential rate of the softmax flow at a stationary policy: a lower bound on the
 eigenvalues of minus the Hessian of J in the logits of the whole table, AOH by AOH, on directions whose
-rows sum to 0 (format, section 8.3; theory, sections 2 and 5).
+rows sum to 0 (format, section 8.3; docs/theory/objective.md#stationary-policies, docs/theory/hessian.md#the-rate).
 
 At a stationary policy blocks between AOHs of one agent vanish, and with S = diag(pi) - pi pi^T per row
 

@@ -1,7 +1,7 @@
 """Reader of `.dpomdp` files (the MADP toolbox's format), with exact numbers and line numbers.
 
 Later lines override earlier ones, `cost` is negated reward, and R lines that name s' or o mean
-the expected reward (theory, section 1).  The grammar is described in docs/game-format.md.
+the expected reward (docs/theory/objective.md#the-model).  The grammar is described in docs/game-format.md.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""R(s, a) from reward lines with wildcards and lines that name s' or o (theory, section 1:
+"""R(s, a) from reward lines with wildcards and lines that name s' or o (docs/theory/objective.md#the-model:
 R is the expected reward).
 
 Lines are kept as patterns, never expanded over all pairs: a file with one wildcard line per next

@@ -1,5 +1,6 @@
 """Reader of the native JSON form: one-shot payoff tensors, Bayesian team games and Dec-POMDPs by
-names, with exact numbers or expressions in parameters (theory, sections 1 and 8).
+names, with exact numbers or expressions in parameters (docs/theory/objective.md#the-model,
+docs/theory/symmetry.md#deciding-a-candidate).
 
 Documents are validated by the published schema, `game.schema.json`; docs/game-format.md shows one
 of each kind.

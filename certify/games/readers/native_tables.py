@@ -1,5 +1,5 @@
 """From a valid native document to the tables of the model: names become indices, nested lists
-become sparse tables (theory, section 1).
+become sparse tables (docs/theory/objective.md#the-model).
 """
 
 from __future__ import annotations
