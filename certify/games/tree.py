@@ -391,7 +391,8 @@ def _merge(frontier: _Frontier, trackers: list[_Weights]) -> list[dict[int, int]
     """Labels of the children after merging, agent by agent, until nothing merges any more.
 
     Every single merge is justified in the game that the merges before it have left
-    (docs/theory/localisation.md#lossless-clustering); merging two agents' AOHs *because of each other* in one go would be unsound.
+    (docs/theory/localisation.md#lossless-clustering); merging two agents' AOHs *because of each
+    other* in one go would be unsound.
     """
     labels = [dict(zip(codes, range(len(codes)), strict=True)) for codes in frontier.codes]
     while True:

@@ -1,5 +1,6 @@
 """A batch of boxes under repeated steps, each box with its own interval of beta
-(docs/theory/localisation.md#boxes-from-log-ratios, docs/theory/continuation.md#covers; docs/certificate-format.md, sections 4.3 to 4.5).  Floats throughout: a proposal, not a proof.
+(docs/theory/localisation.md#boxes-from-log-ratios, docs/theory/continuation.md#covers;
+docs/certificate-format.md, sections 4.3 to 4.5).  Floats throughout: a proposal, not a proof.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Thresholds by localisation: the least temperature at which repeated contraction from the whole
 policy space ends in a definite box, for every larger temperature too
-(docs/theory/localisation.md#boxes-from-log-ratios, docs/theory/hessian.md#theorem-b, docs/theory/continuation.md#theorem-d).
+(docs/theory/localisation.md#boxes-from-log-ratios, docs/theory/hessian.md#theorem-b,
+docs/theory/continuation.md#theorem-d).
 """
 
 from __future__ import annotations
