@@ -7,7 +7,6 @@ the third way on small games.  `docs/bounds.md` states the guarantees.
 
 from certify.bounds.arb_evaluate import ArbEvaluation, ArbHessian, arb_evaluate, arb_hessian
 from certify.bounds.definite import is_positive_definite, largest_eigenvalue_upper, smallest_eigenvalue_lower
-from certify.bounds.definite_certificate import DefiniteFactor, check_definite_factor, definite_factor
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.evaluate import Evaluation, evaluate
 from certify.bounds.exact_evaluate import ExactEvaluation, ExactHessian, exact_evaluate, exact_hessian
@@ -20,7 +19,6 @@ __all__ = [
     "ArbEvaluation",
     "ArbHessian",
     "Blocks",
-    "DefiniteFactor",
     "Enclosure",
     "Evaluation",
     "ExactEvaluation",
@@ -30,8 +28,6 @@ __all__ = [
     "PolicyBox",
     "arb_evaluate",
     "arb_hessian",
-    "check_definite_factor",
-    "definite_factor",
     "evaluate",
     "exact_evaluate",
     "exact_hessian",

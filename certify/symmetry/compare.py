@@ -17,7 +17,6 @@ from certify.games.model import GameTables
 from certify.symmetry.maps import GameMap
 
 Key = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # states, joint action, joint observation
-TABLES = ("start", "transition", "emission", "reward")
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,12 @@
 """Definiteness and eigenvalue bounds, on matrices that must pass and on matrices that must not."""
 
-from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from certify.bounds import (
-    check_definite_factor,
     definite,
-    definite_factor,
     hessian,
     is_positive_definite,
     lambda_max_lower,
@@ -40,13 +37,8 @@ def random_symmetric(rng: np.random.Generator, n: int, least: float) -> np.ndarr
     return (matrix + matrix.T) / 2
 
 
-def methods():
-    return [is_positive_definite, lambda mid, radius=None: definite_factor(mid, radius) is not None]
-
-
-@pytest.mark.parametrize("certainly", methods())
-def test_what_must_pass_and_what_must_not(certainly):
-    assert certainly(np.eye(4)) and certainly(np.zeros((0, 0)))
+def test_what_must_pass_and_what_must_not():
+    assert is_positive_definite(np.eye(4)) and is_positive_definite(np.zeros((0, 0)))
     for bad in (
         -np.eye(3),
         np.zeros((2, 2)),
@@ -56,18 +48,19 @@ def test_what_must_pass_and_what_must_not(certainly):
         np.array([[1.0, 0.5], [0.4, 1]]),
         np.diag([1.0, 1e-300, -1e-300]),
     ):
-        assert not certainly(bad)
-    assert certainly(np.eye(2), np.full((2, 2), 0.4)) and not certainly(np.eye(2), np.full((2, 2), 0.5))
-    assert not certainly(np.eye(2), np.array([[0, np.inf], [np.inf, 0]]))
+        assert not is_positive_definite(bad)
+    assert is_positive_definite(np.eye(2), np.full((2, 2), 0.4)) and not is_positive_definite(
+        np.eye(2), np.full((2, 2), 0.5)
+    )
+    assert not is_positive_definite(np.eye(2), np.array([[0, np.inf], [np.inf, 0]]))
 
 
-@pytest.mark.parametrize("certainly", methods())
-def test_true_is_a_theorem_near_singularity(certainly):
+def test_true_is_a_theorem_near_singularity():
     rng, proved = np.random.default_rng(0), 0
     for _k in range(300):
         n = int(rng.integers(2, 7))
         matrix = random_symmetric(rng, n, float(rng.choice([-1, 1])) * 10.0 ** rng.uniform(-17, -1))
-        if certainly(matrix):
+        if is_positive_definite(matrix):
             proved += 1
             assert exactly_positive_definite(matrix)
     assert proved > 80
@@ -95,33 +88,6 @@ def test_every_matrix_within_the_radius_is_definite():
                 sign = np.sign(rng.normal(size=(n, n)))
                 corner = mid + radius * np.triu(sign) + (radius * np.triu(sign, 1)).T
                 assert np.linalg.eigvalsh(corner)[0] > 0
-
-
-def test_a_tampered_factor_is_rejected():
-    rng = np.random.default_rng(3)
-    mid = random_symmetric(rng, 5, 0.2)
-    radius = np.full((5, 5), 0.01)
-    proof = definite_factor(mid, radius)
-    assert check_definite_factor(mid, radius, proof)
-    changed = list(map(list, proof.factor))
-    changed[4][2] += 1 << (proof.bits - 2)
-    attacks = [
-        (mid, radius, replace(proof, factor=tuple(map(tuple, changed)))),
-        (mid, radius, replace(proof, factor=proof.factor[:-1])),
-        (mid, radius, replace(proof, scale=(0,) * 4)),
-        (mid, radius, replace(proof, bits=proof.bits + 1)),
-        (mid, radius * 30, proof),
-        (-mid, radius, proof),
-        (mid - 0.2 * np.eye(5), radius, proof),
-    ]
-    for attacked in attacks:
-        assert not check_definite_factor(*attacked)
-
-
-def test_badly_scaled_matrices_have_factors():
-    scale = np.diag(10.0 ** np.arange(-6, 6))
-    mid = scale @ random_symmetric(np.random.default_rng(4), 12, 0.4) @ scale
-    assert definite_factor((mid + mid.T) / 2) is not None
 
 
 def test_eigenvalue_bounds_are_bounds_and_sharp():
