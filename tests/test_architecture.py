@@ -151,3 +151,50 @@ def test_the_plain_engine_needs_the_standard_library_only() -> None:
 def test_the_engines_never_meet(engine: str, other: str) -> None:
     for path in sorted((PACKAGE / "checker" / engine).glob("*.py")):
         assert not [name for name in imported(path) if name.startswith(f"certify.checker.{other}.")]
+
+
+EXACT_BASES = {"discount"}  # attributes that are always a Fraction
+
+
+def handles_balls(path: Path) -> bool:
+    """Whether a file of the generator may hold a ball of python-flint in a variable."""
+    sources = ("flint", "certify.bounds.arb_", "certify.entropy.enclosure")
+    return any(name.startswith(sources) for name in imported(path))
+
+
+def powers_of_balls(path: Path) -> list[int]:
+    """The lines with a power whose base may be a ball: neither a literal, nor `Fraction(…)`, nor a known Fraction."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "pow":
+            found.append(node.lineno)
+        if not (isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Pow)):
+            continue
+        base = node.left if isinstance(node, ast.BinOp) else node.target
+        literal = isinstance(base, ast.Constant)
+        converted = (
+            isinstance(base, ast.Call) and isinstance(base.func, ast.Name) and base.func.id in ("Fraction", "float")
+        )
+        if not (literal or converted or (isinstance(base, ast.Attribute) and base.attr in EXACT_BASES)):
+            found.append(node.lineno)
+    return found
+
+
+def test_no_ball_is_raised_to_a_power_by_the_operator() -> None:
+    """python-flint's `arb ** 2` is nan where the midpoint is exactly 0 and the radius is not: `square`, `power`."""
+    for path in modules():
+        if room_of(path) != "checker" and handles_balls(path):
+            assert not powers_of_balls(path), f"{path.name}: use square or power of certify.bounds.arb_numbers"
+
+
+@pytest.mark.parametrize("line", ["y = x ** 2", "x **= 3", "y = pow(x, 2)", "y = (x - z) ** n", "y = arb(2) ** -20"])
+def test_a_power_of_a_ball_is_seen(tmp_path: Path, line: str) -> None:
+    path = tmp_path / "new.py"
+    path.write_text(f"from flint import arb\n{line}\n", encoding="utf-8")
+    assert handles_balls(path) and powers_of_balls(path) == [2]
+
+
+def test_exact_powers_are_allowed(tmp_path: Path) -> None:
+    path = tmp_path / "new.py"
+    path.write_text("from flint import arb\ny = 2**40 + Fraction(2) ** k + shape.discount**t\n", encoding="utf-8")
+    assert not powers_of_balls(path)

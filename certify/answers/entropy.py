@@ -12,20 +12,22 @@ from typing import Any
 from certify.certificates.entropy import sign_certificate
 from certify.entropy.algorithms import direction, find_algorithm
 from certify.entropy.dynamics import EntropyPath
-from certify.entropy.enclosure import RationalEnclosure, enclosure, working_precision
+from certify.entropy.enclosure import PRECISION, RationalEnclosure, enclosure, working_precision
 from certify.entropy.policy import Numbers, Policy
 from certify.entropy.sign import PersistenceResult, SignResult, certify_sign, change_range, largest_step
 from certify.errors import InputError
 from certify.exact import rational_text
 
 DEFAULT_ETA_LIMIT = Fraction(64)
+_PRECISIONS = (PRECISION, 192, 240)  # bits, below the 256 of the checker; a sign that one leaves open goes to the next
 _BITS = 80  # significant bits of the ends that are printed
 
 
 @dataclass(frozen=True)
 class StepReport:
     """`first_order` encloses dH/dη at 0, `change` H(η) − H(0) over the steps, `sign` its sign there;
-    `persistence` is the largest η_max; `average` says over what a sampling algorithm was averaged.
+    `persistence` is the largest η_max; `average` says over what a sampling algorithm was averaged, `still`
+    that the step is exactly 0.
     """
 
     policy: Policy
@@ -38,6 +40,7 @@ class StepReport:
     sign: SignResult
     persistence: PersistenceResult
     average: str
+    still: bool = False
 
     def to_json(self) -> dict:
         """The object that `certify entropy --json` prints."""
@@ -82,7 +85,6 @@ def entropy_path(
     return EntropyPath(policy, direction(algorithm, policy, advantages, parameters))
 
 
-@working_precision()
 def step_report(
     policy: Policy,
     advantages: Sequence[Numbers],
@@ -94,7 +96,8 @@ def step_report(
 ) -> StepReport:
     """All enclosures and signs of one algorithm's step for every η in [lower, upper].
 
-    η_max is searched up to `eta_limit`, or up to `upper` where that is larger.
+    η_max is searched up to `eta_limit`, or up to `upper` where that is larger.  A sign that is left open for
+    want of precision is tried again with more bits.
 
     Raises `InputError` for anything that a user can mend (see `algorithms.direction`).
 
@@ -108,6 +111,23 @@ def step_report(
     find_algorithm(algorithm)
     if eta_limit <= 0:
         raise InputError("eta limit", f"{eta_limit}", "give a limit above 0")
+    for bits in _PRECISIONS:
+        with working_precision(bits):
+            report = _report(policy, advantages, algorithm, parameters, lower, upper, eta_limit)
+        if report.sign.status == "proved" or report.sign.witness is not None or report.still:
+            break
+    return report
+
+
+def _report(
+    policy: Policy,
+    advantages: Sequence[Numbers],
+    algorithm: str,
+    parameters: Mapping[str, Any],
+    lower: Fraction,
+    upper: Fraction,
+    eta_limit: Fraction,
+) -> StepReport:
     path = entropy_path(policy, advantages, algorithm, parameters)
     return StepReport(
         policy,
@@ -120,4 +140,5 @@ def step_report(
         certify_sign(path, lower, upper),
         largest_step(path, max(eta_limit, upper)),
         path.direction.average,
+        path.still,
     )

@@ -41,6 +41,37 @@ def ball(lower: Fraction, upper: Fraction) -> flint.arb:
     return to_arb(lower).union(to_arb(upper))
 
 
+def square(x: flint.arb) -> flint.arb:
+    """A ball that contains the squares of all numbers of `x`, and no negative number but for rounding.
+
+    The only way to square a ball here: python-flint's `arb ** 2` is nan where the midpoint is exactly 0 and
+    the radius is not.
+
+    >>> square(flint.arb(0, 1)).is_finite(), square(flint.arb(-3)) == 9
+    (True, True)
+    """
+    least, largest = x.abs_lower(), x.abs_upper()
+    if x.is_exact() or 2 * least > largest:
+        return x * x
+    return (least * least).union(largest * largest)
+
+
+def power(x: flint.arb, exponent: int) -> flint.arb:
+    """A ball that contains y^exponent for every y in `x`; exponent >= 0 (see `square` for why not `**`).
+
+    >>> power(flint.arb(0, 1), 3).is_finite(), power(flint.arb(2), 10) == 1024, power(flint.arb(0), 0) == 1
+    (True, True, True)
+    """
+    if exponent < 0:
+        raise ValueError(f"exponent {exponent} is negative")
+    result = flint.arb(1)
+    while exponent:
+        if exponent % 2:
+            result = result * x
+        x, exponent = square(x), exponent // 2
+    return result
+
+
 def arb_ends(value: flint.arb) -> tuple[Fraction, Fraction] | None:
     """Exact rational ends of a ball, or None if it is not finite."""
     if not value.is_finite():

@@ -5,6 +5,7 @@ Comparisons are predicates that mean "certainly"; what overlaps is decided by no
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,17 @@ import numpy as np
 from certify.errors import Undecided
 
 
+def _has_nan(bound: Any) -> bool:
+    if isinstance(bound, float):
+        return math.isnan(bound)
+    return isinstance(bound, np.ndarray) and bound.dtype.kind == "f" and bool(np.isnan(bound).any())
+
+
 @dataclass(frozen=True, eq=False)
 class Enclosure:
     """`lower <= exact <= upper`, elementwise; floats, `Fraction`s or numpy arrays of either.
+
+    A nan is no bound: making one of it raises `Undecided`.
 
     >>> from fractions import Fraction
     >>> Enclosure(1.0, 2.0).contains(Fraction(3, 2))
@@ -24,6 +33,11 @@ class Enclosure:
 
     lower: Any
     upper: Any
+
+    def __post_init__(self) -> None:
+        # a nan compares false with everything, so that it would pass for whatever is asked of it
+        if _has_nan(self.lower) or _has_nan(self.upper):
+            raise Undecided("a bound is not a number (nan); the computation left the range of its arithmetic")
 
     @property
     def width(self) -> Any:

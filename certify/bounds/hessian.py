@@ -71,7 +71,7 @@ class HessianForm:
         both = np.multiply.outer(scale, scale)
         mid = self.mid * both
         both *= self.radius
-        both *= (1 + spread) ** 2 * (1 + 8 * UNIT)
+        both *= (1 + spread) * (1 + spread) * (1 + 8 * UNIT)
         size = np.abs(mid)
         size *= (2 * spread + spread * spread) * (1 + 8 * UNIT) + 8 * UNIT
         both += size
@@ -88,7 +88,7 @@ class HessianForm:
         if v.shape != (self.layout.size,) or any(math.fsum(v[part]) != 0.0 for part in _row_slices(self.layout)):
             raise InputError("direction", "a vector whose rows do not sum to 0", "make every row sum to exactly 0")
         alpha, size = float(self.alpha), np.abs(v)
-        units = 1.02 * (len(v) ** 2 + len(v) + 8) * UNIT
+        units = 1.02 * (len(v) * len(v) + len(v) + 8) * UNIT
         cross = float(v @ self.mid @ v)
         spread = float(size @ self.radius @ size) * (1 + units) + units * float(size @ np.abs(self.mid) @ size)
         own = [alpha * float((end * v * v).sum()) for end in (self.diagonal.lower, self.diagonal.upper)]

@@ -40,13 +40,21 @@ class Algorithm:
     per_sequence: bool = False
 
 
-def _balls(rows: Rows) -> list[tuple[arb, ...]]:
-    return [tuple(ball(a) for a in row) for row in rows]
+def _without_constants(rows: Rows) -> list[tuple[arb, ...]]:
+    """The same in balls, with rows of one repeated exact number replaced by exact zeros.
+
+    For rules from which a constant drops out: the step of such a state is 0, and balls of a number that is no
+    dyadic would only enclose it.
+    """
+    return [
+        (arb(0),) * len(row) if all(a.exact and a == row[0] for a in row) else tuple(ball(a) for a in row)
+        for row in rows
+    ]
 
 
 def _reinforce(policy: Policy, rows: Rows, values: Values) -> Direction:
-    baseline = ball(values["baseline"])
-    return expected_gradient(policy, [tuple(a - baseline for a in row) for row in _balls(rows)])
+    # the baseline drops out exactly
+    return expected_gradient(policy, _without_constants(rows))
 
 
 def _reinforce_sample(policy: Policy, rows: Rows, values: Values) -> Direction:
@@ -59,7 +67,7 @@ def _reinforce_sample(policy: Policy, rows: Rows, values: Values) -> Direction:
 
 def _natural(policy: Policy, rows: Rows, values: Values) -> Direction:
     centred = []
-    for state, row in zip(policy, _balls(rows), strict=True):
+    for state, row in zip(policy, _without_constants(rows), strict=True):
         mean = dot(state.balls().pi, row)
         centred.append(tuple(a - mean for a in row))
     return Direction(tuple(centred))
@@ -75,8 +83,8 @@ def _group_rewards(policy: Policy, rows: Rows, values: Values) -> list[Fraction]
 
 
 def _rloo(policy: Policy, rows: Rows, values: Values) -> Direction:
-    if values["group"] is None:
-        return expected_gradient(policy, [groups.expected_rloo(row) for row in rows], average="all groups")
+    if values["group"] is None:  # B_a = r_a − E[mean of the others] = r_a − E_π r, and constants drop out
+        return expected_gradient(policy, _without_constants(rows), average="all groups")
     advantages = [ball(a) for a in groups.rloo_advantages(_group_rewards(policy, rows, values))]
     return sampled_gradient(policy, values["state"], values["group"], advantages)
 
@@ -134,7 +142,7 @@ def _repo_r(policy: Policy, rows: Rows, values: Values) -> Direction:
 
 
 def _entropy_bonus(policy: Policy, rows: Rows, values: Values) -> Direction:
-    plain = expected_gradient(policy, _balls(rows))
+    plain = expected_gradient(policy, _without_constants(rows))
     tau = ball(values["coefficient"])
     with_bonus = []
     for state, row in zip(policy, plain.rows, strict=True):

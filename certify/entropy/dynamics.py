@@ -22,7 +22,8 @@ from fractions import Fraction
 
 from flint import arb
 
-from certify.entropy.enclosure import RationalEnclosure, ball, dot
+from certify.bounds.arb_numbers import square
+from certify.entropy.enclosure import RationalEnclosure, ball, dot, enclosure
 from certify.entropy.policy import Policy
 
 
@@ -52,8 +53,8 @@ class LocalChange:
     def change_over(self) -> arb:
         """H(η) − H(0) for every η of the interval (second-order Taylor form)."""
         step = arb(0).union(ball(self.radius)).union(-ball(self.radius))
-        square = arb(0).union(ball(self.radius) ** 2)
-        return self.change + self.slope * step + self.curvature * square / 2
+        half_square = arb(0).union(square(ball(self.radius))) / 2
+        return self.change + self.slope * step + self.curvature * half_square
 
     def slope_over(self) -> arb:
         """H'(η) for every η of the interval (mean-value form)."""
@@ -75,7 +76,7 @@ class EntropyPath:
     def __init__(self, policy: Policy, direction: Direction) -> None:
         self.policy, self.direction = policy, direction
         self._states = []
-        self._extremes = arb(0)
+        self._extremes = arb(0)  # holds every possible change: [−H, Σ_s d(s) log n_s − H]
         for state, row in zip(policy, direction.rows, strict=True):
             balls = state.balls()
             mean = dot(balls.pi, row)
@@ -124,6 +125,12 @@ class EntropyPath:
         narrower = change.is_finite() and change.rad() < self._extremes.rad()
         return change if narrower or change.is_exact() else self._extremes
 
+    def attainable(self) -> tuple[Fraction, Fraction]:
+        """[−H, Σ_s d(s) log n_s − H], outward: what any change can be; sharper than the ball."""
+        entropy = self.entropy()
+        most = sum((ball(s.weight) * arb(s.size).log() for s in self.policy), arb(0)) - entropy
+        return -enclosure(entropy).upper, enclosure(most).upper
+
     def change_at(self, eta: Fraction) -> arb:
         """H(η) − H(0)."""
         if eta == 0:
@@ -165,5 +172,5 @@ def _curvature(pi: Sequence[arb], centred: Sequence[arb], spread: Sequence[arb],
     mean_log = dot(tilted, centred) + eta * mean_spread
     total = arb(0)
     for p, x, v in zip(tilted, centred, spread, strict=True):
-        total -= p * (v - mean_spread) ** 2 * (x + eta * v - mean_log + 1)
+        total -= p * square(v - mean_spread) * (x + eta * v - mean_log + 1)
     return total

@@ -65,7 +65,7 @@ class BinadeCount:
         # counts reversed in sign serve both sides: the number of pairs with difference >= gap
         below = np.cumsum(self.counts)
         pairs = int((self.counts[gap:] * below[: size - gap]).sum())
-        return Fraction(pairs, self.total**2)
+        return Fraction(pairs, self.total * self.total)
 
 
 def count_binade(format_: FloatFormat, exponent: int) -> BinadeCount:

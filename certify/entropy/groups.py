@@ -15,6 +15,7 @@ from math import comb, factorial
 
 from flint import arb
 
+from certify.bounds.arb_numbers import power
 from certify.entropy.enclosure import ball
 from certify.entropy.policy import Numbers, StatePolicy
 from certify.errors import InputError
@@ -40,21 +41,13 @@ def grpo_advantages(rewards: Sequence[Fraction], std: str, delta: Fraction) -> t
     """
     size = len(rewards)
     mean = sum(rewards, Fraction(0)) / size
-    variance = sum(((r - mean) ** 2 for r in rewards), Fraction(0)) / (size if std != "sample" else size - 1)
+    variance = sum(((r - mean) * (r - mean) for r in rewards), Fraction(0)) / (size if std != "sample" else size - 1)
     if std == "none":
         return tuple(ball(r - mean) for r in rewards)
     if variance == 0:
         return (arb(0),) * size
     scale = ball(variance).sqrt() + ball(delta)
     return tuple(ball(r - mean) / scale for r in rewards)
-
-
-def expected_rloo(rewards: Numbers) -> tuple[arb, ...]:
-    """The effective advantage of RLOO over all groups: the reward itself.
-
-    Proof.  B_a = r_a − E[mean of the others] = r_a − E_π r, and constants drop out of the step.
-    """
-    return tuple(ball(r) for r in rewards)
 
 
 def expected_grpo(state: StatePolicy, rewards: Numbers, size: int, std: str, delta: Fraction) -> tuple[arb, ...]:
@@ -86,7 +79,7 @@ def expected_grpo(state: StatePolicy, rewards: Numbers, size: int, std: str, del
             ways //= factorial(c)
         probability = arb(ways)
         for c, mass in zip(counts, masses, strict=True):
-            probability *= mass**c
+            probability *= power(mass, c)
         others = [v for v, c in zip(values, counts, strict=True) for _ in range(c)]
         for v in values:
             effective[v] += probability * grpo_advantages([v, *others], std, delta)[0]

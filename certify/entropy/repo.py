@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from flint import arb
 
+from certify.bounds.arb_numbers import square
 from certify.entropy.enclosure import RationalEnclosure, ball, dot
 from certify.entropy.policy import Numbers, Policy, StatePolicy
 from certify.errors import InputError
@@ -33,7 +34,7 @@ def _loss(state: StatePolicy, row: Numbers) -> arb:
 
 
 def _weighted(policy: Policy, values: Sequence[arb]) -> arb:
-    return sum((ball(s.weight) ** 2 * v for s, v in zip(policy, values, strict=True)), arb(0))
+    return sum((square(ball(s.weight)) * v for s, v in zip(policy, values, strict=True)), arb(0))
 
 
 def entropy_gradient_norm(policy: Policy) -> arb:

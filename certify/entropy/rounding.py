@@ -40,7 +40,7 @@ def log_sinhc(t: arb) -> arb:
     """
     if t.is_zero():
         return arb(0)
-    if t < arb(2) ** -20:
+    if t < ball(Fraction(1, 2**20)):
         square = t * t
         return (square / 6 - square * square / 180).union(square / 6)
     if t < 1:

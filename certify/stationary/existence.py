@@ -206,7 +206,7 @@ def _krawczyk(
     """Boxes of log-ratios (size, 1): one that holds exactly one zero of G, one within it around the zero."""
     size = ratios.size
     newton = middle - inverse * residual
-    smallest = flint.arb(2) ** (-(2 * flint.ctx.prec) // 3)
+    smallest = to_arb(Fraction(1, 2 ** (2 * flint.ctx.prec // 3)))
     radius = [abs(newton[k, 0] - middle[k, 0]).upper() * 2 + smallest for k in range(size)]
     identity = flint.arb_mat(size, size, [int(k == b) for k in range(size) for b in range(size)])
     for _ in range(_INFLATIONS):

@@ -133,7 +133,8 @@ def return_widths(shape: Shape, alpha: Fraction) -> list[Fraction]:
         c = _round_up(beta * shape.widths[t] + shape.discount * tail)
         result.append(c)
         here = sum(
-            (w * min(logs[shape.actions[j][t]], (c / w) ** 2 / 8) for j, w in enumerate(shape.weights)), Fraction(0)
+            (w * min(logs[shape.actions[j][t]], (c / w) * (c / w) / 8) for j, w in enumerate(shape.weights)),
+            Fraction(0),
         )
         tail = _round_up(here + shape.discount * tail)
     return result[::-1]
