@@ -67,6 +67,7 @@ def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs
 @click.option("--max-nodes", type=click.IntRange(1), default=200_000, show_default=True, help="Bounds the search.")
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds that z3 may take.")
 @click.option("--igraph", "accelerate", is_flag=True, help="Let igraph propose generators (re-checked exactly).")
+@click.option("--graphml", type=click.Path(), help="Write the coloured graph of the game here.")
 @click.option("-o", "--output", type=click.Path(), help="Write the certificate here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def symmetries(
@@ -83,6 +84,7 @@ def symmetries(
     max_nodes: int,
     timeout: float,
     accelerate: bool,
+    graphml: str | None,
     output: str | None,
     as_json: bool,
 ) -> None:
@@ -111,6 +113,11 @@ def symmetries(
         document["residual"] = answer.status
         text += f"\nz3 on automorphisms outside the group: {answer.status}"
         text += f" ({answer.reason})" if answer.reason else ""
+    if graphml is not None:
+        from certify.symmetry.graph import write_graphml
+
+        write_graphml(group.game, graphml)
+        document["graphml"], text = graphml, f"{text}\ncoloured graph: {graphml}"
     if output is not None:
         SymmetriesResult.of(group).save(output)
         document["certificate"], text = output, f"{text}\ncertificate: {output}"

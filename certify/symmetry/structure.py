@@ -65,7 +65,7 @@ class Structure:
         self.action_offset = offsets[1 : 1 + n]
         self.observation_offset = offsets[1 + n : 1 + 2 * n]
         self.state_offset: int = offsets[1 + 2 * n]
-        self._palette: dict[Hashable, int] = {}
+        self._palette: dict[tuple[Hashable, ...], int] = {}
         self.owner = np.zeros(self.state_offset, dtype=np.int64)  # the agent point of each non-state point
         for i in range(n):
             self.owner[i] = i
@@ -76,6 +76,10 @@ class Structure:
 
     def _colour(self, *value: Hashable) -> int:
         return self._palette.setdefault(value, len(self._palette))
+
+    def meanings(self) -> list[tuple[Hashable, ...]]:
+        """What each colour of a point or a row stands for: its type or table, then its values."""
+        return list(self._palette)
 
     def _initial_colours(self) -> np.ndarray:
         game = self.game

@@ -11,7 +11,7 @@ import pytest
 from certify.errors import InputError
 from certify.games import builtin
 from certify.symmetry import symmetries
-from certify.symmetry.accelerate import coloured_graph
+from certify.symmetry.graph import coloured_graph
 from certify.symmetry.structure import Structure
 
 
