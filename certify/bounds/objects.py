@@ -84,7 +84,8 @@ class ObjectRecursion:
 
     def _backward(self) -> None:
         h = self.tree.horizon
-        self.U_reward, self.U_entropy, self.V_reward, self.V_entropy = ([None] * h for _ in range(4))
+        nothing = np.empty(0, dtype=object)  # replaced below, from the last step backwards
+        self.U_reward, self.U_entropy, self.V_reward, self.V_entropy = ([nothing] * h for _ in range(4))
         for t in reversed(range(h)):
             level = self.tree.levels[t]
             U_r, U_h = self._converted(level.reward), self.zeros(*level.reward.shape)
