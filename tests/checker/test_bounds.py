@@ -3,15 +3,10 @@
 import itertools
 import math
 import random
-import sys
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 from sampling import action_values, objective, random_box, random_policy, random_process, values
 
 from certify.checker.cover.tree import Step, pairs

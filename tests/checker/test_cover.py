@@ -2,14 +2,10 @@
 
 import copy
 import json
-import sys
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 from sampling import random_process
 
 from certify.checker import check_certificate

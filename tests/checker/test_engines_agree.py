@@ -1,14 +1,9 @@
 """Both engines accept the same certificates of random games, and refuse them after the same change."""
 
 import copy
-import sys
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 from prover import Prover
 from sampling import random_game
 

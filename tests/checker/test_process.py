@@ -1,14 +1,9 @@
 """The clustered process: known class counts, agreement with the unclustered one, order of classes."""
 
-import sys
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
 from sampling import action_values, random_game, reach, values
 
 from certify.checker.reading.game import read_game

@@ -1,7 +1,7 @@
 """Writes tests/certificates/bracket: threshold certificates with evidence for the lower end of their
 bracket, and attacks on it.  Run it again after a change of the format:
 
-    python tests/bracket_certificates.py
+    python tests/helpers/bracket_certificates.py
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from certify.games import builtin
 from certify.games.tree import unroll
 from certify.stationary.multiplicity import find_multiplicity
 
-FOLDER = Path(__file__).resolve().parent / "certificates" / "bracket"
+FOLDER = Path(__file__).resolve().parents[1] / "certificates" / "bracket"
 
 
 def attacks(valid: dict) -> dict[str, tuple[dict, str]]:

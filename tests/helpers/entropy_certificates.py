@@ -16,7 +16,7 @@ from certify.certificates.entropy import table_certificate
 from certify.entropy.formats import FLOAT16
 from certify.entropy.policy import advantages_from_json, policy_from_json
 
-FOLDER = Path(__file__).resolve().parent / "certificates" / "entropy"
+FOLDER = Path(__file__).resolve().parents[1] / "certificates" / "entropy"
 RARE = ["1/100", "49/100", "1/2"]
 ORDERED = ["1/2", "3/10", "1/5"]
 

@@ -1,18 +1,14 @@
 """Writes tests/certificates/{valid,invalid,malformed}: small valid certificates, and attacked copies
 named after what they try.  `expected.json` says which place a checker must name for each invalid one.
 
-Run `python tests/make_attacks.py` after a change of the format.  The certificates come from the tests'
+Run `python tests/helpers/make_attacks.py` after a change of the format.  The certificates come from the tests'
 own small prover, not from the project's generator.
 """
 
 import copy
 import json
-import sys
 from fractions import Fraction
 from pathlib import Path
-
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE / "checker"))
 
 from prover import Prover
 
@@ -20,7 +16,7 @@ from certify.checker.reading.envelope import sha256
 from certify.games import builtin
 from certify.games.canonical import game_to_json
 
-FOLDER = HERE / "certificates"
+FOLDER = Path(__file__).resolve().parents[1] / "certificates"
 
 
 def game_json(name, horizon=None, discount=None):

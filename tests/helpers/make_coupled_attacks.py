@@ -1,7 +1,7 @@
 """Attacks on a cover of a random two-step game that the coupled form alone makes possible (docs/certificate-format.md,
-4.4): `tests/checker.fast/test_coupled.py` shows that both engines refuse it without that form.
+4.4): `tests/checker/fast/test_coupled.py` shows that both engines refuse it without that form.
 
-Run `python tests/make_coupled_attacks.py` to write these files alone and put their places into `expected.json`;
+Run `python tests/helpers/make_coupled_attacks.py` to write these files alone and put their places into `expected.json`;
 `make_attacks.py` writes them together with all others.
 """
 

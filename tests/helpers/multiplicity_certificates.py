@@ -18,7 +18,7 @@ from certify.games.canonical import sha256_of
 from certify.games.tree import unroll
 from certify.stationary.multiplicity import SADDLE, Multiplicity, find_multiplicity
 
-FOLDER = Path(__file__).resolve().parent / "certificates" / "multiplicity"
+FOLDER = Path(__file__).resolve().parents[1] / "certificates" / "multiplicity"
 
 
 @cache

@@ -18,7 +18,7 @@ from certify.exact import rational_text
 from certify.games import builtin
 from certify.games.canonical import sha256_of
 
-FOLDER = Path(__file__).resolve().parent / "certificates" / "optimum"
+FOLDER = Path(__file__).resolve().parents[1] / "certificates" / "optimum"
 SUBJECTS = {
     "tied_levers": ("lever:3:1/2", None, "1"),
     "two_steps": ("dectiger", 2, "340"),

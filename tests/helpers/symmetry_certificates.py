@@ -20,7 +20,7 @@ from certify.games.model import Game
 from certify.games.oneshot import one_shot
 from certify.symmetry import symmetries
 
-FOLDER = Path(__file__).resolve().parent / "certificates" / "symmetry"
+FOLDER = Path(__file__).resolve().parents[1] / "certificates" / "symmetry"
 
 
 def two_cycles() -> Game:

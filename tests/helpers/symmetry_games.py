@@ -13,7 +13,7 @@ from certify.games.load import load
 from certify.games.model import Game
 from certify.symmetry.maps import GameMap
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "games"
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "games"
 
 
 def shared_game(name: str, horizon: int = 2) -> Game:

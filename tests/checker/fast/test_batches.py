@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checker.fast.reference import bounds, box_around, engine_for, floats, forms, least_ratios, processes, random_policy
 from checker.fast.test_definite import interior
 from checker.fast.test_steps import blocks_with_a_choice, plain_box, single_claim
+from fast_reference import bounds, box_around, engine_for, floats, forms, least_ratios, processes, random_policy
 
 from certify.checker.check import check_certificate
 from certify.checker.cover.obligations import DefiniteClaim, StepClaim

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from checker.fast.reference import box_around
+from fast_reference import box_around
 from flint import arb
 
 from certify.checker.fast.box import GRID, BlockBox, box_of_log_ratios, grid_down, grid_up

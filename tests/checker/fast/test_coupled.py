@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from checker.fast.reference import bounds, climbed, engine_for, own_values, random_policy, sample
+from fast_reference import bounds, climbed, engine_for, own_values, random_policy, sample
 from random_games import random_game
 
 from certify.checker import check_certificate

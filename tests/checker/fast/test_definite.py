@@ -6,8 +6,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from checker.fast.reference import box_around, curvature, engine_for, processes, random_policy, sample
 from checker.fast.test_steps import plain_box
+from fast_reference import box_around, curvature, engine_for, processes, random_policy, sample
 
 from certify.checker.fast import definite as fast_definite
 from certify.checker.fast.positive_definite import certainly_positive

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from checker.fast.reference import action_values, box_around, engine_for, floats, processes, random_policy, sample
+from fast_reference import action_values, box_around, engine_for, floats, processes, random_policy, sample
 
 from certify.checker.fast import models as fast_models
 

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from checker.fast.reference import (
+from fast_reference import (
     bounds,
     box_around,
     climbed,
