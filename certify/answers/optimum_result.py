@@ -16,17 +16,18 @@ from certify.games.tree import Tree
 from certify.stationary.enclosed import Enclosed
 from certify.stationary.greedy import GreedyRow
 
-Policy = dict[str, dict[str, Enclosure]]
+Ends = Enclosure[Fraction]
+Policy = dict[str, dict[str, Ends]]
 
 
 @dataclass(frozen=True)
 class PathPiece:
     """Enclosures that hold for every temperature in `alpha`."""
 
-    alpha: Enclosure
-    value: Enclosure
-    return_: Enclosure
-    entropy: Enclosure
+    alpha: Ends
+    value: Ends
+    return_: Ends
+    entropy: Ends
     policy: Policy = field(repr=False)
 
 
@@ -60,10 +61,10 @@ class OptimumResult:
 
     status: str
     kind: str | None
-    alpha: Enclosure
-    value: Enclosure | None = None
-    return_: Enclosure | None = None
-    entropy: Enclosure | None = None
+    alpha: Ends
+    value: Ends | None = None
+    return_: Ends | None = None
+    entropy: Ends | None = None
     policy: Policy = field(default_factory=dict, repr=False)
     rate: Fraction | None = None
     greedy: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)

@@ -42,7 +42,7 @@ class PolicyDistance:
     distance: Fraction | None = None
     distance_lower: Fraction | None = None
     at: tuple[str, str] | None = None
-    return_gap: Enclosure | None = None
+    return_gap: Enclosure[Fraction] | None = None
     norm: str = NORM
     seconds: float = 0.0
     reason: str = ""

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from certify.errors import Undecided
+
+
+Bound = TypeVar("Bound")  # float, Fraction, or a numpy array of either
 
 
 def _has_nan(bound: Any) -> bool:
@@ -21,7 +24,7 @@ def _has_nan(bound: Any) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Enclosure:
+class Enclosure(Generic[Bound]):
     """`lower <= exact <= upper`, elementwise; floats, `Fraction`s or numpy arrays of either.
 
     A nan is no bound: making one of it raises `Undecided`.
@@ -31,8 +34,8 @@ class Enclosure:
     True
     """
 
-    lower: Any
-    upper: Any
+    lower: Bound
+    upper: Bound
 
     def __post_init__(self) -> None:
         # a nan compares false with everything, so that it would pass for whatever is asked of it
@@ -40,9 +43,16 @@ class Enclosure:
             raise Undecided("a bound is not a number (nan); the computation left the range of its arithmetic")
 
     @property
-    def width(self) -> Any:
+    def _ends(self) -> tuple[Any, Any]:
+        """Both bounds; that they can be subtracted and compared is known to whoever made them."""
+        return self.lower, self.upper
+
+    @property
+    def width(self) -> Bound:
         """`upper - lower`, in the arithmetic of the bounds (a figure, not a bound)."""
-        return self.upper - self.lower
+        lower, upper = self._ends
+        width: Bound = upper - lower
+        return width
 
     def contains(self, value: Any) -> bool:
         """Whether every element of `value` lies between its bounds, compared exactly.
@@ -56,6 +66,7 @@ class Enclosure:
 
     def sign(self) -> int:
         """-1, 0 or 1 where the sign of a scalar is proved; raises `Undecided` otherwise."""
-        if self.lower > 0 or self.upper < 0 or self.lower == self.upper == 0:
-            return int(self.lower > 0) - int(self.upper < 0)
+        lower, upper = self._ends
+        if lower > 0 or upper < 0 or lower == upper == 0:
+            return int(lower > 0) - int(upper < 0)
         raise Undecided(f"the sign of a number in [{self.lower}, {self.upper}]")
