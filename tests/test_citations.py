@@ -104,7 +104,7 @@ def read(path: str) -> str | None:
 
 
 FILES = [
-    "README.md",
+    *sorted(path.name for path in ROOT.glob("*.md") if path.name != "CHANGELOG.md"),  # history may name what is gone
     *sorted(
         path.relative_to(ROOT).as_posix()
         for folder in FOLDERS
