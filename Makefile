@@ -10,7 +10,7 @@ find = $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do 
 PYTHON ?= $(find)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo test check types fast-check test-all test-versions bench changelog clean
+.PHONY: demo test check test-all test-versions quick bench changelog clean
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "certify needs Python 3.11 or newer and found none: install it, or name it with 'make PYTHON=/path/to/python3'" >&2; exit 1; }
@@ -55,6 +55,10 @@ quick: $(READY)
 
 bench: $(READY)
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+# The fragments in docs/changes as bullets for CHANGELOG.md.
+changelog:
+	@for f in docs/changes/*.md; do case $$f in */README.md) ;; *) sed '1s/^/- /; 2,$$s/^/  /' $$f ;; esac; done
 
 clean:
 	rm -rf $(VENV) $(VENV)-3.* build dist *.egg-info dectiger.cert.json .mypy_cache .ruff_cache .pytest_cache

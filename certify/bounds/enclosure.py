@@ -13,7 +13,6 @@ import numpy as np
 
 from certify.errors import Undecided
 
-
 Bound = TypeVar("Bound")  # float, Fraction, or a numpy array of either
 
 
