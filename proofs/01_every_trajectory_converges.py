@@ -21,7 +21,7 @@ from certify.claims.text import table
 from certify.errors import Undecided
 from certify.games import Game
 from certify.games.tree import Tree, unroll
-from certify.thresholds.structural import shape_of
+from certify.thresholds.shapes import shape_of
 
 CLAIM = Claim(
     id="1",

@@ -21,7 +21,8 @@ from certify.claims.text import number, table
 from certify.errors import Undecided
 from certify.games import Game
 from certify.games.tree import Tree, unroll
-from certify.thresholds.structural import general, return_widths, shape_of
+from certify.thresholds.general_forms import general
+from certify.thresholds.shapes import return_widths, shape_of
 
 CLAIM = Claim(
     id="2",

@@ -23,7 +23,7 @@ from certify.thresholds.local_bonus import (
     local_contraction,
     local_stationary_point,
 )
-from certify.thresholds.structural import shape_of
+from certify.thresholds.shapes import shape_of
 
 CLAIM = Claim(
     id="10",

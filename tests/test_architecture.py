@@ -17,6 +17,8 @@ PACKAGE = ROOT / "certify"
 ROOMS = {
     "errors": set(),
     "exact": {"errors"},
+    "checkpoint": {"errors"},
+    "run": {"checkpoint"},
     "games": {"exact", "errors"},
     "bounds": {"games"},
     "thresholds": {"bounds", "games"},
@@ -40,7 +42,7 @@ ROOMS = {
     "cli": {"claims", "answers", "certificates", "crossplay", "symmetry", "entropy", "bounds", "games", "checker"},
     "checker": set(),
 }
-GROUND = {"exact", "errors"}  # what every room of the generator may use
+GROUND = {"exact", "errors", "run", "checkpoint"}  # what every room of the generator may use
 STANDARD_LIBRARY = {
     "__future__",
     "argparse",

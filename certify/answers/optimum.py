@@ -20,8 +20,8 @@ import numpy as np
 
 from certify import checker
 from certify.answers.optimum_result import Naming, OptimumResult
-from certify.answers.threshold import ThresholdResult
 from certify.answers.threshold import threshold as find_threshold
+from certify.answers.threshold_result import ThresholdResult
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.policy import layout_of
 from certify.certificates.optimum import optimum_certificate
@@ -38,6 +38,7 @@ from certify.games import Game, game_sha256, load
 from certify.games.canonical import game_to_json
 from certify.games.histories import histories
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
+from certify.run import Run
 from certify.stationary.approx_rate import approx_rate
 from certify.stationary.branch_pieces import UNIT_BITS, Image, Path, Piece, Stopped
 from certify.stationary.enclosed import Enclosed, enclose
@@ -138,7 +139,8 @@ def _threshold(
     if found.status != "proved" or found.alpha_star > alpha:
         progress(f"covering every temperature from {float(alpha):.6g} on")
         try:
-            nodes = find_cover(Plan(tree), 1 / alpha, deadline=time.monotonic() + time_limit / 2, progress=progress)
+            run = Run.lasting(time_limit / 2, progress=progress)
+            nodes = find_cover(Plan(tree), 1 / alpha, run=run)
             return cover_certificate(game, nodes, []), alpha
         except Stalled:
             sharper = find_threshold(

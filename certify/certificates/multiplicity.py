@@ -23,7 +23,7 @@ from certify.games.model import Game
 from certify.stationary.approx_equations import ApproxEquations
 from certify.stationary.branch_pieces import INVERSE_BITS, UNIT_BITS
 from certify.stationary.existence import StationaryProof
-from certify.stationary.multiplicity import SADDLE, UNDECIDED, Multiplicity, Solution, Witness
+from certify.stationary.witnesses import SADDLE, UNDECIDED, Multiplicity, Solution, Witness
 
 _RADIUS_BITS = 40  # boxes of radius 2^-40: far above rounding, far below the distance of two policies
 _DIRECTION_BITS = 40

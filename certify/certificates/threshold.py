@@ -13,7 +13,7 @@ from certify.games.model import Game
 from certify.thresholds.concavity import Concavity
 from certify.thresholds.contraction import UNIT
 from certify.thresholds.cover_tree import Node, node_to_json
-from certify.thresholds.structural import Structural
+from certify.thresholds.structural_form import Structural
 
 CONSEQUENCES = (
     "For every temperature alpha >= alpha_star the game has exactly one stationary policy.",

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from certify.answers.threshold import check, threshold
+from certify.answers.check import check
+from certify.answers.threshold import threshold
 from certify.bounds.policy_table import load_policy
 from certify.cli.output import Progress
 from certify.cli.symmetries import finish, finish_undecided

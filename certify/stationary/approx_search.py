@@ -7,22 +7,13 @@ again, as long as they lead higher.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import numpy as np
 
-from certify.stationary.approx_branches import (
-    Branch,
-    Found,
-    Limit,
-    approx_margin,
-    approx_policies,
-    crossings,
-    follow,
-    limits,
-)
+from certify.run import Run
+from certify.stationary.approx_branches import Branch, crossings, follow
 from certify.stationary.approx_equations import ApproxEquations
+from certify.stationary.approx_limits import Limit, limits
+from certify.stationary.approx_policies import Found, approx_margin, approx_policies
 
 _FACTOR = 0.8  # between the levels of the first scan
 _ABOVE = (1.004, 1.02, 1.05, 1.1, 1.18, 1.3, 1.5, 1.8, 2.3, 3.0)
@@ -35,19 +26,10 @@ _DEPTH = 0.42  # how far below the best limit branches are followed, to know the
 
 
 class ApproxSearch:
-    """`run` fills `limits`, highest first; `branches` are the curves that were followed."""
+    """`search` fills `limits`, highest first; `branches` are the curves that were followed."""
 
-    def __init__(
-        self,
-        eq: ApproxEquations,
-        top: float,
-        floor: float,
-        *,
-        deadline: float,
-        seed: int = 0,
-        progress: Callable[[str], None] = lambda text: None,
-    ) -> None:
-        self.eq, self.top, self.floor, self.deadline, self.progress = eq, top, floor, deadline, progress
+    def __init__(self, eq: ApproxEquations, top: float, floor: float, *, seed: int = 0, run: Run) -> None:
+        self.eq, self.top, self.floor, self.run = eq, top, floor, run
         self.rng = np.random.default_rng(seed)
         self.branches: list[Branch] = []
         self.limits: list[Limit] = []
@@ -57,7 +39,7 @@ class ApproxSearch:
         """The highest limit so far, 0 before there is one."""
         return self.limits[0].alpha if self.limits else 0.0
 
-    def run(self) -> None:
+    def search(self) -> None:
         """Scan from above, then levels above and below the best limit while they lead higher."""
         self._scan()
         for number in range(_ROUNDS):
@@ -71,7 +53,7 @@ class ApproxSearch:
                 return
 
     def _in_time(self) -> bool:
-        return time.monotonic() < self.deadline
+        return self.run.left() > 0
 
     def _scan(self) -> None:
         alpha, warm = self.top, [np.zeros(self.eq.size)]
@@ -93,7 +75,7 @@ class ApproxSearch:
             value = self.eq.value(z[:, None], 1 / alpha)[0]
             if (np.abs(values - value) > 1e-7 * (1 + abs(value))).all() and self._in_time():
                 self.follow(z, alpha)
-        self.progress(
+        self.run.progress(
             f"from below: {len(fresh)} kinds of stationary policies at {alpha:.6g}, best limit {self.best:.8g}"
         )
         return found.z

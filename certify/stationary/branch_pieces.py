@@ -19,8 +19,8 @@ import numpy as np
 
 from certify.exact import rational_text
 from certify.games.tree import Tree
-from certify.stationary.approx_branches import approx_newton, approx_settle
 from certify.stationary.approx_equations import ApproxEquations
+from certify.stationary.approx_policies import approx_newton, approx_settle
 
 UNIT_BITS = 128  # centres and radii are multiples of 2^-UNIT_BITS
 INVERSE_BITS = 48  # entries of approximate inverses of 2^-INVERSE_BITS

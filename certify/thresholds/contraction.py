@@ -5,11 +5,11 @@ docs/certificate-format.md, sections 4.3 to 4.5).  Floats throughout: a proposal
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
 
+from certify.run import Run
 from certify.thresholds.approx_definite import Hessian, approx_margin
 from certify.thresholds.approx_step import Step
 from certify.thresholds.approx_support import Block
@@ -23,10 +23,6 @@ _LARGEST = 2.0**20  # bounds beyond this carry no information and are left out
 _EMPTY = 1e-9  # rounding must not make a box look empty
 
 Box = list[list[tuple[np.ndarray, np.ndarray]]]  # box[i][t] = (lower, upper), each (K_i, A_i)
-
-
-class OutOfTime(Exception):
-    """The search met its time limit."""
 
 
 def whole_space(plan: Plan) -> Box:
@@ -136,8 +132,8 @@ class Contraction:
     that of their own widths are not taken, for they would have to be checked.
     """
 
-    def __init__(self, plan: Plan, tasks: list[Task], *, least_gain: float, deadline: float | None = None) -> None:
-        self.plan, self.least_gain, self.deadline = plan, least_gain, deadline
+    def __init__(self, plan: Plan, tasks: list[Task], *, least_gain: float, run: Run | None = None) -> None:
+        self.plan, self.least_gain, self.run = plan, least_gain, run or Run()
         self.low = np.array([task.low for task in tasks])
         self.high = np.array([task.high for task in tasks])
         self.box = [
@@ -197,8 +193,7 @@ class Contraction:
             for i in range(self.plan.agents):
                 if self.plan.levels[t].action_counts[i] == 1:
                     continue
-                if self.deadline is not None and time.monotonic() > self.deadline:
-                    raise OutOfTime
+                self.run.check()
                 guess = self.known.get((i, t))
                 found = step.log_ratio_bounds(i, t, None if guess is None else np.concatenate([guess, guess]))
                 bound = np.maximum(found[: len(self)], found[len(self) :])
@@ -233,49 +228,49 @@ _MARGIN = 1e-6  # required of the float margin, so that rigorous arithmetic find
 
 
 def contract(
-    plan: Plan, tasks: list[Task], *, least_gain: float, sweeps: int = 400, deadline: float | None = None
+    plan: Plan, tasks: list[Task], *, least_gain: float, sweeps: int = 400, run: Run | None = None
 ) -> list[Outcome]:
     """Contract every box until it closes or stalls: sweeps gain less than `least_gain`, or less
     than 0.5 % where a split helps (the box is about as narrow as the path inside, or policies have
     been split already)."""
-    run = Contraction(plan, tasks, least_gain=least_gain, deadline=deadline)
+    batch = Contraction(plan, tasks, least_gain=least_gain, run=run)
     outcomes: list[Outcome | None] = [None] * len(tasks)
     alive = np.arange(len(tasks))
     tubes = np.array([task.tube for task in tasks])
     hasty = np.array([not task.patient for task in tasks])
     for _ in range(sweeps):
-        left = run.sweep()
-        empty = run.empty()
-        tested = ~empty & (run.widest() < _TESTED)
+        left = batch.sweep()
+        empty = batch.empty()
+        tested = ~empty & (batch.widest() < _TESTED)
         closed = np.zeros(len(alive), bool)
         if tested.any():
-            closed[tested] = _sub(run, tested).margins()[0] > _MARGIN
-        patience = np.where(hasty | (run.widths() < _TUBE * tubes), _GAIN, least_gain)
+            closed[tested] = _sub(batch, tested).margins()[0] > _MARGIN
+        patience = np.where(hasty | (batch.widths() < _TUBE * tubes), _GAIN, least_gain)
         stalled = ~empty & ~closed & (left > 1 - patience)
-        soft = _sub(run, stalled).margins(soft=True)[1] if stalled.any() else None
+        soft = _sub(batch, stalled).margins(soft=True)[1] if stalled.any() else None
         order = np.cumsum(stalled) - 1
         for row in np.nonzero(empty | closed | stalled)[0]:
             kind = "empty" if empty[row] else "nondegenerate" if closed[row] else "stalled"
             outcomes[alive[row]] = Outcome(
-                kind, run.steps[row], run.single(row), soft[order[row]] if stalled[row] else None
+                kind, batch.steps[row], batch.single(row), soft[order[row]] if stalled[row] else None
             )
         rest = np.nonzero(~(empty | closed | stalled))[0]
         if not len(rest):
             break
-        run.keep(rest)
+        batch.keep(rest)
         alive, tubes, hasty = alive[rest], tubes[rest], hasty[rest]
     for row, index in enumerate(alive):
         if outcomes[index] is None:
-            outcomes[index] = Outcome("stalled", run.steps[row], run.single(row), None)
+            outcomes[index] = Outcome("stalled", batch.steps[row], batch.single(row), None)
     return outcomes
 
 
-def _sub(run: Contraction, mask: np.ndarray) -> Contraction:
+def _sub(batch: Contraction, mask: np.ndarray) -> Contraction:
     """A view of some boxes of a batch, for tests that leave it as it is."""
     rows = np.nonzero(mask)[0]
     view = Contraction.__new__(Contraction)
-    view.plan, view.least_gain, view.deadline = run.plan, run.least_gain, run.deadline
-    view.low, view.high, view.box = run.low, run.high, run.box
-    view.steps, view.known = run.steps, {}
+    view.plan, view.least_gain, view.run = batch.plan, batch.least_gain, batch.run
+    view.low, view.high, view.box = batch.low, batch.high, batch.box
+    view.steps, view.known = batch.steps, {}
     view.keep(rows)
     return view

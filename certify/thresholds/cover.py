@@ -8,15 +8,15 @@ depend on how many processes work on it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 
+from certify.run import OutOfTime, Run
 from certify.thresholds.approx_policy import Policy, approx_stationary
-from certify.thresholds.contraction import Outcome, OutOfTime, Task, contract, whole_space
+from certify.thresholds.contraction import Outcome, Task, contract, whole_space
 from certify.thresholds.cover_tree import Node, branched, child_boxes, open_boxes
 from certify.thresholds.index_tables import Plan
 
@@ -63,10 +63,20 @@ class Path:
         )
 
 
-def point_closes(plan: Plan, beta: Fraction, deadline: float | None = None, least_gain: float = LEAST_GAIN) -> bool:
+@dataclass(frozen=True)
+class Effort:
+    """How a cover is searched for.  branch : split policies too (branch and bound), otherwise only beta.
+    least_gain : of the widths per sweep, below which a box has stalled.  max_nodes : of the tree."""
+
+    branch: bool = False
+    least_gain: float = LEAST_GAIN
+    max_nodes: int = 100_000
+
+
+def point_closes(plan: Plan, beta: Fraction, run: Run | None = None, least_gain: float = LEAST_GAIN) -> bool:
     """Whether the contraction at this one beta ends in a definite box (a float screening test)."""
     task = Task(float(beta), float(beta), whole_space(plan))
-    return contract(plan, [task], least_gain=least_gain, deadline=deadline)[0].kind != "stalled"
+    return contract(plan, [task], least_gain=least_gain, run=run)[0].kind != "stalled"
 
 
 def find_cover(
@@ -74,22 +84,19 @@ def find_cover(
     high: Fraction,
     *,
     low: Fraction = Fraction(0),
-    branch: bool = False,
-    least_gain: float = LEAST_GAIN,
-    max_nodes: int = 100_000,
-    deadline: float | None = None,
-    executor: Executor | None = None,
-    progress: Callable[[str], None] = lambda text: None,
+    effort: Effort = Effort(),
+    run: Run | None = None,
     nodes: list[Node] | None = None,
     save: Callable[[list[Node]], None] = lambda nodes: None,
 ) -> list[Node]:
     """Nodes of a cover of [low, high] (temperatures 1/high to 1/low).
 
-    branch : split policies too (branch and bound); otherwise only beta.  nodes : an unfinished tree of this
-    interval, to go on with; `save` is called with the tree between rounds.  Raises `Stalled` where a
-    box can neither be closed nor split, `max_nodes` are not enough, or `deadline` has passed.
+    nodes : an unfinished tree of this interval, to go on with; `save` is called with the tree between
+    rounds.  Raises `Stalled` where a box can neither be closed nor split, where the nodes are not
+    enough, or where the run is over.
     """
-    path, helper = Path(plan), Helper(executor, progress)
+    run = run or Run()
+    path, helper = Path(plan), Helper(run)
     nodes = nodes or [Node(None, low, high)]
     boxes = open_boxes(plan, nodes)
     below_split = branched(nodes)
@@ -107,12 +114,15 @@ def find_cover(
             for k in chosen
         ]
         try:
-            outcomes = list(_run(plan, tasks, least_gain, deadline, helper))
-        except (OutOfTime, KeyboardInterrupt):
+            outcomes = list(_run(plan, tasks, effort.least_gain, helper))
+        except KeyboardInterrupt:
+            run.interrupt()
+            raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
+        except OutOfTime:
             raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
         for k, task, outcome in zip(chosen, tasks, outcomes, strict=True):
             node = nodes[k]
-            split = None if outcome.kind != "stalled" else _choose_split(plan, node, task, outcome, high, branch)
+            split = None if outcome.kind != "stalled" else _choose_split(plan, node, task, outcome, high, effort.branch)
             if outcome.kind == "stalled" and split is None:
                 raise Stalled(nodes, _reached(nodes, boxes), "stalled")
             del boxes[k]
@@ -125,49 +135,49 @@ def find_cover(
                 boxes[len(nodes) - 1] = box
                 if k in below_split or "agent" in split:
                     below_split.add(len(nodes) - 1)
-        progress(
+        run.progress(
             f"cover of beta in [{float(low):.4g}, {float(high):.4g}]: {len(nodes)} nodes, {len(boxes)} open"
             + (f", closed up to {float(_reached(nodes, boxes)):.4g}" if boxes else "")
         )
         save(nodes)
-        if boxes and len(nodes) > max_nodes:
+        if boxes and len(nodes) > effort.max_nodes:
             raise Stalled(nodes, _reached(nodes, boxes), "too many boxes")
     return nodes
 
 
-def _run(plan: Plan, tasks: list[Task], least_gain: float, deadline: float | None, helper: Helper) -> Iterator[Outcome]:
+def _run(plan: Plan, tasks: list[Task], least_gain: float, helper: Helper) -> Iterator[Outcome]:
     batches = [tasks[k : k + _BATCH] for k in range(0, len(tasks), _BATCH)]
     # another machine's clock is another clock: what is left goes along, not the deadline
-    left = None if deadline is None else deadline - time.monotonic()
-    for outcomes in helper.map(_contract_batch, [(plan, batch, least_gain, left) for batch in batches], left):
+    seconds = helper.run.left() if helper.run.limited else None
+    for outcomes in helper.map(_contract_batch, [(plan, batch, least_gain, seconds) for batch in batches]):
         yield from outcomes
 
 
 def _contract_batch(job: tuple) -> list[Outcome]:
-    plan, batch, least_gain, left = job
-    if left is not None and left <= 0:
-        raise OutOfTime
-    return contract(plan, batch, least_gain=least_gain, deadline=None if left is None else time.monotonic() + left)
+    plan, batch, least_gain, seconds = job
+    run = Run.lasting(seconds)
+    run.check()
+    return contract(plan, batch, least_gain=least_gain, run=run)
 
 
 class Helper:
-    """An executor that may break: then this process goes on by itself, and says so."""
+    """The executor of a run, that may break: then this process goes on by itself, and says so."""
 
-    def __init__(self, executor: Executor | None, progress: Callable[[str], None]) -> None:
-        self.executor, self.progress = executor, progress
+    def __init__(self, run: Run) -> None:
+        self.executor, self.run = run.executor, run
 
-    def map(self, function: Callable, jobs: list, seconds: float | None) -> Iterable:
-        """The results in order; `OutOfTime` where they are not there within `seconds`."""
+    def map(self, function: Callable, jobs: list) -> Iterable:
+        """The results in order; `OutOfTime` where they are not there in time."""
         if self.executor is None:
             return map(function, jobs)
         try:
-            return list(self.executor.map(function, jobs, timeout=seconds))
+            return list(self.executor.map(function, jobs, timeout=self.run.left() if self.run.limited else None))
         except OutOfTime:
             raise
         except TimeoutError:
-            raise OutOfTime from None
+            raise OutOfTime(self.run.reason()) from None
         except Exception as error:
-            self.progress(f"the workers are gone ({type(error).__name__}): going on without them")
+            self.run.progress(f"the workers are gone ({type(error).__name__}): going on without them")
             self.executor = None
             return map(function, jobs)
 

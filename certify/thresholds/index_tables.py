@@ -157,7 +157,7 @@ class Plan:
         return {}
 
     def others(self, agent: int) -> list[int]:
-        """All agents but this one."""
+        """The other agents."""
         return [j for j in range(self.agents) if j != agent]
 
     def split_actions(self, array: np.ndarray, agent: int, t: int, axis: int) -> np.ndarray:

@@ -19,7 +19,7 @@ from certify.bounds.policy import layout_of
 from certify.errors import InputError, Undecided
 from certify.games.model import Game
 from certify.games.tree import Tree, unroll
-from certify.thresholds.structural import Shape, shape_of
+from certify.thresholds.shapes import Shape, shape_of
 
 _PRECISION = 192
 _SWEEPS = 2000

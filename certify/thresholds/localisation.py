@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from certify.thresholds.contraction import OutOfTime
-from certify.thresholds.cover import LEAST_GAIN, Stalled, find_cover, point_closes
+from certify.run import OutOfTime, Run
+from certify.thresholds.cover import LEAST_GAIN, Effort, Stalled, find_cover, point_closes
 from certify.thresholds.cover_tree import Node
 from certify.thresholds.index_tables import Plan
 
-Progress = Callable[[str], None]
 _SMALL = 500  # rewards in the tree: up to so many even slow sweeps are cheap
 _DEPTH = Fraction(1, 10**4)  # of the start, below which nothing is searched
 _CHEAP = 1.0  # seconds: screenings this short go on to a tenth of the tolerance
@@ -42,13 +40,7 @@ def round_up(alpha: float, digits: int = 4) -> Fraction:
 
 
 def localise(
-    plan: Plan,
-    start: Fraction,
-    *,
-    least: Fraction = Fraction(0),
-    rtol: float = 0.01,
-    time_limit: float | None = None,
-    progress: Progress | None = None,
+    plan: Plan, start: Fraction, *, least: Fraction = Fraction(0), rtol: float = 0.01, run: Run | None = None
 ) -> list[Localisation]:
     """The smallest alpha_star found between `least` and `start` (a temperature known to certify, or any
     upper end worth trying), last in the list of what was found.
@@ -57,8 +49,7 @@ def localise(
     at single values of beta first, which is cheap; covers of the whole half-line follow at a coarse
     and at the final temperature.
     """
-    say = progress or (lambda text: None)
-    deadline = None if time_limit is None else time.monotonic() + time_limit
+    run = run or Run()
     found: list[Localisation] = []
     size = sum(level.reward.size for level in plan.levels)
     patience = LEAST_GAIN if size <= _SMALL else max(LEAST_GAIN, rtol / 10)
@@ -66,47 +57,48 @@ def localise(
         high, low = start, None
         while low is None and high > max(least, start * _DEPTH):
             trial = max(high / 2, least)
-            if point_closes(plan, 1 / trial, deadline, patience):
+            if point_closes(plan, 1 / trial, run, patience):
                 high = trial
-                say(f"contracts at alpha = {float(high):.5g}")
+                run.progress(f"contracts at alpha = {float(high):.5g}")
             else:
                 low = trial
-        found.append(_cover(plan, round_up(float(high) * 1.25), deadline, patience, say))
+        found.append(_cover(plan, round_up(float(high) * 1.25), run, patience))
         if low is None:  # it contracts as far down as was asked for
             if high < found[-1].alpha_star:
-                found.append(_cover(plan, high, deadline, patience, say))
+                found.append(_cover(plan, high, run, patience))
             return found
         high, low = float(high), float(low)
         spent = 0.0
         while high / low > 1 + rtol or (spent < _CHEAP and high / low > 1 + rtol / 10):
             began = time.monotonic()
             middle = math.sqrt(low * high)
-            if point_closes(plan, 1 / Fraction(middle), deadline, patience):
+            if point_closes(plan, 1 / Fraction(middle), run, patience):
                 high = middle
-                say(f"contracts at alpha = {high:.5g}")
+                run.progress(f"contracts at alpha = {high:.5g}")
             else:
                 low = middle
-                say(f"stalls at alpha = {low:.5g}")
+                run.progress(f"stalls at alpha = {low:.5g}")
             spent = time.monotonic() - began
         # near the least temperature steps gain little and are many; where they are dear, keep off it
         alpha = high * (1 + (rtol / 20 if spent < _CHEAP else rtol))
         if alpha < float(found[-1].alpha_star):
-            found.append(_cover(plan, round_up(alpha), deadline, patience, say))
-    except (OutOfTime, KeyboardInterrupt):
-        say("stopped: keeping the covers found so far")
+            found.append(_cover(plan, round_up(alpha), run, patience))
+    except KeyboardInterrupt:
+        run.interrupt()
+    except OutOfTime:
+        run.progress("stopped: keeping the covers found so far")
     return sorted(found, key=lambda cover: -cover.alpha_star)
 
 
-def _cover(plan: Plan, alpha_star: Fraction, deadline: float | None, patience: float, say: Progress) -> Localisation:
+def _cover(plan: Plan, alpha_star: Fraction, run: Run, patience: float) -> Localisation:
     """A cover for some temperature at or above `alpha_star`: uniqueness is not monotone, so the search
     may stall at a larger temperature than the one it starts from; what it covered then counts."""
     while True:
         try:
-            return Localisation(
-                alpha_star, find_cover(plan, 1 / alpha_star, least_gain=patience, deadline=deadline, progress=say)
-            )
+            nodes = find_cover(plan, 1 / alpha_star, effort=Effort(least_gain=patience), run=run)
+            return Localisation(alpha_star, nodes)
         except Stalled as stalled:
             if stalled.why == "stopped":
-                raise OutOfTime from None
+                raise OutOfTime(run.reason()) from None
             # what it covered is covered again, now with intervals that end there
             alpha_star = 1 / stalled.reached if 0 < stalled.reached < 1 / alpha_star else 2 * alpha_star

@@ -22,8 +22,8 @@ from certify.games.histories import histories
 from certify.games.oneshot import one_shot
 from certify.games.tree import unroll
 from certify.stationary import enclosed
-from certify.stationary.approx_branches import approx_settle
 from certify.stationary.approx_equations import ApproxEquations
+from certify.stationary.approx_policies import approx_settle
 from certify.stationary.existence import prove_stationary
 from certify.thresholds.approx_policy import approx_stationary
 from certify.thresholds.index_tables import Plan

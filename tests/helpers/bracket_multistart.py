@@ -14,11 +14,11 @@ from fractions import Fraction
 import numpy as np
 from scipy.optimize import root
 
-from certify.answers.threshold import ThresholdResult
+from certify.answers.threshold_result import ThresholdResult
 from certify.games.model import Game
 from certify.games.tree import unroll
-from certify.stationary.approx_branches import approx_policies
 from certify.stationary.approx_equations import ApproxEquations
+from certify.stationary.approx_policies import approx_policies
 from certify.thresholds.approx_policy import Policy, approx_soft_values, approx_stationary, softmax
 from certify.thresholds.index_tables import Plan
 

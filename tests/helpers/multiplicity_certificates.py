@@ -16,7 +16,8 @@ from certify.certificates.multiplicity import multiplicity_certificate
 from certify.games import builtin
 from certify.games.canonical import sha256_of
 from certify.games.tree import unroll
-from certify.stationary.multiplicity import SADDLE, Multiplicity, find_multiplicity
+from certify.stationary.multiplicity import find_multiplicity
+from certify.stationary.witnesses import SADDLE, Multiplicity
 
 FOLDER = Path(__file__).resolve().parents[1] / "certificates" / "multiplicity"
 

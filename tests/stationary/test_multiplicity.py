@@ -15,14 +15,19 @@ from certify.bounds.arb_evaluate import arb_evaluate
 from certify.bounds.hessian import hessian
 from certify.bounds.tangent import lambda_max_lower, lambda_max_upper
 from certify.errors import InputError
+from certify.exact import simplest_between
 from certify.games import builtin
 from certify.games.histories import histories
 from certify.games.oneshot import one_shot
 from certify.games.tree import unroll
-from certify.stationary.approx_branches import Limit, approx_policies, follow, limits
+from certify.stationary.approx_branches import follow
 from certify.stationary.approx_equations import ApproxEquations
+from certify.stationary.approx_limits import Limit, limits
+from certify.stationary.approx_policies import approx_policies
 from certify.stationary.existence import prove_stationary
-from certify.stationary.multiplicity import MAXIMUM, SADDLE, _Proofs, find_multiplicity, simplest_between, steps_below
+from certify.stationary.multiplicity import find_multiplicity
+from certify.stationary.witness_proofs import WitnessProofs, steps_below
+from certify.stationary.witnesses import MAXIMUM, SADDLE
 from certify.symmetry.histories import act
 from certify.thresholds.structural import structural_thresholds
 
@@ -159,7 +164,7 @@ def test_a_false_limit_proves_nothing():
     fold = next(
         limit for z in policies for limit in limits(follow(eq, z, 7.0, top=20.0, floor=5.0)) if limit.kind == "fold"
     )
-    proofs = _Proofs(tree, eq, Fraction(1, 2000))
+    proofs = WitnessProofs(tree, eq, Fraction(1, 2000))
     assert proofs.below(fold) is not None
     assert proofs.below(Limit(1.02 * fold.alpha, "fold", fold.branch, fold.at, fold.top)) is None
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 import certify
+from certify import checkpoint
 from certify.errors import InputError
 from certify.games.tree import unroll
-from certify.thresholds import checkpoint, cover
+from certify.thresholds import cover
 from certify.thresholds.cover_tree import Node, joined, last_box, node_from_json, node_to_json, open_boxes, restrict
 from certify.thresholds.index_tables import Plan
 
@@ -63,7 +64,7 @@ def test_a_finished_search_need_not_be_repeated(tmp_path, monkeypatch, whole):
         raise AssertionError("searched again")
 
     monkeypatch.setattr(cover, "contract", never)
-    monkeypatch.setattr("certify.answers.threshold.find_multiplicity", never)
+    monkeypatch.setattr("certify.answers.ladder.find_multiplicity", never)
     assert substance(certify.threshold(GAME, checkpoint=book, **OPTIONS)) == substance(whole)
 
 
@@ -139,7 +140,7 @@ def tree():
     finished = cover.find_cover(
         plan,
         high,
-        branch=True,
+        effort=cover.Effort(branch=True),
         save=lambda nodes: rounds.append(
             [Node(n.parent, n.low, n.high, list(n.steps), n.close, n.split) for n in nodes]
         ),
@@ -151,7 +152,7 @@ def test_boxes_are_replayed_to_the_last_bit(tree):
     plan, unfinished, finished = tree
     boxes = open_boxes(plan, unfinished)
     assert boxes and all(unfinished[k].close is None and unfinished[k].split is None for k in boxes)
-    again = cover.find_cover(plan, finished[0].high, branch=True, nodes=unfinished)
+    again = cover.find_cover(plan, finished[0].high, effort=cover.Effort(branch=True), nodes=unfinished)
     assert [node_to_json(n) for n in again] == [node_to_json(n) for n in finished]
     for k, box in boxes.items():
         assert (
@@ -173,8 +174,8 @@ def test_nodes_survive_json(tree):
 
 def test_trees_are_joined_and_cut(tree):
     plan, _, finished = tree
-    second = cover.find_cover(plan, Fraction(3, 25), low=finished[0].high, branch=True)
-    third = cover.find_cover(plan, Fraction(241, 2000), low=second[0].high, branch=True)
+    second = cover.find_cover(plan, Fraction(3, 25), low=finished[0].high, effort=cover.Effort(branch=True))
+    third = cover.find_cover(plan, Fraction(241, 2000), low=second[0].high, effort=cover.Effort(branch=True))
     for pieces in ([finished], [finished, second], [finished, second, third]):
         nodes = joined(pieces)
         assert_covers(nodes, Fraction(0), pieces[-1][0].high)

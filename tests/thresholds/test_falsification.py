@@ -7,6 +7,7 @@ from random_games import random_game
 
 from certify.games import builtin
 from certify.games.tree import unroll
+from certify.run import Run
 from certify.thresholds.approx_step import Step
 from certify.thresholds.cover import Stalled, find_cover
 from certify.thresholds.index_tables import Plan
@@ -34,7 +35,7 @@ def counterexamples(seeds):
     found = []
     for seed in seeds:
         plan, start, rng = plan_and_start(seed)
-        covers = localise(plan, start, rtol=0.5, time_limit=10)
+        covers = localise(plan, start, rtol=0.5, run=Run.lasting(10))
         if not covers:
             continue
         alpha = float(covers[-1].alpha_star)

@@ -13,7 +13,7 @@ from certify.games import load
 from certify.games.tree import unroll
 from certify.thresholds import local_bonus
 from certify.thresholds.local_bonus import influence, local_contraction, local_stationary_point
-from certify.thresholds.structural import shape_of
+from certify.thresholds.shapes import shape_of
 
 GAMES = [
     ("lever:2", None),

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 from certify.games import builtin
-from certify.thresholds import structural
-from certify.thresholds.structural import general, parse_parameters, positive_semidefinite, structural_thresholds
+from certify.thresholds.general_forms import general, largest_sum
+from certify.thresholds.one_step_forms import positive_semidefinite
+from certify.thresholds.shapes import Shape, parse_parameters, shape_of
+from certify.thresholds.structural import structural_thresholds
 
 
 def forms(name, **options):
@@ -39,12 +41,12 @@ def test_hanabi_size():
 
 @pytest.mark.parametrize("name", ["climbing", "penalty:-10", "match:3x3x3", "lever:3"])
 def test_a_temperature_slightly_below_fails_the_exact_inequality(name):
-    shape = structural.shape_of(builtin(name))
+    shape = shape_of(builtin(name))
     result = general(shape, "theorem-B")
     keys = shape.keys()
     vector = {key: Fraction(1) for key in keys}
     below = result.alpha_star * Fraction(999, 1000)
-    assert structural.largest_sum(shape, "theorem-B", below, vector) > 1
+    assert largest_sum(shape, "theorem-B", below, vector) > 1
 
 
 def test_single_agents_need_no_entropy_by_the_sharp_form():
@@ -66,6 +68,6 @@ def test_positive_semidefinite_against_floats():
 
 def test_without_rewards_every_temperature_is_certified():
     shape, _ = parse_parameters("n=2,h=2,actions=2,return=0:1")
-    flat = structural.Shape((Fraction(0),) * 2, shape.actions, shape.weights, shape.discount)
+    flat = Shape((Fraction(0),) * 2, shape.actions, shape.weights, shape.discount)
     for form in ("theorem-B", "theorem-D-prime"):
         assert general(flat, form).alpha_star <= Fraction(1, 100)

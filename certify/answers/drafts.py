@@ -1,0 +1,177 @@
+"""From proposals to a certificate that the independent checker accepts.
+
+A certificate says one thing that matters, alpha*, and carries others beside it: the lower end of the bracket,
+the symmetry group, moduli of strong concavity.  What is refused of those is left out and the rest is checked
+again; a refused cover is only a search that went wrong, and the next proposal is tried.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from certify import checker
+from certify.answers.ladder import Ladder, Proposal
+from certify.certificates import threshold as certificates
+from certify.certificates.symmetry import evidence
+from certify.errors import InputError
+from certify.run import OutOfTime, Run
+from certify.thresholds.concavity import strong_concavity
+from certify.thresholds.localisation import Localisation
+
+LOWER_END, SYMMETRY = "lower end", "symmetry group"
+_SYMMETRY_ENTRIES = 20_000  # transitions up to which a certificate carries the symmetry group
+_GRACE = 0.8  # seconds that a check may still take after an interruption
+# the first part of the step that a checker names -> what of the certificate it is about
+_PARTS = {
+    "multiplicity": LOWER_END,
+    "claim.alpha_multiple": LOWER_END,
+    "claim.alpha_two_maxima": LOWER_END,
+    "symmetry": SYMMETRY,
+}
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A certificate that the checker accepted, and the proposal that it was made from."""
+
+    choice: Proposal
+    document: dict[str, Any]
+    modulus: Fraction | None
+    engine: str
+
+    @property
+    def method(self) -> str:
+        """How the threshold was found, in the words of the interface."""
+        if not isinstance(self.choice, Localisation):
+            return f"structural ({self.choice.form})"
+        branched = any(node.split is not None and "agent" in node.split for node in self.choice.nodes)
+        return "search" if branched else "localisation"
+
+
+def refused_part(failed_step: dict[str, Any]) -> str | None:
+    """What of a threshold certificate a failed step is about, beside its alpha*; None: alpha* itself, or unknown.
+
+    >>> refused_part({"step": "multiplicity.witness.policies[0]", "why": "..."})
+    'lower end'
+    """
+    step = str(failed_step.get("step", ""))
+    return next((part for name, part in _PARTS.items() if step.startswith(name)), None)
+
+
+class Drafts:
+    """Certificates for what a ladder proposes."""
+
+    def __init__(self, ladder: Ladder, run: Run) -> None:
+        """`run` bounds the checks; `ladder` has been climbed."""
+        self.ladder, self.run, self.question = ladder, run, ladder.question
+        self.below, self.notes = ladder.below, list(ladder.notes)
+        self.without_symmetry = False
+
+    def best(self) -> Certified | None:
+        """The sharpest certificate that the checker accepts; `notes` say what it refused.
+
+        Raises `InputError` for a `--modulus-at` below it.
+        """
+        proposals = sorted(self.ladder.proposals, key=lambda c: c.alpha_star)
+        run = Run.lasting(_GRACE, progress=self.run.progress) if self.run.interrupted else self.run
+        refused = None
+        safe = self._bare(run) if len(proposals) > 1 and self.run.limited else None
+        for choice in proposals:
+            try:
+                with run.stage(f"checking the certificate of alpha* = {float(choice.alpha_star):.6g}"):
+                    found, failed = self._certified(choice, run)
+            except OutOfTime as over:
+                self.notes.append(str(over))
+                if run.interrupted:
+                    run = Run.lasting(_GRACE, progress=self.run.progress)
+                continue
+            if found is not None:
+                if refused:
+                    self.notes.append(f"the checker does not confirm a sharper certificate: {refused}")
+                return found
+            refused = refused or failed
+        if safe is None and refused:
+            self.notes = [f"the checker does not confirm the search: {refused}"]
+        return safe
+
+    def _bare(self, run: Run) -> Certified | None:
+        """The structural threshold alone, so that there is something to say when the time is over."""
+        structural = next((p for p in self.ladder.proposals if not isinstance(p, Localisation)), None)
+        if structural is None:
+            return None
+        try:
+            with run.stage("checking the structural threshold"):
+                document = certificates.structural_certificate(self.question.game, structural, self._search)
+                verdict = self._verdict(document)
+        except OutOfTime:
+            return None
+        return Certified(structural, document, structural.modulus, verdict.engine) if verdict.valid else None
+
+    def _certified(self, choice: Proposal, run: Run) -> tuple[Certified | None, dict[str, Any] | None]:
+        """A certificate of one proposal, or the step at which the last attempt failed."""
+        concavity = self._concavity(choice)
+        while True:
+            document, modulus = self._document(choice, concavity)
+            run.progress("checking the certificate")
+            verdict = self._verdict(document)
+            if verdict.valid:
+                return Certified(choice, document, modulus, verdict.engine), None
+            if self._left_out(verdict.failed_step):
+                continue
+            if not concavity:
+                return None, verdict.failed_step
+            concavity = []
+
+    def _left_out(self, failed: dict[str, Any]) -> bool:
+        """Leave out what of the lower end or the symmetries was refused; False where it was something else."""
+        part = refused_part(failed)
+        if part == LOWER_END and self.below is not None:
+            self.below = self.below.unlabelled()
+        elif part == SYMMETRY and not self.without_symmetry:
+            self.without_symmetry = True
+        else:
+            return False
+        self.notes.append(f"the checker does not confirm the {part} as found: {failed}")
+        return True
+
+    def _concavity(self, choice: Proposal) -> list[Any]:
+        """Proposed moduli at the threshold and at the temperatures that were asked for."""
+        if not isinstance(choice, Localisation):
+            return []
+        alphas = [choice.alpha_star, *self.question.modulus_at]
+        if min(alphas) < choice.alpha_star:
+            raise InputError(
+                "--modulus-at", f"{min(alphas)} is below alpha* = {choice.alpha_star}", "ask at temperatures above it"
+            )
+        found = [strong_concavity(self.ladder.plan, choice.nodes, a) for a in dict.fromkeys(alphas)]
+        return [c for c in found if c is not None]
+
+    def _document(self, choice: Proposal, concavity: list[Any]) -> tuple[dict[str, Any], Fraction | None]:
+        """The certificate with what is still believed, and the modulus that it claims at alpha*."""
+        game = self.question.game
+        if isinstance(choice, Localisation):
+            document = certificates.cover_certificate(game, choice.nodes, concavity, search=self._search)
+            modulus = next((c.modulus for c in concavity if c.alpha == choice.alpha_star), None)
+        else:
+            document, modulus = certificates.structural_certificate(game, choice, self._search), choice.modulus
+        below = self.below if self.below is not None and self.below.alpha_multiple < choice.alpha_star else None
+        group = None if self.without_symmetry else self._symmetry
+        return certificates.with_evidence(document, below, group), modulus
+
+    @property
+    def _search(self) -> dict[str, str]:
+        return {"tool": "certify", "method": self.question.method, "rtol": str(self.question.rtol)}
+
+    @cached_property
+    def _symmetry(self) -> dict[str, Any] | None:
+        """Evidence for the automorphism group, of games small enough for it to be a side dish."""
+        game = self.question.game
+        entries = sum(len(row) for row in game.transition.values())
+        return evidence(game) if entries <= _SYMMETRY_ENTRIES else None
+
+    def _verdict(self, document: dict[str, Any]) -> checker.Verdict:
+        return checker.check_certificate(json.loads(json.dumps(document)), workers=self.run.workers)

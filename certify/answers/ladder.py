@@ -1,0 +1,187 @@
+"""The ladder of methods behind `certify.threshold`: the cheapest first, then sharper, each a proposal only.
+
+Structural forms (theory, section 6), several policies from below and localisation (sections 4, 5, 7), branch
+and bound between the two (section 7).  Nothing here is believed: `answers.drafts` has the checker decide.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+
+from certify.certificates.multiplicity import Evidence
+from certify.errors import InputError, Undecided
+from certify.games import Game
+from certify.games.tree import Tree, unroll
+from certify.run import OutOfTime, Run
+from certify.stationary.multiplicity import find_multiplicity, reward_range
+from certify.thresholds.branch_and_bound import Floor, sharpen
+from certify.thresholds.index_tables import Plan
+from certify.thresholds.kept_covers import LOCALISATION, check_kept, keep_covers, kept_covers
+from certify.thresholds.localisation import Localisation, localise
+from certify.thresholds.structural import structural_forms
+from certify.thresholds.structural_form import Structural
+
+_COARSE = Fraction(1, 10)  # the resolution of localisation where branch and bound follows ...
+_SMALL = 2000  # ... in trees of at most so many rewards
+_BELOW_PART, _BELOW_SECONDS = 0.2, 60.0  # of the search that goes into the lower end; where there is no limit
+_LOCALISATION_PART = 0.4  # of the rest, where branch and bound follows
+_LEAST = 1.0  # seconds for a stage, however little is left
+_BELOW_RTOL = Fraction(1, 2000)
+
+Proposal = Structural | Localisation
+
+
+@dataclass(frozen=True)
+class Question:
+    """What `certify.threshold` was asked, read and checked."""
+
+    game: Game
+    method: str
+    rtol: Fraction
+    modulus_at: tuple[Fraction, ...]
+    alpha_min: Fraction | None
+    max_entries: int
+
+    @property
+    def sharp(self) -> bool:
+        """Whether branch and bound may be tried."""
+        return self.method in ("auto", "search")
+
+
+@dataclass
+class Ladder:
+    """One climb down the ladder: `proposals`, the evidence `below`, the structural `forms`, and in `notes` why
+    something was left out.
+
+    `climb` fills them; what it has found by the time that the run is over stays.
+    """
+
+    question: Question
+    run: Run
+    forms: list[Structural] = field(default_factory=list)
+    proposals: list[Proposal] = field(default_factory=list)
+    below: Evidence | None = None
+    notes: list[str] = field(default_factory=list)
+    tree: Tree | None = None
+
+    def climb(self) -> None:
+        """Everything that the method and the clock allow.
+
+        Raises `InputError` where the method needs a tree and the game is too large for one.
+        """
+        check_kept(self.run.checkpoint)
+        known = self._known_below()
+        try:
+            self._structural()
+            if self.question.method != "structural":
+                self._sharper(known)
+        except OutOfTime as over:
+            self.notes.append(str(over))
+        except InputError as error:
+            if self.question.method == "localisation":
+                raise
+            self.notes.append(str(error))
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The index tables of the tree."""
+        if self.tree is None:
+            raise InputError(self.question.game.name, "no tree", "use a method other than structural")
+        return Plan(self.tree)
+
+    def _structural(self) -> None:
+        try:
+            with self.run.stage("deriving the structural threshold"):
+                for form in structural_forms(self.question.game):
+                    self.forms.append(form)
+        except OutOfTime:
+            if self.run.interrupted or not self.forms:
+                raise
+        self.forms.sort(key=lambda form: form.order)
+        self.run.progress(f"structural: alpha* = {float(self.forms[0].alpha_star):.6g} ({self.forms[0].form})")
+        if self.question.method != "localisation":
+            self.proposals.append(self.forms[0])
+
+    def _sharper(self, known: tuple[Evidence | None, str] | None) -> None:
+        """Localisation and branch and bound, in the order in which they find."""
+        question, start = self.question, self.forms[0].alpha_star
+        with self.run.stage("unrolling the game"):
+            self.tree = unroll(question.game, max_entries=question.max_entries)
+        if question.sharp:
+            self.below, note = known if known is not None else self._from_below()
+            if note:
+                self.notes.append(note)
+            if self._close_enough(start):
+                return
+        found = self._localised(start)
+        if not found:
+            self.notes.append("localisation proved nothing within its limits")
+        best = min([start, *(p.alpha_star for p in found)])
+        self.proposals += found
+        if question.sharp and not self._close_enough(best):
+            multiple = None if self.below is None else self.below.alpha_multiple
+            with self.run.stage("searching by branch and bound"):
+                self.proposals += sharpen(
+                    self.plan,
+                    found[-1] if found else None,
+                    best,
+                    Floor.of(multiple, self._least()),
+                    rtol=float(question.rtol),
+                    run=self.run,
+                )
+
+    def _localised(self, start: Fraction) -> list[Localisation]:
+        """Covers by localisation; where branch and bound has a chance, it only gives that a start."""
+        book, question = self.run.checkpoint, self.question
+        kept = kept_covers(book, LOCALISATION)
+        if kept is not None:
+            return [Localisation(1 / nodes[0].high, nodes) for nodes in kept]
+        small = sum(level.reward.size for level in self.plan.levels) <= _SMALL
+        rtol = max(question.rtol, _COARSE) if question.sharp and small else question.rtol
+        part = self.run.part(_LOCALISATION_PART, least=_LEAST) if question.sharp else self.run
+        with part.stage("localising the stationary policies"):
+            least = min(self._least(), start)
+            found = localise(self.plan, start, least=least, rtol=float(rtol), run=part)
+        keep_covers(book, [cover.nodes for cover in found])
+        return found
+
+    def _known_below(self) -> tuple[Evidence | None, str] | None:
+        """What a checkpoint knows of the lower end: evidence or the reason why there is none."""
+        book = self.run.checkpoint
+        known = book.stage("below")
+        if known is None:
+            return None
+        try:
+            return known["evidence"] and Evidence.from_json(known["evidence"]), known["reason"]
+        except (KeyError, TypeError, ValueError):
+            raise book.damaged() from None
+
+    def _from_below(self) -> tuple[Evidence | None, str]:
+        """Evidence for the lower end of the bracket, or the reason why there is none."""
+        evidence, note = None, ""
+        seconds = max(_LEAST, _BELOW_PART * self.run.left()) if self.run.limited else _BELOW_SECONDS
+        try:
+            with self.run.stage("looking for several stationary policies"):
+                found = find_multiplicity(
+                    self.tree,
+                    rtol=min(self.question.rtol / 20, _BELOW_RTOL),
+                    time_limit=seconds,
+                    alpha_min=self._least(),
+                    run=self.run,
+                )
+                evidence = None if found is None else Evidence.of(found)
+        except (InputError, Undecided) as error:
+            note = f"no multiplicity proved: {error}"
+        self.run.checkpoint.save("below", {"evidence": evidence and evidence.as_json(), "reason": note})
+        return evidence, note
+
+    def _least(self) -> Fraction:
+        """The temperature below which nothing is looked for."""
+        return self.question.alpha_min or reward_range(self.tree) / 1000 or Fraction(1, 1000)
+
+    def _close_enough(self, alpha: Fraction) -> bool:
+        if self.below is None:
+            return alpha <= self._least()
+        return alpha <= self.below.alpha_multiple * (1 + self.question.rtol)

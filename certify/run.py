@@ -1,0 +1,184 @@
+"""One piece of work and what bounds it: the clock, the helpers, the file that keeps it, whoever watches.
+
+A `Run` travels through every search instead of its five parts.  Each stage of a computation asks the
+clock through it; where the time is over, or somebody interrupts, the stage ends and whoever began it
+goes on with what is proved.  Nothing rigorous depends on a run: it decides how far a search gets.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from types import FrameType
+
+from certify.checkpoint import Checkpoint
+
+Progress = Callable[[str], None]
+_PATIENCE = 0.5  # seconds in which processes that are no longer needed may end by themselves
+
+
+class OutOfTime(Exception):
+    """The run is over: its limit has passed, or it was interrupted."""
+
+
+def quiet(text: str) -> None:
+    """The progress of a run that nobody watches."""
+
+
+@dataclass
+class _State:
+    """What a run and all its parts share."""
+
+    stage: str = ""
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """How long a search may take and who takes part.
+
+    deadline : on the clock of `time.monotonic`.  workers : processes.  executor : who takes batches of
+    boxes off this process, or None.  checkpoint : keeps what a long search has found.  progress : is
+    told in words what is going on.
+
+    >>> run = Run.lasting(60)
+    >>> 59 < run.left() <= 60, 29 < run.part(0.5).left() <= 30, Run().left()
+    (True, True, inf)
+    """
+
+    deadline: float = math.inf
+    workers: int = 1
+    executor: Executor | None = None
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    progress: Progress = quiet
+    _state: _State = field(default_factory=_State, repr=False)
+
+    @classmethod
+    def lasting(cls, seconds: float | None, *, workers: int = 1, progress: Progress = quiet) -> Run:
+        """A run that may take so many seconds from now on (None: as long as it likes)."""
+        deadline = math.inf if seconds is None else time.monotonic() + seconds
+        return cls(deadline, workers=workers, progress=progress)
+
+    def part(self, share: float, *, least: float = 0.0) -> Run:
+        """The same run, but only for a share of the time that is left, or `least` seconds."""
+        return self.within(max(least, share * self.left()))
+
+    def within(self, seconds: float) -> Run:
+        """The same run, but only for so many seconds."""
+        return replace(self, deadline=min(self.deadline, time.monotonic() + seconds))
+
+    def left(self) -> float:
+        """Seconds that are left: 0 from the deadline on, and after an interruption."""
+        return 0.0 if self.interrupted else max(0.0, self.deadline - time.monotonic())
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a deadline at all."""
+        return self.deadline < math.inf
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether somebody has interrupted this run or a part of it."""
+        return self._state.interrupted
+
+    def interrupt(self) -> None:
+        """Note an interruption that was caught: from now on nothing is left of the time."""
+        self._state.interrupted = True
+
+    def check(self) -> None:
+        """Raise `OutOfTime` where the run is over."""
+        if self.left() <= 0:
+            raise OutOfTime(self.reason())
+
+    def reason(self) -> str:
+        """Why the run ends here, in words.
+
+        >>> Run.lasting(0).reason()
+        'out of time'
+        """
+        why = "interrupted" if self.interrupted else "out of time"
+        return f"{why} while {self._state.stage}" if self._state.stage else why
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """What is done inside: `name` completes "out of time while ...".
+
+        Raises `OutOfTime` at the deadline: in the main thread wherever the work then is, elsewhere as
+        soon as the work itself asks (`check`).  An interruption is noted and raised as `OutOfTime` too,
+        so that one clause keeps what is proved; a second one finds nobody who catches it.
+
+        >>> run = Run.lasting(0.01)
+        >>> try:
+        ...     with run.stage("counting"):
+        ...         while True:
+        ...             pass
+        ... except OutOfTime as over:
+        ...     print(over)
+        out of time while counting
+        """
+        state, before = self._state, self._state.stage
+        state.stage = name
+        try:
+            self.check()
+            with _alarm(self.deadline):
+                yield
+        except KeyboardInterrupt:
+            self.interrupt()
+            raise OutOfTime(self.reason()) from None
+        except OutOfTime as over:
+            raise (over if over.args else OutOfTime(self.reason())) from None
+        finally:
+            state.stage = before
+
+
+@contextlib.contextmanager
+def _alarm(deadline: float) -> Iterator[None]:
+    """Raise `OutOfTime` in the main thread at `deadline`; elsewhere, and without interval timers, do nothing.
+
+    An earlier alarm that is set already, ours or a stranger's, stays; a later one rings afterwards.
+    """
+    usable = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+    waiting = signal.getitimer(signal.ITIMER_REAL)[0] if usable else 0.0
+    seconds = deadline - time.monotonic()
+    if not usable or deadline == math.inf or 0 < waiting <= seconds:
+        yield
+        return
+    began, handler = time.monotonic(), signal.signal(signal.SIGALRM, _ring)
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, handler)
+        if waiting:
+            signal.setitimer(signal.ITIMER_REAL, max(1e-6, waiting - (time.monotonic() - began)))
+
+
+def _ring(number: int, frame: FrameType | None) -> None:
+    raise OutOfTime
+
+
+@contextlib.contextmanager
+def helpers(workers: int) -> Iterator[Executor | None]:
+    """`workers` processes, None for one; those that still work when the block is left are ended."""
+    if workers == 1:
+        yield None
+        return
+    # an interruption is for this process, which then tells the others to stop
+    pool = ProcessPoolExecutor(workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
+    try:
+        yield pool
+    finally:
+        processes = list((pool._processes or {}).values())  # before Python 3.14 there is no public way to end them
+        pool.shutdown(wait=False, cancel_futures=True)
+        until = time.monotonic() + _PATIENCE
+        for process in processes:
+            process.join(max(0.0, until - time.monotonic()))
+            if process.is_alive():
+                process.terminate()
