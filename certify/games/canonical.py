@@ -14,7 +14,7 @@ from typing import Any
 
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
-from certify.games.model import Game, check_game, restrict_to_reachable
+from certify.games.model import FIRST, Game, check_game, restrict_to_reachable
 
 FORMAT, VERSION = "certify-game", 1
 _KEYS = (
@@ -76,7 +76,7 @@ def game_to_json(game: Game) -> dict[str, Any]:
     def row(entries: tuple) -> list:
         return [[list(to) if isinstance(to, tuple) else to, rational_text(p)] for to, p in sorted(entries)]
 
-    return {
+    document = {
         "format": FORMAT,
         "version": VERSION,
         "name": game.name,
@@ -93,6 +93,11 @@ def game_to_json(game: Game) -> dict[str, Any]:
         "emission": [[list(a), s, row(entries)] for (a, s), entries in sorted(game.emission.items()) if entries],
         "reward": [[s, list(a), rational_text(r)] for (s, a), r in sorted(game.reward.items()) if r],
     }
+    if game.reference:
+        document["reference"] = [
+            [i, None if o == FIRST else o, row(entries)] for (i, o), entries in sorted(game.reference.items())
+        ]
+    return document
 
 
 def game_from_json(data: Any, where: str) -> Game:
@@ -115,7 +120,7 @@ def game_from_json(data: Any, where: str) -> Game:
         )
     if missing := [key for key in _KEYS if key not in data]:
         raise InputError(where, f"no {missing[0]!r}", "add it")
-    if unknown := sorted(set(data) - set(_KEYS)):
+    if unknown := sorted(set(data) - {*_KEYS, "reference"}):
         raise InputError(where, f"unknown key {unknown[0]!r}", "leave it out")
     return check_game(_Reader(where).game(data))
 
@@ -156,6 +161,7 @@ class _Reader:
             discount=numbers(data["discount"], "$.discount"),
             weights=self.list(data["weights"], "$.weights", numbers),
             available=available,
+            reference=self.reference(data.get("reference", []), "$.reference"),
             source=self.where,
         )
 
@@ -187,6 +193,17 @@ class _Reader:
             self._numbers[value] = parse_rational(value, f"{self.where}, {path}")
         return self._numbers[value]
 
+    def reference(self, value: Any, path: str) -> dict:
+        """Rows `[agent, last observation or null, [[action, probability], ...]]`."""
+        return self.mapping(value, path, (self.index, self.last, self.row_of(self.index)))
+
+    def last(self, value: Any, path: str) -> int:
+        return FIRST if value is None else self.index(value, path)
+
+    def row_of(self, to: Callable[[Any, str], Any]) -> Callable[[Any, str], tuple]:
+        """A reader of `[[target, probability], ...]`."""
+        return lambda entries, p: tuple((t[0], q) for t, q in self.mapping(entries, p, (to, self.number)).items())
+
     def record(self, value: Any, path: str, readers: tuple, wanted: str) -> tuple:
         if not isinstance(value, list) or len(value) != len(readers):
             raise self.fail(path, wanted)
@@ -204,9 +221,4 @@ class _Reader:
         return found
 
     def table(self, value: Any, path: str, key: tuple, to: Callable[[Any, str], Any]) -> dict:
-        def row(entries: Any, p: str) -> tuple:
-            return tuple(self.mapping(entries, p, (to, self.number)).items())
-
-        return {
-            k: tuple((t[0], q) for t, q in entries) for k, entries in self.mapping(value, path, (*key, row)).items()
-        }
+        return self.mapping(value, path, (*key, self.row_of(to)))

@@ -1,99 +1,38 @@
-"""The exact model: a finite-horizon Dec-POMDP with rational numbers (docs/theory/objective.md#the-model).
-
-One-shot games are models with horizon 1, Bayesian team games models with horizon 1 and initial
-observations.  A `Game` is immutable; every number in it is a `Fraction`.
+"""The exact model: a finite-horizon Dec-POMDP with rational numbers, and everything that makes one
+valid (docs/theory/objective.md#the-model,
+docs/theory/legal-actions.md#kl-to-a-reference).
 """
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from fractions import Fraction
-from types import MappingProxyType
-from typing import Self, TypeVar
+from typing import TypeVar
 
 from certify.errors import InputError
+from certify.games.reachability import (
+    met_observations,
+    play,
+    playable_joint_actions,
+    reachable_states,
+    restrict_to_reachable,
+)
+from certify.games.tables import FIRST, Game, GameTables, JointAction, JointObservation
 
-JointAction = tuple[int, ...]
-JointObservation = tuple[int, ...]
+__all__ = [
+    "FIRST",
+    "Game",
+    "GameTables",
+    "JointAction",
+    "JointObservation",
+    "check_game",
+    "check_tables",
+    "playable_joint_actions",
+    "reachable_states",
+    "restrict_to_reachable",
+]
 Tables = TypeVar("Tables", bound="GameTables")
-
-
-@dataclass(frozen=True)
-class GameTables:
-    """A finite-horizon Dec-POMDP over numbers of some exact kind; indices everywhere, names only
-    for people.  `Game` holds rationals; a game with parameters holds expressions instead.
-
-    Attributes
-    ----------
-    agents, states : names; `actions[i]`, `observations[i]` : names of agent i's.
-    start : tuple of `(state, joint initial observation, probability)`, positive, sum 1.  The
-        joint initial observation is `()` in games without initial observations.
-    transition : `(state, joint action) -> ((next state, probability), ...)`, positive entries only.
-    emission : `(joint action, next state) -> ((joint observation, probability), ...)`, likewise.
-    reward : `(state, joint action) -> R(s, a)`; absent means 0.
-    horizon : number of steps, at least 1.  discount : 0 < gamma <= 1.
-    weights : the entropy weight w_i > 0 of each agent.
-    available : None, or per agent and step the tuple of action indices (action sets depend on the
-        agent and the step only: docs/theory/legal-actions.md#necessity).
-    """
-
-    name: str
-    agents: tuple[str, ...]
-    states: tuple[str, ...]
-    actions: tuple[tuple[str, ...], ...]
-    observations: tuple[tuple[str, ...], ...]
-    start: tuple[tuple[int, JointObservation, Fraction], ...]
-    transition: Mapping[tuple[int, JointAction], tuple[tuple[int, Fraction], ...]]
-    emission: Mapping[tuple[JointAction, int], tuple[tuple[JointObservation, Fraction], ...]]
-    reward: Mapping[tuple[int, JointAction], Fraction]
-    horizon: int
-    discount: Fraction = Fraction(1)
-    weights: tuple[Fraction, ...] = ()
-    available: tuple[tuple[tuple[int, ...], ...], ...] | None = None
-    source: str = field(default="", compare=False)
-
-    def __post_init__(self) -> None:
-        for name in ("transition", "emission", "reward"):
-            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
-        if not self.weights:
-            object.__setattr__(self, "weights", (Fraction(1),) * len(self.agents))
-
-    def __getstate__(self) -> dict:  # mapping proxies do not pickle; worker processes need games
-        return {k: dict(v) if isinstance(v, MappingProxyType) else v for k, v in self.__dict__.items()}
-
-    def __setstate__(self, state: dict) -> None:
-        for key, value in state.items():
-            wrap = key in ("transition", "emission", "reward")
-            object.__setattr__(self, key, MappingProxyType(value) if wrap else value)
-
-    def __hash__(self) -> int:
-        return hash((self.name, self.agents, self.states, self.actions, self.horizon))
-
-    @property
-    def number_of_agents(self) -> int:
-        """How many agents play."""
-        return len(self.agents)
-
-    def actions_at(self, agent: int, step: int) -> tuple[int, ...]:
-        """Indices of the actions that `agent` has at `step`, ascending."""
-        if self.available is None:
-            return tuple(range(len(self.actions[agent])))
-        return self.available[agent][step]
-
-    def joint_actions_at(self, step: int) -> Iterator[JointAction]:
-        """All joint actions of a step, first agent most significant."""
-        return itertools.product(*(self.actions_at(i, step) for i in range(self.number_of_agents)))
-
-    def with_horizon(self, horizon: int) -> Self:
-        """The same game over another number of steps."""
-        return replace(self, horizon=horizon)
-
-
-class Game(GameTables):
-    """The exact model: `GameTables` in which every number is a `Fraction`."""
 
 
 def check_game(game: Game) -> Game:
@@ -103,6 +42,7 @@ def check_game(game: Game) -> Game:
     probability positive, every distribution that a full-support policy can reach present and
     summing to exactly 1.
 
+    >>> from dataclasses import replace
     >>> from certify.games import builtin
     >>> check_game(replace(builtin("climbing"), discount=Fraction(0)))
     Traceback (most recent call last):
@@ -160,28 +100,27 @@ def check_tables(game: Tables, check_row: Callable[[str, str, list], None]) -> T
                 )
     check_row(where, "start", [p for *_, p in game.start])
     _check_indices(game, where)
+    if game.reference:
+        _check_reference(game, where)
     _check_reachable_rows(game, where, check_row)
     return game
 
 
 def _check_reachable_rows(game: GameTables, where: str, check_row: Callable[[str, str, list], None]) -> None:
-    """Every row that full-support play can use within the horizon is a distribution."""
-    reachable = frozenset(s for s, _, _ in game.start)
+    """Every row that full-support legal play can use within the horizon is a distribution."""
     checked: set[tuple[int, JointAction]] = set()
     observed: set[tuple[JointAction, int]] = set()
-    earlier: set[frozenset[int]] = set()
-    for step in range(game.horizon - 1):
-        if game.available is None and reachable in earlier:
-            return  # the sets of reachable states repeat from here on
-        earlier.add(reachable)
-        following: set[int] = set()
-        for a in game.joint_actions_at(step):
-            for s in sorted(reachable):
-                row = game.transition.get((s, a), ())
-                following.update(s2 for s2, _ in row)
+    earlier: set[frozenset] = set()
+    for step, moments in enumerate(play(game)):
+        if step + 1 == game.horizon or (game.available is None and moments in earlier):
+            return  # what is met repeats from here on
+        earlier.add(moments)
+        for s, last in sorted(moments):
+            for a in game.legal_joint_actions(step, last):
                 if (s, a) in checked:
                     continue
                 checked.add((s, a))
+                row = game.transition.get((s, a), ())
                 check_row(where, f"transition from state {game.states[s]} under {_names(game, a)}", [p for _, p in row])
                 for s2, _ in row:
                     if (a, s2) not in observed:
@@ -191,7 +130,40 @@ def _check_reachable_rows(game: GameTables, where: str, check_row: Callable[[str
                             f"observation in state {game.states[s2]} after {_names(game, a)}",
                             [p for _, p in game.emission.get((a, s2), ())],
                         )
-        reachable = frozenset(following)
+
+
+def _check_reference(game: GameTables, where: str) -> None:
+    """Rows of the reference: indices in range, positive, sum 1, and on available actions wherever they are met."""
+
+    def name_of(i: int, o: int) -> str:
+        return f"{game.agents[i]} {'at the first step' if o == FIRST else 'after ' + game.observations[i][o]}"
+
+    for (i, o), row in game.reference.items():
+        if not (0 <= i < game.number_of_agents and (o == FIRST or 0 <= o < len(game.observations[i]))):
+            raise InputError(where, f"a reference row for agent {i}, observation {o}", "indices count from 0")
+        name = name_of(i, o)
+        actions = [a for a, _ in row]
+        if not row:
+            raise InputError(where, f"no legal action of {name}", "allow at least one")
+        if actions != sorted(set(actions)) or not (0 <= actions[0] and actions[-1] < len(game.actions[i])):
+            raise InputError(where, f"the legal actions of {name}", "list indices of its actions, ascending, each once")
+        if any(p <= 0 for _, p in row):
+            raise InputError(
+                where, f"a reference of {min(p for _, p in row)} for {name}", "every legal action needs a positive one"
+            )
+        if (total := sum((p for _, p in row), Fraction(0))) != 1:
+            raise InputError(where, f"the reference of {name} sums to {total}", "make it exactly 1")
+    if game.available is None:
+        return
+    for i, steps in enumerate(met_observations(game)):
+        for step, observations in enumerate(steps):
+            for o in observations:
+                if not set(game.legal(i, step, o)) <= set(game.available[i][step]):
+                    raise InputError(
+                        where,
+                        f"a legal action of {name_of(i, o)} is not available at step {step}",
+                        "allow available actions only",
+                    )
 
 
 # blanks would break .dpomdp files, the others the keys of AOHs
@@ -270,65 +242,3 @@ def _check_distribution(where: str, what: str, probabilities: list[Fraction]) ->
         )
     if (total := sum(probabilities, Fraction(0))) != 1:
         raise InputError(where, f"{what}: probabilities sum to {total}, not 1", "make the row sum to exactly 1")
-
-
-def playable_joint_actions(game: GameTables) -> frozenset[JointAction]:
-    """Joint actions that are available at some step.
-
-    >>> from certify.games import builtin
-    >>> sorted(playable_joint_actions(builtin("lewis:2")))
-    [(0, 2), (1, 2), (2, 0), (2, 1)]
-    """
-    if game.available is None:
-        return frozenset(game.joint_actions_at(0))
-    return frozenset(a for sets in set(zip(*game.available, strict=True)) for a in itertools.product(*sets))
-
-
-def reachable_states(game: GameTables) -> tuple[int, ...]:
-    """States that full-support play reaches at any number of steps, ascending.
-
-    >>> from certify.games import builtin
-    >>> reachable_states(builtin("dectiger"))
-    (0, 1)
-    """
-    found = {s for s, _, _ in game.start}
-    frontier = list(found)
-    successors: dict[int, set[int]] = {}
-    playable = playable_joint_actions(game)
-    for (s, a), row in game.transition.items():
-        if a in playable:
-            successors.setdefault(s, set()).update(s2 for s2, _ in row)
-    while frontier:
-        new = successors.get(frontier.pop(), set()) - found
-        found |= new
-        frontier.extend(new)
-    return tuple(sorted(found))
-
-
-def restrict_to_reachable(game: Tables) -> Tables:
-    """The same game with what play can meet only (docs/theory/symmetry.md#deciding-a-candidate; formats): reachable
-    states, joint actions available at some step, observations of outcomes that occur.
-
-    >>> from certify.games import builtin
-    >>> restrict_to_reachable(builtin("climbing")) == builtin("climbing")
-    True
-    """
-    kept = reachable_states(game)
-    index = {s: k for k, s in enumerate(kept)}
-    playable = playable_joint_actions(game)
-    transition = {
-        (index[s], a): tuple((index[s2], p) for s2, p in row)
-        for (s, a), row in game.transition.items()
-        if s in index and a in playable
-    }
-    outcomes = {(a, s2) for (_, a), row in transition.items() for s2, _ in row}
-    return replace(
-        game,
-        states=tuple(game.states[s] for s in kept),
-        start=tuple((index[s], o, p) for s, o, p in game.start),
-        transition=transition,
-        emission={
-            (a, index[s]): row for (a, s), row in game.emission.items() if s in index and (a, index[s]) in outcomes
-        },
-        reward={(index[s], a): r for (s, a), r in game.reward.items() if s in index and a in playable},
-    )

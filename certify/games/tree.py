@@ -12,14 +12,15 @@ small DAG. Without clustering every class is one AOH.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
 
 from certify.errors import InputError
-from certify.games.model import Game, JointAction, JointObservation, restrict_to_reachable
+from certify.games.model import FIRST, Game, JointAction, JointObservation, restrict_to_reachable
+from certify.games.reachability import deciding
 
 Belief = tuple[tuple[int, Fraction], ...]
 DEFAULT_MAX_ENTRIES = 30_000_000
@@ -42,6 +43,8 @@ class Level:
     probability : (E, JA, S) object array of Fraction, P(e' | e, a); S = 0 at the last level.
     predecessor : (K_i, 2) int per agent: some (class one level up, local action) that leads to
         the class; the classes along it are one member's own history.  Empty at depth 0.
+    reference : (K_i, A_i) object array of Fraction per agent, the reference policy of every class; 0 on actions
+        that are not legal there, where `reward`, `successor` and `probability` of the joint actions are 0, too.
     child : (K_i, A_i, O_i) int per agent, class at the next depth after (class, action,
         observation), -1 where it cannot happen.
     members : (K_i,) object array of int per agent: how many AOHs the class has.
@@ -56,6 +59,25 @@ class Level:
     predecessor: tuple[np.ndarray, ...]
     child: tuple[np.ndarray, ...]
     members: tuple[np.ndarray, ...]
+    reference: tuple[np.ndarray, ...]
+
+    @cached_property
+    def legal(self) -> tuple[np.ndarray, ...]:
+        """(K_i, A_i) bool per agent: which actions are legal at each class."""
+        return tuple((row != 0).astype(bool) for row in self.reference)
+
+    @cached_property
+    def all_legal(self) -> bool:
+        """Whether every action is legal everywhere."""
+        return all(bool(mask.all()) for mask in self.legal)
+
+    @cached_property
+    def legal_joint(self) -> np.ndarray:
+        """(E, JA) bool: which joint actions are legal at each joint class."""
+        found = np.ones((len(self.joint), len(self.joint_actions)), dtype=bool)
+        for i, mask in enumerate(self.legal):
+            found &= mask[self.joint[:, i]][:, self.joint_actions[:, i]]
+        return found
 
     @cached_property
     def joint_actions(self) -> np.ndarray:
@@ -106,9 +128,7 @@ class Tree:
     def policy_parameters(self) -> int:
         """Number of logits theta_{x,a} over all reachable AOHs of the game (merged or not)."""
         return sum(
-            int(sum(level.members[i])) * level.action_counts[i]
-            for level in self.levels
-            for i in range(self.number_of_agents)
+            int(level.members[i] @ level.legal[i].sum(1)) for level in self.levels for i in range(self.number_of_agents)
         )
 
     @property
@@ -117,11 +137,15 @@ class Tree:
         return [(i, t) for i in range(self.number_of_agents) for t in range(self.horizon)]
 
     def uniform(self) -> list[list[np.ndarray]]:
-        """The uniform policy: `policy[i][t]` is (K_i, A_i) float64."""
+        """The uniform policy on legal actions: `policy[i][t]` is (K_i, A_i) float64."""
         return [
-            [np.full((lv.classes[i], lv.action_counts[i]), 1.0 / lv.action_counts[i]) for lv in self.levels]
+            [lv.legal[i] / lv.legal[i].sum(1, keepdims=True) for lv in self.levels]
             for i in range(self.number_of_agents)
         ]
+
+    def reference(self) -> list[list[np.ndarray]]:
+        """The reference policy rounded to nearest: `policy[i][t]` is (K_i, A_i) float64."""
+        return [[lv.reference[i].astype(np.float64) for lv in self.levels] for i in range(self.number_of_agents)]
 
 
 class _Beliefs:
@@ -179,18 +203,20 @@ def history_counts(game: Game, limit: int | None = None) -> list[int]:
     Stops early, with the counts so far, once a depth exceeds `limit`.
     """
     beliefs = _Beliefs(game)
-    counts: dict[int, int] = {}
-    for b, _, _ in _start(game, beliefs).values():
-        counts[b] = counts.get(b, 0) + 1
+    counts: dict[tuple[int, JointObservation], int] = {}  # by belief and what decides the legal actions
+    for o, (b, _, _) in _start(game, beliefs).items():
+        key = (b, deciding(game, o))
+        counts[key] = counts.get(key, 0) + 1
     result = [sum(counts.values())]
     for step in range(game.horizon - 1):
         if limit is not None and result[-1] > limit:
             break
-        following: dict[int, int] = {}
-        for b, count in counts.items():
-            for a in game.joint_actions_at(step):
-                for _, _, b2 in beliefs.after(b, a):
-                    following[b2] = following.get(b2, 0) + count
+        following: dict[tuple[int, JointObservation], int] = {}
+        for (b, last), count in counts.items():
+            for a in game.legal_joint_actions(step, last):
+                for o, _, b2 in beliefs.after(b, a):
+                    key = (b2, deciding(game, o))
+                    following[key] = following.get(key, 0) + count
         counts = following
         result.append(sum(counts.values()))
     return result
@@ -230,8 +256,9 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
     predecessors: list[np.ndarray] = [np.zeros((0, 2), np.int64)] * game.number_of_agents
     members = None
     for t in range(game.horizon):
+        rows = _reference_rows(game, t, frontier)
         labels = (
-            _merge(frontier, trackers)
+            _merge(frontier, trackers, rows)
             if cluster
             else [dict(zip(c, range(len(c)), strict=True)) for c in frontier.codes]
         )
@@ -252,11 +279,13 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
         else:
             successor, probability = _successors(frontier, labels, index, levels[-1])
             child, predecessors, members = _children(frontier, labels, classes, levels[-1], game)
-            levels[-1] = _finish(levels[-1], successor, probability, child)
+            levels[-1] = replace(levels[-1], successor=successor, probability=probability, child=child)
         if trackers is not None:
             for tracker in trackers:
                 tracker.settle(labels)
-        levels.append(_level(game, t, classes, joint, belief_of, beliefs, predecessors, members))
+        reference = tuple(_reference(game, i, t, labels[i], rows[i], classes[i]) for i in range(game.number_of_agents))
+        bare = _bare_level(game, t, classes, joint, predecessors, members, reference)
+        levels.append(replace(bare, reward=_rewards(game, t, bare, belief_of, beliefs)))
         if t + 1 < game.horizon:
             frontier = _expand(game, t, levels[-1], belief_of, beliefs, max_entries)
             if trackers is not None:
@@ -309,8 +338,11 @@ def _expand(game: Game, t: int, level: Level, belief_of: list[int], beliefs: _Be
     joint, local = level.joint.tolist(), level.joint_actions.tolist()
     widths = tuple(len(game.observations[i]) for i in range(n))
     counts = level.action_counts
+    legal = level.legal_joint.tolist()
     for e, b in enumerate(belief_of):
         for k, a in enumerate(actions):
+            if not legal[e][k]:
+                continue
             for o, p, b2 in beliefs.after(b, a):
                 rows.append(
                     _Row(
@@ -387,8 +419,35 @@ class _Weights:
                 target.append((path, actions, codes, weight * row.probability, row.belief))
 
 
-def _merge(frontier: _Frontier, trackers: list[_Weights]) -> list[dict[int, int]]:
+Row = tuple[tuple[int, Fraction], ...]
+
+
+def _reference_rows(game: Game, t: int, frontier: _Frontier) -> list[dict[int, Row]]:
+    """Per agent the reference row of every child code: it depends on the step and the last observation."""
+    initial = t == 0 and not any(o for _, o, _ in game.start)
+    found = []
+    for i, codes in enumerate(frontier.codes):
+        width, rows = frontier.widths[i], {}
+        for code in codes:
+            o = FIRST if initial else code % width
+            rows[o] = rows.get(o) or game.reference_row(i, t, o)
+        found.append({code: rows[FIRST if initial else code % width] for code in codes})
+    return found
+
+
+def _reference(game: Game, agent: int, t: int, label: dict[int, int], rows: dict[int, Row], classes: int) -> np.ndarray:
+    """(K, A) object array of Fraction: the reference row of every class, 0 on illegal actions."""
+    local = {a: k for k, a in enumerate(game.actions_at(agent, t))}
+    table = np.full((classes, len(local)), Fraction(0), dtype=object)
+    for code, k in label.items():
+        for a, p in rows[code]:
+            table[k, local[a]] = p
+    return table
+
+
+def _merge(frontier: _Frontier, trackers: list[_Weights], rows: list[dict[int, Row]]) -> list[dict[int, int]]:
     """Labels of the children after merging, agent by agent, until nothing merges any more.
+    Children merge only where legal sets and reference rows agree (docs/theory/legal-actions.md#clustering-with-a-reference).
 
     Every single merge is justified in the game that the merges before it have left
     (docs/theory/localisation.md#lossless-clustering); merging two agents' AOHs *because of each
@@ -398,9 +457,10 @@ def _merge(frontier: _Frontier, trackers: list[_Weights]) -> list[dict[int, int]
     while True:
         changed = False
         for i, tracker in enumerate(trackers):
-            groups: dict[frozenset, int] = {}
+            groups: dict[tuple[Row, frozenset], int] = {}
             fresh = {
-                code: groups.setdefault(tracker.signature(code, labels), len(groups)) for code in frontier.codes[i]
+                code: groups.setdefault((rows[i][code], tracker.signature(code, labels)), len(groups))
+                for code in frontier.codes[i]
             }
             changed |= len(groups) < max(labels[i].values()) + 1
             labels[i] = fresh
@@ -420,15 +480,31 @@ def _joint_classes(frontier: _Frontier, labels: list[dict[int, int]]):
     return joint, [belief[k] for k in keys], {k: e for e, k in enumerate(keys)}
 
 
-def _level(game: Game, t: int, classes, joint, belief_of, beliefs: _Beliefs, predecessors, members) -> Level:
+def _bare_level(game: Game, t: int, classes, joint, predecessors, members, reference) -> Level:
+    """A level without rewards and successors."""
+    counts = tuple(len(game.actions_at(i, t)) for i in range(game.number_of_agents))
+    empty = np.zeros((len(joint), math.prod(counts), 0))
+    return Level(
+        classes=classes,
+        joint=joint,
+        action_counts=counts,
+        reward=np.zeros(empty.shape[:2], dtype=object),
+        successor=empty.astype(np.int64),
+        probability=empty.astype(object),
+        predecessor=tuple(predecessors),
+        child=(),
+        members=members,
+        reference=reference,
+    )
+
+
+def _rewards(game: Game, t: int, level: Level, belief_of: list[int], beliefs: _Beliefs) -> np.ndarray:
+    """(E, JA) object array of Fraction; 0 where the joint action is not legal."""
     actions = list(game.joint_actions_at(t))
     rewards = {b: [beliefs.reward(b, a) for a in actions] for b in set(belief_of)}
-    reward = np.array([rewards[b] for b in belief_of], dtype=object).reshape(len(belief_of), len(actions))
-    counts = tuple(len(game.actions_at(i, t)) for i in range(game.number_of_agents))
-    empty = np.zeros((len(joint), len(actions), 0))
-    return Level(
-        classes, joint, counts, reward, empty.astype(np.int64), empty.astype(object), tuple(predecessors), (), members
-    )
+    table = np.array([rewards[b] for b in belief_of], dtype=object).reshape(len(belief_of), len(actions))
+    table[~level.legal_joint] = Fraction(0)
+    return table
 
 
 def _successors(frontier: _Frontier, labels, index, parent: Level) -> tuple[np.ndarray, np.ndarray]:
@@ -463,17 +539,3 @@ def _children(frontier: _Frontier, labels, classes, parent: Level, game: Game):
         predecessors.append(before)
         members.append(number)
     return tuple(child), predecessors, tuple(members)
-
-
-def _finish(level: Level, successor: np.ndarray, probability: np.ndarray, child) -> Level:
-    return Level(
-        level.classes,
-        level.joint,
-        level.action_counts,
-        level.reward,
-        successor,
-        probability,
-        level.predecessor,
-        child,
-        level.members,
-    )

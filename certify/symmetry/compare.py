@@ -13,7 +13,7 @@ from functools import cache
 from typing import Any
 
 from certify.exact import rational_text
-from certify.games.model import GameTables
+from certify.games.model import FIRST, GameTables
 from certify.symmetry.maps import GameMap
 
 Key = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # states, joint action, joint observation
@@ -23,7 +23,7 @@ Key = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # states, joint 
 class Difference:
     """An entry that differs from the entry it is mapped to: `value` at `key`, `image_value` at `image`.
 
-    `table` is one of `TABLES`, or "weights" or "available", whose key is an agent or an action.
+    `table` is one of `TABLES`, or "weights", "available" or "reference", whose key is an agent, an action, or an action after an observation.
     """
 
     table: str
@@ -106,6 +106,26 @@ def agent_differences(game: GameTables, mapping: GameMap) -> Iterator[Difference
                 there = tuple(t for t, have in enumerate(game.available[j]) if b in have)
                 if here != there:
                     yield Difference("available", ((), (i, a), ()), ((), (j, b), ()), here, there)
+    if game.reference:
+        yield from _reference_differences(game, mapping)
+
+
+def _reference_differences(game: GameTables, mapping: GameMap) -> Iterator[Difference]:
+    """Entries of the reference that differ from the entries they are mapped to; a row maps to a row."""
+    images = {
+        (i, o): (j, o if o == FIRST else mapping.observations[i][o])
+        for i, j in enumerate(mapping.agents)
+        for o in range(FIRST, len(game.observations[i]))
+    }
+    for (i, o), (j, o2) in images.items():
+        row, image_row = game.reference.get((i, o)), game.reference.get((j, o2))
+        if row is None and image_row is None:
+            continue
+        there = dict(image_row or ())
+        for a, b in enumerate(mapping.actions[i]):
+            p, q = dict(row or ()).get(a, Fraction(0)), there.get(b, Fraction(0))
+            if p != q:
+                yield Difference("reference", ((), (i, a), (o,)), ((), (j, b), (o2,)), p, q)
 
 
 def is_symmetry(game: GameTables, mapping: GameMap, tables: Mapping[str, Mapping[Key, Any]] | None = None) -> bool:
@@ -137,8 +157,12 @@ def _describe_key(game: GameTables, table: str, key: Key) -> dict:
     states, action, observation = key
     if table == "weights":
         return {"agent": game.agents[action[0]]}
-    if table == "available":
-        return {"agent": game.agents[action[0]], "action": game.actions[action[0]][action[1]]}
+    if table in ("available", "reference"):
+        named = {"agent": game.agents[action[0]], "action": game.actions[action[0]][action[1]]}
+        if observation:
+            first = observation[0] == FIRST
+            named["observation"] = "(first step)" if first else game.observations[action[0]][observation[0]]
+        return named
     entry: dict = {}
     names = [game.states[s] for s in states]
     if table == "emission":

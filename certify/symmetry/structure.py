@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from certify.games.model import GameTables
+from certify.games.model import FIRST, GameTables
 from certify.symmetry.maps import GameMap
 
 Colours = np.ndarray  # (number of points,) uint64, invariant under every automorphism
@@ -36,7 +36,7 @@ def _salt(number: int) -> np.uint64:
 
 @dataclass(frozen=True)
 class _Table:
-    """Rows of one relation: `states` (rows, roles), `actions` and `observations` (rows, n) or None.
+    """Rows of one relation: `states` (rows, roles; other points in the reference's table), `actions` and `observations` (rows, n) or None.
 
     `order`, `starts`, `touched` list, per column, the rows sorted by the point they hold, where
     each point's run begins, and which point it is.
@@ -101,11 +101,22 @@ class Structure:
         emission = [((s,), a, o, p) for (a, s), row in game.emission.items() for o, p in row]
         reward = [((s,), a, None, r) for (s, a), r in game.reward.items() if r != 0]
         named = (("start", start), ("transition", transition), ("emission", emission), ("reward", reward))
-        return tuple(self._table(name, rows) for name, rows in named if rows)
+        tables = [self._table(name, rows, self.state_offset) for name, rows in named if rows]
+        if game.reference:
+            tables.append(self._table("reference", self._reference_rows(), 0))
+        return tuple(tables)
 
-    def _table(self, name: str, rows: list) -> _Table:
+    def _reference_rows(self) -> list:
+        """Entries of the reference as pairs of points: (last observation, or agent at the first step; action)."""
+        return [
+            ((i if o == FIRST else self.observation_offset[i] + o, self.action_offset[i] + a), None, None, p)
+            for (i, o), row in self.game.reference.items()
+            for a, p in row
+        ]
+
+    def _table(self, name: str, rows: list, offset: int) -> _Table:
         colours = np.array([self._colour(name, value) for *_, value in rows], dtype=np.int64)
-        states = np.array([row[0] for row in rows], dtype=np.int64) + self.state_offset
+        states = np.array([row[0] for row in rows], dtype=np.int64) + offset
         actions = observations = None
         if rows[0][1] is not None:
             actions = np.array([row[1] for row in rows], dtype=np.int64) + np.array(self.action_offset)

@@ -5,7 +5,7 @@ become sparse tables (docs/theory/objective.md#the-model).
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from certify.errors import InputError
 from certify.exact import parse_rational
 from certify.games.names import choices
 from certify.games.oneshot import agent_names
+from certify.games.tables import FIRST
 
 ReadNumber = Callable[[int | str, str], Any]
 
@@ -198,6 +199,7 @@ class NativeTables:
             "reward": {key: r for key, r in reward.items() if r != 0},
             "discount": parse_rational(document.get("discount", 1), f"{self.where}, $.discount"),
             "available": self.available(),
+            "reference": self.reference_rows(),
         }
 
     def one(self, name: str, names: Sequence[str], path: str) -> int:
@@ -255,3 +257,50 @@ class NativeTables:
             )
             for i, steps in enumerate(given)
         )
+
+    def reference_rows(self) -> dict[tuple[int, int], tuple[tuple[int, Any], ...]]:
+        """Rows by (agent, last observation) of "legal" and "reference"; uniform where only the first is given."""
+        legal: dict[tuple[int, int], list[int]] = {}
+        for i, o, actions, path in self.per_observation("legal"):
+            if not isinstance(actions, list) or not actions:
+                raise self.fail(path, "no legal action", "list at least one")
+            legal[i, o] = sorted(self.one(name, self.actions[i], path) for name in actions)
+            if len(set(legal[i, o])) < len(actions):
+                raise self.fail(path, "an action twice", "list each once")
+        rows = {key: tuple((a, Fraction(1, len(actions))) for a in actions) for key, actions in legal.items()}
+        for i, o, row, path in self.per_observation("reference"):
+            if not isinstance(row, Mapping):
+                raise self.fail(path, "not an object", "write {action: number, ...}")
+            numbers = {
+                self.one(name, self.actions[i], path): parse_rational(p, f"{self.where}, {path}.{name}")
+                for name, p in row.items()
+            }
+            allowed = set(legal.get((i, o), range(len(self.actions[i]))))
+            for a, p in numbers.items():
+                if p <= 0:
+                    raise self.fail(
+                        f"{path}.{self.actions[i][a]}", f"a reference of {p}", "every legal action needs a positive one"
+                    )
+                if a not in allowed:
+                    raise self.fail(
+                        f"{path}.{self.actions[i][a]}",
+                        "a reference on an illegal action",
+                        'allow it in "legal", or leave it out',
+                    )
+            whole = (i, o) in legal or "available" not in self.document
+            if whole and (missing := sorted(allowed - set(numbers))):
+                raise self.fail(
+                    path, f"no reference on {self.actions[i][missing[0]]!r}", "every legal action needs a positive one"
+                )
+            if (total := sum(numbers.values(), Fraction(0))) != 1:
+                raise self.fail(path, f"probabilities sum to {total}", "make it exactly 1")
+            rows[i, o] = tuple(sorted(numbers.items()))
+        return rows
+
+    def per_observation(self, key: str) -> Iterator[tuple[int, int, Any, str]]:
+        """(agent, last observation, entry, JSON path) of an object {agent: {observation or "": entry}}."""
+        for agent, entries in self.document.get(key, {}).items():
+            i = self.one(agent, self.agents, f"$.{key}")
+            for observation, entry in entries.items():
+                path = f"$.{key}.{agent}.{observation or '(first step)'}"
+                yield i, FIRST if not observation else self.one(observation, self.observations[i], path), entry, path
