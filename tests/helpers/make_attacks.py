@@ -130,7 +130,17 @@ def valid():
             "dectiger", "167", "theorem-D-prime", 2, vector=[["1", "571/1000"], ["1", "571/1000"]]
         ),
         "parameters_theorem_D_prime": parameters("11", "theorem-D-prime", [["1", "7/8"], ["1", "7/8"]]),
+        "rewards_in_another_order": rewritten(covered("lever:2", Fraction(3, 5), sweeps=6)),
     }
+
+
+def rewritten(certificate):
+    """The same game as no generator writes it: rewards in another order, not in lowest terms, one of zero;
+    and no word on clustering (docs/certificate-reading.md)."""
+    certificate["game"]["reward"] = [[0, [1, 1], "02/2"], [0, [0, 1], "0"], [0, [0, 0], "1"]]
+    del certificate["proof"]["clustering"]
+    rehash(certificate)
+    return certificate
 
 
 def rehash(certificate):
@@ -373,6 +383,7 @@ def invalid_structural(attacks):
     add("rho_widened", "lever_rho", claim("499/1000"), step="agent 0, observation number 0")
     add("rho_equality_called_strict", "lever_rho", proof(strict=True), step="agent 0, observation number 0")
     add("spectral_widened", "lever_spectral", claim("499/1000"), step="matrix")
+    add("spectral_called_strict", "lever_spectral", proof(strict=True), step="strict")
     add(
         "spectral_of_three_agents",
         "match_three_agents",
@@ -472,6 +483,9 @@ def malformed(attacks):
     spoil("too_few_bounds", climb, step(log_ratio=[[1] * 5]))
     spoil("too_many_classes", climb, step(log_ratio=[[1] * 6] * 2))
     spoil("classes_of_no_clustering", tiger, lambda c: c["proof"].update(clustering=False))
+    spoil("vector_of_the_spectral_form", "lever_spectral", lambda c: c["proof"].update(vector=[["1"], ["1"]]))
+    spoil("clustering_null", climb, lambda c: c["proof"].update(clustering=None))
+    spoil("reward_as_an_integer", climb, lambda c: (c["game"]["reward"][0].__setitem__(2, 11), rehash(c)))
     spoil("vector_too_short", "dectiger_theorem_B", lambda c: c["proof"]["vector"][0].pop())
     spoil(
         "structural_proof_with_a_node", "lever_rho_strict", lambda c: c["claim"]["strong_concavity"][0].update(node=0)
