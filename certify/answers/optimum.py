@@ -37,6 +37,7 @@ from certify.exact import parse_rational
 from certify.games import Game, game_sha256, load
 from certify.games.canonical import game_to_json
 from certify.games.histories import histories
+from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.run import Run
 from certify.stationary.approx_rate import approx_rate
@@ -84,7 +85,7 @@ def optimum(
     ('proved', 'unique', ('0', '1'), Fraction(1, 2))
     """
     began = time.monotonic()
-    game = load(game, horizon=horizon) if isinstance(game, str) else game
+    game = for_objective(load(game, horizon=horizon) if isinstance(game, str) else game, "entropy")
     low, high = read_temperatures(alpha)
     widest = parse_rational(width, "width")
     if not 0 < widest <= 1:

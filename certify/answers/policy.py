@@ -23,6 +23,7 @@ from certify.bounds.policy_table import load_policy, policy_from_arrays, policy_
 from certify.errors import InputError
 from certify.games import Game, load
 from certify.games.histories import histories
+from certify.games.objective import for_objective
 from certify.games.tree import Tree, unroll
 
 NORM = "max |π − π*|"
@@ -75,7 +76,7 @@ def policy_distance(
     ('proved', ('agent2:', '0'), True)
     """
     began = time.monotonic()
-    game = load(game, horizon=horizon) if isinstance(game, str) else game
+    game = for_objective(load(game, horizon=horizon) if isinstance(game, str) else game, "entropy")
     low, high = read_temperatures(alpha)
     if low != high:
         raise InputError("alpha", f"{alpha}", "give one temperature")

@@ -24,6 +24,7 @@ from certify.checkpoint import Checkpoint
 from certify.errors import InputError
 from certify.exact import parse_rational
 from certify.games import Game, as_game, game_sha256
+from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.run import OutOfTime, Progress, Run, helpers, quiet
 from certify.thresholds.general_forms import general
@@ -134,7 +135,7 @@ def threshold(game: Any, **options: Unpack[ThresholdOptions]) -> ThresholdResult
     """
     began = time.monotonic()
     asked = _Options(**options)
-    question = asked.question(as_game(game, asked.horizon))
+    question = asked.question(for_objective(as_game(game, asked.horizon), "entropy"))
     with helpers(1 if asked.executor is not None else asked.workers) as pool:
         run = asked.run(began, asked.executor or pool, question)
         ladder = Ladder(question, run.part(_SEARCHED))

@@ -16,6 +16,7 @@ from certify.crossplay.approx_runs import proved_runs
 from certify.crossplay.matrix import CrossPlay, Orbit, cross_play, images_of_box, orbit_of_policy
 from certify.errors import InputError, Undecided
 from certify.games.model import Game
+from certify.games.objective import for_objective
 from certify.games.tree import unroll
 from certify.stationary.existence import StationaryProof
 from certify.symmetry.group import SymmetryGroup, symmetries
@@ -52,7 +53,7 @@ def study_policies(game: Game, alpha: Fraction, policies: Sequence[PolicyBox]) -
 
     Raises `Undecided` where a single policy has too many images.
     """
-    tree = unroll(game, cluster=False)
+    tree = unroll(for_objective(game, "entropy"), cluster=False)
     group = None
     if len(policies) == 1:
         group = symmetries(tree.game)
@@ -84,7 +85,7 @@ def study(
     ('gap', 'return', True)
     """
     try:
-        tree = unroll(game, cluster=False, max_entries=_LARGEST_TREE)
+        tree = unroll(for_objective(game, "entropy"), cluster=False, max_entries=_LARGEST_TREE)
         proofs = proved_runs(tree, alpha, starts=starts, seed=seed, time_limit=time_limit)
         group = symmetries(tree.game)
         best = _best_orbit(proofs, group, alpha)

@@ -29,6 +29,7 @@ from certify.entropy.policy import StatePolicy
 from certify.errors import InputError, Undecided
 from certify.games.histories import History, histories
 from certify.games.model import Game
+from certify.games.objective import for_objective
 from certify.games.tree import Tree, unroll
 
 
@@ -58,7 +59,7 @@ class FlowReport:
 
 def history_tree(game: Game) -> Tree:
     """The game unrolled with one class per AOH, as the flow needs it (no clustering)."""
-    return unroll(game, cluster=False)
+    return unroll(for_objective(game, "entropy"), cluster=False)
 
 
 def _entries(tree: Tree, policy: Any) -> list[RationalEnclosure]:

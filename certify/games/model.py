@@ -145,7 +145,7 @@ def _check_reference(game: GameTables, where: str) -> None:
         actions = [a for a, _ in row]
         if not row:
             raise InputError(where, f"no legal action of {name}", "allow at least one")
-        if actions != sorted(set(actions)) or not (0 <= actions[0] and actions[-1] < len(game.actions[i])):
+        if actions != sorted(set(actions)) or not (actions[0] >= 0 and actions[-1] < len(game.actions[i])):
             raise InputError(where, f"the legal actions of {name}", "list indices of its actions, ascending, each once")
         if any(p <= 0 for _, p in row):
             raise InputError(

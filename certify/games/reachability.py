@@ -117,8 +117,8 @@ def reachable_states(game: GameTables) -> tuple[int, ...]:
 
 
 def restrict_to_reachable(game: Tables) -> Tables:
-    """The same game with what play can meet only (docs/theory/symmetry.md#deciding-a-candidate; formats): reachable states,
-    joint actions available at some step, observations of outcomes that occur.
+    """The same game with what play can meet only (docs/theory/symmetry.md#deciding-a-candidate; formats): reachable
+    states, joint actions available at some step, observations of outcomes that occur.
 
     In a game with legal sets the actions available at a step become those that are legal after some
     observation there, and rows of the reference that say nothing (never met, or uniform on what is then
@@ -165,9 +165,8 @@ def _without_idle_rows(game: Tables) -> Tables:
         uniform = Fraction(1, len(row))
         legal = tuple(a for a, _ in row)
         where = [step for step, observations in enumerate(met[i]) if o in observations]
-        if any(p != uniform for _, p in row) or any(available[i][step] != legal for step in where):
-            if where:
-                rows[i, o] = row
+        if where and (any(p != uniform for _, p in row) or any(available[i][step] != legal for step in where)):
+            rows[i, o] = row
     every = all(
         steps[step] == tuple(range(len(game.actions[i])))
         for i, steps in enumerate(available)

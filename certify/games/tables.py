@@ -37,7 +37,8 @@ class GameTables:
     weights : the entropy weight w_i > 0 of each agent.
     available : None, or per agent and step the tuple of action indices.
     reference : `(agent, last observation) -> ((action, probability), ...)`, positive entries, sum 1: what the
-        agent may do right after that observation, and the reference policy there (docs/theory/legal-actions.md#kl-to-a-reference).
+        agent may do right after that observation, and the reference policy there
+        (docs/theory/legal-actions.md#kl-to-a-reference).
         `FIRST` stands for the first step of a game without initial observations.  Where a row is absent, all
         available actions are legal and the reference is uniform on them.
     """

@@ -447,7 +447,9 @@ def _reference(game: Game, agent: int, t: int, label: dict[int, int], rows: dict
 
 def _merge(frontier: _Frontier, trackers: list[_Weights], rows: list[dict[int, Row]]) -> list[dict[int, int]]:
     """Labels of the children after merging, agent by agent, until nothing merges any more.
-    Children merge only where legal sets and reference rows agree (docs/theory/legal-actions.md#clustering-with-a-reference).
+
+    Children merge only where legal sets and reference rows agree
+    (docs/theory/legal-actions.md#clustering-with-a-reference).
 
     Every single merge is justified in the game that the merges before it have left
     (docs/theory/localisation.md#lossless-clustering); merging two agents' AOHs *because of each

@@ -267,7 +267,7 @@ def test_below_the_threshold_nothing_is_said_about_a_table() -> None:
         ({"agent1:": HALF, "agent2:": {"0": "1/2"}}, "sum to 0.5"),
         ({"agent1:": HALF, "agent2:": HALF, "agent3:": HALF}, "no reachable AOH"),
         ([np.array([[0.5, 0.5]])], "1 arrays"),
-        ([np.array([[0.5, 0.5]]), np.array([[np.nan, 0.5]])], "shape"),
+        ([np.array([[0.5, 0.5]]), np.array([[np.nan, 0.5]])], "not finite"),
     ],
 )
 def test_bad_tables(table, what) -> None:
