@@ -78,7 +78,8 @@ def dangling(name: str, text: str, read: Callable[[str], str | None]) -> list[st
         page = NOW.get(number, "docs/theory/README.md")
         found.append(f"{line(match)}: cite the theory by page: section {number} is now {page}")
     for match in PAGE.finditer(text):
-        follow(match, match[1], match[2])
+        if "PAGE" not in match[1]:  # the placeholder of instructions
+            follow(match, match[1], match[2])
     numbers = set().union(*(sections(read(page) or "") for page in FORMAT))
     for match in SECTION.finditer(text):
         for number in re.findall(r"\d+(?:\.\d+)*", match[1]):

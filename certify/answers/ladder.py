@@ -1,7 +1,8 @@
 """The ladder of methods behind `certify.threshold`: the cheapest first, then sharper, each a proposal only.
 
-Structural forms (theory, section 6), several policies from below and localisation (sections 4, 5, 7), branch
-and bound between the two (section 7).  Nothing here is believed: `answers.drafts` has the checker decide.
+Structural forms (docs/theory/structural.md), several policies from below (docs/theory/continuation.md#from-below)
+and localisation (docs/theory/localisation.md, docs/theory/hessian.md#theorem-b), branch and bound between the two
+(docs/theory/continuation.md#covers).  Nothing here is believed: `answers.drafts` has the checker decide.
 """
 
 from __future__ import annotations

@@ -41,10 +41,10 @@ class ThresholdOptions(TypedDict, total=False):
     """What `threshold` takes beside the game, all of it optional.
 
     horizon : of a sequential game.
-    method : "structural" (theory, section 6); "localisation" (sections 4, 5, 7); "search" (branch
-        and bound, section 7, between localisation and the largest temperature at which several
-        stationary policies are proved); "auto": the cheapest first, then sharper until the bracket
-        is within `rtol` or `time_limit` has passed; the best wins.
+    method : "structural" (docs/theory/structural.md); "localisation" (docs/theory/localisation.md,
+        docs/theory/hessian.md#theorem-b); "search" (branch and bound, docs/theory/continuation.md#covers, between
+        localisation and the largest temperature at which several stationary policies are proved); "auto":
+        the cheapest first, then sharper until the bracket is within `rtol` or `time_limit` has passed; the best wins.
     rtol : for localisation the resolution in alpha, for a bracket its ratio minus 1.
     time_limit : seconds, three quarters of them for the search, the rest is kept for the check of what it
         finds; None means 300 for "auto" and "search", no limit otherwise.

@@ -1,5 +1,5 @@
 """Where multiplicity ends along a branch, in floats: at its highest folds and at the upper ends of its
-stretches of saddles (theory, section 7, "From below").
+stretches of saddles (docs/theory/continuation.md#from-below, "From below").
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Temperatures at which several stationary policies are proved to exist (theory, section 7, "From below"):
-a search in floats from above, then proofs as close below what it found as they succeed.
+"""Temperatures at which several stationary policies are proved to exist (docs/theory/continuation.md#from-below, "From
+below"): a search in floats from above, then proofs as close below what it found as they succeed.
 """
 
 from __future__ import annotations

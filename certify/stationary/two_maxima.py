@@ -1,5 +1,5 @@
 """Two proved strict local maxima at as large a temperature as is found: open sets of initialisations that
-train to different policies (theory, sections 3 and 7).
+train to different policies (docs/theory/convergence.md#one-limit-or-several, docs/theory/continuation.md#from-below).
 """
 
 from __future__ import annotations

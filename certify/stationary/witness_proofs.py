@@ -1,7 +1,7 @@
 """From float policies to witnesses: each proved, labelled, and linked to the other by a symmetry if there is one.
 
-Existence in the clustered process is enough (theory, section 4), and so is definiteness: directions in
-which merged histories play differently only meet the entropy's negative definite part.
+Existence in the clustered process is enough (docs/theory/localisation.md#lossless-clustering), and so is definiteness:
+directions in which merged histories play differently only meet the entropy's negative definite part.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""What shows that several stationary policies exist at one temperature (theory, section 7, "From below").
+"""What shows that several stationary policies exist at one temperature (docs/theory/continuation.md#from-below, "From
+below").
 
 Two disjoint Krawczyk boxes, or one stationary policy that is a saddle: the flow started uphill of
 it ends, by Theorem A (section 3), in another.

@@ -1,4 +1,4 @@
-"""The forms that hold for games of any horizon: `theorem-B` and `theorem-D-prime` (theory, section 6;
+"""The forms that hold for games of any horizon: `theorem-B` and `theorem-D-prime` (docs/theory/structural.md;
 docs/certificate-format.md, section 3).
 
 Exact rational arithmetic decides; floats only propose vectors and temperatures.

@@ -1,5 +1,5 @@
 """The sharper forms for games of one step, Bayesian ones included: `one-step-rho`, `one-step-spectral`
-(theory, section 6; docs/certificate-format.md, section 3).
+(docs/theory/structural.md#one-step-forms; docs/certificate-format.md, section 3).
 
 Exact rational arithmetic decides; floats only propose vectors and temperatures.
 """

@@ -1,5 +1,5 @@
 """The shape of a game: sizes, weights and widths of what is left to earn, without a single history
-(theory, section 6; docs/certificate-format.md, section 3).
+(docs/theory/structural.md; docs/certificate-format.md, section 3).
 
 Everything here is exact, or rounded up to a dyadic grid.
 """

@@ -1,5 +1,5 @@
 """Structural thresholds: uniqueness from the sizes and ranges of a game, without enumerating a
-single history (theory, section 6; docs/certificate-format.md, section 3).
+single history (docs/theory/structural.md; docs/certificate-format.md, section 3).
 """
 
 from __future__ import annotations
