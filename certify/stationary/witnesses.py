@@ -2,7 +2,7 @@
 below").
 
 Two disjoint Krawczyk boxes, or one stationary policy that is a saddle: the flow started uphill of
-it ends, by Theorem A (section 3), in another.
+it ends, by Theorem A (docs/theory/convergence.md#one-limit-or-several), in another.
 """
 
 from __future__ import annotations

@@ -63,7 +63,8 @@ def interaction(payoff: np.ndarray, i: int, j: int) -> Fraction:
 
 
 def one_step_rho(step: OneStep) -> Structural | None:
-    """alpha >= rho(D) / 4, for Bayesian games weighted by the chance of the observations (section 6)."""
+    """alpha >= rho(D) / 4, for Bayesian games weighted by the chance of the observations
+    (docs/theory/structural.md#one-step-forms)."""
     marginal = [_marginal(step, i) for i in range(len(step.weights))]
     keys = [(i, o) for i, chances in enumerate(marginal) for o in sorted(chances)]
     table = _interactions(step, keys)
