@@ -277,3 +277,52 @@ def quantal_responses(
         if all(abs(x - other).max() > 1e-3 for other, _ in found):
             found.append((x, y))
     return found
+
+
+def repo_ascent(pi: np.ndarray, reward: np.ndarray, beta: float, steps: int, normalised: bool) -> list[float]:
+    """Entropies along docs/theory/updates.md#floor at the largest step that it allows."""
+    theta, n, found = np.log(pi), len(pi), [entropy(pi)]
+    for _ in range(steps):
+        pi = softmax(theta)
+        advantage = reward - pi @ reward
+        if normalised:
+            advantage = advantage / math.sqrt(pi @ advantage**2)
+        centred = np.log(pi) + entropy(pi)
+        smooth = osc(advantage) / (3 * math.sqrt(3)) + beta * (1 + math.log(n)) / 2
+        theta = theta + pi * (advantage - beta * centred) / smooth
+        found.append(entropy(softmax(theta)))
+    return found
+
+
+def test_floor() -> None:
+    """docs/theory/updates.md#floor holds on random rows, and is false with normalised advantages."""
+    rng = np.random.default_rng(4)
+    for pi in rows(rng, 40):
+        reward, beta = rng.normal(size=len(pi)), float(rng.uniform(0.05, 1))
+        pi = np.maximum(pi, 1e-9) / np.maximum(pi, 1e-9).sum()
+        floor = entropy(pi) - (reward.max() - pi @ reward) / beta
+        assert min(repo_ascent(pi, reward, beta, 200, normalised=False)) >= floor - 1e-12
+    pi = np.full(1000, 0.2 / 999)
+    pi[0] = 0.8
+    reward = np.eye(1000)[0]
+    floor = entropy(pi) - 0.2 / math.sqrt(0.8 * 0.2) / 0.29
+    assert abs(floor - 0.158) < 5e-4
+    assert repo_ascent(pi, reward, 0.29, 8000, normalised=True)[-1] < 0.0006
+
+
+def test_figures_of_updates() -> None:
+    """Shared features turn the sign of the total change; E[pi L^2] for two actions (docs/theory/updates.md,
+    docs/theory/entropy.md#repo); the window that bounds two ends by two forms (docs/theory/windows.md)."""
+    first, second = np.array([9, 3, 8]) / 20, np.array([3, 1, 16]) / 20
+    step = 0.1 * (np.eye(3)[0] - first)
+    for cosine, total in ((0.0, -0.0069), (0.5, 0.0038)):
+        change = entropy(softmax(np.log(first) + step)) - entropy(first)
+        change += entropy(softmax(np.log(second) + cosine * step)) - entropy(second)
+        assert abs(change - total) < 5e-5
+    sizes = []
+    for p in np.linspace(0.001, 0.999, 5000):
+        pi = np.array([p, 1 - p])
+        sizes.append(float((pi**2 * (np.log(pi) + entropy(pi)) ** 2).sum()))
+    assert 0.1 < max(sizes) < 0.1003
+    beta = 0.41
+    assert abs(beta * 0.6 + math.log(2) - math.log(math.exp(beta) + 1) - 0.0201) < 5e-5
