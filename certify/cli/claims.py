@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from certify.claims.report import explanation, line, markdown, result_json
 from certify.claims.runner import find_proofs, run_proofs, select
+from certify.cli.options import collected
 from certify.cli.output import DONE, REFUTED, UNDECIDED, Progress, print_json
 from certify.errors import InputError
+
+
+@dataclass(frozen=True)
+class ClaimsOptions:
+    """The options of `certify claims`, as click names them."""
+
+    ids: tuple[str, ...]
+    quick: bool
+    strict: bool
+    report: Path | None
+    keep: Path | None
+    folder: Path | None
+    update: bool
+    workers: int
+    as_json: bool
 
 
 @click.command()
@@ -33,41 +50,44 @@ from certify.errors import InputError
 @click.option("--update", is_flag=True, help="Write the figures of this run into the written proofs themselves.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON list on stdout.")
-def claims(ids, quick, strict, report, keep, folder, update, workers, as_json) -> int:
+@collected(ClaimsOptions)
+def claims(given: ClaimsOptions) -> int:
     """Run the proofs of all claims, or of the claims ID: claim, verdict, evidence, seconds.
 
     One ID explains that claim.  Exit 1 where a certificate does not check or a claim is refuted against expectation.
     """
-    proofs = select(find_proofs(folder), ids)
+    proofs = select(find_proofs(given.folder), given.ids)
     try:
-        out = Path(tempfile.mkdtemp(prefix="certify-claims-")) if keep is None else keep
+        out = Path(tempfile.mkdtemp(prefix="certify-claims-")) if given.keep is None else given.keep
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(str(keep), f"cannot be made ({error.strerror})", "name a folder that can be written") from None
+        raise InputError(
+            str(given.keep), f"cannot be made ({error.strerror})", "name a folder that can be written"
+        ) from None
     results = []
     with Progress() as progress:
         progress(f"running claim {proofs[0].claim.id}")
-        for k, result in enumerate(run_proofs(proofs, out, quick=quick, workers=workers)):
+        for k, result in enumerate(run_proofs(proofs, out, quick=given.quick, workers=given.workers)):
             results.append(result)
-            if not as_json and len(ids) != 1:
+            if not given.as_json and len(given.ids) != 1:
                 print(line(result), flush=True)
             if k + 1 < len(proofs):
                 progress(f"running claim {proofs[k + 1].claim.id}")
-    if as_json:
+    if given.as_json:
         print_json([result_json(result) for result in results])
-    elif len(ids) == 1:
+    elif len(given.ids) == 1:
         print("\n\n".join(explanation(result) for result in results))
     else:
         print(f"evidence in {out}")
-    if report is not None:
-        _write(report, markdown(results, quick=quick))
-    if update:
+    if given.report is not None:
+        _write(given.report, markdown(results, quick=given.quick))
+    if given.update:
         for proof, result in zip(proofs, results, strict=True):
             if not result.failure:
                 _write(proof.text, result.text)
     if any(result.failure for result in results):
         return REFUTED
-    return UNDECIDED if strict and not all(result.decided for result in results) else DONE
+    return UNDECIDED if given.strict and not all(result.decided for result in results) else DONE
 
 
 def _write(path: Path, text: str) -> None:

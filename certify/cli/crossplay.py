@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import click
 from certify.answers.check import check
 from certify.answers.threshold import threshold
 from certify.bounds.policy_table import load_policy
+from certify.cli.options import collected
 from certify.cli.output import Progress
 from certify.cli.symmetries import finish, finish_undecided
 from certify.crossplay.pairs import disjoint_pairs
@@ -22,6 +24,24 @@ from certify.games.load import load
 from certify.games.model import Game
 from certify.games.readers.textfile import parse_json, read_text
 from certify.games.tree import unroll
+
+
+@dataclass(frozen=True)
+class CrossplayOptions:
+    """The options of `certify crossplay`, as click names them."""
+
+    game: str | None
+    alpha: str | None
+    horizon: int | None
+    discount: str | None
+    rows: str
+    policies: tuple[str, ...]
+    runs: str | None
+    certificate: str | None
+    starts: int
+    seed: int
+    time_limit: float
+    as_json: bool
 
 
 @click.command("crossplay")
@@ -61,51 +81,39 @@ from certify.games.tree import unroll
     help="Seconds for the search, and again for the proof of uniqueness.",
 )
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def crossplay(
-    game: str | None,
-    alpha: str | None,
-    horizon: int | None,
-    discount: str | None,
-    rows: str,
-    policies: tuple[str, ...],
-    runs: str | None,
-    certificate: str | None,
-    starts: int,
-    seed: int,
-    time_limit: float,
-    as_json: bool,
-) -> None:
+@collected(CrossplayOptions)
+def crossplay(given: CrossplayOptions) -> None:
     """Certified self-play and cross-play returns in GAME: equal above alpha*, a gap below."""
-    if runs is not None:
-        matrix = _read_matrix(runs)
+    if given.runs is not None:
+        matrix = _read_matrix(given.runs)
         estimate = disjoint_pairs(matrix)
         self_play = sum((matrix[k][k] for k in range(len(matrix))), Fraction(0)) / len(matrix)
-        finish(as_json, pairs_json(estimate, self_play), pairs_text(estimate, self_play), "proved")
-    if game is None or alpha is None:
+        finish(given.as_json, pairs_json(estimate, self_play), pairs_text(estimate, self_play), "proved")
+    if given.game is None or given.alpha is None:
         raise InputError("crossplay", "no game or no --alpha", "write: certify crossplay GAME --alpha A")
-    temperature = parse_rational(alpha, "--alpha")
+    temperature = parse_rational(given.alpha, "--alpha")
     if temperature <= 0:
         raise InputError("--alpha", f"a temperature of {temperature}", "use a positive number")
-    loaded = load(game, horizon, discount, rows)
-    if policies:
+    loaded = load(given.game, given.horizon, given.discount, given.rows)
+    if given.policies:
         tree = unroll(loaded, cluster=False)
         try:
-            result = study_policies(loaded, temperature, [load_policy(tree, path) for path in policies])
+            result = study_policies(loaded, temperature, [load_policy(tree, path) for path in given.policies])
         except Undecided as reason:
-            finish_undecided(as_json, reason)
+            finish_undecided(given.as_json, reason)
     else:
-        known = None if certificate is None else _alpha_star(certificate, loaded)
+        known = None if given.certificate is None else _alpha_star(given.certificate, loaded)
         with Progress() as progress:
             progress("looking for stationary policies")
             result = study(
                 loaded,
                 temperature,
-                starts=starts,
-                seed=seed,
-                time_limit=time_limit,
-                threshold=lambda g: known or threshold(g, time_limit=time_limit, progress=progress).alpha_star,
+                starts=given.starts,
+                seed=given.seed,
+                time_limit=given.time_limit,
+                threshold=lambda g: known or threshold(g, time_limit=given.time_limit, progress=progress).alpha_star,
             )
-    finish(as_json, study_json(result, temperature), study_text(result, temperature), result.status)
+    finish(given.as_json, study_json(result, temperature), study_text(result, temperature), result.status)
 
 
 def _alpha_star(path: str, game: Game) -> Fraction:

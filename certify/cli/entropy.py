@@ -8,6 +8,7 @@ Exit codes: 0 proved, 1 refuted, 2 bad input (`InputError`, turned into one line
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import click
 from certify.answers.entropy import DEFAULT_ETA_LIMIT, StepReport, entropy_path, step_report
 from certify.certificates.entropy import table_certificate
 from certify.cli.entropy_flow import flow_command
+from certify.cli.options import collected
 from certify.entropy.algorithms import ALGORITHMS, find_algorithm
 from certify.entropy.clipping_bound import clipping_bound, ppo_overshoot
 from certify.entropy.controller_proofs import Proof, prove_adapo, prove_zeta, refute_two_cycle
@@ -39,6 +41,23 @@ _EXIT = {"proved": 0, "refuted": 1, "undecided": 3}
 _EPS = (Fraction(1, 10), Fraction(1, 5), Fraction(7, 25))
 
 
+@dataclass(frozen=True)
+class EntropyOptions:
+    """The options of `certify entropy`, as click names them."""
+
+    policy: str | None
+    advantages: str | None
+    algorithm: str | None
+    params: tuple[str, ...]
+    step: str | None
+    steps: str | None
+    eta_limit: str
+    claim: str | None
+    output: Path | None
+    plot: Path | None
+    as_json: bool
+
+
 @click.group(invoke_without_command=True, help=__doc__.split("\n\n")[0])
 @click.option("--policy", metavar="P", help="File or inline list: probabilities, or an object with logits or states.")
 @click.option("--advantages", metavar="A", help="File or inline list: one number per action.")
@@ -57,43 +76,30 @@ _EPS = (Fraction(1, 10), Fraction(1, 5), Fraction(7, 25))
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the certificate of the sign.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the entropy change against the step size.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-@click.pass_context
-def entropy(
-    context: click.Context,
-    policy: str | None,
-    advantages: str | None,
-    algorithm: str | None,
-    params: tuple[str, ...],
-    step: str | None,
-    steps: str | None,
-    eta_limit: str,
-    claim: str | None,
-    output: Path | None,
-    plot: Path | None,
-    as_json: bool,
-) -> None:
+@collected(EntropyOptions)
+def entropy(given: EntropyOptions) -> None:
     """The entropy change of one step, unless a subcommand is called."""
-    if context.invoked_subcommand is not None:
+    if click.get_current_context().invoked_subcommand is not None:
         return
-    lower, upper = _step_interval(step, steps)
-    name = _needed(algorithm, "--algorithm")
-    given = _parameters(params)
-    read = _policy(_needed(policy, "--policy"))
-    rows = _advantages(_needed(advantages, "--advantages"), read, name)
-    limit = parse_rational(eta_limit, "--eta-limit")
+    lower, upper = _step_interval(given.step, given.steps)
+    name = _needed(given.algorithm, "--algorithm")
+    parameters = _parameters(given.params)
+    read = _policy(_needed(given.policy, "--policy"))
+    rows = _advantages(_needed(given.advantages, "--advantages"), read, name)
+    limit = parse_rational(given.eta_limit, "--eta-limit")
     try:
-        report = step_report(read, rows, name, given, lower, upper, limit)
+        report = step_report(read, rows, name, parameters, lower, upper, limit)
     except Undecided as reason:
-        _finish({"status": "undecided", "reason": str(reason)}, [f"undecided: {reason}"], as_json, 3)
-    status = _claimed(report, claim)
+        _finish({"status": "undecided", "reason": str(reason)}, [f"undecided: {reason}"], given.as_json, 3)
+    status = _claimed(report, given.claim)
     data = {**report.to_json(), "status": status, "certificate": None}
-    if output is not None and report.certificate() is not None:
-        _write(output, report.certificate())
-        data["certificate"] = str(output)
-    if plot is not None:
+    if given.output is not None and report.certificate() is not None:
+        _write(given.output, report.certificate())
+        data["certificate"] = str(given.output)
+    if given.plot is not None:
         with working_precision():
-            plot_change(entropy_path(read, rows, name, given), Fraction(0), upper, plot, name)
-    _finish(data, _lines(report, status, claim), as_json, _EXIT[status])
+            plot_change(entropy_path(read, rows, name, parameters), Fraction(0), upper, given.plot, name)
+    _finish(data, _lines(report, status, given.claim), given.as_json, _EXIT[status])
 
 
 def _step_interval(step: str | None, steps: str | None) -> tuple[Fraction, Fraction]:
@@ -243,6 +249,21 @@ def _together(proofs: list[Proof]) -> str:
     return "refuted" if "refuted" in found else "undecided" if "undecided" in found else "proved"
 
 
+@dataclass(frozen=True)
+class PrecisionOptions:
+    """The options of `certify entropy precision`, as click names them."""
+
+    format_name: str
+    eps_texts: tuple[str, ...]
+    binades: str
+    counted: tuple[int, ...]
+    policy: str | None
+    advantages: str | None
+    output: Path | None
+    plot: Path | None
+    as_json: bool
+
+
 @entropy.command("precision")
 @click.option("--format", "format_name", default="bfloat16", show_default=True, help="bfloat16 or float16.")
 @click.option("--eps", "eps_texts", multiple=True, help="Clip ranges ε [default: 0.1, 0.2, 0.28].")
@@ -253,33 +274,24 @@ def _together(proofs: list[Proof]) -> str:
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table's certificate.")
 @click.option("--plot", type=click.Path(path_type=Path), help="Draw the bias per binade.")
 @click.option("--json", "as_json", is_flag=True)
-def precision_command(
-    format_name: str,
-    eps_texts: tuple[str, ...],
-    binades: str,
-    counted: tuple[int, ...],
-    policy: str | None,
-    advantages: str | None,
-    output: Path | None,
-    plot: Path | None,
-    as_json: bool,
-) -> None:
+@collected(PrecisionOptions)
+def precision_command(given: PrecisionOptions) -> None:
     """Rounding of log-probabilities and ratios: bias and clip crossings per binade."""
-    format_ = find_format(format_name)
+    format_ = find_format(given.format_name)
     if format_.bits != 16:
-        raise InputError("--format", f"{format_name} has too many codes for a table", "use bfloat16 or float16")
-    eps = tuple(parse_rational(e, "--eps") for e in eps_texts) or _EPS
+        raise InputError("--format", f"{given.format_name} has too many codes for a table", "use bfloat16 or float16")
+    eps = tuple(parse_rational(e, "--eps") for e in given.eps_texts) or _EPS
     if any(not 0 < e < 1 for e in eps):
         raise InputError("--eps", f"{min(eps)} to {max(eps)}", "use clip ranges between 0 and 1")
-    exponents = _binades(binades, format_)
-    data: dict[str, Any] = table_certificate(format_, eps, exponents, counted)
-    if output is not None:
-        _write(output, data)
-    if plot is not None:
-        plot_bias(format_, exponents, counted, plot)
+    exponents = _binades(given.binades, format_)
+    data: dict[str, Any] = table_certificate(format_, eps, exponents, given.counted)
+    if given.output is not None:
+        _write(given.output, data)
+    if given.plot is not None:
+        plot_bias(format_, exponents, given.counted, given.plot)
     lines = _table_lines(data, eps)
-    if policy is not None:
-        found = _rounded(policy, _needed(advantages, "--advantages"), format_, eps[-1])
+    if given.policy is not None:
+        found = _rounded(given.policy, _needed(given.advantages, "--advantages"), format_, eps[-1])
         data = {
             **data,
             "update": {
@@ -294,7 +306,7 @@ def precision_command(
             f"clipped update at ε={rational_text(eps[-1])}: first-order entropy change "
             f"{_decimal(found.exact)}, by rounding {found.sign} {_decimal(found.bias)}"
         )
-    _finish({"status": "proved", **data}, lines, as_json, 0)
+    _finish({"status": "proved", **data}, lines, given.as_json, 0)
 
 
 def _binades(text: str, format_: FloatFormat) -> range:

@@ -5,11 +5,13 @@ gradient flow (docs/theory/objective.md#the-gradient, docs/theory/entropy.md#fir
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from fractions import Fraction
 
 import click
 
 from certify.bounds.policy_table import load_policy
+from certify.cli.options import collected
 from certify.entropy.enclosure import RationalEnclosure
 from certify.entropy.flow import flow_piece, flow_report, history_tree
 from certify.errors import InputError
@@ -17,6 +19,20 @@ from certify.exact import decimal_text, parse_rational, rational_text
 from certify.games.load import load
 
 _DIGITS = 12
+
+
+@dataclass(frozen=True)
+class FlowOptions:
+    """The options of `certify entropy flow`, as click names them."""
+
+    game: str
+    alpha: str
+    horizon: int | None
+    discount: str | None
+    policy: str | None
+    duration: str | None
+    flow_steps: int
+    as_json: bool
 
 
 @click.command("flow")
@@ -28,22 +44,14 @@ _DIGITS = 12
 @click.option("--duration", help="Also enclose the flow itself for this long ...")
 @click.option("--flow-steps", default=20, show_default=True, help="... in this many steps.")
 @click.option("--json", "as_json", is_flag=True)
-def flow_command(
-    game: str,
-    alpha: str,
-    horizon: int | None,
-    discount: str | None,
-    policy: str | None,
-    duration: str | None,
-    flow_steps: int,
-    as_json: bool,
-) -> None:
+@collected(FlowOptions)
+def flow_command(given: FlowOptions) -> None:
     """Entropy of each AOH's policy and in total, and its rate along the gradient flow of J_alpha."""
-    tree = history_tree(load(game, horizon, discount))
-    at = tree.uniform() if policy is None else load_policy(tree, policy)
-    temperature = parse_rational(alpha, "--alpha")
+    tree = history_tree(load(given.game, given.horizon, given.discount))
+    at = tree.uniform() if given.policy is None else load_policy(tree, given.policy)
+    temperature = parse_rational(given.alpha, "--alpha")
     if temperature <= 0:
-        raise InputError("--alpha", alpha, "use a positive temperature")
+        raise InputError("--alpha", given.alpha, "use a positive temperature")
     report = flow_report(tree, at, temperature)
     data = {
         "status": "proved",
@@ -61,8 +69,8 @@ def flow_command(
         f"total entropy {_decimals(report.total)}  rate {_decimals(report.total_rate)}",
         f"dJ/dτ {_decimals(report.value_rate)}",
     ]
-    if duration is not None:
-        piece = flow_piece(tree, at, temperature, parse_rational(duration, "--duration"), flow_steps)
+    if given.duration is not None:
+        piece = flow_piece(tree, at, temperature, parse_rational(given.duration, "--duration"), given.flow_steps)
         ends = [[Fraction(e.lower), Fraction(e.upper)] for e in piece.entropy]
         data["piece"] = {
             "times": [rational_text(t) for t in piece.times],
@@ -72,7 +80,7 @@ def flow_command(
             f"τ = {rational_text(t):12} total entropy {_decimals(RationalEnclosure(*pair))}"
             for t, pair in zip(piece.times, ends, strict=True)
         ]
-    click.echo(json.dumps(data) if as_json else "\n".join(lines))
+    click.echo(json.dumps(data) if given.as_json else "\n".join(lines))
 
 
 def _texts(value: RationalEnclosure) -> list[str]:

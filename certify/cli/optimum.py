@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import click
@@ -10,6 +11,7 @@ from certify.answers.optimum import OptimumResult
 from certify.answers.optimum import optimum as find_optimum
 from certify.answers.policy import PolicyDistance, policy_distance
 from certify.bounds.enclosure import Enclosure
+from certify.cli.options import collected
 from certify.cli.output import DONE, UNDECIDED, Progress, print_json
 from certify.errors import InputError
 from certify.exact import decimal_text, parse_rational, rational_text
@@ -52,25 +54,49 @@ def _limit(text: str) -> float:
     return float(limit)
 
 
+@dataclass(frozen=True)
+class _Shared:
+    """What both commands take."""
+
+    game: str
+    horizon: int | None
+    discount: str | None
+    rows: str
+    threshold: str | None
+    time_limit: str
+    max_entries: int
+    output: str | None
+    as_json: bool
+
+
+@dataclass(frozen=True)
+class OptimumOptions(_Shared):
+    """The options of `certify optimum`, as click names them."""
+
+    alpha: str
+    width: str
+
+
 @click.command()
 @_options
 @click.option("--alpha", required=True, help="Temperature, or LO:HI for the path between two.")
 @click.option("--width", default="1/20", show_default=True, help="Of a probability's enclosure along a path, at most.")
-def optimum(game, horizon, discount, rows, threshold, time_limit, max_entries, output, as_json, alpha, width) -> int:
+@collected(OptimumOptions)
+def optimum(given: OptimumOptions) -> int:
     """Enclose the stationary policy of GAME at a temperature, certified."""
-    loaded = load(game, horizon=horizon, discount=discount, rows=rows)
+    loaded = load(given.game, horizon=given.horizon, discount=given.discount, rows=given.rows)
     with Progress() as progress:
         result = find_optimum(
             loaded,
-            alpha,
-            threshold=threshold,
-            time_limit=_limit(time_limit),
-            width=width,
-            max_entries=max_entries,
+            given.alpha,
+            threshold=given.threshold,
+            time_limit=_limit(given.time_limit),
+            width=given.width,
+            max_entries=given.max_entries,
             progress=progress,
         )
-    path = None if output is None or result.document is None else str(result.save(output))
-    if as_json:
+    path = None if given.output is None or result.document is None else str(result.save(given.output))
+    if given.as_json:
         print_json(optimum_json(result, path))
     else:
         _print_optimum(result, loaded, path)
@@ -207,25 +233,34 @@ def _print_policy(result: OptimumResult) -> None:
         print(f"  tie at {tie.infoset} between {', '.join(tie.actions)}: {why}")
 
 
+@dataclass(frozen=True)
+class PolicyOptions(_Shared):
+    """The options of `certify policy`, as click names them."""
+
+    table: str
+    alpha: str
+
+
 @click.command()
 @_options
 @click.argument("table")
 @click.option("--alpha", required=True, help="Temperature.")
-def policy(game, horizon, discount, rows, threshold, time_limit, max_entries, output, as_json, table, alpha) -> int:
+@collected(PolicyOptions)
+def policy(given: PolicyOptions) -> int:
     """Bound the distance of the policy in TABLE (.json or .npz) from the unique stationary policy of GAME."""
-    loaded = load(game, horizon=horizon, discount=discount, rows=rows)
+    loaded = load(given.game, horizon=given.horizon, discount=given.discount, rows=given.rows)
     with Progress() as progress:
         result = policy_distance(
             loaded,
-            alpha,
-            table,
-            threshold=threshold,
-            time_limit=_limit(time_limit),
-            max_entries=max_entries,
+            given.alpha,
+            given.table,
+            threshold=given.threshold,
+            time_limit=_limit(given.time_limit),
+            max_entries=given.max_entries,
             progress=progress,
         )
-    path = None if output is None or result.optimum is None else str(result.save(output))
-    if as_json:
+    path = None if given.output is None or result.optimum is None else str(result.save(given.output))
+    if given.as_json:
         print_json(
             {
                 "status": result.status,

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
 from certify.answers.symmetries import SymmetriesResult
+from certify.cli.options import collected
 from certify.cli.output import DONE, REFUTED, UNDECIDED, print_json
 from certify.errors import InputError, Undecided
 from certify.games.load import load
@@ -37,6 +39,28 @@ def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs
     if path.suffix.lower() == ".dpomdp" and horizon is None and not needs_horizon:
         horizon = 1
     return load(name, horizon, discount, rows)
+
+
+@dataclass(frozen=True)
+class SymmetriesOptions:
+    """The options of `certify symmetries`, as click names them."""
+
+    game: str
+    horizon: int | None
+    discount: str | None
+    rows: str
+    states: str
+    candidate: str | None
+    policy: str | None
+    near: bool
+    max_entries: int
+    residual: bool
+    max_nodes: int
+    timeout: float
+    accelerate: bool
+    graphml: str | None
+    output: str | None
+    as_json: bool
 
 
 @click.command("symmetries")
@@ -70,59 +94,45 @@ def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs
 @click.option("--graphml", type=click.Path(), help="Write the coloured graph of the game here.")
 @click.option("-o", "--output", type=click.Path(), help="Write the certificate here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def symmetries(
-    game: str,
-    horizon: int | None,
-    discount: str | None,
-    rows: str,
-    states: str,
-    candidate: str | None,
-    policy: str | None,
-    near: bool,
-    max_entries: int,
-    residual: bool,
-    max_nodes: int,
-    timeout: float,
-    accelerate: bool,
-    graphml: str | None,
-    output: str | None,
-    as_json: bool,
-) -> None:
+@collected(SymmetriesOptions)
+def symmetries(given: SymmetriesOptions) -> None:
     """The automorphism group of GAME: generators, order, orbits, completeness."""
-    loaded = _load(game, horizon, discount, rows, output is not None or policy is not None)
-    if candidate is not None:
-        _check_candidate(loaded, candidate, states, timeout, as_json)
-    if policy is not None:
-        _check_policy(loaded, policy, max_nodes, as_json)
+    loaded = _load(
+        given.game, given.horizon, given.discount, given.rows, given.output is not None or given.policy is not None
+    )
+    if given.candidate is not None:
+        _check_candidate(loaded, given.candidate, given.states, given.timeout, given.as_json)
+    if given.policy is not None:
+        _check_policy(loaded, given.policy, given.max_nodes, given.as_json)
     began = time.monotonic()
     try:
-        group = _group(loaded, states, timeout, max_nodes, accelerate)
+        group = _group(loaded, given.states, given.timeout, given.max_nodes, given.accelerate)
     except Undecided as reason:
-        finish_undecided(as_json, reason)
+        finish_undecided(given.as_json, reason)
     document, text = group_json(group), group_text(group)
-    if near:
+    if given.near:
         from certify.symmetry.near import near_symmetries
         from certify.symmetry.near_report import near_json, near_text
 
-        report = near_symmetries(group, max_entries=max_entries)
+        report = near_symmetries(group, max_entries=given.max_entries)
         document["near"], text = near_json(group, report), f"{text}\n{near_text(group, report)}"
-    if residual:
+    if given.residual:
         from certify.symmetry.smt_complete import residual_question
 
-        answer = residual_question(group, timeout=timeout)
+        answer = residual_question(group, timeout=given.timeout)
         document["residual"] = answer.status
         text += f"\nz3 on automorphisms outside the group: {answer.status}"
         text += f" ({answer.reason})" if answer.reason else ""
-    if graphml is not None:
+    if given.graphml is not None:
         from certify.symmetry.graph import write_graphml
 
-        write_graphml(group.game, graphml)
-        document["graphml"], text = graphml, f"{text}\ncoloured graph: {graphml}"
-    if output is not None:
-        SymmetriesResult.of(group).save(output)
-        document["certificate"], text = output, f"{text}\ncertificate: {output}"
+        write_graphml(group.game, given.graphml)
+        document["graphml"], text = given.graphml, f"{text}\ncoloured graph: {given.graphml}"
+    if given.output is not None:
+        SymmetriesResult.of(group).save(given.output)
+        document["certificate"], text = given.output, f"{text}\ncertificate: {given.output}"
     document["seconds"] = round(time.monotonic() - began, 3)
-    finish(as_json, document, f"{text}\n{document['seconds']} s", group.status)
+    finish(given.as_json, document, f"{text}\n{document['seconds']} s", group.status)
 
 
 def _group(game: GameTables, states: str, timeout: float, max_nodes: int, accelerate: bool) -> SymmetryGroup:

@@ -4,16 +4,40 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from fractions import Fraction
 
 import click
 
 from certify.answers import threshold as api
+from certify.cli.options import collected
 from certify.cli.output import DONE, UNDECIDED, Progress, print_json, shown
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
 from certify.games import load
 from certify.games.tree import DEFAULT_MAX_ENTRIES
+
+
+@dataclass(frozen=True)
+class ThresholdOptions:
+    """The options of `certify threshold`, as click names them."""
+
+    game: str | None
+    horizon: int | None
+    discount: str | None
+    rows: str
+    method: str
+    parameters: str | None
+    rtol: str
+    time_limit: str | None
+    modulus_at: tuple[str, ...]
+    max_entries: int
+    alpha_min: str | None
+    workers: int
+    dask: str | None
+    checkpoint: str | None
+    output: str | None
+    as_json: bool
 
 
 @click.command()
@@ -37,58 +61,42 @@ from certify.games.tree import DEFAULT_MAX_ENTRIES
 @click.option("--checkpoint", metavar="FILE", help="Keep the state of the search here; go on from it where it exists.")
 @click.option("-o", "--output", help="Write the certificate here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def threshold(
-    game,
-    horizon,
-    discount,
-    rows,
-    method,
-    parameters,
-    rtol,
-    time_limit,
-    modulus_at,
-    max_entries,
-    alpha_min,
-    workers,
-    dask,
-    checkpoint,
-    output,
-    as_json,
-) -> int:
+@collected(ThresholdOptions)
+def threshold(given: ThresholdOptions) -> int:
     """Certify a temperature above which GAME has exactly one stationary policy."""
-    if (game is None) == (parameters is None):
+    if (given.game is None) == (given.parameters is None):
         raise InputError(
             "certify threshold",
             "one game is needed",
             "name a GAME, or give --structural n=…,h=…,actions=…,return=LOW:HIGH",
         )
-    if workers < 1:
-        raise InputError("--workers", str(workers), "use at least 1")
-    limit = None if time_limit is None else parse_rational(time_limit, "--time-limit")
+    if given.workers < 1:
+        raise InputError("--workers", str(given.workers), "use at least 1")
+    limit = None if given.time_limit is None else parse_rational(given.time_limit, "--time-limit")
     if limit is not None and limit <= 0:
-        raise InputError("--time-limit", time_limit, "use a positive number of seconds")
+        raise InputError("--time-limit", given.time_limit, "use a positive number of seconds")
     with Progress() as progress:
-        if parameters is not None:
-            result = api.structural_threshold(parameters, progress)
+        if given.parameters is not None:
+            result = api.structural_threshold(given.parameters, progress)
         else:
-            loaded = load(game, horizon=horizon, discount=discount, rows=rows)
+            loaded = load(given.game, horizon=given.horizon, discount=given.discount, rows=given.rows)
             result = api.threshold(
                 loaded,
-                method=method,
-                rtol=rtol,
+                method=given.method,
+                rtol=given.rtol,
                 time_limit=None if limit is None else float(limit),
-                modulus_at=list(modulus_at),
-                max_entries=max_entries,
-                workers=workers,
-                alpha_min=alpha_min,
-                executor=None if dask is None else _dask(dask),
-                checkpoint=checkpoint,
+                modulus_at=list(given.modulus_at),
+                max_entries=given.max_entries,
+                workers=given.workers,
+                alpha_min=given.alpha_min,
+                executor=None if given.dask is None else _dask(given.dask),
+                checkpoint=given.checkpoint,
                 progress=progress,
             )
     path = None
-    if output is not None and result.document is not None:
-        path = str(result.save(output))
-    if as_json:
+    if given.output is not None and result.document is not None:
+        path = str(result.save(given.output))
+    if given.as_json:
         print_json(
             {
                 "status": result.status,
