@@ -14,7 +14,7 @@ import time
 from fractions import Fraction
 from pathlib import Path
 
-from certify.checker.kinds.symmetry import check_symmetry_certificate
+from certify.checker import check_certificate
 from certify.crossplay.approx_runs import proved_runs
 from certify.crossplay.matrix import cross_play, orbit_of_policy
 from certify.games.load import load
@@ -57,7 +57,7 @@ def group_row(name: str, order: int, limit: float | None) -> dict | None:
     game, reading = timed(lambda: load(name) if ":" in name else load(path, 2, rows="renormalise"))
     group, finding = timed(lambda: symmetries(game))
     document, _ = timed(lambda: certificate(group))
-    verdict, checking = timed(lambda: check_symmetry_certificate(document))
+    verdict, checking = timed(lambda: check_certificate(document))
     verdicts, solving = timed(lambda: [decide(group.game, g).status for g in group.generators[:3]])
     return {
         "game": name,
@@ -70,7 +70,7 @@ def group_row(name: str, order: int, limit: float | None) -> dict | None:
         "z3_generators": len(verdicts),
         "met": group.order == order
         and group.complete
-        and verdict["valid"]
+        and verdict.valid
         and set(verdicts) <= {"proved"}
         and (limit is None or reading + finding <= limit),
     }

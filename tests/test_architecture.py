@@ -53,6 +53,7 @@ STANDARD_LIBRARY = {
     "fractions",
     "functools",
     "hashlib",
+    "importlib",
     "itertools",
     "json",
     "math",

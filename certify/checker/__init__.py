@@ -2,7 +2,8 @@
 for the optional fast engine; imports nothing else of the project.
 """
 
-from certify.checker.check import Verdict, check_certificate, check_file
+from certify.checker.check import check_certificate, check_file
 from certify.checker.reading.envelope import Malformed
+from certify.checker.verdict import Verdict
 
 __all__ = ["Malformed", "Verdict", "check_certificate", "check_file"]

@@ -5,12 +5,14 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable, Sequence
 
 from certify.checker.check import ENGINES, check_file
 from certify.checker.reading.envelope import Malformed
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Checks the certificate that the command line names; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m certify.checker", description="Check a certificate.")
     parser.add_argument("certificate", help="a certificate file")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -34,24 +36,24 @@ def main(arguments=None):
     elif verdict.valid:
         print(f"valid ({verdict.engine} engine, {verdict.steps} steps): {verdict.claim}")
     else:
-        failed = dict(verdict.failed_step)
-        why = failed.pop("why", failed.pop("reason", ""))
+        failed = dict(verdict.failed_step or {})
+        why = failed.pop("why", "")
         place = ", ".join(f"{key} {value}" for key, value in failed.items())
         print(f"invalid ({verdict.engine} engine), {place}: {why}")
     return 0 if verdict.valid else 1
 
 
-def _positive(text):
+def _positive(text: str) -> int:
     if int(text) < 1:
         raise ValueError
     return int(text)
 
 
-def _progress():
+def _progress() -> Callable[[str], None]:
     """Prints a line on stderr at most once a second, the first after two seconds."""
     last = time.monotonic() + 1
 
-    def report(text):
+    def report(text: str) -> None:
         nonlocal last
         if time.monotonic() - last >= 1:
             last = time.monotonic()

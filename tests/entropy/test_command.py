@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from certify.checker.kinds.entropy import check_entropy
+from certify.checker import check_certificate
 from certify.cli.entropy import entropy
 from certify.errors import InputError
 
@@ -73,7 +73,7 @@ def test_files_certificate_and_plot(tmp_path):
         plot,
     )
     assert code == 0 and data["certificate"] == str(out)
-    assert check_entropy(json.loads(out.read_text()))["valid"]
+    assert check_certificate(json.loads(out.read_text())).valid
     assert plot.read_text().startswith("<?xml")
 
 
@@ -178,7 +178,7 @@ def test_precision_table(tmp_path):
     )
     assert code == 0 and data["nonpositive"] == 32641 and len(data["binades"]) == 3
     assert data["update"]["sign"] in ("upward", "downward") and (tmp_path / "t.png").stat().st_size > 10_000
-    assert check_entropy(json.loads((tmp_path / "t.json").read_text()))["valid"]
+    assert check_certificate(json.loads((tmp_path / "t.json").read_text())).valid
     assert "P(ratio 1 leaves" in run("precision", "--binades", "5:5", "--count", "5").output
 
 

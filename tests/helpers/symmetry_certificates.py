@@ -12,8 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
-from certify.certificates.symmetry import certificate
-from certify.checker.kinds.symmetry import claim_of
+from certify.certificates.symmetry import certificate, claim_text
 from certify.games import builtin
 from certify.games.canonical import sha256_of
 from certify.games.model import Game
@@ -47,7 +46,7 @@ def make(game: Game | str) -> dict:
 def claim(document: dict, order: int, complete: bool, states: int = 1) -> None:
     """Let the certificate claim something, consistently."""
     document["symmetry"].update(order=str(order), state_only_order=str(states), complete=complete)
-    text = claim_of({"order": order, "complete": complete, "state_only_order": states})
+    text = claim_text(order, states, complete)
     document["claim"] = {"order": str(order), "complete": complete, "text": text}
 
 

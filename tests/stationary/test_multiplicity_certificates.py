@@ -16,9 +16,8 @@ from random_games import random_game
 from certify.certificates.multiplicity import multiplicity_certificate
 from certify.certificates.reading import describe
 from certify.checker import Malformed, check_certificate, check_file
-from certify.checker.kinds.multiplicity import check_multiplicity
+from certify.checker.kinds.multiplicity import check_evidence
 from certify.checker.reading.game import read_game
-from certify.checker.reading.process import build_process
 from certify.games.tree import unroll
 from certify.stationary.multiplicity import find_multiplicity
 
@@ -90,9 +89,9 @@ def test_random_games(clustered: bool, sizes: dict) -> None:
 def test_evidence_inside_another_certificate() -> None:
     """What a threshold certificate embeds is checked with its own game and process."""
     certificate = read("climbing")
-    game = read_game(certificate["game"])
-    found = check_multiplicity(certificate["game"], certificate["proof"], game=game, process=build_process(game))
-    assert found.alpha == Fraction(certificate["claim"]["alpha_multiple"]) and found.kinds == ("saddle", "maximum")
+    found = check_evidence(read_game(certificate["game"]), certificate["proof"])
+    assert found.alpha == Fraction(certificate["claim"]["alpha_multiple"])
+    assert found.witness.kinds == ("saddle", "maximum")
 
 
 def damaged(value: object, rng: random.Random) -> object:

@@ -14,8 +14,10 @@ from symmetry_certificates import FOLDER, everything
 from symmetry_games import shared_game
 
 from certify.certificates.symmetry import certificate, evidence
+from certify.checker import Malformed, check_certificate
 from certify.checker.kinds import symmetry as checker
-from certify.checker.kinds.symmetry import Malformed, check_symmetry, check_symmetry_certificate
+from certify.checker.reading.envelope import Failed
+from certify.checker.reading.game import read_game
 from certify.games import builtin
 from certify.games.canonical import game_to_json
 from certify.symmetry import symmetries
@@ -29,16 +31,16 @@ def read(path: Path) -> dict:
 
 @pytest.mark.parametrize("path", FILES["valid"], ids=lambda p: p.stem)
 def test_valid_files_check(path: Path) -> None:
-    result = check_symmetry_certificate(read(path))
-    assert result["valid"] and result["failed_step"] is None and result["steps"] > 2, result
-    assert result["claim"] == read(path)["claim"]["text"]
+    verdict = check_certificate(read(path))
+    assert verdict.valid and verdict.failed_step is None and verdict.steps > 2, verdict
+    assert verdict.claim.endswith(f": {read(path)['claim']['text']}")
 
 
 @pytest.mark.parametrize("path", FILES["invalid"], ids=lambda p: p.stem)
 def test_attacked_files_are_rejected_with_the_step(path: Path) -> None:
-    result = check_symmetry_certificate(read(path))
-    assert not result["valid"] and result["claim"] is None
-    assert result["failed_step"]["step"] and result["failed_step"]["reason"]
+    verdict = check_certificate(read(path))
+    assert not verdict.valid and verdict.claim == "symmetry"
+    assert verdict.failed_step["step"] and verdict.failed_step["why"]
 
 
 @pytest.mark.parametrize(
@@ -59,13 +61,13 @@ def test_attacked_files_are_rejected_with_the_step(path: Path) -> None:
     ],
 )
 def test_the_step_that_fails_is_the_one_attacked(stem: str, step: str) -> None:
-    assert check_symmetry_certificate(read(FOLDER / "invalid" / f"{stem}.json"))["failed_step"]["step"] == step
+    assert check_certificate(read(FOLDER / "invalid" / f"{stem}.json")).failed_step["step"] == step
 
 
 @pytest.mark.parametrize("path", FILES["malformed"], ids=lambda p: p.stem)
 def test_malformed_files_raise(path: Path) -> None:
     with pytest.raises(Malformed):
-        check_symmetry_certificate(read(path))
+        check_certificate(read(path))
 
 
 def test_the_files_are_those_that_the_generator_makes() -> None:
@@ -78,23 +80,23 @@ def test_the_files_are_those_that_the_generator_makes() -> None:
 @pytest.mark.parametrize("name", ["GridSmall", "boxPushingUAI07", "fireFighting_2_3_3", "relay4"])
 def test_benchmark_files_check(name: str) -> None:
     group = symmetries(shared_game(name))
-    result = check_symmetry_certificate(certificate(group))
-    assert result["valid"] and f"order {group.order} " in result["claim"]
+    verdict = check_certificate(certificate(group))
+    assert verdict.valid and f"order {group.order} " in verdict.claim
 
 
 def test_a_large_order_is_exact() -> None:
     group = symmetries(builtin("lever:98"))
-    result = check_symmetry_certificate(certificate(group))
-    assert result["valid"] and f"order {group.order} " in result["claim"]
+    verdict = check_certificate(certificate(group))
+    assert verdict.valid and f"order {group.order} " in verdict.claim
 
 
 def test_evidence_is_checked_inside_other_certificates_too() -> None:
     game = builtin("dectiger")
-    result = check_symmetry(game_to_json(game), evidence(game))
-    assert (result["order"], result["complete"]) == (4, True)
-    other = game_to_json(builtin("recycling"))
-    with pytest.raises((checker.Rejected, Malformed)):
-        check_symmetry(other, evidence(game))
+    group = checker.check_group(read_game(game_to_json(game)), evidence(game))
+    assert (group.order, group.complete) == (4, True)
+    other = read_game(game_to_json(builtin("recycling")))
+    with pytest.raises((Failed, Malformed)):
+        checker.check_group(other, evidence(game))
 
 
 def mutations(rng: random.Random, value: object):
@@ -125,16 +127,16 @@ def mutations(rng: random.Random, value: object):
 def test_mutations_never_crash_and_never_prove_something_else(seed: int) -> None:
     rng = random.Random(seed)
     valid = read(FOLDER / "valid" / "dectiger.json")
-    truth = valid["claim"]["text"]
+    truth = check_certificate(valid).claim
     for _ in range(150):
         document = mutations(rng, valid)
         try:
-            result = check_symmetry_certificate(document)
+            verdict = check_certificate(document)
         except Malformed as error:
             assert "\n" not in str(error)
             continue
-        if result["valid"]:
-            assert document["game"] == valid["game"] and result["claim"] == truth
+        if verdict.valid:
+            assert document["game"] == valid["game"] and verdict.claim == truth
 
 
 def test_the_checker_imports_the_standard_library_only() -> None:
@@ -147,12 +149,12 @@ def test_the_checker_imports_the_standard_library_only() -> None:
 def test_a_blind_checker_would_accept_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Falsification: without the exhausted search a missing generator goes unnoticed."""
     attacked = read(FOLDER / "invalid" / "generator_missing.json")
-    monkeypatch.setattr(checker.Points, "automorphism_between", lambda *_: False)
-    assert check_symmetry_certificate(attacked)["valid"]
+    monkeypatch.setattr(checker.Search, "automorphism_between", lambda *_: False)
+    assert check_certificate(attacked).valid
 
 
 def test_a_generator_that_moves_actions_is_not_counted_as_moving_states_only() -> None:
-    game = game_to_json(builtin("dectiger"))
+    game = read_game(game_to_json(builtin("dectiger")))
     proof = evidence(builtin("dectiger"))
     flip = next(g for g in proof["generators"] if g["states"] == [1, 0])
     part = {
@@ -168,6 +170,7 @@ def test_a_generator_that_moves_actions_is_not_counted_as_moving_states_only() -
             "observations": [[[i, 0], [i, 1]] for i in range(2)],
         },
     }
-    with pytest.raises(checker.Rejected, match="order"):
-        check_symmetry(game, part)
-    assert check_symmetry(game, part | {"state_only_order": "1"})["order"] == 1
+    with pytest.raises(Failed) as failed:
+        checker.check_group(game, part)
+    assert failed.value.where == {"step": "order"}
+    assert checker.check_group(game, part | {"state_only_order": "1"}).order == 1

@@ -9,7 +9,8 @@ import pytest
 
 from certify import checker
 from certify.answers.threshold import threshold
-from certify.checker.kinds.symmetry import check_symmetry
+from certify.checker.kinds.symmetry import check_group
+from certify.checker.reading.game import read_game
 from certify.symmetry import symmetries
 
 
@@ -46,6 +47,6 @@ def test_every_structural_certificate_has_checked_generators(document: dict) -> 
     for name in ("dectiger", "recycling", "match:3x3x3", "climbing"):
         made = threshold(builtin(name), method="structural").document
         group = symmetries(builtin(name))
-        result = check_symmetry(made["game"], made["symmetry"])
-        assert result["order"] == group.order and result["complete"]
+        result = check_group(read_game(made["game"]), made["symmetry"])
+        assert result.order == group.order and result.complete
         assert len(made["symmetry"]["generators"]) == len(group.generators)

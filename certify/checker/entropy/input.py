@@ -1,49 +1,32 @@
-"""Reads the policy, advantages and parameters that an entropy certificate restates
-(docs/theory/entropy.md#first-order).  Standard library only.  Anything that does not have the expected
-shape is `Malformed`.
+"""Reads the policy and the advantages that an entropy certificate restates (docs/theory/entropy.md#first-order).
+Anything that does not have the expected shape is `Malformed`.
 """
 
-import re
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
-from certify.checker.kinds.symmetry import Malformed
 from certify.checker.numbers.interval import ZERO, Interval, exp, log, total
+from certify.checker.reading.envelope import Malformed, array, pair, rational, record
 
-_NUMBER = re.compile(r"-?[0-9]{1,4000}(/[0-9]{1,4000})?")
-
-
-def number(text, where):
-    """The rational written as "p/q" or "p"."""
-    if not isinstance(text, str) or not _NUMBER.fullmatch(text) or re.search(r"/0+\Z", text):
-        raise Malformed(f"{where}: {str(text)[:40]!r} is not an exact number")
-    return Fraction(text)
+Ends = tuple[Fraction, Fraction]
 
 
-def span(item, where):
+def span(item: Any, where: str) -> Ends:
     """(lower, upper) from "p/q" or a pair of them."""
-    if isinstance(item, list):
-        if len(item) != 2:
-            raise Malformed(f"{where}: an enclosure has two ends")
-        low, high = number(item[0], where), number(item[1], where)
-        if low > high:
-            raise Malformed(f"{where}: an enclosure with its ends swapped")
-        return low, high
-    value = number(item, where)
-    return value, value
+    if not isinstance(item, list):
+        return (rational(item, where),) * 2
+    low, high = pair(item, where)
+    if low > high:
+        raise Malformed(where, "an enclosure with its ends swapped")
+    return low, high
 
 
-def row(items, where, length=None):
-    """A list of (lower, upper)."""
-    if not isinstance(items, list) or not items or length not in (None, len(items)):
-        raise Malformed(f"{where}: not a list of the right length")
+def row(items: Any, where: str, length: int | None = None) -> list[Ends]:
+    """A list of (lower, upper), not empty."""
+    if not array(items, where, length):
+        raise Malformed(where, "an empty list")
     return [span(item, where) for item in items]
-
-
-def field(data, key, kind, where):
-    """data[key], of the given type."""
-    if not isinstance(data, dict) or not isinstance(data.get(key), kind):
-        raise Malformed(f"{where}: no usable {key!r}")
-    return data[key]
 
 
 class State:
@@ -52,14 +35,14 @@ class State:
     `uniform`: all entries exact and equal, so that L is exactly 0.
     """
 
-    def __init__(self, data, where):
-        self.weight = number(data.get("weight") if isinstance(data, dict) else None, f"{where}, weight")
+    def __init__(self, data: Any, where: str) -> None:
+        self.logits = isinstance(data, dict) and "logits" in data
+        given = "logits" if self.logits else "probabilities"
+        record(data, where, ("weight", given))
+        self.weight = rational(data["weight"], f"{where}.weight")
         if self.weight <= 0:
-            raise Malformed(f"{where}: a weight that is not positive")
-        if ("logits" in data) == ("probabilities" in data):
-            raise Malformed(f"{where}: either logits or probabilities")
-        self.logits = "logits" in data
-        self.ends = row(data["logits" if self.logits else "probabilities"], where)
+            raise Malformed(f"{where}.weight", "not positive")
+        self.ends = row(data[given], f"{where}.{given}")
         self.size = len(self.ends)
         self.exact = all(low == high for low, high in self.ends)
         self.uniform = self.exact and all(e == self.ends[0] for e in self.ends)
@@ -72,32 +55,27 @@ class State:
         else:
             lows, highs = sum(low for low, _ in self.ends), sum(high for _, high in self.ends)
             if min(low for low, _ in self.ends) <= 0 or not lows <= 1 <= highs:
-                raise Malformed(f"{where}: not positive probabilities that sum to 1")
+                raise Malformed(where, "not positive probabilities that sum to 1")
             self.pi = entries
             self.log_pi = [log(x) for x in entries]
-        self.entropy = -total(p * x for p, x in zip(self.pi, self.log_pi))
+        self.entropy = -total(p * x for p, x in zip(self.pi, self.log_pi, strict=True))
         self.centred = [ZERO] * self.size if self.uniform else [x + self.entropy for x in self.log_pi]
         self.mass = Interval.of(self.weight)
 
-    def mean(self, values):
+    def mean(self, values: Sequence[Interval]) -> Interval:
         """E_π of a list of intervals."""
-        return total(p * v for p, v in zip(self.pi, values))
+        return total(p * v for p, v in zip(self.pi, values, strict=True))
 
 
-def policy(data, where):
+def policy(data: Any, where: str) -> list[State]:
     """The states of a policy."""
-    states = field(data, "states", list, where)
+    record(data, where, ("states",))
+    states = array(data["states"], f"{where}.states")
     if not states:
-        raise Malformed(f"{where}: no states")
-    return [State(item, f"{where}, state {k}") for k, item in enumerate(states)]
+        raise Malformed(where, "no states")
+    return [State(item, f"{where}.states[{k}]") for k, item in enumerate(states)]
 
 
-def whole(value, where, least=0):
-    """A whole number given as JSON integer."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise Malformed(f"{where}: not a whole number of at least {least}")
-    return value
-
-
-def interval(ends):
+def interval(ends: Ends) -> Interval:
+    """The narrowest interval that holds both ends."""
     return Interval.of(*ends)

@@ -1,4 +1,4 @@
-"""Checks a claim about the sign of the entropy change (docs/theory/entropy.md#finite-steps); standard library only.
+"""Checks a claim about the sign of the entropy change (docs/theory/entropy.md#finite-steps).
 
 With π_η ∝ π e^{ηu}, L = log π + H, v = u − E_π u, X = L + ηv:
     change     H(η) − H(0) = log E_π e^{ηv} − E_η X
@@ -11,12 +11,15 @@ A piece (l, h] with centre c and radius r is settled by one of three rules:
 The pieces must cover the claimed interval without a gap.
 """
 
+from collections.abc import Sequence
 from fractions import Fraction
+from typing import Any
 
 from certify.checker.entropy.directions import direction
-from certify.checker.entropy.input import field, number, policy
-from certify.checker.kinds.symmetry import Malformed, Rejected
+from certify.checker.entropy.input import State, policy
 from certify.checker.numbers.interval import ZERO, Interval, exp, log, total
+from certify.checker.reading.envelope import Failed, Malformed, array, envelope, pair, record
+from certify.checker.verdict import Proof, Run
 
 SIGNS = {"increases": 1, "decreases": -1}
 _HALF = Interval.of(Fraction(1, 2))
@@ -25,118 +28,114 @@ _HALF = Interval.of(Fraction(1, 2))
 class Path:
     """The entropy of a policy along a direction, summed over states."""
 
-    def __init__(self, states, rows, neutral):
+    def __init__(self, states: list[State], rows: list[list[Interval]], neutral: bool) -> None:
         self.parts = []
-        for s, u in zip(states, rows):
+        for s, u in zip(states, rows, strict=True):
             mean = s.mean(u)
             self.parts.append((s.mass, s.pi, s.centred, [x - mean for x in u]))
         self.neutral = neutral or all(s.uniform for s in states)
 
-    def first_order(self):
+    def first_order(self) -> Interval:
         """−Σ d(s) Cov_π(log π, u)."""
         if self.neutral:
             return ZERO
         return -total(
-            w * total(p * x * v for p, x, v in zip(pi, centred, spread)) for w, pi, centred, spread in self.parts
+            w * total(p * x * v for p, x, v in zip(pi, centred, spread, strict=True))
+            for w, pi, centred, spread in self.parts
         )
 
-    def at(self, eta):
+    def at(self, eta: Interval) -> tuple[Interval, Interval]:
         """(change, slope) at one η (an interval with equal ends up to rounding)."""
         change, slope = ZERO, ZERO
         for w, pi, centred, spread in self.parts:
             q, log_mass, mean_v = _tilt(pi, spread, eta)
-            x = [y + eta * v for y, v in zip(centred, spread)]
-            change = change + w * (log_mass - total(p * y for p, y in zip(q, x)))
-            slope = slope - w * total(p * (v - mean_v) * y for p, v, y in zip(q, spread, x))
+            x = [y + eta * v for y, v in zip(centred, spread, strict=True)]
+            change = change + w * (log_mass - total(p * y for p, y in zip(q, x, strict=True)))
+            slope = slope - w * total(p * (v - mean_v) * y for p, v, y in zip(q, spread, x, strict=True))
         return change, slope
 
-    def curvature(self, eta):
+    def curvature(self, eta: Interval) -> Interval:
         """H'' over an interval of η."""
         result = ZERO
         one = Interval.of(1)
         for w, pi, centred, spread in self.parts:
             q, _, mean_v = _tilt(pi, spread, eta)
-            mean_x = total(p * y for p, y in zip(q, centred)) + eta * mean_v
+            mean_x = total(p * y for p, y in zip(q, centred, strict=True)) + eta * mean_v
             result = result - w * total(
-                p * (v - mean_v).square() * (y + eta * v - mean_x + one) for p, v, y in zip(q, spread, centred)
+                p * (v - mean_v).square() * (y + eta * v - mean_x + one)
+                for p, v, y in zip(q, spread, centred, strict=True)
             )
         return result
 
 
-def _tilt(pi, spread, eta):
+def _tilt(
+    pi: Sequence[Interval], spread: Sequence[Interval], eta: Interval
+) -> tuple[list[Interval], Interval, Interval]:
     """π_η, log Σ π e^{ηv} and E_η v; the weights are scaled by e^{−ηc}, c the largest v, so that no
     exponent is large (η >= 0)."""
     top = max(v.hi for v in spread)
     top = Interval(top, top)
-    weights = [p * exp(eta * (v - top)) for p, v in zip(pi, spread)]
+    weights = [p * exp(eta * (v - top)) for p, v in zip(pi, spread, strict=True)]
     mass = total(weights)
     q = [w / mass for w in weights]
-    return q, log(mass) + eta * top, total(p * v for p, v in zip(q, spread))
+    return q, log(mass) + eta * top, total(p * v for p, v in zip(q, spread, strict=True))
 
 
-def check_sign(certificate):
-    """(claim in words, steps checked); raises `Rejected` where a piece does not hold."""
-    claim = field(certificate, "claim", dict, "certificate")
-    if field(claim, "sign", str, "claim") not in SIGNS:
-        raise Malformed("claim: the sign is increases or decreases")
-    sign = SIGNS[claim["sign"]]
-    states = policy(field(certificate, "policy", dict, "certificate"), "policy")
-    algorithm = field(certificate, "algorithm", str, "certificate")
-    rows, neutral = direction(
-        states,
-        algorithm,
-        field(certificate, "advantages", dict, "certificate"),
-        field(certificate, "parameters", dict, "certificate"),
-    )
+def check_sign(certificate: Any, run: Run) -> Proof:
+    """The `Proof` of a certificate of kind "entropy-sign"; raises `Failed` or `Malformed`."""
+    envelope(certificate, ("claim", "policy", "advantages", "algorithm", "parameters"), optional=("pieces",))
+    claim = record(certificate["claim"], "claim", ("sign",), ("steps",))
+    if not isinstance(claim["sign"], str) or claim["sign"] not in SIGNS:
+        raise Malformed("claim.sign", "neither increases nor decreases")
+    sign, algorithm = SIGNS[claim["sign"]], certificate["algorithm"]
+    states = policy(certificate["policy"], "policy")
+    rows, neutral = direction(states, algorithm, certificate["advantages"], certificate["parameters"])
     path = Path(states, rows, neutral)
     if claim.get("steps") is None:
         if not _has(path.first_order(), sign):
-            raise Rejected("first order", "the first-order change does not have the sign")
-        return f"the first-order entropy change of a {algorithm} step {claim['sign'][:-1]}s the entropy", 1
-    return _check_steps(certificate, claim, algorithm, path, sign)
-
-
-def _check_steps(certificate, claim, algorithm, path, sign):
-    ends = claim["steps"]
-    if not isinstance(ends, list) or len(ends) != 2:
-        raise Malformed("claim: steps are [lower, upper]")
-    lower, upper = number(ends[0], "claim, steps"), number(ends[1], "claim, steps")
+            raise Failed("the first-order change does not have the sign", step="first order")
+        return Proof((f"the first-order entropy change of a {algorithm} step {claim['sign'][:-1]}s the entropy",), 1)
+    lower, upper = pair(claim["steps"], "claim.steps")
     if not 0 <= lower <= upper or upper == 0:
-        raise Malformed("claim: steps are 0 <= lower <= upper, upper > 0")
+        raise Malformed("claim.steps", "not 0 <= lower <= upper, upper > 0")
+    pieces = array(certificate.get("pieces"), "pieces")
+    _check_cover(path, pieces, lower, upper, sign)
+    left = "(0" if lower == 0 else f"[{lower}"
+    return Proof((f"the entropy {claim['sign']} for every {algorithm} step in {left}, {upper}]",), len(pieces))
+
+
+def _check_cover(path: Path, pieces: list[Any], lower: Fraction, upper: Fraction, sign: int) -> None:
+    """The pieces cover the steps without a gap, and each has the sign."""
     position = lower
-    pieces = field(certificate, "pieces", list, "certificate")
     for k, piece in enumerate(pieces):
-        if not isinstance(piece, list) or len(piece) != 3:
-            raise Malformed(f"piece {k}: [lower, upper, rule]")
-        low, high = number(piece[0], f"piece {k}"), number(piece[1], f"piece {k}")
+        *ends, rule = array(piece, f"pieces[{k}]", 3)
+        low, high = pair(ends, f"pieces[{k}]")
         if low != position or not (low < high or low == high == lower == upper):
-            raise Rejected(f"piece {k}", f"starts at {low}, the pieces before it end at {position}")
-        _check_piece(path, low, high, piece[2], sign, k)
+            raise Failed(f"starts at {low}, the pieces before it end at {position}", step=f"piece {k}")
+        _check_piece(path, low, high, rule, sign, k)
         position = high
     if position != upper or not pieces:
-        raise Rejected("cover", f"the pieces end at {position}, not at {upper}")
-    left = "(0" if lower == 0 else f"[{lower}"
-    return f"the entropy {claim['sign']} for every {algorithm} step in {left}, {upper}]", len(pieces)
+        raise Failed(f"the pieces end at {position}, not at {upper}", step="cover")
 
 
-def _check_piece(path, low, high, rule, sign, k):
+def _check_piece(path: Path, low: Fraction, high: Fraction, rule: Any, sign: int, k: int) -> None:
+    if rule not in ("slope", "value", "second"):
+        raise Malformed(f"pieces[{k}]", "the rule is none of slope, value, second")
     centre, radius = (low + high) / 2, (high - low) / 2
     around, steps = Interval.of(-radius, radius), Interval.of(low, high)
     if rule == "second":
         if low != 0 or not path.neutral or not _has(path.curvature(steps), sign):
-            raise Rejected(f"piece {k}", "the second-order rule does not hold")
+            raise Failed("the second-order rule does not hold", step=f"piece {k}")
         return
-    if rule not in ("slope", "value"):
-        raise Malformed(f"piece {k}: the rule is slope, value or second")
     change, slope = path.at(Interval.of(centre))
     curvature = path.curvature(steps)
     if rule == "slope":
         started = low == 0 or _has(path.at(Interval.of(low))[0], sign)
         if not (started and _has(slope + curvature * around, sign)):
-            raise Rejected(f"piece {k}", "the slope does not keep the sign on the piece")
+            raise Failed("the slope does not keep the sign on the piece", step=f"piece {k}")
     elif not _has(change + slope * around + curvature * Interval.of(0, radius * radius) * _HALF, sign):
-        raise Rejected(f"piece {k}", "the change does not keep the sign on the piece")
+        raise Failed("the change does not keep the sign on the piece", step=f"piece {k}")
 
 
-def _has(x, sign):
+def _has(x: Interval, sign: int) -> bool:
     return (x if sign > 0 else -x).positive()

@@ -5,57 +5,63 @@ numbers are logarithms of action numbers, of which upper bounds are used.
 """
 
 import itertools
+from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from certify.checker.numbers.fixed_point import BITS, ONE, log_up
-from certify.checker.reading.envelope import Failed, Malformed, array, integer, rational, record
-from certify.checker.reading.game import MAX_HORIZON, reachable_states
+from certify.checker.reading.envelope import Failed, Malformed, array, boolean, integer, pair, rational, record
+from certify.checker.reading.game import MAX_HORIZON, Game, reachable_states
 
+FORMS_WITHOUT_GAME = ("theorem-B", "theorem-D-prime")
+FORMS = (*FORMS_WITHOUT_GAME, "one-step-rho", "one-step-spectral")
 MAX_ROWS = 2_000  # pairs of an agent and a step
 MAX_PAYOFFS = 2_000_000  # joint actions times states that one-step forms enumerate
 _LONGEST = 4_096  # bits of a denominator; the digits of c_t double at every step, longer ones are rounded up
 _GRID = 512
 
+Sums = dict[tuple[int, int], Fraction]
+Vector = list[list[Fraction]]
 
+
+@dataclass(frozen=True)
 class Shape:
-    """What the forms for many steps see of a game: action numbers, weights, discount, ranges of return.
+    """What the forms for many steps see of a game: action numbers `actions[i][t]`, weights, discount, and
+    the ranges of the return-to-go, `widths[t]` = D_t."""
 
-    `actions[i][t]` and `widths[t]` = D_t.
-    """
-
-    def __init__(self, actions, weights, discount, widths):
-        self.actions, self.weights, self.discount, self.widths = actions, weights, discount, widths
-        self.agents, self.horizon = len(actions), len(widths)
+    actions: list[list[int]]
+    weights: tuple[Fraction, ...]
+    discount: Fraction
+    widths: list[Fraction]
 
 
-def shape_of_game(game):
+def shape_of_game(game: Game) -> Shape:
     """The `Shape` of a game: D_t from the best and the worst return-to-go of reachable states."""
-    states = reachable_states(game)
-    top = bottom = None
+    top: dict[int, Fraction] = {}
+    bottom: dict[int, Fraction] = {}
     widths = []
-    for t in range(game.horizon - 1, -1, -1):
-        new_top, new_bottom = {}, {}
-        for s in states[t]:
-            highs, lows = [], []
-            for a in game.joint_actions(t):
-                reward = game.reward.get((s, a), Fraction(0))
-                row = game.transition[s, a] if top is not None else []
-                highs.append(reward + game.discount * sum(p * top[s2] for s2, p in row))
-                lows.append(reward + game.discount * sum(p * bottom[s2] for s2, p in row))
-            new_top[s], new_bottom[s] = max(highs), min(lows)
-        top, bottom = new_top, new_bottom
+    for t, states in reversed(list(enumerate(reachable_states(game)))):
+        ends: list[dict[int, Fraction]] = [{}, {}]
+        for s in states:
+            for end, later, best in ((ends[0], top, max), (ends[1], bottom, min)):
+                end[s] = best(
+                    game.reward.get((s, a), Fraction(0))
+                    + game.discount * sum(p * later[s2] for s2, p in (game.transition[s, a] if widths else ()))
+                    for a in game.joint_actions(t)
+                )
+        top, bottom = ends
         widths.append(max(top.values()) - min(bottom.values()))
     actions = [[len(step) for step in steps] for steps in game.actions]
     return Shape(actions, game.weights, game.discount, widths[::-1])
 
 
-def shape_of_parameters(data):
+def shape_of_parameters(data: Any) -> Shape:
     """The `Shape` that bare parameters describe (kind "structural-parameters")."""
     record(data, "parameters", ("agents", "horizon", "actions", "return", "discount"))
     agents = integer(data["agents"], "parameters.agents", 1, 1_000)
     horizon = integer(data["horizon"], "parameters.horizon", 1, MAX_HORIZON)
     actions = integer(data["actions"], "parameters.actions", 1, 10**30)
-    low, high = (rational(x, "parameters.return") for x in array(data["return"], "parameters.return", 2))
+    low, high = pair(data["return"], "parameters.return")
     if low > high:
         raise Malformed("parameters.return", "its ends are in the wrong order")
     if rational(data["discount"], "parameters.discount") != 1:
@@ -64,40 +70,33 @@ def shape_of_parameters(data):
     return Shape([[actions] * horizon] * agents, (Fraction(1),) * agents, Fraction(1), [high - low] * horizon)
 
 
-def spreads(shape, beta):
+def spreads(shape: Shape, beta: Fraction) -> list[Fraction]:
     """Upper bounds of c_t, formula (2), for all t."""
-    logs = {count: Fraction(ceil_log(count), ONE) for steps in shape.actions for count in steps}
-    found = [Fraction(0)] * shape.horizon
+    logs = {count: Fraction(log_up(count << BITS), ONE) for steps in shape.actions for count in steps}
+    found = [Fraction(0)] * len(shape.widths)
     later = Fraction(0)  # sum over u > t of gamma^(u - t) times the entropies' ranges
-    for t in range(shape.horizon - 1, -1, -1):
+    for t in range(len(shape.widths) - 1, -1, -1):
         found[t] = _shortened(beta * shape.widths[t] + later)
         ranges = sum(w * min(logs[shape.actions[j][t]], (found[t] / w) ** 2 / 8) for j, w in enumerate(shape.weights))
         later = _shortened(shape.discount * (ranges + later))
     return found
 
 
-def _shortened(x):
+def _shortened(x: Fraction) -> Fraction:
     """x, or the next multiple of 2^-_GRID above it if its denominator is long."""
     if x.denominator.bit_length() <= _LONGEST:
         return x
     return Fraction(-(-(x.numerator << _GRID) // x.denominator), 1 << _GRID)
 
 
-def ceil_log(count):
-    """Upper bound of log(count) in fixed point."""
-    return log_up(count << BITS)
-
-
-def row_sums(shape, beta, vector, cross_only):
+def row_sums(shape: Shape, beta: Fraction, vector: Vector, cross_only: bool) -> Sums:
     """{(i, t): the sum of section 3} for theorem-B, or for theorem-D-prime if `cross_only`."""
-    c = spreads(shape, beta)
-    gamma = [Fraction(1)]
-    for _ in range(shape.horizon):
-        gamma.append(gamma[-1] * shape.discount)
-    sums = {}
-    if shape.agents * shape.horizon > MAX_ROWS:
+    if len(shape.actions) * len(shape.widths) > MAX_ROWS:
         raise Failed(f"more than {MAX_ROWS} pairs of an agent and a step", step="form")
-    choices = [(i, t) for i in range(shape.agents) for t in range(shape.horizon) if shape.actions[i][t] > 1]
+    c = spreads(shape, beta)
+    gamma = [shape.discount**t for t in range(len(shape.widths))]
+    sums = {}
+    choices = [(i, t) for i in range(len(shape.actions)) for t in range(len(shape.widths)) if shape.actions[i][t] > 1]
     for i, t in choices:
         total = Fraction(0)
         for j, u in choices:
@@ -109,33 +108,33 @@ def row_sums(shape, beta, vector, cross_only):
     return sums
 
 
-def one_step_sums(game, beta, vector):
+def one_step_sums(game: Game, beta: Fraction, vector: Vector) -> Sums:
     """{(i, o_i): the sum of section 3} for one-step-rho; `vector[i]` follows ascending observations."""
     payoffs = _one_step_payoffs(game)
-    seen = [sorted({o[i] for o in payoffs}) for i in range(game.agents)]
-    z = [dict(zip(seen[i], vector[i])) for i in range(game.agents)]
-    marginal, entries = {}, {}
+    z = [dict(zip(seen, row, strict=True)) for seen, row in zip(_observed(payoffs), vector, strict=True)]
+    marginal: Sums = {}
+    entries: dict[tuple[int, ...], Fraction] = {}
     for o, (p, payoff) in payoffs.items():
         for i in range(game.agents):
-            marginal[i, o[i]] = marginal.get((i, o[i]), 0) + p
+            marginal[i, o[i]] = marginal.get((i, o[i]), Fraction(0)) + p
             for j in range(game.agents):
                 if j != i:
                     key = (i, o[i], j, o[j])
-                    entries[key] = entries.get(key, 0) + p * _interaction(game, payoff, i, j)
+                    entries[key] = entries.get(key, Fraction(0)) + p * _interaction(game, payoff, i, j)
     sums = dict.fromkeys(marginal, Fraction(0))
     for (i, oi, j, oj), e in entries.items():
         sums[i, oi] += beta * e * z[j][oj] / (4 * game.weights[i] * marginal[i, oi] * z[i][oi])
     return sums
 
 
-def _one_step_payoffs(game):
+def _one_step_payoffs(game: Game) -> dict[tuple[int, ...], Any]:
     """{joint observation: (probability, {joint action: expected reward})} of a game of one step."""
     if game.horizon != 1:
         raise Failed("this form is for games of one step", step="form")
     actions = game.joint_actions(0)
     if len(actions) * len(game.start) > MAX_PAYOFFS:
         raise Failed("more payoffs than this checker enumerates", step="form")
-    groups = {}
+    groups: dict[tuple[int, ...], list[tuple[int, Fraction]]] = {}
     for s, o, p in game.start:
         groups.setdefault(o or (0,) * game.agents, []).append((s, p))
     result = {}
@@ -145,43 +144,46 @@ def _one_step_payoffs(game):
     return result
 
 
-def _interaction(game, payoff, i, j):
+def _observed(payoffs: dict[tuple[int, ...], Any]) -> list[list[int]]:
+    """Per agent the observations that occur, ascending."""
+    return [sorted(set(column)) for column in zip(*payoffs, strict=True)]
+
+
+def _interaction(game: Game, payoff: dict[tuple[int, ...], Fraction], i: int, j: int) -> Fraction:
     """max over a, a', b, b' and the others' actions of |u(a,b) - u(a',b) - u(a,b') + u(a',b')|."""
-    rest = [k for k in range(game.agents) if k not in (i, j)]
     best = Fraction(0)
-    for others in itertools.product(*(game.actions[k][0] for k in rest)):
-        fixed = dict(zip(rest, others))
-
-        def row(a):
-            return [payoff[tuple({**fixed, i: a, j: b}[k] for k in range(game.agents))] for b in game.actions[j][0]]
-
-        rows = [row(a) for a in game.actions[i][0]]
+    rest = [[None] if k in (i, j) else sets[0] for k, sets in enumerate(game.actions)]
+    for others in itertools.product(*rest):
+        rows = []
+        for a in game.actions[i][0]:
+            joint = [others[:j] + (b,) + others[j + 1 :] for b in game.actions[j][0]]
+            rows.append([payoff[x[:i] + (a,) + x[i + 1 :]] for x in joint])
         for first, second in itertools.combinations(rows, 2):
             # the largest mixed difference of two rows is the width of their difference
-            difference = [x - y for x, y in zip(first, second)]
+            difference = [x - y for x, y in zip(first, second, strict=True)]
             best = max(best, max(difference) - min(difference))
     return best
 
 
-def spectral_holds(game, alpha):
+def spectral_holds(game: Game, alpha: Fraction) -> bool:
     """Whether (2 alpha)^2 w_1 w_2 I - X X^T is positive semidefinite (form one-step-spectral)."""
     payoffs = _one_step_payoffs(game)
     if game.agents != 2 or len(payoffs) != 1:
         raise Failed("this form is for two agents without observations", step="form")
     ((_, payoff),) = payoffs.values()
     u = [[payoff[a, b] for b in game.actions[1][0]] for a in game.actions[0][0]]
-    rows, columns = len(u), len(u[0])
-    row_means = [sum(row) / columns for row in u]
-    column_means = [sum(row[b] for row in u) / rows for b in range(columns)]
-    mean = sum(row_means) / rows
-    x = [[u[a][b] - row_means[a] - column_means[b] + mean for b in range(columns)] for a in range(rows)]
+    rows = list(zip(*_centred(zip(*_centred(u), strict=True)), strict=True))
     level = 4 * alpha**2 * game.weights[0] * game.weights[1]
-    return semidefinite(
-        [[(level if a == b else 0) - sum(p * q for p, q in zip(x[a], x[b])) for b in range(rows)] for a in range(rows)]
-    )
+    gram = [[sum(p * q for p, q in zip(x, y, strict=True)) for y in rows] for x in rows]
+    return semidefinite([[(level if a == b else 0) - g for b, g in enumerate(row)] for a, row in enumerate(gram)])
 
 
-def semidefinite(matrix):
+def _centred(rows: Any) -> list[list[Fraction]]:
+    """Every row less its mean."""
+    return [[x - sum(row) / len(row) for x in row] for row in rows]
+
+
+def semidefinite(matrix: Any) -> bool:
     """Whether a symmetric rational matrix is positive semidefinite, by elimination.
 
     >>> semidefinite([[1, 1], [1, 1]]), semidefinite([[1, 2], [2, 1]]), semidefinite([[0, 1], [1, 0]])
@@ -192,26 +194,23 @@ def semidefinite(matrix):
         pivot, *rest = matrix[0]
         if pivot < 0 or (pivot == 0 and any(rest)):
             return False
-        matrix = [[x - (row[0] * y / pivot if pivot else 0) for x, y in zip(row[1:], rest)] for row in matrix[1:]]
+        matrix = [
+            [x - (row[0] * y / pivot if pivot else 0) for x, y in zip(row[1:], rest, strict=True)] for row in matrix[1:]
+        ]
     return True
 
 
-def read_vector(proof, lengths):
-    """The positive vector of a proof: one list per agent, with the given lengths."""
-    lists = array(proof["vector"], "proof.vector", len(lengths))
-    vector = [
-        [rational(z, f"proof.vector[{i}]") for z in array(row, f"proof.vector[{i}]", length)]
-        for i, (row, length) in enumerate(zip(lists, lengths))
-    ]
-    if any(z <= 0 for row in vector for z in row):
-        raise Failed("an entry is not positive", step="vector")
-    return vector
+def check_form(proof: Any, forms: tuple[str, ...]) -> None:
+    """`Malformed` unless the proof is structural, in one of the forms."""
+    if proof.get("type") != "structural":
+        raise Malformed("proof.type", 'neither "structural" nor "cover" (parameters alone: not "structural")')
+    if proof.get("form") not in forms:
+        raise Malformed("proof.form", f"none of {', '.join(forms)}")
 
 
-FORMS = ("theorem-B", "theorem-D-prime", "one-step-rho", "one-step-spectral")
-
-
-def check_structural(proof, alpha_star, concavity, game=None, shape=None):
+def check_structural(
+    proof: Any, alpha_star: Fraction, concavity: list[Any], game: Any = None, shape: Shape | None = None
+) -> int:
     """Verify a structural proof and the moduli claimed with it; returns the number of steps.
 
     Give the game, or the shape where there are parameters only.  `concavity`: (alpha, modulus) pairs.
@@ -219,9 +218,7 @@ def check_structural(proof, alpha_star, concavity, game=None, shape=None):
     form = proof["form"]
     spectral = form == "one-step-spectral"
     record(proof, "proof", ("type", "form") + (() if spectral else ("vector",)), ("strict",))
-    if "strict" in proof and not isinstance(proof["strict"], bool):
-        raise Malformed("proof.strict", "neither true nor false")
-    strict = form == "theorem-D-prime" or proof.get("strict", False)
+    strict = boolean(proof.get("strict", False), "proof.strict") or form == "theorem-D-prime"
     if spectral:
         if strict:
             raise Failed("the form one-step-spectral verifies no strict inequality", step="strict")
@@ -231,23 +228,21 @@ def check_structural(proof, alpha_star, concavity, game=None, shape=None):
             raise Failed("the form one-step-spectral proves no modulus", strong_concavity=0)
         return 1
     if form == "one-step-rho":
-        payoffs = _one_step_payoffs(game)
-        vector = read_vector(proof, [len({o[i] for o in payoffs}) for i in range(game.agents)])
-        names = ("agent", "observation number")
+        lengths = list(map(len, _observed(_one_step_payoffs(game))))
     else:
         shape = shape or shape_of_game(game)
-        vector = read_vector(proof, [shape.horizon] * shape.agents)
-        names = ("agent", "step")
+        lengths = [len(shape.widths)] * len(shape.actions)
+    vector = _vector(proof["vector"], lengths)
 
-    def sums(beta):
-        if form == "one-step-rho":
+    def sums(beta: Fraction) -> Sums:
+        if shape is None:
             return one_step_sums(game, beta, vector)
         return row_sums(shape, beta, vector, form == "theorem-D-prime")
 
     at_alpha_star = sums(1 / alpha_star)
-    for key, total in at_alpha_star.items():
+    for (i, k), total in at_alpha_star.items():
         if total > 1 or (strict and total == 1):
-            place = f"{names[0]} {key[0]}, {names[1]} {key[1]}"
+            place = f"agent {i}, {'observation number' if shape is None else 'step'} {k}"
             raise Failed(f"the sum of {place} is not {'below' if strict else 'at most'} 1", step=place)
     for number, (alpha, modulus) in enumerate(concavity):
         if form == "theorem-D-prime":
@@ -255,3 +250,14 @@ def check_structural(proof, alpha_star, concavity, game=None, shape=None):
         if not 0 <= modulus <= alpha * (1 - max(sums(1 / alpha).values(), default=Fraction(0))):
             raise Failed("the modulus is larger than the sums give, or negative", strong_concavity=number)
     return len(at_alpha_star) + len(concavity)
+
+
+def _vector(data: Any, lengths: list[int]) -> Vector:
+    """The positive vector of a proof: one list per agent, with the given lengths."""
+    vector = [
+        [rational(z, f"proof.vector[{i}]") for z in array(row, f"proof.vector[{i}]", length)]
+        for i, (row, length) in enumerate(zip(array(data, "proof.vector", len(lengths)), lengths, strict=True))
+    ]
+    if any(z <= 0 for row in vector for z in row):
+        raise Failed("an entry is not positive", step="vector")
+    return vector

@@ -1,4 +1,4 @@
-"""Interval arithmetic in whole numbers for the entropy checker: [lo, hi]·2^-BITS, every operation
+"""Interval arithmetic in whole numbers: [lo, hi]·2^-BITS, every operation
 rounded outward, with exp, log and square root whose error bounds are proved below.
 
 Standard library only.  An interval stands for every real number between its ends.  Sums are exact;
@@ -17,9 +17,14 @@ s = r/2^HALVINGS, e^s = Σ s^i/i! over i < N plus a remainder of absolute value 
 squared HALVINGS times.  exp is increasing, so ends are treated one by one.
 """
 
+from __future__ import annotations
+
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
 from math import isqrt
+
+from certify.checker.reading.envelope import Failed
 
 BITS = 256
 ONE = 1 << BITS
@@ -28,8 +33,11 @@ _HALVINGS = 12
 _TERMS_EXP = 24  # (2^-12)^24 / 24! < 2^-360
 
 
-class Unbounded(ArithmeticError):
-    """A division by an interval that holds 0, or the logarithm of one that is not positive."""
+class Unbounded(Failed):
+    """A division by an interval that holds 0, or the logarithm of one that is not positive: nothing is shown."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why, step="arithmetic")
 
 
 class Interval:
@@ -42,62 +50,62 @@ class Interval:
 
     __slots__ = ("hi", "lo")
 
-    def __init__(self, lo, hi):
+    def __init__(self, lo: int, hi: int) -> None:
         self.lo, self.hi = lo, hi
 
     @classmethod
-    def of(cls, low, high=None):
+    def of(cls, low: Fraction | int, high: Fraction | int | None = None) -> Interval:
         """The narrowest interval that holds the rationals low..high."""
-        low = Fraction(low)
-        high = low if high is None else Fraction(high)
-        return cls(low.numerator * ONE // low.denominator, -(-high.numerator * ONE // high.denominator))
+        bottom, top = Fraction(low), Fraction(low if high is None else high)
+        return cls(bottom.numerator * ONE // bottom.denominator, -(-top.numerator * ONE // top.denominator))
 
-    def __add__(self, other):
+    def __add__(self, other: Interval) -> Interval:
         return Interval(self.lo + other.lo, self.hi + other.hi)
 
-    def __sub__(self, other):
+    def __sub__(self, other: Interval) -> Interval:
         return Interval(self.lo - other.hi, self.hi - other.lo)
 
-    def __neg__(self):
+    def __neg__(self) -> Interval:
         return Interval(-self.hi, -self.lo)
 
-    def __mul__(self, other):
+    def __mul__(self, other: Interval) -> Interval:
         products = (self.lo * other.lo, self.lo * other.hi, self.hi * other.lo, self.hi * other.hi)
         return Interval(min(products) >> BITS, -(-max(products) >> BITS))
 
-    def __truediv__(self, other):
+    def __truediv__(self, other: Interval) -> Interval:
         if other.lo <= 0 <= other.hi:
             raise Unbounded("division by an interval that holds 0")
         pairs = [(a, b) for a in (self.lo, self.hi) for b in (other.lo, other.hi)]
         return Interval(min(a * ONE // b for a, b in pairs), max(-(-a * ONE // b) for a, b in pairs))
 
-    def square(self):
+    def square(self) -> Interval:
         """x² of every x in the interval (not the product of two of them)."""
         low, high = sorted((abs(self.lo), abs(self.hi)))
         if self.lo <= 0 <= self.hi:
             low = 0
         return Interval(low * low >> BITS, -(-high * high >> BITS))
 
-    def positive(self):
+    def positive(self) -> bool:
         """Every number in the interval is above 0."""
         return self.lo > 0
 
-    def zero(self):
+    def zero(self) -> bool:
         """The interval is exactly {0}."""
         return self.lo == self.hi == 0
 
-    def hull(self, other):
+    def hull(self, other: Interval) -> Interval:
+        """The narrowest interval that holds both."""
         return Interval(min(self.lo, other.lo), max(self.hi, other.hi))
 
-    def at_least(self, other):
+    def at_least(self, other: Interval) -> Interval:
         """max(x, y), elementwise."""
         return Interval(max(self.lo, other.lo), max(self.hi, other.hi))
 
-    def at_most(self, other):
+    def at_most(self, other: Interval) -> Interval:
         """min(x, y), elementwise."""
         return Interval(min(self.lo, other.lo), min(self.hi, other.hi))
 
-    def within(self, low, high):
+    def within(self, low: Fraction, high: Fraction) -> bool:
         """The interval lies within the rationals [low, high]."""
         return Fraction(self.lo, ONE) >= low and Fraction(self.hi, ONE) <= high
 
@@ -106,7 +114,7 @@ ZERO = Interval(0, 0)
 UNIT = Interval(ONE, ONE)
 
 
-def total(items):
+def total(items: Iterable[Interval]) -> Interval:
     """Σ of intervals."""
     result = ZERO
     for item in items:
@@ -114,7 +122,7 @@ def total(items):
     return result
 
 
-def _atanh(t):
+def _atanh(t: Interval) -> Interval:
     """atanh of an interval 0 <= t <= 1/3 (up to the rounding of its ends)."""
     square = t * t
     power, result = t, ZERO
@@ -125,13 +133,13 @@ def _atanh(t):
 
 
 @cache
-def log_two():
+def log_two() -> Interval:
     """log 2."""
     value = _atanh(Interval.of(Fraction(1, 3)))
     return value + value
 
 
-def _log_point(n):
+def _log_point(n: int) -> Interval:
     """log(n·2^-BITS) for a whole number n > 0."""
     e = n.bit_length() - 1
     one = 1 << e
@@ -143,7 +151,7 @@ def _log_point(n):
     return value + value + scaled
 
 
-def log(x):
+def log(x: Interval) -> Interval:
     """log of an interval of positive numbers; `Unbounded` otherwise."""
     if x.lo <= 0:
         raise Unbounded("logarithm of an interval that is not positive")
@@ -151,7 +159,7 @@ def log(x):
     return low if x.lo == x.hi else Interval(low.lo, _log_point(x.hi).hi)
 
 
-def _exp_point(n):
+def _exp_point(n: int) -> Interval:
     """exp(n·2^-BITS) for a whole number n."""
     two = log_two()
     k = n // two.lo
@@ -173,7 +181,7 @@ def _exp_point(n):
     return Interval(result.lo >> -k, -(-result.hi >> -k))
 
 
-def exp(x):
+def exp(x: Interval) -> Interval:
     """exp of an interval (its numbers below 2^20, or the result would fill the memory)."""
     if x.hi > ONE << 20:
         raise Unbounded("an exponent beyond the checker's range")
@@ -184,7 +192,7 @@ def exp(x):
     return low if x.lo == x.hi else Interval(low.lo, _exp_point(x.hi).hi)
 
 
-def sqrt(x):
+def sqrt(x: Interval) -> Interval:
     """Square root of an interval of numbers >= 0."""
     if x.lo < 0:
         raise Unbounded("square root of an interval that is not non-negative")

@@ -1,4 +1,4 @@
-"""Reads a certificate file: strict JSON within limits, exact numbers, hashes (format, section 1).
+"""Reads a certificate file: strict JSON, exact numbers within limits, hashes (format, section 1).
 
 `Malformed` is raised for whatever is not a certificate of this format; `Failed` for a well-formed
 certificate whose step does not verify.  Nothing here proves anything: it decides what is read.
@@ -8,6 +8,7 @@ import hashlib
 import json
 import re
 from fractions import Fraction
+from typing import Any
 
 FORMAT, VERSION = "certify-certificate", 1
 
@@ -15,7 +16,6 @@ MAX_BYTES = 100_000_000  # of a file
 MAX_DEPTH = 40  # of nested lists and objects
 MAX_DIGITS = 2_000  # of a numerator or a denominator
 MAX_INTEGER = 10**60  # absolute value of a JSON integer
-MAX_TEXT = 20_000  # characters of a string
 MAX_UNIT = 1_000  # absolute value of the exponent `proof.unit`
 MAX_NODES = 100_000  # of a cover
 MAX_STEPS = 1_000_000  # of all nodes together
@@ -23,49 +23,65 @@ MAX_STEPS = 1_000_000  # of all nodes together
 _RATIONAL = re.compile(r"(-?[0-9]+)(?:/([0-9]+))?", re.ASCII)
 
 
+def printable(text: str, limit: int | None = None) -> str:
+    """At most `limit` characters of the text in one line; what cannot be printed becomes "?"."""
+    return "".join(c if c.isprintable() else "?" for c in text[:limit])
+
+
 class Malformed(ValueError):
     """The input is not a certificate of this format (one line: where and what)."""
 
-    def __init__(self, where, what):
-        super().__init__(" ".join(f"{where}: {what}".split())[:500])
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(printable(" ".join(f"{where}: {what}".split()), 500))
 
 
 class Failed(Exception):
     """A step that does not verify: `where` is a dict that names it, `why` one line."""
 
-    def __init__(self, why, **where):
+    def __init__(self, why: str, **where: Any) -> None:
         super().__init__(why)
         self.where, self.why = where, why
 
-    def as_dict(self):
-        return {**self.where, "why": self.why}
+    def as_dict(self) -> dict[str, Any]:
+        """What a verdict says of it, every text printable and in one line."""
+        named = {**self.where, "why": self.why}
+        return {key: printable(value, 500) if isinstance(value, str) else value for key, value in named.items()}
 
 
-def read_file(path):
+def read_file(path: Any) -> dict[str, Any]:
     """The JSON object in a certificate file."""
     try:
         with open(path, "rb") as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise Malformed(str(path), f"cannot be read ({error.strerror})") from None
-    if len(data) > MAX_BYTES:
-        raise Malformed(str(path), f"larger than {MAX_BYTES} bytes")
     return parse(data, str(path))
 
 
-def parse(data, where="certificate"):
+def read_object(obj: Any) -> dict[str, Any]:
+    """The JSON object that a file with `obj` in it would hold."""
+    try:
+        data = json.dumps(obj).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Malformed("certificate", f"cannot be written as JSON: {error}") from None
+    return parse(data)
+
+
+def parse(data: bytes, where: str = "certificate") -> dict[str, Any]:
     """The object that the bytes spell, refusing floats, NaN, duplicate keys and deep nesting."""
 
-    def refuse_float(text):
+    def refuse_float(text: str) -> None:
         raise Malformed(where, f'{text[:40]} is a floating-point number; numbers are strings "p/q" or integers')
 
-    def unique(pairs):
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
         if len(found) != len(pairs):
             keys = [k for k, _ in pairs]
             raise Malformed(where, f"the key {next(k for k in keys if keys.count(k) > 1)!r} occurs twice")
         return found
 
+    if len(data) > MAX_BYTES:
+        raise Malformed(where, f"larger than {MAX_BYTES} bytes")
     try:
         obj = json.loads(
             data.decode("utf-8"), parse_float=refuse_float, parse_constant=refuse_float, object_pairs_hook=unique
@@ -76,49 +92,18 @@ def parse(data, where="certificate"):
         raise Malformed(where, "nested too deeply") from None
     except ValueError as error:  # JSON and UTF-8 errors
         raise Malformed(where, f"not JSON: {error}") from None
-    check_limits(obj, where)
+    if not isinstance(obj, dict):
+        raise Malformed(where, "not a JSON object")
+    level: list[Any] = [obj]
+    for _ in range(MAX_DEPTH):
+        parts = (part for item in level for part in (item.values() if isinstance(item, dict) else item))
+        level = [part for part in parts if isinstance(part, (dict, list))]
+    if level:
+        raise Malformed(where, "nested too deeply")
     return obj
 
 
-def check_limits(obj, where="certificate"):
-    """`Malformed` unless `obj` is a JSON object without floats whose parts are within the limits."""
-    if not isinstance(obj, dict):
-        raise Malformed(where, "not a JSON object")
-    pending = [(obj, 0)]
-    while pending:  # no recursion: the nesting of an object made in Python may be arbitrarily deep
-        item, depth = pending.pop()
-        if item is None or item is True or item is False:
-            continue
-        if depth > MAX_DEPTH:
-            raise Malformed(where, "nested too deeply")
-        if isinstance(item, dict):
-            for key, value in item.items():
-                if not isinstance(key, str):
-                    raise Malformed(where, f"a key that is not a string: {key!r}"[:80])
-                pending += [(part, depth + 1) for part in (key, value) if not _plain(part)]
-        elif isinstance(item, list):
-            if set(map(type, item)) != {int} or max(item) > MAX_INTEGER or min(item) < -MAX_INTEGER:
-                pending += [(value, depth + 1) for value in item if not _plain(value)]
-        elif isinstance(item, str):
-            if len(item) > MAX_TEXT:
-                raise Malformed(where, f"a string of {len(item)} characters")
-            if not item.isascii() and any("\ud800" <= c <= "\udfff" for c in item):
-                raise Malformed(where, "a string that is not Unicode text")
-        elif isinstance(item, int):
-            if abs(item) > MAX_INTEGER:
-                raise Malformed(where, "an integer that is too large")
-        else:
-            raise Malformed(where, f'a {type(item).__name__}; numbers are strings "p/q" or integers')
-
-
-def _plain(item):
-    """True only of what `check_limits` need not look at again: most of what there is."""
-    if type(item) is int:
-        return abs(item) <= MAX_INTEGER
-    return type(item) is str and len(item) <= MAX_TEXT and item.isascii()
-
-
-def rational(value, where):
+def rational(value: Any, where: str) -> Fraction:
     """The exact number that "p" or "p/q" spells."""
     match = _RATIONAL.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -130,7 +115,7 @@ def rational(value, where):
     return Fraction(int(match[1]), int(match[2] or 1))
 
 
-def integer(value, where, low, high):
+def integer(value: Any, where: str, low: int, high: int) -> int:
     """`value` if it is a JSON integer from `low` to `high`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise Malformed(where, f"{str(value)[:40]!r} is not an integer")
@@ -139,7 +124,20 @@ def integer(value, where, low, high):
     return value
 
 
-def array(value, where, length=None):
+def boolean(value: Any, where: str) -> bool:
+    """`value` if it is true or false."""
+    if not isinstance(value, bool):
+        raise Malformed(where, "neither true nor false")
+    return value
+
+
+def pair(value: Any, where: str) -> tuple[Fraction, Fraction]:
+    """Two exact numbers, not checked to be in order."""
+    low, high = array(value, where, 2)
+    return rational(low, where), rational(high, where)
+
+
+def array(value: Any, where: str, length: int | None = None) -> list[Any]:
     """`value` if it is a list, of the given length where one is given."""
     if not isinstance(value, list):
         raise Malformed(where, "not a list")
@@ -148,7 +146,7 @@ def array(value, where, length=None):
     return value
 
 
-def record(value, where, required, optional=()):
+def record(value: Any, where: str, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> dict[str, Any]:
     """`value` if it is an object with the required fields and none but the optional ones besides."""
     if not isinstance(value, dict):
         raise Malformed(where, "not an object")
@@ -161,7 +159,26 @@ def record(value, where, required, optional=()):
     return value
 
 
-def sha256(obj):
+def envelope(certificate: Any, fields: tuple[str, ...], optional: tuple[str, ...] = ()) -> None:
+    """That the certificate has these fields besides the envelope's, and J of section 2 for its objective."""
+    head = ("format", "version", "kind")
+    record(certificate, "certificate", (*head, *fields), ("consequences", "search", *optional))
+    if "objective" in fields and certificate["objective"] != "visitation":
+        raise Malformed("certificate.objective", 'not "visitation"')
+
+
+def check_hash(certificate: Any, subject: str) -> None:
+    """`Failed` unless the certificate is about the game, or the parameters, that it names."""
+    if not isinstance(certificate[f"{subject}_sha256"], str):
+        raise Malformed(f"certificate.{subject}_sha256", "not a string")
+    if sha256(certificate[subject]) != certificate[f"{subject}_sha256"]:
+        raise Failed(f"it is not the hash of the {subject}", step=f"{subject}_sha256")
+
+
+def sha256(obj: Any) -> str:
     """SHA-256 of the canonical bytes of a JSON object (sorted keys, compact, UTF-8)."""
     text = json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    try:
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+    except UnicodeEncodeError:
+        raise Malformed("certificate", "a string that is not Unicode text") from None

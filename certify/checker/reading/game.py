@@ -5,79 +5,74 @@ distribution.  Anything else is `Malformed`.
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
+from typing import Any
 
-from certify.checker.reading.envelope import Malformed, array, integer, rational, record
+from certify.checker.reading.envelope import Malformed, array, check_hash, integer, rational, record
 
 _FIELDS = (
-    "format",
-    "version",
-    "name",
-    "agents",
-    "weights",
-    "horizon",
-    "discount",
-    "states",
-    "actions",
-    "observations",
-    "available",
-    "start",
-    "transition",
-    "emission",
-    "reward",
+    *("format", "version", "name", "agents", "weights", "horizon", "discount", "states", "actions"),
+    *("observations", "available", "start", "transition", "emission", "reward"),
 )
 MAX_HORIZON = 10_000
 MAX_JOINT_ACTIONS = 1_000_000
 MAX_PAIRS = 10_000_000  # of a reachable state and a joint action, all steps together
+
+Joint = tuple[int, ...]
+Read = Callable[[Any, str], Any]
 
 
 @dataclass(frozen=True)
 class Game:
     """A finite-horizon Dec-POMDP; indices everywhere.
 
-    `start`: (state, joint initial observation or (), probability); `transition[s, a]` and
-    `emission[a, s']`: lists of (target, probability); `reward[s, a]`, absent means 0;
-    `actions[i][t]`: indices of the actions that agent i has at step t.
+    `sizes`: per agent the numbers of its actions and of its observations; `actions[i][t]`: indices of the
+    actions that agent i has at step t; `start`: (state, joint initial observation or (), probability);
+    `transition[s, a]` and `emission[a, s']`: lists of (target, probability); `reward[s, a]`, absent means 0.
     """
 
     name: str
     agents: int
     states: int
+    sizes: tuple[tuple[int, int], ...]
     horizon: int
     discount: Fraction
-    weights: tuple
-    actions: tuple
-    start: list
-    transition: dict
-    emission: dict
-    reward: dict
+    weights: tuple[Fraction, ...]
+    actions: tuple[tuple[Joint, ...], ...]
+    start: list[tuple[int, Joint, Fraction]]
+    transition: dict[tuple[int, Joint], list[tuple[int, Fraction]]]
+    emission: dict[tuple[Joint, int], list[tuple[Joint, Fraction]]]
+    reward: dict[tuple[int, Joint], Fraction]
 
-    def joint_actions(self, step):
+    def joint_actions(self, step: int) -> list[Joint]:
         """Joint actions at a step, first agent most significant."""
         return list(itertools.product(*(sets[step] for sets in self.actions)))
 
 
-def read_game(data):
+def game_of(certificate: Any) -> Game:
+    """The `Game` of a certificate, which must have the hash that the certificate names."""
+    game = read_game(certificate["game"])
+    check_hash(certificate, "game")
+    return game
+
+
+def read_game(data: Any) -> Game:
     """The `Game` that a canonical form describes."""
     record(data, "game", _FIELDS)
     if data["format"] != "certify-game" or data["version"] != 1 or data["version"] is True:
         raise Malformed("game", 'not of format "certify-game", version 1')
     if not isinstance(data["name"], str):
         raise Malformed("game.name", "not a string")
-    agents = _names(data["agents"], "game.agents")
-    states = _names(data["states"], "game.states")
-    if not agents or not states:
+    n, states = _count(data["agents"], "game.agents"), _count(data["states"], "game.states")
+    if not n or not states:
         raise Malformed("game", "no agents or no states")
-    n = len(agents)
-    counts = [
-        len(_names(names, f"game.actions[{i}]")) for i, names in enumerate(array(data["actions"], "game.actions", n))
-    ]
-    seen = [
-        len(_names(names, f"game.observations[{i}]"))
-        for i, names in enumerate(array(data["observations"], "game.observations", n))
-    ]
+    actions, observations = (
+        [_count(names, f"game.{kind}[{i}]") for i, names in enumerate(array(data[kind], f"game.{kind}", n))]
+        for kind in ("actions", "observations")
+    )
     horizon = integer(data["horizon"], "game.horizon", 1, MAX_HORIZON)
     discount = rational(data["discount"], "game.discount")
     if not 0 < discount <= 1:
@@ -86,136 +81,115 @@ def read_game(data):
     if min(weights) <= 0:
         raise Malformed("game.weights", "not positive")
 
-    def state(value, where):
-        return integer(value, where, 0, len(states) - 1)
+    def state(value: Any, where: str) -> int:
+        return integer(value, where, 0, states - 1)
 
-    def action(value, where):
-        return tuple(integer(a, where, 0, counts[i] - 1) for i, a in enumerate(array(value, where, n)))
+    def joint(counts: list[int]) -> Callable[[Any, str], Joint]:
+        return lambda value, where: tuple(
+            integer(k, where, 0, count - 1) for k, count in zip(array(value, where, n), counts, strict=True)
+        )
 
-    def observation(value, where):
-        return tuple(integer(o, where, 0, seen[i] - 1) for i, o in enumerate(array(value, where, n)))
+    def first_observation(value: Any, where: str) -> Joint:
+        return () if value == [] else joint(observations)(value, where)
 
-    start = []
-    initial = None
-    for k, entry in enumerate(array(data["start"], "game.start")):
-        where = f"game.start[{k}]"
-        s, o, p = array(entry, where, 3)
-        o = () if o == [] else observation(o, where)
-        if initial not in (None, o == ()):
-            raise Malformed(where, "initial observations on some entries only")
-        initial = o == ()
-        start.append((state(s, where), o, rational(p, where)))
-    if len({(s, o) for s, o, _ in start}) != len(start):
-        raise Malformed("game.start", "one target twice")
+    start = _entries(data["start"], "game.start", state, first_observation, rational)
+    if len({bool(o) for _, o in start}) > 1:
+        raise Malformed("game.start", "initial observations on some entries only")
     game = Game(
         data["name"],
         n,
-        len(states),
+        states,
+        tuple(zip(actions, observations, strict=True)),
         horizon,
         discount,
         weights,
-        _action_sets(data["available"], counts, horizon),
-        start,
-        _table(data["transition"], "game.transition", state, action, state),
-        _table(data["emission"], "game.emission", action, state, observation),
-        _rewards(data["reward"], state, action),
+        _action_sets(data["available"], actions, horizon),
+        [(s, o, p) for (s, o), p in start.items()],
+        _entries(data["transition"], "game.transition", state, joint(actions), _row(state)),
+        _entries(data["emission"], "game.emission", joint(actions), state, _row(joint(observations))),
+        _entries(data["reward"], "game.reward", state, joint(actions), rational),
     )
-    _check_rows(game)
+    reachable_states(game)
     return game
 
 
-def _names(value, where):
+def _count(value: Any, where: str) -> int:
+    """How many different names there are."""
     names = array(value, where)
     if any(not isinstance(name, str) for name in names) or len(set(names)) != len(names):
         raise Malformed(where, "not a list of different names")
-    return names
+    return len(names)
 
 
-def _action_sets(data, counts, horizon):
+def _action_sets(data: Any, counts: list[int], horizon: int) -> tuple[tuple[Joint, ...], ...]:
     """Per agent and step the tuple of available actions."""
     if 0 in counts:
         raise Malformed("game.actions", "an agent without actions")
-    if data is None:
-        sets = tuple((tuple(range(c)),) * horizon for c in counts)
-    else:
-        sets = []
-        for i, steps in enumerate(array(data, "game.available", len(counts))):
-            where = f"game.available[{i}]"
-            rows = [
-                tuple(integer(a, where, 0, counts[i] - 1) for a in array(step, where))
-                for step in array(steps, where, horizon)
-            ]
-            if any(not row or list(row) != sorted(set(row)) for row in rows):
-                raise Malformed(where, "not nonempty ascending lists")
-            sets.append(tuple(rows))
-        sets = tuple(sets)
-    for t in range(horizon):
-        size = 1
-        for steps in sets:
-            size *= len(steps[t])
-        if size > MAX_JOINT_ACTIONS:
-            raise Malformed("game.actions", f"more than {MAX_JOINT_ACTIONS} joint actions")
-    return sets
+    sets = [(tuple(range(count)),) * horizon for count in counts] if data is None else []
+    for i, steps in enumerate([] if data is None else array(data, "game.available", len(counts))):
+        where = f"game.available[{i}]"
+        rows = [
+            tuple(integer(a, where, 0, counts[i] - 1) for a in array(step, where))
+            for step in array(steps, where, horizon)
+        ]
+        if any(not row or list(row) != sorted(set(row)) for row in rows):
+            raise Malformed(where, "not nonempty ascending lists")
+        sets.append(tuple(rows))
+    if any(prod(map(len, step)) > MAX_JOINT_ACTIONS for step in zip(*sets, strict=True)):
+        raise Malformed("game.actions", f"more than {MAX_JOINT_ACTIONS} joint actions")
+    return tuple(sets)
 
 
-def _table(data, where, first, second, target):
+def _entries(data: Any, where: str, first: Read, second: Read, content: Read) -> dict[Any, Any]:
+    """{(first, second): content} of a list of triples, none of them twice."""
     table = {}
     for k, entry in enumerate(array(data, where)):
         at = f"{where}[{k}]"
-        one, two, row = array(entry, at, 3)
+        one, two, value = array(entry, at, 3)
         key = (first(one, at), second(two, at))
-        pairs = [(target(array(pair, at, 2)[0], at), rational(pair[1], at)) for pair in array(row, at)]
-        if key in table or len({to for to, _ in pairs}) != len(pairs):
+        if key in table:
             raise Malformed(at, "one entry twice")
-        table[key] = pairs
+        table[key] = content(value, at)
     return table
 
 
-def _rewards(data, state, action):
-    rewards = {}
-    for k, entry in enumerate(array(data, "game.reward")):
-        at = f"game.reward[{k}]"
-        s, a, r = array(entry, at, 3)
-        key = (state(s, at), action(a, at))
-        if key in rewards:
-            raise Malformed(at, "one entry twice")
-        rewards[key] = rational(r, at)
-    return rewards
+def _row(target: Read) -> Read:
+    """Reads the list of (target, number) of an entry."""
+
+    def read(row: Any, at: str) -> list[tuple[Any, Fraction]]:
+        pairs = [(target(array(pair, at, 2)[0], at), rational(pair[1], at)) for pair in array(row, at)]
+        if len({to for to, _ in pairs}) != len(pairs):
+            raise Malformed(at, "one target twice")
+        return pairs
+
+    return read
 
 
-def _distribution(where, row):
+def _distribution(where: str, row: list[tuple[Any, Fraction]]) -> None:
     if any(p <= 0 for _, p in row) or sum(p for _, p in row) != 1:
         raise Malformed(where, "not positive probabilities with sum 1")
 
 
-def reachable_states(game):
-    """Per step the set of states that full-support play can reach (format, section 3)."""
+def reachable_states(game: Game) -> list[frozenset[int]]:
+    """Per step the states that full-support play can reach (format, section 3); the rows that it uses must be
+    distributions."""
+    _distribution("game.start", [(None, p) for _, _, p in game.start])
     reached = [frozenset(s for s, _, _ in game.start)]
     pairs = 0
+    checked: set[Any] = set()
     for t in range(game.horizon):
         pairs += len(reached[t]) * prod(len(sets[t]) for sets in game.actions)
         if pairs > MAX_PAIRS:
             raise Malformed("game", f"more than {MAX_PAIRS} pairs of a state and a joint action")
-        if t + 1 == game.horizon:
-            break
-        reached.append(
-            frozenset(
-                s2 for a in game.joint_actions(t) for s in reached[t] for s2, _ in game.transition.get((s, a), ())
-            )
-        )
-    return reached
-
-
-def _check_rows(game):
-    _distribution("game.start", [(None, p) for _, _, p in game.start])
-    transitions, emissions = set(), set()
-    for t, states in enumerate(reachable_states(game)[:-1]):
-        new = {(s, a) for s in states for a in game.joint_actions(t)} - transitions
-        transitions |= new
-        for s, a in new:
+        following: set[int] = set()
+        for a, s in itertools.product(game.joint_actions(t) if t + 1 < game.horizon else (), reached[t]):
             row = game.transition.get((s, a), [])
-            _distribution(f"game.transition from state {s} under {list(a)}", row)
-            for s2, _ in row:
-                if (a, s2) not in emissions:
-                    emissions.add((a, s2))
-                    _distribution(f"game.emission after {list(a)} in state {s2}", game.emission.get((a, s2), []))
+            following.update(s2 for s2, _ in row)
+            if (s, a) not in checked:
+                checked.add((s, a))
+                _distribution(f"game.transition from state {s} under {list(a)}", row)
+                for key in {(a, s2) for s2, _ in row} - checked:
+                    checked.add(key)
+                    _distribution(f"game.emission after {list(a)} in state {key[1]}", game.emission.get(key, []))
+        reached.append(frozenset(following))
+    return reached[:-1]

@@ -6,13 +6,23 @@ are merged; stationary policies of the game are those of the process that is lef
 """
 
 import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cache
+from typing import Any
 
 from certify.checker.reading.envelope import Failed
+from certify.checker.reading.game import Game, Joint
 
 MAX_CHILDREN = 2_000_000  # joint children of one depth
 MAX_WEIGHTS = 4_000_000  # entries of all weights of one depth
+
+Child = tuple[int, int, int]  # class one depth before, action, observation; at depth 0 (0, 0, observation)
+Belief = tuple[tuple[int, Fraction], ...]
+Seen = list[tuple[Joint, Fraction, Belief]]  # joint observation, its probability, the belief after it
+ClassWeights = list[list[dict[tuple[int, Joint], Fraction]]]  # [agent][class]: {(path, others' classes): weight}
+Weights = list[dict[Child, list[tuple[int, tuple[Child, ...], int, Fraction]]]]
 
 
 @dataclass(frozen=True)
@@ -34,49 +44,54 @@ class Process:
     agents: int
     horizon: int
     discount: Fraction
-    weights: tuple
-    actions: tuple
-    joint_actions: tuple
-    classes: tuple
-    joint: tuple
-    start: tuple
-    reward: tuple
-    following: tuple
-    predecessor: tuple
-    children: tuple
+    weights: tuple[Fraction, ...]
+    actions: tuple[Any, ...]
+    joint_actions: tuple[Any, ...]
+    classes: tuple[Any, ...]
+    joint: tuple[Any, ...]
+    start: tuple[Fraction, ...]
+    reward: tuple[Any, ...]
+    following: tuple[Any, ...]
+    predecessor: tuple[Any, ...]
+    children: tuple[Any, ...]
 
 
-def build_process(game, clustering=True):
+class _Depth:
+    """The joint classes of one depth.
+
+    `cluster[i]` maps the children of agent i, ascending, to their classes; `following[e][a]` lists (joint class,
+    probability) from joint class e of the depth before under action a; `weights`: those of the first child of
+    each class.
+    """
+
+    def __init__(self, members: list[Joint], weights: ClassWeights) -> None:
+        self.members, self.weights = members, weights
+        self.cluster: list[dict[Child, int]] = []
+        self.first: list[list[Child]] = []  # the first child of every class
+        self.beliefs: list[Belief] = [()]
+        self.following: tuple[Any, ...] = ()
+
+
+def build_process(game: Game, clustering: bool = True) -> Process:
     """The clustered process of a `Game`; with `clustering` false every history is its own class."""
     n = game.agents
     actions = tuple(tuple(len(sets[t]) for sets in game.actions) for t in range(game.horizon))
     numbered = tuple(tuple(itertools.product(*map(range, counts))) for counts in actions)
-    layer = _first_layer(game)
-    classes, joint, reward, following, predecessor, children = [], [], [], [], [()], []
-    for t in range(game.horizon):
-        cluster = _merge(layer, n, clustering)
-        weights = _class_weights(layer, cluster, n)
-        members, beliefs = _joint_classes(layer, cluster)
-        index = {e: k for k, e in enumerate(members)}
-        if t == 0:
-            start = [Fraction(0)] * len(members)
-            for child, p, _ in layer.joint_children:
-                start[index[tuple(cluster[i][x] for i, x in enumerate(child))]] += p
-        else:
-            following.append(_transitions(layer, cluster, index, len(joint[-1]), len(numbered[t - 1])))
-            predecessor.append(tuple(tuple(_first_members(layer.children[i], cluster[i])) for i in range(n)))
-        children.append(tuple(dict(zip(layer.children[i], cluster[i])) for i in range(n)))
-        classes.append(tuple(max(c) + 1 for c in cluster))
-        joint.append(tuple(members))
-        global_actions = game.joint_actions(t)
-        reward.append(
-            tuple(
-                tuple(sum((p * game.reward.get((s, a), 0) for s, p in belief), Fraction(0)) for a in global_actions)
-                for belief in beliefs
-            )
-        )
-        if t + 1 < game.horizon:
-            layer = _next_layer(game, global_actions, numbered[t], members, beliefs, weights)
+
+    @cache
+    def see(belief: Belief, a: Joint) -> Seen:
+        return _after_a_step(game, belief, a)
+
+    # before depth 0 there is one joint class, and one thing to do: to look at the initial observations
+    before = _Depth([(0,) * n], [[{(0, (0,) * (n - 1)): Fraction(1)}] for _ in range(n)])
+    depth = _next_depth(before, ((0,) * n,), [[_at_the_start(game)]], clustering)
+    depths = [depth]
+    for t in range(game.horizon - 1):
+        if len(depth.members) * len(numbered[t]) > MAX_CHILDREN:
+            raise Failed("the process has more joint histories at one depth than this checker reads", part="game")
+        met = [[see(belief, a) for a in game.joint_actions(t)] for belief in depth.beliefs]
+        depth = _next_depth(depth, numbered[t], met, clustering)
+        depths.append(depth)
     return Process(
         game.name,
         n,
@@ -85,187 +100,136 @@ def build_process(game, clustering=True):
         game.weights,
         actions,
         numbered,
-        tuple(classes),
-        tuple(joint),
-        tuple(start),
-        tuple(reward),
-        tuple(following),
-        tuple(predecessor),
-        tuple(children),
+        tuple(tuple(map(len, d.first)) for d in depths),
+        tuple(tuple(d.members) for d in depths),
+        tuple(p for _, p in depths[0].following[0][0]),
+        tuple(_rewards(game, game.joint_actions(t), d.beliefs) for t, d in enumerate(depths)),
+        tuple(d.following for d in depths[1:]),
+        ((), *(tuple(tuple(x[:2] for x in first) for first in d.first) for d in depths[1:])),
+        tuple(tuple(d.cluster) for d in depths),
     )
 
 
-class _Layer:
-    """The children of one depth before merging.
-
-    children[i]      list of (class, action, observation), sorted; a child is its index here
-    joint_children   list of (child of every agent, probability, belief); after depth 0 the
-                     probability is that of the step, and `origin` lists (joint class, action)
-    weights[i][x]    list of (path, children of the other agents, belief number, weight)
-    """
-
-    def __init__(self, children, joint_children, origin, weights):
-        self.children, self.joint_children, self.origin, self.weights = children, joint_children, origin, weights
+def _rewards(game: Game, actions: list[Joint], beliefs: list[Belief]) -> tuple[Any, ...]:
+    return tuple(
+        tuple(sum((p * game.reward.get((s, a), 0) for s, p in belief), Fraction(0)) for a in actions)
+        for belief in beliefs
+    )
 
 
-def _first_layer(game):
-    n = game.agents
-    chance = {}
+def _at_the_start(game: Game) -> Seen:
+    chance: dict[Joint, dict[int, Fraction]] = {}
     for s, o, p in game.start:
-        chance.setdefault(o or (0,) * n, {})[s] = p
-    children = [sorted({o[i] for o in chance}) for i in range(n)]
-    index = [{o: x for x, o in enumerate(row)} for row in children]
-    joint_children = []
-    weights = [[[] for _ in row] for row in children]
-    numbers = {}
+        chance.setdefault(o or (0,) * game.agents, {})[s] = p
+    return _posteriors(chance)
+
+
+def _after_a_step(game: Game, belief: Belief, a: Joint) -> Seen:
+    chance: dict[Joint, dict[int, Fraction]] = {}
+    for s, p in belief:
+        for s2, q in game.transition[s, a]:
+            for o, r in game.emission[a, s2]:
+                states = chance.setdefault(o, {})
+                states[s2] = states.get(s2, Fraction(0)) + p * q * r
+    return _posteriors(chance)
+
+
+def _posteriors(chance: dict[Joint, dict[int, Fraction]]) -> Seen:
+    found = []
     for o, states in sorted(chance.items()):
-        total = sum(states.values())
-        belief = tuple(sorted((s, p / total) for s, p in states.items()))
-        child = tuple(index[i][o[i]] for i in range(n))
-        joint_children.append((child, total, belief))
-        number = numbers.setdefault(belief, len(numbers))
-        for i in range(n):
-            weights[i][child[i]].append((0, child[:i] + child[i + 1 :], number, total))
-    return _Layer([[(0, 0, o) for o in row] for row in children], joint_children, None, weights)
+        total = sum(states.values(), Fraction(0))
+        found.append((o, total, tuple(sorted((s, p / total) for s, p in states.items()))))
+    return found
 
 
-def _next_layer(game, global_actions, numbered, members, beliefs, class_weights):
-    """Children one depth further: `class_weights[i][k]` maps (path, others' classes) to a weight."""
-    n = game.agents
-    outcomes = {}  # (belief, action number) -> [(joint observation, probability, next belief)]
-
-    def step(belief, a):
-        if (belief, a) not in outcomes:
-            chance = {}
-            for s, p in belief:
-                for s2, q in game.transition[s, global_actions[a]]:
-                    for o, r in game.emission[global_actions[a], s2]:
-                        states = chance.setdefault(o, {})
-                        states[s2] = states.get(s2, 0) + p * q * r
-            row = []
-            for o, states in sorted(chance.items()):
-                total = sum(states.values())
-                row.append((o, total, tuple(sorted((s, p / total) for s, p in states.items()))))
-            outcomes[belief, a] = row
-        return outcomes[belief, a]
-
-    if len(beliefs) * len(numbered) > MAX_CHILDREN:
-        raise Failed("the process has more joint histories at one depth than this checker reads", part="game")
-    count = sum(len(step(belief, a)) for belief in beliefs for a in range(len(numbered)))
-    if count > MAX_CHILDREN:
-        raise Failed(f"the process has {count} joint histories at one depth, more than this checker reads", part="game")
-    triples = [set() for _ in range(n)]
-    for e, belief in zip(members, beliefs):
-        for a, local in enumerate(numbered):
-            for o, _, _ in step(belief, a):
-                for i in range(n):
-                    triples[i].add((e[i], local[i], o[i]))
-    children = [sorted(found) for found in triples]
-    index = [{triple: x for x, triple in enumerate(row)} for row in children]
-    joint_children, origin = [], []
-    for number, (e, belief) in enumerate(zip(members, beliefs)):
-        for a, local in enumerate(numbered):
-            for o, p, after in step(belief, a):
-                joint_children.append((tuple(index[i][e[i], local[i], o[i]] for i in range(n)), p, after))
-                origin.append((number, a))
-    weights = _child_weights(n, numbered, members, beliefs, class_weights, children, index, step)
-    return _Layer(children, joint_children, origin, weights)
+def _next_depth(before: _Depth, moves: tuple[Joint, ...], met: list[list[Seen]], clustering: bool) -> _Depth:
+    """The depth after `before` under the joint actions `moves`; `met[e][a]`: what is seen then."""
+    n = len(before.weights)
+    arrivals = [  # (joint class, action, child of every agent, probability, belief)
+        (e, a, tuple(zip(members, move, o, strict=True)), p, belief)
+        for e, (members, rows) in enumerate(zip(before.members, met, strict=True))
+        for a, (move, row) in enumerate(zip(moves, rows, strict=True))
+        for o, p, belief in row
+    ]
+    if len(arrivals) > MAX_CHILDREN:
+        raise Failed(f"{len(arrivals)} joint histories at one depth, more than this checker reads", part="game")
+    children = [sorted({child[i] for _, _, child, _, _ in arrivals}) for i in range(n)]
+    depth = _Depth([], [])
+    depth.cluster = [{x: k for k, x in enumerate(row)} for row in children]
+    weights = _weights(before, moves, met, depth.cluster)
+    if clustering:
+        _merge(depth.cluster, weights)
+    table: list[list[dict[Joint, Fraction]]] = [[{} for _ in moves] for _ in before.members]
+    beliefs: dict[Joint, Belief] = {}
+    for e, a, child, p, belief in arrivals:
+        to = tuple(own[x] for own, x in zip(depth.cluster, child, strict=True))
+        table[e][a][to] = table[e][a].get(to, Fraction(0)) + p
+        if beliefs.setdefault(to, belief) != belief:
+            raise Failed("histories of one joint class have different beliefs", part="game")
+    depth.members = sorted(beliefs)
+    depth.beliefs = [beliefs[e] for e in depth.members]
+    index = {e: k for k, e in enumerate(depth.members)}
+    depth.following = tuple(
+        tuple(tuple(sorted((index[to], p) for to, p in row.items())) for row in rows) for rows in table
+    )
+    for i, own in enumerate(depth.cluster):
+        first: dict[int, Child] = {}
+        for x, k in own.items():
+            first.setdefault(k, x)
+        depth.first.append(list(first.values()))
+        known = [_aggregate(weights[i][x], depth.cluster, i) for x in first.values()]
+        depth.weights.append([{(path, others): w for (path, others, _), w in row.items()} for row in known])
+    return depth
 
 
-def _child_weights(n, numbered, members, beliefs, class_weights, children, index, step):
-    """omega of every child: chance weights of the others' paths, children and the belief."""
-    belief_at = dict(zip(members, beliefs))
-    paths, numbers = {}, {}
-    weights = [[[] for _ in row] for row in children]
+def _weights(
+    before: _Depth, moves: tuple[Joint, ...], met: list[list[Seen]], children: list[dict[Child, int]]
+) -> Weights:
+    """omega of every child: [(path, children of the other agents, belief, weight)], paths and beliefs numbered."""
+    at = {e: k for k, e in enumerate(before.members)}
+    paths: dict[Any, int] = {}
+    numbers: dict[Belief, int] = {}
+    weights: Weights = [{x: [] for x in row} for row in children]
     entries = 0
-    for i in range(n):
-        for k, known in enumerate(class_weights[i]):
+    for i, classes in enumerate(before.weights):
+        for k, known in enumerate(classes):
             for (path, others), weight in known.items():
-                e = others[:i] + (k,) + others[i:]
-                for a, local in enumerate(numbered):
-                    further = local[:i] + local[i + 1 :]
+                e = (*others[:i], k, *others[i:])
+                for move, row in zip(moves, met[at[e]], strict=True):
                     # the path so far, the others' classes at it, and what they do there
-                    there = paths.setdefault((i, path, others, further), len(paths))
-                    for o, p, after in step(belief_at[e], a):
-                        child = tuple(index[j][e[j], local[j], o[j]] for j in range(n))
-                        number = numbers.setdefault(after, len(numbers))
+                    there = paths.setdefault((i, path, others, move[:i] + move[i + 1 :]), len(paths))
+                    for o, p, belief in row:
+                        child = tuple(zip(e, move, o, strict=True))
+                        number = numbers.setdefault(belief, len(numbers))
                         weights[i][child[i]].append((there, child[:i] + child[i + 1 :], number, weight * p))
-                        entries += 1
+                    entries += len(row)
                 if entries > MAX_WEIGHTS:
                     raise Failed("the weights of the histories are more than this checker holds", part="game")
     return weights
 
 
-def _merge(layer, n, clustering):
+def _merge(cluster: list[dict[Child, int]], weights: Weights) -> None:
     """Class numbers per agent and child, by first appearance; rounds until nothing merges."""
-    cluster = [list(range(len(row))) for row in layer.children]
-    merged = clustering
+    merged = True
     while merged:
         merged = False
-        for i in range(n):
-            known, numbers = {}, []
-            for weights in layer.weights[i]:
-                numbers.append(known.setdefault(_signature(weights, cluster, i), len(known)))
-            if numbers != cluster[i]:
+        for i, own in enumerate(cluster):
+            known: dict[Any, int] = {}
+            numbers = {}
+            for x in own:
+                found = _aggregate(weights[i][x], cluster, i)
+                total = sum(found.values())
+                signature = frozenset((key, weight / total) for key, weight in found.items())
+                numbers[x] = known.setdefault(signature, len(known))
+            if numbers != own:
                 cluster[i], merged = numbers, True
-    return cluster
 
 
-def _aggregate(weights, cluster, i):
+def _aggregate(weights: list[Any], cluster: list[dict[Child, int]], i: int) -> dict[Any, Fraction]:
     """Weights with the other agents' children replaced by their current classes."""
     others = cluster[:i] + cluster[i + 1 :]
-    found = {}
+    found: dict[Any, Fraction] = {}
     for path, children, belief, weight in weights:
-        key = (path, tuple(c[x] for c, x in zip(others, children)), belief)
-        found[key] = found.get(key, 0) + weight
+        key = (path, tuple(own[x] for own, x in zip(others, children, strict=True)), belief)
+        found[key] = found.get(key, Fraction(0)) + weight
     return found
-
-
-def _signature(weights, cluster, i):
-    found = _aggregate(weights, cluster, i)
-    total = sum(found.values())
-    return frozenset((key, weight / total) for key, weight in found.items())
-
-
-def _class_weights(layer, cluster, n):
-    """Per agent and class the weights of its first child, by (path, others' classes)."""
-    result = []
-    for i in range(n):
-        first = []
-        for x, k in enumerate(cluster[i]):
-            if k == len(first):
-                first.append(
-                    {
-                        (path, others): weight
-                        for (path, others, _), weight in _aggregate(layer.weights[i][x], cluster, i).items()
-                    }
-                )
-        result.append(first)
-    return result
-
-
-def _joint_classes(layer, cluster):
-    """Joint classes, sorted, and the belief of each (the same for all histories in it)."""
-    beliefs = {}
-    for child, _, belief in layer.joint_children:
-        e = tuple(cluster[i][x] for i, x in enumerate(child))
-        if beliefs.setdefault(e, belief) != belief:
-            raise Failed("histories of one joint class have different beliefs", part="game")
-    members = sorted(beliefs)
-    return members, [beliefs[e] for e in members]
-
-
-def _transitions(layer, cluster, index, parents, joint_actions):
-    table = [[{} for _ in range(joint_actions)] for _ in range(parents)]
-    for (child, p, _), (parent, a) in zip(layer.joint_children, layer.origin):
-        to = index[tuple(cluster[i][x] for i, x in enumerate(child))]
-        row = table[parent][a]
-        row[to] = row.get(to, 0) + p
-    return tuple(tuple(tuple(sorted(row.items())) for row in rows) for rows in table)
-
-
-def _first_members(children, cluster):
-    """(class, action) of the first child of every class."""
-    for x, k in enumerate(cluster):
-        if k not in cluster[:x]:
-            yield children[x][:2]

@@ -5,17 +5,26 @@ A *row* is (agent, depth, class); derivatives are taken by log-ratios z_{x,c} of
 d pi(a)/d z_c = pi(a) ([a = c] - pi(c)).  A *jet* is a pair (Interval, {coordinate: Interval}).
 """
 
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
 from certify.checker.numbers.interval import BITS, ONE, UNIT, ZERO, Interval, Unbounded, exp, log, total
+from certify.checker.reading.process import Process
+
+Rows = list[list[Interval]]  # per row and action
+Slopes = dict[Any, Interval]  # per coordinate
+Jet = tuple[Interval, Slopes]
 
 
-def rows_of(process):
+def rows_of(process: Process) -> list[tuple[int, int, int]]:
     """(agent, depth, class) of every row, in the order of a certificate."""
     return [
         (i, t, k) for i in range(process.agents) for t in range(process.horizon) for k in range(process.classes[t][i])
     ]
 
 
-def policy_over(ratios):
+def policy_over(ratios: Rows) -> tuple[Rows, Rows]:
     """(pi, -log pi), per row and action, over intervals of log-ratios: pi(a) = 1 / sum_b exp(z_b - z_a)."""
     probabilities, minus_logs = [], []
     for row in ratios:
@@ -25,12 +34,12 @@ def policy_over(ratios):
     return probabilities, minus_logs
 
 
-def middle_of(x):
+def middle_of(x: Interval) -> Interval:
     """A point of the interval, as an exact interval."""
     return Interval((x.lo + x.hi) >> 1, (x.lo + x.hi) >> 1)
 
 
-def mean_over(pi, values):
+def mean_over(pi: Sequence[Interval], values: Sequence[Interval]) -> Interval:
     """Bounds of sum pi(a) values(a) over the probabilities in the intervals `pi` with sum 1: filled up in
     the order of the values.
 
@@ -42,7 +51,7 @@ def mean_over(pi, values):
     ends = []
     for sign, part in ((1, [v.lo for v in values]), (-1, [-v.hi for v in values])):
         rest = ONE - sum(p.lo for p in pi)
-        least = sum(p.lo * v for p, v in zip(pi, part))
+        least = sum(p.lo * v for p, v in zip(pi, part, strict=True))
         for v, a in sorted((v, a) for a, v in enumerate(part)):
             if rest <= 0:
                 break
@@ -56,17 +65,17 @@ def mean_over(pi, values):
 _LARGEST_TERM = exp(Interval(-ONE, -ONE))  # max of -p log p, at p = 1/e
 
 
-def entropy_of(pi, minus_log):
+def entropy_of(pi: Sequence[Interval], minus_log: Sequence[Interval]) -> Interval:
     """-sum p log p over the intervals of a row; each term grows up to p = 1/e and falls from there."""
     terms = []
-    for p, m in zip(pi, minus_log):
+    for p, m in zip(pi, minus_log, strict=True):
         ends = (Interval(p.lo, p.lo) * Interval(m.hi, m.hi)).hull(Interval(p.hi, p.hi) * Interval(m.lo, m.lo))
         outside = p.hi < _LARGEST_TERM.lo or p.lo > _LARGEST_TERM.hi
         terms.append(ends if outside else ends.hull(_LARGEST_TERM))
     return total(terms)
 
 
-def accumulate(target, slopes, factor):
+def accumulate(target: Slopes, slopes: Slopes, factor: Interval) -> None:
     """target += factor * slopes, in place."""
     for coordinate, slope in slopes.items():
         term = slope * factor
@@ -74,7 +83,7 @@ def accumulate(target, slopes, factor):
         target[coordinate] = term if known is None else known + term
 
 
-def scaled(x, rational):
+def scaled(x: Interval, rational: Fraction) -> Interval:
     """The interval times an exact rational."""
     ends = (x.lo * rational.numerator, x.hi * rational.numerator)
     return Interval(min(ends) // rational.denominator, -(-max(ends) // rational.denominator))
@@ -84,7 +93,15 @@ class Equations:
     """G and DG at one beta over one box; `slopes` false leaves DG out, `entropies` false (then without
     slopes) the entropies: what is left is beta times the return."""
 
-    def __init__(self, process, reference, policy, beta, slopes=True, entropies=True):
+    def __init__(
+        self,
+        process: Process,
+        reference: Sequence[int],
+        policy: tuple[Rows, Rows],
+        beta: Fraction,
+        slopes: bool = True,
+        entropies: bool = True,
+    ) -> None:
         self.process, self.reference, self.beta, self.slopes = process, reference, beta, slopes
         self.pi, self.minus_log = policy
         rows = rows_of(process)
@@ -92,7 +109,7 @@ class Equations:
         self.rows = rows
         self.coordinates = [(x, a) for x, row in enumerate(self.pi) for a in range(len(row)) if a != reference[x]]
         self.number = {name: c for c, name in enumerate(self.coordinates)}
-        self.entropy = [entropy_of(*row) if entropies else ZERO for row in zip(self.pi, self.minus_log)]
+        self.entropy = [entropy_of(*row) if entropies else ZERO for row in zip(self.pi, self.minus_log, strict=True)]
         self.u = [None] * process.horizon
         later = None
         for t in reversed(range(process.horizon)):
@@ -103,15 +120,15 @@ class Equations:
             later = [self._v(t, e) for e in range(len(process.joint[t]))]
         self.later = later
 
-    def value(self):
+    def value(self) -> Interval:
         """beta times the expected return, plus the entropies, from the start: an `Interval`."""
-        return total(scaled(value, p) for p, (value, _) in zip(self.process.start, self.later))
+        return total(scaled(value, p) for p, (value, _) in zip(self.process.start, self.later, strict=True))
 
-    def members(self, t, e):
+    def members(self, t: int, e: int) -> list[int]:
         """Rows of all agents in joint class e."""
         return [self.row[i, t, k] for i, k in enumerate(self.process.joint[t][e])]
 
-    def others_weight(self, members, a, left_out):
+    def others_weight(self, members: list[int], a: tuple[int, ...], left_out: Collection[int]) -> Interval:
         """The product of pi(a_j) over all agents j that are not in `left_out`."""
         weight = UNIT
         for j, x in enumerate(members):
@@ -119,7 +136,7 @@ class Equations:
                 weight = weight * self.pi[x][a[j]]
         return weight
 
-    def _u(self, t, e, a, later):
+    def _u(self, t: int, e: int, a: int, later: list[Jet] | None) -> Jet:
         value = Interval.of(self.beta * self.process.reward[t][e][a])
         slopes = {}
         if later is not None:
@@ -129,44 +146,48 @@ class Equations:
                 accumulate(slopes, later[to][1], factor)
         return value, slopes
 
-    def _v(self, t, e):
+    def _v(self, t: int, e: int) -> Jet:
         members, table = self.members(t, e), self.u[t][e]
         shift = middle_of(table[0][0])
         value, slopes = self._mean(members, [u for u, _ in table]), {}
-        for i, (x, weight) in enumerate(zip(members, self.process.weights)):
+        for i, (x, weight) in enumerate(zip(members, self.process.weights, strict=True)):
             value = value + scaled(self.entropy[x], weight)
             if self.slopes:
                 gains = self._gains(t, members, [u - shift for u, _ in table], (i,), i)
-                self._own_slopes(slopes, x, [g + scaled(m, weight) for g, m in zip(gains, self.minus_log[x])])
-        for a, (_, inner) in zip(self.process.joint_actions[t], table):
+                self._own_slopes(
+                    slopes, x, [g + scaled(m, weight) for g, m in zip(gains, self.minus_log[x], strict=True)]
+                )
+        for a, (_, inner) in zip(self.process.joint_actions[t], table, strict=True):
             if inner:
                 accumulate(slopes, inner, self.others_weight(members, a, ()))
         return value, slopes
 
-    def _mean(self, members, values):
+    def _mean(self, members: list[int], values: list[Interval]) -> Interval:
         """The mean of `values` (per joint action of `members`) over their policies, member after member."""
         for x in reversed(members):
             count = len(self.pi[x])
             values = [mean_over(self.pi[x], values[k : k + count]) for k in range(0, len(values), count)]
         return values[0]
 
-    def _gains(self, t, members, values, left_out, i):
+    def _gains(
+        self, t: int, members: list[int], values: Iterable[Interval | None], left_out: Collection[int], i: int
+    ) -> list[Interval]:
         """Per action of agent i the mean of `values` (per joint action; None: left out) over all but `left_out`."""
         gains = [ZERO] * len(self.pi[members[i]])
-        for a, value in zip(self.process.joint_actions[t], values):
+        for a, value in zip(self.process.joint_actions[t], values, strict=True):
             if value is not None:
                 gains[a[i]] = gains[a[i]] + value * self.others_weight(members, a, left_out)
         return gains
 
-    def _own_slopes(self, slopes, x, gains, factor=UNIT):
-        """slopes += factor * d (sum_b pi_x(b) gains(b)) / dz_x = pi(c) sum_b pi(b) (gains(c) - gains(b))."""
+    def _own_slopes(self, slopes: Slopes, x: int, gains: list[Interval]) -> None:
+        """slopes += d (sum_b pi_x(b) gains(b)) / dz_x = pi(c) sum_b pi(b) (gains(c) - gains(b))."""
         pi = self.pi[x]
         for c in range(len(pi)):
             if c != self.reference[x]:
                 centred = total(pi[b] * (gains[c] - gains[b]) for b in range(len(pi)) if b != c)
-                accumulate(slopes, {self.number[x, c]: pi[c] * centred}, factor)
+                accumulate(slopes, {self.number[x, c]: pi[c] * centred}, UNIT)
 
-    def stationarity(self):
+    def stationarity(self) -> tuple[Slopes, Rows]:
         """G as {(row, action): the fixed point's right-hand side (Q(x,a) - Q(x,r))/w}, and DG as rows of
         `Interval`s in the order of the coordinates."""
         right, jacobian = {}, []
@@ -189,7 +210,7 @@ class Equations:
                     jacobian.append(row)
         return right, jacobian
 
-    def _line_weights(self, i, t, k):
+    def _line_weights(self, i: int, t: int, k: int) -> dict[int, Jet]:
         """{joint class: jet}: the weight of meeting the others, own policies left out, on the line of
         predecessors of class k."""
         process, line = self.process, []
@@ -198,38 +219,39 @@ class Equations:
             k = process.predecessor[u][i][k][0]
         weights = {e: (Interval.of(p), {}) for e, p in enumerate(process.start) if process.joint[0][e][i] == k}
         for u, (after, (_, action)) in enumerate(reversed(line)):
-            following = {}
-            for e, (value, slopes) in weights.items():
-                self._carry(following, i, u, e, value, slopes, after, action)
+            following: dict[int, Jet] = {}
+            for e, jet in weights.items():
+                for to, value, slopes, factor in self._moved(i, u, e, action, jet):
+                    if process.joint[u + 1][to][i] == after:
+                        known, gathered = following.get(to, (ZERO, {}))
+                        accumulate(gathered, slopes, factor)
+                        following[to] = known + value, gathered
             weights = following
         return weights
 
-    def _carry(self, following, i, u, e, value, slopes, after, action):
-        """One step of the line from joint class e: agent i takes `action` and comes to class `after`."""
-        process, members = self.process, self.members(u, e)
-        for number, a in enumerate(process.joint_actions[u]):
-            if a[i] != action:
-                continue
-            weight = self.others_weight(members, a, (i,))
-            moved, inner = value * weight, {}
-            if self.slopes:
-                accumulate(inner, slopes, weight)
-                for j, y in enumerate(members):
-                    if j != i:
-                        self._weight_slopes(inner, y, a[j], moved)
-            for to, p in process.following[u][e][number]:
-                if process.joint[u + 1][to][i] == after:
-                    known, gathered = following.get(to, (ZERO, {}))
-                    accumulate(gathered, inner, Interval.of(p))
-                    following[to] = known + scaled(moved, p), gathered
+    def _moved(self, i: int, u: int, e: int, action: int, jet: Jet) -> Iterator[tuple[int, Interval, Slopes, Interval]]:
+        """(joint class, weight, slopes, factor of the slopes): what the weight of joint class e becomes one depth
+        further when agent i takes `action`."""
+        members = self.members(u, e)
+        for a, row in zip(self.process.joint_actions[u], self.process.following[u][e], strict=True):
+            if a[i] == action:
+                weight = self.others_weight(members, a, (i,))
+                moved = jet[0] * weight
+                slopes: Slopes = {}
+                if self.slopes:
+                    accumulate(slopes, jet[1], weight)
+                    for j, y in enumerate(members):
+                        if j != i:
+                            self._weight_slopes(slopes, y, a[j], moved)
+                yield from ((to, scaled(moved, p), slopes, Interval.of(p)) for to, p in row)
 
-    def _weight_slopes(self, slopes, y, taken, weight):
+    def _weight_slopes(self, slopes: Slopes, y: int, taken: int, weight: Interval) -> None:
         """slopes += weight * d log pi_y(taken) / dz_y."""
         for c, p in enumerate(self.pi[y]):
             if c != self.reference[y]:
                 accumulate(slopes, {self.number[y, c]: (UNIT if c == taken else ZERO) - p}, weight)
 
-    def _difference(self, i, t, weights, a, r):
+    def _difference(self, i: int, t: int, weights: dict[int, Jet], a: int, r: int) -> Jet:
         """Jet of Q(x,a) - Q(x,r)."""
         found = {e: self._class_difference(i, t, e, a, r) for e in weights}
         mass = total(value for value, _ in weights.values())
@@ -245,7 +267,7 @@ class Equations:
                 accumulate(slopes, inner, weights[e][0] * inverse)
         return mean, slopes
 
-    def _class_difference(self, i, t, e, a, r):
+    def _class_difference(self, i: int, t: int, e: int, a: int, r: int) -> Jet:
         """Jet of the mean over the others' actions of U(e, (a, .)) - U(e, (r, .))."""
         process, members, table = self.process, self.members(t, e), self.u[t][e]
         where = {joint: number for number, joint in enumerate(process.joint_actions[t])}

@@ -1,88 +1,65 @@
-"""Which entries of the unique stationary policy are equal because symmetries exchange them (format,
-section 8.4; docs/theory/symmetry.md#equivariance).
+"""Where symmetries carry the entries of a policy (format, section 8.4; docs/theory/symmetry.md#equivariance).
 
 A unique stationary policy is fixed by every automorphism g: pi(g a | g x) = pi(a | x).  So entries in
 one orbit of entries are equal; where they belong to one row, its actions are tied.
 """
 
-from certify.checker.kinds import symmetry
-from certify.checker.kinds.symmetry import Points, Rejected, read_generator
-from certify.checker.reading.envelope import Failed, Malformed, array
+from collections.abc import Iterator
+from typing import Any
+
+from certify.checker.reading.automorphism import Points
+from certify.checker.reading.envelope import Failed
+from certify.checker.reading.game import Game
+from certify.checker.reading.process import Process
 from certify.checker.stationary.equations import rows_of
 
-
-def read_generators(data, game_data, where):
-    """The generators {"agents", "states", "actions", "observations"}, each shown to be an automorphism."""
-    generators = array(data, where)
-    try:
-        points = Points(game_data)
-    except symmetry.Malformed as error:
-        raise Malformed("game", str(error)) from None
-    for k, entry in enumerate(generators):
-        try:
-            kept = points.is_automorphism(read_generator(points, game_data, entry))
-        except (Rejected, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise Failed(f"generator {k} cannot be read: {error}", step="symmetry") from None
-        if not kept:
-            raise Failed(f"generator {k} does not preserve the game", step="symmetry")
-    return generators
+Entry = tuple[int, int]  # row and action
 
 
-def orbits(process, game, generators):
-    """Per row and action a number; equal numbers mean equal probabilities in every policy that all the
-    generators fix."""
-    rows = rows_of(process)
-    names = [(x, a) for x, (i, t, _) in enumerate(rows) for a in range(process.actions[t][i])]
-    number = {name: k for k, name in enumerate(names)}
-    leader = list(range(len(names)))
-
-    def find(k):
-        while leader[k] != k:
-            leader[k] = leader[leader[k]]
-            k = leader[k]
-        return k
-
-    for g in generators:
-        for name, image in entry_images(process, game, g):
-            leader[find(number[name])] = find(number[image])
-    found = [[0] * process.actions[t][i] for i, t, _ in rows]
-    for k, (x, a) in enumerate(names):
-        found[x][a] = find(k)
+def orbits(process: Process, game: Game, points: Points, generators: list[list[int]]) -> dict[Entry, Entry]:
+    """Per entry of a policy one that stands for its orbit: entries of one orbit have equal probabilities in every
+    policy that all the generators fix."""
+    images = [dict(entry_images(process, game, points, g)) for g in generators]
+    found: dict[Entry, Entry] = {}
+    for x, (i, t, _) in enumerate(rows_of(process)):
+        for a in range(process.actions[t][i]):
+            pending = [(x, a)]
+            while pending:
+                entry = pending.pop()
+                if entry not in found:
+                    found[entry] = x, a
+                    pending += [image[entry] for image in images]
     return found
 
 
-def entry_images(process, game, g):
+def entry_images(process: Process, game: Game, points: Points, g: list[int]) -> Iterator[tuple[Entry, Entry]]:
     """((row, action), (row, action) of its image) for every entry of a policy of the process."""
     rows = rows_of(process)
     row = {name: x for x, name in enumerate(rows)}
-    images = _class_images(process, game, g)
-    for x, (i, t, k) in enumerate(rows):
-        y = row[g["agents"][i], t, images[t][i][k]]
-        for a in range(process.actions[t][i]):
-            yield (x, a), (y, _action_image(game, g, i, t, a))
 
+    def image(*name: Any) -> Any:
+        return points.names[g[points.index[name]]]
 
-def _action_image(game, g, i, t, a):
-    """The number at step t of the image of agent i's action number a."""
-    return game.actions[g["agents"][i]][t].index(g["actions"][i][game.actions[i][t][a]])
+    def action(i: int, t: int, a: int) -> int:
+        """The number at step t of the image of agent i's action number a."""
+        _, j, moved = image("action", i, game.actions[i][t][a])
+        return game.actions[j][t].index(moved)
 
-
-def _class_images(process, game, g):
-    """[t][i][k]: the class of agent g(i) that holds the image of a history of class k."""
     initial = bool(game.start[0][1])
-    images = []
+    classes: list[list[dict[int, int]]] = []  # [t][i][k]: the class that holds the image of a history of class k
     for t in range(process.horizon):
         layer = []
         for i in range(process.agents):
-            j, found = g["agents"][i], {}
+            known, found = process.children[t][image("agent", i)[1]], {}
             for (before, a, o), k in process.children[t][i].items():
-                if k in found:
-                    continue
-                moved = g["observations"][i][o] if t > 0 or initial else o
-                key = (images[t - 1][i][before], _action_image(game, g, i, t - 1, a), moved) if t else (0, 0, moved)
-                if key not in process.children[t][j]:
+                moved = image("observation", i, o)[2] if t > 0 or initial else o
+                key = (classes[t - 1][i][before], action(i, t - 1, a), moved) if t else (0, 0, moved)
+                if key not in known:
                     raise Failed("a generator does not carry histories to histories", step="symmetry")
-                found[k] = process.children[t][j][key]
+                found.setdefault(k, known[key])
             layer.append(found)
-        images.append(layer)
-    return images
+        classes.append(layer)
+    for x, (i, t, k) in enumerate(rows):
+        y = row[image("agent", i)[1], t, classes[t][i][k]]
+        for a in range(process.actions[t][i]):
+            yield (x, a), (y, action(i, t, a))

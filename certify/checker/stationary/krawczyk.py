@@ -9,17 +9,21 @@ of G, and it is nondegenerate.  G is affine in beta: what holds at both ends of 
 betas holds between them.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from certify.checker.numbers.interval import BITS, Interval, Unbounded
-from certify.checker.reading.envelope import Failed, array, integer, record
+from certify.checker.reading.envelope import MAX_INTEGER, Failed, array, integer, record
+from certify.checker.reading.process import Process
 from certify.checker.stationary.equations import Equations, policy_over, rows_of
+
+Rows = list[list[Interval]]  # per row of the process and action
 
 INVERSE_BITS = 48  # entries of an approximate inverse are multiples of 2^-48
 MAX_COORDINATES = 600
 MAX_RATIO = 1000  # of a log-ratio
-_LARGEST = 10**60
 
 
 @dataclass(frozen=True)
@@ -29,53 +33,47 @@ class RatioBox:
     `reference[x]` is the action of row x whose entries (centre and radius) are 0.
     """
 
-    reference: tuple
-    centre: tuple
-    radius: tuple
+    reference: tuple[int, ...]
+    centre: tuple[tuple[int, ...], ...]
+    radius: tuple[tuple[int, ...], ...]
     unit_bits: int
 
-    def intervals(self, spread=1):
+    def intervals(self, spread: int = 1) -> Rows:
         """Per row and action the `Interval` of z; `spread` 0 gives the centre."""
         shift = BITS - self.unit_bits
         return [
-            [Interval((m - spread * r) << shift, (m + spread * r) << shift) for m, r in zip(*row)]
-            for row in zip(self.centre, self.radius)
+            [Interval((m - spread * r) << shift, (m + spread * r) << shift) for m, r in zip(*row, strict=True)]
+            for row in zip(self.centre, self.radius, strict=True)
         ]
 
 
-def read_box(data, process, unit_bits, where):
+def read_box(data: Any, process: Process, unit_bits: int, where: str) -> tuple[RatioBox, list[list[int]]]:
     """(`RatioBox`, inverse) of {"reference", "centre", "radius", "inverse"}: whole numbers."""
     record(data, where, ("reference", "centre", "radius", "inverse"))
     rows = rows_of(process)
-    references = array(data["reference"], f"{where}.reference", len(rows))
-    tables = [array(data[name], f"{where}.{name}", len(rows)) for name in ("centre", "radius")]
+    tables = {name: array(data[name], f"{where}.{name}", len(rows)) for name in ("reference", "centre", "radius")}
     largest = MAX_RATIO << unit_bits
     reference, centre, radius = [], [], []
-    for number, (i, t, _) in enumerate(rows):
+    for x, (i, t, _) in enumerate(rows):
         count = process.actions[t][i]
-        r = integer(references[number], f"{where}.reference[{number}]", 0, count - 1)
+        r = integer(tables["reference"][x], f"{where}.reference[{x}]", 0, count - 1)
         reference.append(r)
-        for table, found, least in ((tables[0], centre, -largest), (tables[1], radius, 1)):
-            at = f"{where}.{'centre' if found is centre else 'radius'}[{number}]"
-            row = [integer(x, at, least, largest) for x in array(table[number], at, count - 1)]
-            found.append(tuple(row[:r] + [0] + row[r:]))
+        for name, found, least in (("centre", centre, -largest), ("radius", radius, 1)):
+            at = f"{where}.{name}[{x}]"
+            row = [integer(m, at, least, largest) for m in array(tables[name][x], at, count - 1)]
+            found.append((*row[:r], 0, *row[r:]))
     box = RatioBox(tuple(reference), tuple(centre), tuple(radius), unit_bits)
     size = sum(len(row) - 1 for row in centre)
     if size > MAX_COORDINATES:
         raise Failed(f"{size} log-ratios, more than the {MAX_COORDINATES} of this checker", part=where)
     inverse = [
-        [integer(x, f"{where}.inverse", -_LARGEST, _LARGEST) for x in array(row, f"{where}.inverse", size)]
+        [integer(x, f"{where}.inverse", -MAX_INTEGER, MAX_INTEGER) for x in array(row, f"{where}.inverse", size)]
         for row in array(data["inverse"], f"{where}.inverse", size)
     ]
     return box, inverse
 
 
-def read_unit(value, where):
-    """The number of binary digits behind the point in the centres and radii."""
-    return integer(value, where, 1, 180)
-
-
-def verify_krawczyk(process, betas, box, inverse):
+def verify_krawczyk(process: Process, betas: Iterable[Fraction], box: RatioBox, inverse: list[list[int]]) -> Rows:
     """Intervals (per row and action) around every log-ratio of the one stationary policy in `box`, for
     every beta between the smallest and the largest of `betas`; `Failed` where that is not shown."""
     coordinates = [(x, a) for x, row in enumerate(box.centre) for a in range(len(row)) if a != box.reference[x]]
@@ -90,17 +88,19 @@ def verify_krawczyk(process, betas, box, inverse):
     return result
 
 
-def _image(process, beta, box, inverse, coordinates):
+def _image(
+    process: Process, beta: Fraction, box: RatioBox, inverse: list[list[int]], coordinates: list[tuple[int, int]]
+) -> list[Interval]:
     """The Krawczyk image at one beta, once it lies in the interior of the box."""
     shift = BITS - box.unit_bits
     at_centre, _ = Equations(process, box.reference, policy_over(box.intervals(0)), beta, slopes=False).stationarity()
     wide = Equations(process, box.reference, policy_over(box.intervals()), beta)
     _, jacobian = wide.stationarity()
     middle = [box.centre[x][a] << shift for x, a in coordinates]
-    residual = [Interval(m, m) - at_centre[x, a] for m, (x, a) in zip(middle, coordinates)]
+    residual = [Interval(m, m) - at_centre[x, a] for m, (x, a) in zip(middle, coordinates, strict=True)]
     radius = [box.radius[x][a] << shift for x, a in coordinates]
     # I - Y DG: columns of DG as twice their middle and twice their radius
-    columns = list(zip(*jacobian)) if jacobian else []
+    columns = list(zip(*jacobian, strict=True)) if jacobian else []
     middles = [[entry.lo + entry.hi for entry in column] for column in columns]
     spreads = [[entry.hi - entry.lo for entry in column] for column in columns]
     result = []
@@ -111,8 +111,8 @@ def _image(process, beta, box, inverse, coordinates):
             centre = ((2 << BITS + INVERSE_BITS) if k == l else 0) - sum(map(int.__mul__, row, middles[l]))
             moved += (abs(centre) + sum(map(int.__mul__, sizes, spreads[l]))) * rho
         moved = -(-moved >> BITS + INVERSE_BITS + 1)
-        low = sum(min(y * g.lo, y * g.hi) for y, g in zip(row, residual))
-        high = sum(max(y * g.lo, y * g.hi) for y, g in zip(row, residual))
+        low = sum(min(y * g.lo, y * g.hi) for y, g in zip(row, residual, strict=True))
+        high = sum(max(y * g.lo, y * g.hi) for y, g in zip(row, residual, strict=True))
         image = Interval(middle[k] - -(-high >> INVERSE_BITS) - moved, middle[k] - (low >> INVERSE_BITS) + moved)
         if not (middle[k] - radius[k] < image.lo and image.hi < middle[k] + radius[k]):
             raise Failed(f"the Krawczyk image leaves the box at coordinate {k}, beta = {beta}")
@@ -120,18 +120,11 @@ def _image(process, beta, box, inverse, coordinates):
     return result
 
 
-def lies_within(image, box):
+def lies_within(image: Rows, box: RatioBox) -> bool:
     """Whether every policy with log-ratios in `image` lies in `box`, whose reference actions may be others."""
-    for row, r, known in zip(image, box.reference, box.intervals()):
+    for row, r, known in zip(image, box.reference, box.intervals(), strict=True):
         for a, allowed in enumerate(known):
             difference = row[a] - row[r]
             if a != r and not (allowed.lo <= difference.lo and difference.hi <= allowed.hi):
                 return False
     return True
-
-
-def policy_bounds(image):
-    """Per row and action (lower, upper) of pi as `Fraction`s."""
-    probabilities, _ = policy_over(image)
-    one = 1 << BITS
-    return [[(Fraction(max(p.lo, 0), one), Fraction(min(p.hi, one), one)) for p in row] for row in probabilities]

@@ -9,18 +9,22 @@ At a stationary policy blocks between AOHs of one agent vanish, and with S = dia
 C the mean of what follows, over pairs of AOHs of different agents on one trajectory.
 """
 
+from fractions import Fraction
+from collections.abc import Sequence
 from itertools import accumulate as running_sums
+from typing import Any
 
 from certify.checker.numbers.interval import BITS, UNIT, ZERO, Interval, total
 from certify.checker.numbers.positive_definite import positive_definite
 from certify.checker.reading.envelope import Failed
-from certify.checker.stationary.equations import Equations, accumulate, rows_of, scaled
+from certify.checker.reading.process import Process
+from certify.checker.stationary.equations import Equations, Jet, Rows, Slopes, accumulate, rows_of, scaled
 
 MAX_LOGITS = 700
 _KEPT_BITS = 100  # behind the point, of the matrix that is shown to be positive definite
 
 
-def check_size(merged):
+def check_size(merged: Process) -> None:
     """`Failed` where the whole table of the game behind the clustered process `merged` has too many logits."""
     count, members = 0, []
     for t in range(merged.horizon):
@@ -36,7 +40,7 @@ def check_size(merged):
         raise Failed(f"{count} logits, more than the {MAX_LOGITS} of this checker", step="rate")
 
 
-def rows_in(process, merged):
+def rows_in(process: Process, merged: Process) -> list[int]:
     """Per row of `process` (every AOH a class of its own) the row of the clustered process `merged`."""
     number = {name: x for x, name in enumerate(rows_of(merged))}
     classes = []
@@ -52,7 +56,7 @@ def rows_in(process, merged):
     return [number[i, t, classes[t][i][k]] for i, t, k in rows_of(process)]
 
 
-def check_rate(process, policy, beta, rate):
+def check_rate(process: Process, policy: tuple[Rows, Rows], beta: Fraction, rate: Fraction) -> None:
     """`Failed` unless every eigenvalue is certainly at least `rate` > 0.
 
     `process` is unclustered; `policy` = (pi, -log pi), intervals per row of it.
@@ -64,7 +68,9 @@ def check_rate(process, policy, beta, rate):
         raise Failed(f"the eigenvalues of minus the Hessian are not shown to be at least {rate}", step="rate")
 
 
-def tangent_form(process, policy, beta, rate):
+def tangent_form(
+    process: Process, policy: tuple[Rows, Rows], beta: Fraction, rate: Fraction
+) -> tuple[list[list[int]], list[int]]:
     """(middle, spread) of minus beta times (the Hessian plus `rate`) at a stationary policy of `process`, on
     logits whose rows sum to 0, the last of each row left out: |u^T form u - u^T middle u| <= sum spread u^2.
     """
@@ -75,7 +81,7 @@ def tangent_form(process, policy, beta, rate):
     rows = form.values.rows
     *offsets, size = running_sums((len(row) - 1 for row in pi), initial=0)
     matrix = {}
-    for x, (i, t, _) in enumerate(rows):
+    for x, (i, _, _) in enumerate(rows):
         weight = scaled(form.reach[x], process.weights[i])
         block = [
             [p * ((UNIT if a == b else ZERO) - q) * weight for b, q in enumerate(pi[x])] for a, p in enumerate(pi[x])
@@ -103,29 +109,29 @@ def tangent_form(process, policy, beta, rate):
     return middle, spread
 
 
-def _tangent(block):
+def _tangent(block: Rows) -> Rows:
     """The block on directions that sum to 0: the last coordinate is minus the sum of the others."""
     last = [row[-1] for row in block]
-    half = [[entry - z for entry in row[:-1]] for row, z in zip(block, last)]
-    return [[entry - z for entry, z in zip(row, half[-1])] for row in half[:-1]]
+    half = [[entry - z for entry in row[:-1]] for row, z in zip(block, last, strict=True)]
+    return [[entry - z for entry, z in zip(row, half[-1], strict=True)] for row in half[:-1]]
 
 
-def _sandwich(p, block, q):
+def _sandwich(p: list[Interval], block: Rows, q: list[Interval]) -> Rows:
     """S_p block S_q, with S_p v = p (v - sum p v)."""
 
-    def centred(vector, weights):
-        mean = total(w * v for w, v in zip(weights, vector))
-        return [w * (v - mean) for w, v in zip(weights, vector)]
+    def centred(vector: Sequence[Interval], weights: list[Interval]) -> list[Interval]:
+        mean = total(w * v for w, v in zip(weights, vector, strict=True))
+        return [w * (v - mean) for w, v in zip(weights, vector, strict=True)]
 
     rows = [centred(row, q) for row in block]
-    columns = [centred(column, p) for column in zip(*rows)]
-    return [list(row) for row in zip(*columns)]
+    columns = [centred(column, p) for column in zip(*rows, strict=True)]
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 class _Form:
     """`reach[x]` = gamma^t d(x) per row; `cross[x, y]` = C per pair of rows, x before y."""
 
-    def __init__(self, process, policy, beta):
+    def __init__(self, process: Process, policy: tuple[Rows, Rows], beta: Fraction) -> None:
         self.process = process
         self.pi, self.minus_log = policy
         self.values = Equations(process, [0] * len(self.pi), policy, beta, slopes=False)
@@ -142,7 +148,7 @@ class _Form:
             if t + 1 < process.horizon:
                 weights = self._step(t, weights)
 
-    def _step(self, t, weights):
+    def _step(self, t: int, weights: dict[int, Jet]) -> dict[int, Jet]:
         """The weights of reaching each joint class, and their derivatives by pi(a|x) of earlier rows
         {(row, action): Interval}, one depth on, gamma included."""
         following = {}
@@ -161,23 +167,23 @@ class _Form:
                     following[to] = known + rho * weight * factor, gathered
         return following
 
-    def _block(self, x, y):
+    def _block(self, x: int, y: int) -> Rows:
         if (x, y) not in self.cross:
             self.cross[x, y] = [[ZERO] * len(self.pi[y]) for _ in self.pi[x]]
         return self.cross[x, y]
 
-    def _add_same_depth(self, t, e, members, rho):
+    def _add_same_depth(self, t: int, e: int, members: list[int], rho: Interval) -> None:
         for i, x in enumerate(members):
             for j in range(i + 1, len(members)):
                 block = self._block(x, members[j])
-                for a, (value, _) in zip(self.process.joint_actions[t], self.values.u[t][e]):
+                for a, (value, _) in zip(self.process.joint_actions[t], self.values.u[t][e], strict=True):
                     term = value * rho * self.values.others_weight(members, a, (i, j))
                     block[a[i]][a[j]] = block[a[i]][a[j]] + term
 
-    def _add_across(self, t, e, members, through):
+    def _add_across(self, t: int, e: int, members: list[int], through: Slopes) -> None:
         for j, y in enumerate(members):
             later = [scaled(m, self.process.weights[j]) for m in self.minus_log[y]]
-            for a, (value, _) in zip(self.process.joint_actions[t], self.values.u[t][e]):
+            for a, (value, _) in zip(self.process.joint_actions[t], self.values.u[t][e], strict=True):
                 later[a[j]] = later[a[j]] + value * self.values.others_weight(members, a, (j,))
             for (x, a), weight in through.items():
                 if self.values.rows[x][0] != j:

@@ -1,0 +1,165 @@
+"""Thresholds: for every alpha >= alpha_star there is exactly one stationary policy (format, sections 2 to 6).
+
+The proof is structural or a cover; moduli of strong concavity, a symmetry group and the lower end of the
+bracket may come with it.
+"""
+
+from typing import Any
+
+from certify.checker.cover import tree
+from certify.checker.kinds import structural
+from certify.checker.plain.engine import StdlibEngine
+from certify.checker.reading import envelope as reading
+from certify.checker.reading.envelope import Failed, Malformed, array, boolean, integer, rational, record
+from certify.checker.reading.game import Game, game_of
+from certify.checker.reading.process import Process, build_process
+from certify.checker.verdict import Proof, Run
+
+AUTO_SECONDS = 2  # of estimated work, beyond which "auto" takes the fast engine
+_BELOW = ("alpha_multiple", "alpha_two_maxima")
+
+
+def check_threshold(certificate: Any, run: Run) -> Proof:
+    """The `Proof` of a certificate of kind "threshold"; raises `Failed` or `Malformed`."""
+    reading.envelope(
+        certificate, ("objective", "claim", "proof", "game", "game_sha256"), optional=("symmetry", "multiplicity")
+    )
+    claim = _Claim(certificate, _BELOW)
+    covered = claim.proof.get("type") == "cover"
+    if not covered:
+        structural.check_form(claim.proof, structural.FORMS)
+    game = game_of(certificate)
+    if covered:
+        steps = 1 + _check_cover(claim, game, run)
+        regions = [f"in a box that holds every stationary policy (node {entry['node']})" for entry in claim.concavity]
+    else:
+        steps = 1 + structural.check_structural(claim.proof, claim.alpha_star, claim.structural_moduli(), game)
+        regions = [_region(game.horizon)] * len(claim.moduli)
+    fixed, below = "", []
+    if certificate.get("symmetry") is not None:
+        from certify.checker.kinds.symmetry import check_group
+
+        try:
+            group = check_group(game, certificate["symmetry"])
+        except Failed as failure:
+            raise Failed(failure.why, step=f"symmetry, {failure.where['step']}") from None
+        fixed, steps = f", and it is {group.fixed()}", steps + group.steps
+    stated = tuple(_optional(certificate["claim"].get(key), f"claim.{key}") for key in _BELOW)
+    if certificate.get("multiplicity") is not None:
+        from certify.checker.kinds.multiplicity import check_evidence
+
+        found = check_evidence(game, certificate["multiplicity"], where="multiplicity")
+        for key, value, proved in zip(_BELOW, stated, (found.alpha, found.two_maxima), strict=True):
+            if value != proved:
+                raise Failed(f"the evidence is about {proved}", step=f"claim.{key}")
+        if found.alpha >= claim.alpha_star:
+            raise Failed("it contradicts the claim of uniqueness", step="claim.alpha_multiple")
+        below, steps = [f"at alpha = {found.alpha} there are several"], steps + found.steps
+    elif stated != (None, None):
+        raise Failed("a claim of multiplicity without evidence", step="claim.alpha_multiple")
+    unique = f"for every alpha >= {claim.alpha_star} there is exactly one stationary policy{fixed}"
+    return Proof((unique, *claim.concave(regions), *below), steps, game)
+
+
+def check_parameters(certificate: Any, run: Run) -> Proof:
+    """The `Proof` of a certificate of kind "structural-parameters", about every game of a size."""
+    reading.envelope(certificate, ("objective", "claim", "proof", "parameters", "parameters_sha256"))
+    claim = _Claim(certificate)
+    structural.check_form(claim.proof, structural.FORMS_WITHOUT_GAME)
+    shape = structural.shape_of_parameters(certificate["parameters"])
+    reading.check_hash(certificate, "parameters")
+    moduli = claim.structural_moduli()
+    steps = 1 + structural.check_structural(claim.proof, claim.alpha_star, moduli, shape=shape)
+    low, high = certificate["parameters"]["return"]
+    unique = (
+        f"every game with {len(shape.actions)} agents, horizon {len(shape.widths)}, {shape.actions[0][0]} actions, "
+        f"return in [{low}, {high}], discount 1 and weights 1: for every alpha >= {claim.alpha_star} "
+        "there is exactly one stationary policy"
+    )
+    return Proof((unique, *claim.concave([_region(len(shape.widths))] * len(moduli))), steps)
+
+
+class _Claim:
+    """alpha_star and the moduli of strong concavity that a certificate claims, and its proof."""
+
+    def __init__(self, certificate: Any, optional: tuple[str, ...] = ()) -> None:
+        claim = record(certificate["claim"], "claim", ("alpha_star", "strong_concavity"), optional)
+        self.alpha_star = rational(claim["alpha_star"], "claim.alpha_star")
+        self.concavity = array(claim["strong_concavity"], "claim.strong_concavity")
+        self.moduli = []
+        for k, entry in enumerate(self.concavity):
+            where = f"claim.strong_concavity[{k}]"
+            record(entry, where, ("alpha", "modulus", "node", "steps"))
+            self.moduli.append((rational(entry["alpha"], where), rational(entry["modulus"], where)))
+            if self.moduli[k][0] <= 0:
+                raise Malformed(f"{where}.alpha", "not positive")
+        self.proof = certificate["proof"]
+        if not isinstance(self.proof, dict):
+            raise Malformed("proof", "not an object")
+        if self.alpha_star <= 0:
+            raise Failed("alpha_star is not positive", step="claim")
+
+    def structural_moduli(self) -> list[Any]:
+        """(alpha, modulus), without the nodes and steps that only a cover has."""
+        for k, entry in enumerate(self.concavity):
+            if entry["node"] is not None or entry["steps"] != []:
+                raise Malformed(f"claim.strong_concavity[{k}]", "a node or steps with a structural proof")
+        return self.moduli
+
+    def concave(self, regions: list[str]) -> list[str]:
+        """Where J is strongly concave, and how much (format, section 6)."""
+        return [
+            f"at alpha = {alpha} strongly concave with modulus {modulus} {region}"
+            for (alpha, modulus), region in zip(self.moduli, regions, strict=True)
+        ]
+
+
+def _region(horizon: int) -> str:
+    """Where the modulus of a structural proof holds."""
+    if horizon == 1:
+        return "on the whole policy space"
+    return "where log pi_i(a) - log pi_i(b) <= c_t/w_i, which holds every stationary policy"
+
+
+def _optional(value: Any, where: str) -> Any:
+    return None if value is None else rational(value, where)
+
+
+def _check_cover(claim: _Claim, game: Game, run: Run) -> int:
+    """The number of steps of a cover, once an engine has verified it."""
+    proof = record(claim.proof, "proof", ("type", "unit", "nodes"), ("clustering",))
+    process = build_process(game, boolean(proof.get("clustering", True), "proof.clustering"))
+    unit, nodes = tree.read_unit(proof), tree.read_nodes(proof, process)
+    concavity = []
+    for k, ((alpha, modulus), entry) in enumerate(zip(claim.moduli, claim.concavity, strict=True)):
+        where = f"claim.strong_concavity[{k}]"
+        node = integer(entry["node"], f"{where}.node", 0, reading.MAX_NODES)
+        concavity.append((alpha, modulus, node, tree.read_steps(entry["steps"], f"{where}.steps", process)))
+    failure = None
+    for engine in _engines(run.wanted, process, nodes):
+        engine.begin(process)
+        try:
+            tree.check_cover(nodes, unit, claim.alpha_star, engine, concavity, run.workers, run.progress)
+        except Failed as failed:  # what one engine verifies is proved; where all fail, the first one's failure counts
+            if failure is None:
+                failure, run.engine = failed, engine.name
+        else:
+            run.engine = engine.name
+            return sum(len(node.steps) + 1 for node in nodes) + sum(len(entry[3]) + 1 for entry in concavity)
+    assert failure is not None
+    raise failure
+
+
+def _engines(wanted: str, process: Process, nodes: list[Any]) -> list[Any]:
+    """The engines to try, in order: "auto" takes the plain one for small covers, and the fast one where the
+    other's arithmetic is too coarse for a box near the boundary."""
+    if wanted == "stdlib":
+        return [StdlibEngine()]
+    small = wanted == "auto" and tree.estimated_seconds(process, nodes) <= AUTO_SECONDS
+    try:
+        from certify.checker.fast.engine import FastEngine
+    except ImportError:
+        if wanted == "auto":
+            return [StdlibEngine()]  # slower, and needs nothing
+        raise
+    return [StdlibEngine(), FastEngine()] if small else [FastEngine()]

@@ -1,0 +1,117 @@
+"""Facts about stationary policies, each verified when it is established; the kinds draw conclusions from them
+(format, sections 7 to 9).
+
+*krawczyk*: a box holds exactly one (`Subject.enclosed`).  *same*, *different*: two enclosures hold one policy,
+or two (`same`, `differ`).  *image*: a symmetry maps one to the other (`Subject.carries`).  *definite*: it is a
+strict maximum, or a saddle (`Subject.check_maximum`, `Subject.check_saddle`).  *value*: return, entropy and J
+lie in what a certificate encloses them by (`Subject.values`, `check_within`).
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from certify.checker.numbers.interval import ZERO, Interval
+from certify.checker.numbers.positive_definite import positive_definite
+from certify.checker.reading.automorphism import read_generators
+from certify.checker.reading.envelope import MAX_INTEGER, Failed, array, integer, pair
+from certify.checker.reading.game import Game
+from certify.checker.reading.process import build_process
+from certify.checker.stationary.equations import Equations, policy_over, rows_of, scaled
+from certify.checker.stationary.equivariance import entry_images
+from certify.checker.stationary.krawczyk import RatioBox, Rows, lies_within, read_box, verify_krawczyk
+from certify.checker.stationary.rate import tangent_form
+
+
+@dataclass(frozen=True)
+class Enclosed:
+    """At every beta of [low, high] `box` holds exactly one stationary policy; it is nondegenerate, and its
+    log-ratios lie in `image`."""
+
+    low: Fraction
+    high: Fraction
+    box: RatioBox
+    image: Rows
+
+    @cached_property
+    def policy(self) -> tuple[Rows, Rows]:
+        """(pi, -log pi) over the image."""
+        return policy_over(self.image)
+
+
+def same(first: Enclosed, second: Enclosed) -> bool:
+    """Whether at a beta that they share the two certainly hold the same policy: one image lies in the other box, so
+    that each box holds the policy of that image, and no other."""
+    meet = first.low <= second.high and second.low <= first.high
+    return meet and (lies_within(first.image, second.box) or lies_within(second.image, first.box))
+
+
+def differ(first: Enclosed, second: Enclosed) -> bool:
+    """Whether some log pi(a|x) - log pi(b|x) certainly differs between the two."""
+    for one, other in zip(first.image, second.image, strict=True):
+        for a in range(len(one)):
+            for b in range(a):
+                p, q = one[a] - one[b], other[a] - other[b]
+                if p.hi < q.lo or q.hi < p.lo:
+                    return True
+    return False
+
+
+class Subject:
+    """What the facts are about: a game, its process, and the unit of a certificate's boxes."""
+
+    def __init__(self, game: Game, clustering: bool, unit_bits: Any, where: str) -> None:
+        self.unit_bits = integer(unit_bits, f"{where}.unit_bits", 1, 180)  # digits behind the binary point
+        self.game, self.process = game, build_process(game, clustering)
+        self.rows = rows_of(self.process)
+
+    def enclosed(self, data: Any, betas: tuple[Fraction, ...], where: str, **named: Any) -> Enclosed:
+        """The fact that a box {"reference", "centre", "radius", "inverse"} holds one policy; `named`: the step that
+        fails otherwise."""
+        box, inverse = read_box(data, self.process, self.unit_bits, where)
+        try:
+            return Enclosed(min(betas), max(betas), box, verify_krawczyk(self.process, betas, box, inverse))
+        except Failed as failure:
+            raise Failed(failure.why, **(named or {"step": where})) from None
+
+    def check_maximum(self, found: Enclosed, where: str) -> None:
+        """`Failed` unless the policy is a strict local maximum (format, section 7.3)."""
+        middle, spread = tangent_form(self.process, found.policy, found.low, Fraction(0))
+        for k, radius in enumerate(spread):
+            middle[k][k] -= radius
+        if not positive_definite(middle):
+            raise Failed("it is not shown to be a strict local maximum", step=where)
+
+    def check_saddle(self, found: Enclosed, direction: Any, where: str) -> None:
+        """`Failed` unless J increases along the direction (format, section 7.3)."""
+        middle, spread = tangent_form(self.process, found.policy, found.low, Fraction(0))
+        at = f"{where}.direction"
+        u = [integer(x, at, -MAX_INTEGER, MAX_INTEGER) for x in array(direction, at, len(middle))]
+        along = sum(x * sum(map(int.__mul__, row, u)) for x, row in zip(u, middle, strict=True))
+        if along + sum(radius * x * x for radius, x in zip(spread, u, strict=True)) >= 0:
+            raise Failed("its direction is not shown to lead uphill: not a saddle", step=where)
+
+    def carries(self, generator: Any, first: Enclosed, second: Enclosed, where: str) -> bool:
+        """Whether an automorphism certainly maps the first policy to the second."""
+        points, (g,) = read_generators(self.game, [generator], where)
+        moved = [[ZERO] * len(row) for row in first.image]
+        for (x, a), (y, b) in entry_images(self.process, self.game, points, g):
+            moved[y][b] = first.image[x][a]
+        return lies_within(moved, second.box)
+
+    def values(self, policy: tuple[Rows, Rows], low: Fraction, high: Fraction) -> dict[str, Interval]:
+        """Expected return, weighted entropy, and J over the policies and the temperatures from `low` to `high`."""
+        reference = [0] * len(self.rows)
+        reward = Equations(self.process, reference, policy, Fraction(1), slopes=False, entropies=False).value()
+        entropy = Equations(self.process, reference, policy, Fraction(0), slopes=False).value()
+        value = reward + scaled(entropy, low).hull(scaled(entropy, high))
+        return {"return": reward, "entropy": entropy, "J": value}
+
+
+def check_within(found: Interval, claimed: Any, what: str, where: str, **named: Any) -> tuple[Fraction, Fraction]:
+    """The two ends claimed, which must enclose what was found; `named`: the step that fails otherwise."""
+    low, high = pair(claimed, where)
+    if not found.within(low, high):
+        raise Failed(f"the {what} is not shown to lie in its enclosure", **named)
+    return low, high

@@ -1,0 +1,60 @@
+"""What passes between the checker and its kinds: a `Run` goes in, a `Proof` comes out, and here alone it
+is put into the sentence of a `Verdict`."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from certify.checker.reading.envelope import Failed, printable
+from certify.checker.reading.game import Game
+
+
+@dataclass
+class Run:
+    """How to check: the engine asked for and, once one has verified a cover, the one that did; `progress`
+    is called with a line now and then; `workers` processes share a cover."""
+
+    wanted: str = "auto"
+    workers: int = 1
+    progress: Callable[[str], object] | None = None
+    engine: str = "stdlib"
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was established: conclusions in words of the checker's own, about a game (or about what the first
+    conclusion names), and the number of steps verified."""
+
+    conclusions: tuple[str, ...]
+    steps: int
+    game: Game | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check found.  `failed_step` names the step that did not verify, and why."""
+
+    valid: bool
+    claim: str
+    steps: int
+    failed_step: dict[str, Any] | None
+    engine: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields, for JSON."""
+        return asdict(self)
+
+
+def verdict_of(kind: str, check: Callable[[Any, Run], Proof], certificate: Any, run: Run) -> Verdict:
+    """The `Verdict` on a certificate of which `check` makes a `Proof` or raises `Failed`."""
+    try:
+        proof = check(certificate, run)
+    except Failed as failure:
+        return Verdict(False, kind, 0, failure.as_dict(), run.engine)
+    return Verdict(True, sentence(proof), proof.steps, None, run.engine)
+
+
+def sentence(proof: Proof) -> str:
+    """One line.  The only words of others in it are the game's name: printable, short, and between quotes."""
+    about = "" if proof.game is None else f"game {printable(proof.game.name, 80)!r}, horizon {proof.game.horizon}: "
+    return printable(about + "; ".join(proof.conclusions))
