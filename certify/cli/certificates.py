@@ -47,7 +47,7 @@ def check(certificate, engine, workers, as_json) -> int:
     elif verdict.valid:
         print(f"valid ({verdict.engine} engine, {verdict.steps} steps): {verdict.claim}")
     else:
-        failed = dict(verdict.failed_step)
+        failed = dict(verdict.failed_step or {})
         why = failed.pop("why", "")
         place = ", ".join(f"{k} {v}" for k, v in failed.items())
         print(f"INVALID ({verdict.engine} engine) at {place or 'the claim'}: {why}")

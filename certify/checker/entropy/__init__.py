@@ -1,0 +1,1 @@
+"""What entropy certificates restate and claim, recomputed."""

@@ -1,4 +1,5 @@
-"""The direction u of every algorithm's step θ → θ + ηu, written anew for the checker (docs/theory/entropy.md#first-order).
+"""The direction u of every algorithm's step θ → θ + ηu, written anew for the checker
+(docs/theory/entropy.md#first-order).
 
 Unless said otherwise u_s = d(s) π ∘ (B − E_π B) with the effective advantages B given below.
 """
@@ -113,8 +114,8 @@ def _rloo(states: list[State], rows: Rows, parameters: Parameters) -> Direction:
 def _normalised(rewards: Sequence[Fraction], std: str, delta: Fraction) -> Interval:
     """(r − mean)/(std + δ) for the first member of a group; 0 where all rewards agree."""
     size = len(rewards)
-    mean = sum(rewards) / size
-    squares = sum((r - mean) ** 2 for r in rewards)
+    mean = sum(rewards, Fraction(0)) / size
+    squares = sum(((r - mean) ** 2 for r in rewards), Fraction(0))
     if std == "none":
         return Interval.of(rewards[0] - mean)
     if squares == 0:
@@ -307,9 +308,9 @@ def _repo_r(states: list[State], rows: Rows, parameters: Parameters) -> Directio
             x = x if floor is None else x.at_least(floor)
             parts = []
             if high > 0:
-                parts.append((Interval.of(max(low, 0), high) * (UNIT - zeta * x)).at_least(ZERO))
+                parts.append((Interval.of(max(low, Fraction(0)), high) * (UNIT - zeta * x)).at_least(ZERO))
             if low < 0:
-                parts.append((Interval.of(low, min(high, 0)) * (UNIT + zeta * x)).at_most(ZERO))
+                parts.append((Interval.of(low, min(high, Fraction(0))) * (UNIT + zeta * x)).at_most(ZERO))
             scaled.append(ZERO if not parts else parts[0] if len(parts) == 1 else parts[0].hull(parts[1]))
         effective.append(scaled)
     return _expected(states, effective)

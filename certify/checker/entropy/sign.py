@@ -73,8 +73,8 @@ def _tilt(
 ) -> tuple[list[Interval], Interval, Interval]:
     """π_η, log Σ π e^{ηv} and E_η v; the weights are scaled by e^{−ηc}, c the largest v, so that no
     exponent is large (η >= 0)."""
-    top = max(v.hi for v in spread)
-    top = Interval(top, top)
+    largest = max(v.hi for v in spread)
+    top = Interval(largest, largest)
     weights = [p * exp(eta * (v - top)) for p, v in zip(pi, spread, strict=True)]
     mass = total(weights)
     q = [w / mass for w in weights]

@@ -52,10 +52,7 @@ def log_sinhc(t: Fraction) -> tuple[Fraction, Fraction]:
         square = t * t
         return square / 6 - square * square / 180, square / 6
     x = Interval.of(t)
-    if t < 1:
-        found = log((exp(x) - exp(-x)) / (x + x))
-    else:
-        found = x + log(UNIT - exp(-(x + x))) - log(x + x)
+    found = log((exp(x) - exp(-x)) / (x + x)) if t < 1 else x + log(UNIT - exp(-(x + x))) - log(x + x)
     return Fraction(found.lo, 1 << BITS), Fraction(found.hi, 1 << BITS)
 
 

@@ -39,16 +39,16 @@ def shape_of_game(game: Game) -> Shape:
     """The `Shape` of a game: D_t from the best and the worst return-to-go of reachable states."""
     top: dict[int, Fraction] = {}
     bottom: dict[int, Fraction] = {}
-    widths = []
+    widths: list[Fraction] = []
     for t, states in reversed(list(enumerate(reachable_states(game)))):
         ends: list[dict[int, Fraction]] = [{}, {}]
         for s in states:
             for end, later, best in ((ends[0], top, max), (ends[1], bottom, min)):
-                end[s] = best(
-                    game.reward.get((s, a), Fraction(0))
-                    + game.discount * sum(p * later[s2] for s2, p in (game.transition[s, a] if widths else ()))
-                    for a in game.joint_actions(t)
-                )
+                values = []
+                for a in game.joint_actions(t):
+                    row = game.transition[s, a] if widths else []
+                    values.append(game.reward.get((s, a), 0) + game.discount * sum(p * later[s2] for s2, p in row))
+                end[s] = best(values)
         top, bottom = ends
         widths.append(max(top.values()) - min(bottom.values()))
     actions = [[len(step) for step in steps] for steps in game.actions]
@@ -152,7 +152,7 @@ def _observed(payoffs: dict[tuple[int, ...], Any]) -> list[list[int]]:
 def _interaction(game: Game, payoff: dict[tuple[int, ...], Fraction], i: int, j: int) -> Fraction:
     """max over a, a', b, b' and the others' actions of |u(a,b) - u(a',b) - u(a,b') + u(a',b')|."""
     best = Fraction(0)
-    rest = [[None] if k in (i, j) else sets[0] for k, sets in enumerate(game.actions)]
+    rest: list[Any] = [[None] if k in (i, j) else sets[0] for k, sets in enumerate(game.actions)]
     for others in itertools.product(*rest):
         rows = []
         for a in game.actions[i][0]:

@@ -1,0 +1,1 @@
+"""The only readers of anything: envelope, game, process, maps."""

@@ -43,7 +43,7 @@ class Points:
     def _row(self, table: str, number: Fraction, states: Sequence[int], a: Joint = (), o: Joint = ()) -> Row:
         per_agent = []
         for i in range(self.agents):
-            entry = (self.index["agent", i],)
+            entry: Joint = (self.index["agent", i],)
             entry += (self.index["action", i, a[i]],) if a else ()
             entry += (self.index["observation", i, o[i]],) if o else ()
             per_agent.append(entry)
@@ -72,7 +72,8 @@ class Points:
         for p, q in enumerate(image):
             if self.kind[p] != self.kind[q]:
                 return False
-            if self.owner[p] is not None and image[self.owner[p]] != self.owner[q]:
+            owner = self.owner[p]
+            if owner is not None and image[owner] != self.owner[q]:
                 return False
         rows = set(self.rows)
         return all(

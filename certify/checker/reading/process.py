@@ -6,7 +6,6 @@ are merged; stationary policies of the game are those of the process that is lef
 """
 
 import itertools
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache

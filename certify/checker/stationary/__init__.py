@@ -1,0 +1,1 @@
+"""Facts about stationary policies, in interval arithmetic."""

@@ -110,8 +110,8 @@ class Equations:
         self.coordinates = [(x, a) for x, row in enumerate(self.pi) for a in range(len(row)) if a != reference[x]]
         self.number = {name: c for c, name in enumerate(self.coordinates)}
         self.entropy = [entropy_of(*row) if entropies else ZERO for row in zip(self.pi, self.minus_log, strict=True)]
-        self.u = [None] * process.horizon
-        later = None
+        self.u: list[list[list[Jet]]] = [[] for _ in range(process.horizon)]
+        later: list[Jet] = []
         for t in reversed(range(process.horizon)):
             self.u[t] = [
                 [self._u(t, e, a, later) for a in range(len(process.joint_actions[t]))]
@@ -136,10 +136,10 @@ class Equations:
                 weight = weight * self.pi[x][a[j]]
         return weight
 
-    def _u(self, t: int, e: int, a: int, later: list[Jet] | None) -> Jet:
+    def _u(self, t: int, e: int, a: int, later: list[Jet]) -> Jet:
         value = Interval.of(self.beta * self.process.reward[t][e][a])
-        slopes = {}
-        if later is not None:
+        slopes: Slopes = {}
+        if later:
             for to, p in self.process.following[t][e][a]:
                 factor = Interval.of(p * self.process.discount)
                 value = value + later[to][0] * factor
@@ -149,7 +149,8 @@ class Equations:
     def _v(self, t: int, e: int) -> Jet:
         members, table = self.members(t, e), self.u[t][e]
         shift = middle_of(table[0][0])
-        value, slopes = self._mean(members, [u for u, _ in table]), {}
+        value = self._mean(members, [u for u, _ in table])
+        slopes: Slopes = {}
         for i, (x, weight) in enumerate(zip(members, self.process.weights, strict=True)):
             value = value + scaled(self.entropy[x], weight)
             if self.slopes:
@@ -217,7 +218,8 @@ class Equations:
         for u in range(t, 0, -1):
             line.append((k, process.predecessor[u][i][k]))
             k = process.predecessor[u][i][k][0]
-        weights = {e: (Interval.of(p), {}) for e, p in enumerate(process.start) if process.joint[0][e][i] == k}
+        start = enumerate(process.start)
+        weights: dict[int, Jet] = {e: (Interval.of(p), {}) for e, p in start if process.joint[0][e][i] == k}
         for u, (after, (_, action)) in enumerate(reversed(line)):
             following: dict[int, Jet] = {}
             for e, jet in weights.items():
@@ -259,7 +261,7 @@ class Equations:
             raise Unbounded("a history's weight is not bounded away from 0")
         shift = middle_of(next(iter(found.values()))[0])
         mean = shift + total(weights[e][0] * (value - shift) for e, (value, _) in found.items()) / mass
-        slopes = {}
+        slopes: Slopes = {}
         if self.slopes:
             inverse = UNIT / mass
             for e, (value, inner) in found.items():
@@ -271,7 +273,8 @@ class Equations:
         """Jet of the mean over the others' actions of U(e, (a, .)) - U(e, (r, .))."""
         process, members, table = self.process, self.members(t, e), self.u[t][e]
         where = {joint: number for number, joint in enumerate(process.joint_actions[t])}
-        slopes, differences = {}, []
+        slopes: Slopes = {}
+        differences: list[Interval | None] = []
         for joint in process.joint_actions[t]:
             if joint[i] != a:
                 differences.append(None)

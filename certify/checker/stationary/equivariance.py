@@ -43,14 +43,15 @@ def entry_images(process: Process, game: Game, points: Points, g: list[int]) -> 
     def action(i: int, t: int, a: int) -> int:
         """The number at step t of the image of agent i's action number a."""
         _, j, moved = image("action", i, game.actions[i][t][a])
-        return game.actions[j][t].index(moved)
+        return game.actions[int(j)][t].index(moved)
 
     initial = bool(game.start[0][1])
     classes: list[list[dict[int, int]]] = []  # [t][i][k]: the class that holds the image of a history of class k
     for t in range(process.horizon):
         layer = []
         for i in range(process.agents):
-            known, found = process.children[t][image("agent", i)[1]], {}
+            known = process.children[t][image("agent", i)[1]]
+            found: dict[int, int] = {}
             for (before, a, o), k in process.children[t][i].items():
                 moved = image("observation", i, o)[2] if t > 0 or initial else o
                 key = (classes[t - 1][i][before], action(i, t - 1, a), moved) if t else (0, 0, moved)

@@ -53,7 +53,9 @@ def read_box(data: Any, process: Process, unit_bits: int, where: str) -> tuple[R
     rows = rows_of(process)
     tables = {name: array(data[name], f"{where}.{name}", len(rows)) for name in ("reference", "centre", "radius")}
     largest = MAX_RATIO << unit_bits
-    reference, centre, radius = [], [], []
+    reference: list[int] = []
+    centre: list[tuple[int, ...]] = []
+    radius: list[tuple[int, ...]] = []
     for x, (i, t, _) in enumerate(rows):
         count = process.actions[t][i]
         r = integer(tables["reference"][x], f"{where}.reference[{x}]", 0, count - 1)

@@ -9,10 +9,9 @@ At a stationary policy blocks between AOHs of one agent vanish, and with S = dia
 C the mean of what follows, over pairs of AOHs of different agents on one trajectory.
 """
 
-from fractions import Fraction
 from collections.abc import Sequence
+from fractions import Fraction
 from itertools import accumulate as running_sums
-from typing import Any
 
 from certify.checker.numbers.interval import BITS, UNIT, ZERO, Interval, total
 from certify.checker.numbers.positive_definite import positive_definite
@@ -26,7 +25,8 @@ _KEPT_BITS = 100  # behind the point, of the matrix that is shown to be positive
 
 def check_size(merged: Process) -> None:
     """`Failed` where the whole table of the game behind the clustered process `merged` has too many logits."""
-    count, members = 0, []
+    count = 0
+    members: list[list[int]] = []
     for t in range(merged.horizon):
         layer = []
         for i in range(merged.agents):
@@ -43,11 +43,11 @@ def check_size(merged: Process) -> None:
 def rows_in(process: Process, merged: Process) -> list[int]:
     """Per row of `process` (every AOH a class of its own) the row of the clustered process `merged`."""
     number = {name: x for x, name in enumerate(rows_of(merged))}
-    classes = []
+    classes: list[list[list[int]]] = []
     for t in range(process.horizon):
         layer = []
         for i in range(process.agents):
-            row = [None] * process.classes[t][i]
+            row = [0] * process.classes[t][i]
             for (before, a, o), k in process.children[t][i].items():
                 key = (classes[t - 1][i][before], a, o) if t else (0, 0, o)
                 row[k] = merged.children[t][i][key]
@@ -136,8 +136,8 @@ class _Form:
         self.pi, self.minus_log = policy
         self.values = Equations(process, [0] * len(self.pi), policy, beta, slopes=False)
         self.reach = [ZERO] * len(self.pi)
-        self.cross = {}
-        weights = {e: (Interval.of(p), {}) for e, p in enumerate(process.start)}
+        self.cross: dict[tuple[int, int], Rows] = {}
+        weights: dict[int, Jet] = {e: (Interval.of(p), {}) for e, p in enumerate(process.start)}
         for t in range(process.horizon):
             for e, (rho, through) in weights.items():
                 members = self.values.members(t, e)
@@ -151,12 +151,12 @@ class _Form:
     def _step(self, t: int, weights: dict[int, Jet]) -> dict[int, Jet]:
         """The weights of reaching each joint class, and their derivatives by pi(a|x) of earlier rows
         {(row, action): Interval}, one depth on, gamma included."""
-        following = {}
+        following: dict[int, Jet] = {}
         for e, (rho, through) in weights.items():
             members = self.values.members(t, e)
             for number, a in enumerate(self.process.joint_actions[t]):
                 weight = self.values.others_weight(members, a, ())
-                inner = {}
+                inner: Slopes = {}
                 accumulate(inner, through, weight)
                 for i, x in enumerate(members):
                     accumulate(inner, {(x, a[i]): rho}, self.values.others_weight(members, a, (i,)))
