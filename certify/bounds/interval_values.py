@@ -1,5 +1,5 @@
 """Float64 bounds over a box of policies: interval dynamic programming
-(docs/theory/localisation.md#one-block-at-a-time, docs/theory/continuation.md#covers).
+(docs/theory/localisation.md#interval-dynamic-programming).
 
 Way 1 over boxes.  Values: bounded backwards, one agent's exact extreme after the other.  Reach:
 sums of products of the ends.  Q(x, a): a mean of joint values under the posterior of the others'
