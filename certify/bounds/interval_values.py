@@ -130,7 +130,7 @@ def others_weight(tables: Tables, agent: int, factors: list[list[np.ndarray]]) -
     """Per depth (E,): chance and the others' policies, summed over the own histories of a class.
 
     The posterior of the others given a class is this, normalised, free of the agent's own policy:
-    every member history of a class has the same one (docs/theory/localisation.md#one-block-at-a-time), so their sum
+    every member history of a class has the same one (docs/theory/localisation.md#lossless-clustering), so their sum
     has it too.
     """
     weight = [tables.initial]
