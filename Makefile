@@ -39,7 +39,7 @@ check: $(READY)
 	$(BIN)/ruff format --check $(CHECKED)
 	$(BIN)/mypy
 	$(BIN)/vulture
-	$(BIN)/python -m pytest tests/test_architecture.py
+	$(BIN)/python -m pytest tests/test_architecture.py tests/test_citations.py
 
 # A quick subset under every supported Python that this machine has, each in an environment of its own.
 VERSIONS := 3.11 3.12 3.13 3.14
