@@ -14,10 +14,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names when they are used
+    from certify.answers.check import check
     from certify.answers.optimum import OptimumResult, optimum
     from certify.answers.policy import PolicyDistance, policy_distance
     from certify.answers.symmetries import symmetries
-    from certify.answers.threshold import ThresholdResult, check, structural_threshold, threshold
+    from certify.answers.threshold import structural_threshold, threshold
+    from certify.answers.threshold_result import ThresholdResult
     from certify.errors import InputError, Undecided
     from certify.games import Game, load
 

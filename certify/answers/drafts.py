@@ -126,9 +126,9 @@ class Drafts:
                 return None, verdict.failed_step
             concavity = []
 
-    def _left_out(self, failed: dict[str, Any]) -> bool:
+    def _left_out(self, failed: dict[str, Any] | None) -> bool:
         """Leave out what of the lower end or the symmetries was refused; False where it was something else."""
-        part = refused_part(failed)
+        part = refused_part(failed or {})
         if part == LOWER_END and self.below is not None:
             self.below = self.below.unlabelled()
         elif part == SYMMETRY and not self.without_symmetry:

@@ -65,7 +65,7 @@ class Ladder:
     proposals: list[Proposal] = field(default_factory=list)
     below: Evidence | None = None
     notes: list[str] = field(default_factory=list)
-    tree: Tree | None = None
+    tree: Tree | None = None  # not where structural forms are all that is asked for
 
     def climb(self) -> None:
         """Everything that the method and the clock allow.
@@ -88,9 +88,13 @@ class Ladder:
     @cached_property
     def plan(self) -> Plan:
         """The index tables of the tree."""
+        return Plan(self._tree)
+
+    @property
+    def _tree(self) -> Tree:
         if self.tree is None:
             raise InputError(self.question.game.name, "no tree", "use a method other than structural")
-        return Plan(self.tree)
+        return self.tree
 
     def _structural(self) -> None:
         try:
@@ -166,7 +170,7 @@ class Ladder:
         try:
             with self.run.stage("looking for several stationary policies"):
                 found = find_multiplicity(
-                    self.tree,
+                    self._tree,
                     rtol=min(self.question.rtol / 20, _BELOW_RTOL),
                     time_limit=seconds,
                     alpha_min=self._least(),
@@ -180,7 +184,7 @@ class Ladder:
 
     def _least(self) -> Fraction:
         """The temperature below which nothing is looked for."""
-        return self.question.alpha_min or reward_range(self.tree) / 1000 or Fraction(1, 1000)
+        return self.question.alpha_min or reward_range(self._tree) / 1000 or Fraction(1, 1000)
 
     def _close_enough(self, alpha: Fraction) -> bool:
         if self.below is None:

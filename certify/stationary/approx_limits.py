@@ -86,7 +86,9 @@ def _reach_of(branch: Branch, k: int) -> tuple[float, float]:
 def _log_beta(branch: Branch, k: int, s: float) -> float:
     """log beta there; infinite where the corrector has left for another branch, as the direction tells."""
     y = _along(branch, k, s)
-    found = None if y is None else tangent_at(branch.eq, y, branch.tangent[k])
+    if y is None:
+        return np.inf
+    found = tangent_at(branch.eq, y, branch.tangent[k])
     return np.inf if found is None or found[0] @ branch.tangent[k] < 0.7 else float(y[-1])
 
 

@@ -42,7 +42,8 @@ def find_two_maxima(proofs: WitnessProofs, search: ApproxSearch, witness: Witnes
 def _best_pair(proofs: WitnessProofs, stable: list[_Stable]) -> Witness | None:
     """Proves two maxima just below the highest alpha up to which two of the branches, or one and its
     symmetric image, go on."""
-    eq, pairs = proofs.eq, []
+    eq = proofs.eq
+    pairs: list[tuple[float, _Stable, _Stable | None]] = []
     for k, first in enumerate(stable):
         pairs.append((first.height, first, None))
         pairs += [(min(first.height, second.height), first, second) for second in stable[:k]]

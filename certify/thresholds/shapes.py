@@ -11,7 +11,7 @@ from fractions import Fraction
 
 from flint import arb
 
-from certify.bounds.arb_numbers import arb_ends, working_precision
+from certify.bounds.arb_numbers import working_precision
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
 from certify.games.model import Game, JointAction
@@ -62,10 +62,8 @@ def shape_of(game: Game) -> Shape:
             high[s], low[s] = max(e for e, _ in ends), min(e for _, e in ends)
         top, bottom = high, low
         widths.append(max(top.values()) - min(bottom.values()))
-    actions = tuple(
-        tuple(len(game.actions_at(i, t)) for t in range(game.horizon)) for i in range(game.number_of_agents)
-    )
-    return Shape(tuple(reversed(widths)), actions, game.weights, game.discount)
+    counts = tuple(tuple(len(game.actions_at(i, t)) for t in range(game.horizon)) for i in range(game.number_of_agents))
+    return Shape(tuple(reversed(widths)), counts, game.weights, game.discount)
 
 
 def _backed_up(game: Game, s: int, a: JointAction, values: dict[int, Fraction]) -> Fraction:
@@ -85,8 +83,8 @@ def bare_shape(agents: int, horizon: int, actions: int, low: Fraction, high: Fra
 def _log_above(count: int) -> Fraction:
     """A dyadic at least log(count)."""
     with working_precision(_LOG_BITS):
-        ends = arb_ends(arb(count).log())
-    return _round_up(ends[1])
+        mantissa, exponent = arb(count).log().upper().man_exp()
+    return _round_up(Fraction(int(mantissa)) * Fraction(2) ** int(exponent))
 
 
 def _round_up(value: Fraction) -> Fraction:
