@@ -201,3 +201,28 @@ def test_exact_powers_are_allowed(tmp_path: Path) -> None:
     path = tmp_path / "new.py"
     path.write_text("from flint import arb\ny = 2**40 + Fraction(2) ** k + shape.discount**t\n", encoding="utf-8")
     assert not powers_of_balls(path)
+
+
+JUDGE = {
+    "certify.checker",
+    "certify.checker.check_certificate",
+    "certify.checker.check_file",
+    "certify.checker.Verdict",
+}
+
+
+def seen_of_the_checker(names: Iterator[str]) -> list[str]:
+    """What is imported of the checker beside the functions that judge a certificate."""
+    return [name for name in names if name.split(".")[:2] == ["certify", "checker"] and name not in JUDGE]
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "answers").glob("*.py")), ids=lambda p: p.name)
+def test_answers_only_ask_the_checker_for_its_verdict(path: Path) -> None:
+    """A search that uses the referee's internals as a tool would no longer be judged by somebody else."""
+    assert not seen_of_the_checker(imported(path))
+
+
+def test_a_use_of_the_checkers_internals_is_seen(tmp_path: Path) -> None:
+    path = tmp_path / "new.py"
+    path.write_text("from certify import checker\nfrom certify.checker.stationary import krawczyk\n", encoding="utf-8")
+    assert seen_of_the_checker(imported(path)) == ["certify.checker.stationary.krawczyk"]

@@ -17,8 +17,8 @@ from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
 from certify.stationary.approx_equations import ApproxEquations
-from certify.stationary.branch_pieces import UNIT_BITS
 from certify.stationary.existence import StationaryProof
+from certify.stationary.piece_proof import UNIT_BITS
 
 _GRID = 10**9  # ends of enclosures are multiples of 1/_GRID, with room for the checker's coarser boxes
 

@@ -21,8 +21,8 @@ from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
 from certify.stationary.approx_equations import ApproxEquations
-from certify.stationary.branch_pieces import INVERSE_BITS, UNIT_BITS
 from certify.stationary.existence import StationaryProof
+from certify.stationary.piece_proof import INVERSE_BITS, UNIT_BITS
 from certify.stationary.witnesses import SADDLE, UNDECIDED, Multiplicity, Solution, Witness
 
 _RADIUS_BITS = 40  # boxes of radius 2^-40: far above rounding, far below the distance of two policies

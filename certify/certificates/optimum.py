@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -11,32 +12,40 @@ from certify.certificates.version import FORMAT, VERSION
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
-from certify.stationary.branch_pieces import UNIT_BITS, Piece
+from certify.stationary.branch_pieces import Piece
 from certify.stationary.enclosed import Enclosed
 from certify.stationary.greedy import GreedyRow
+from certify.stationary.piece_proof import UNIT_BITS
 
 # of the threshold inside: what the certificate around it states, and what no checker reads
 _LEFT_OUT = ("format", "version", "kind", "game", "game_sha256", "objective", "consequences", "search")
 
 
+@dataclass(frozen=True)
+class OptimumClaim:
+    """What a certificate says beside its enclosures.
+
+    alpha : the temperatures.  unique : at all of them, or the principal branch.  rate : of convergence
+    near the policy.  greedy, greedy_return : the greedy rows and their exact return.  generators :
+    automorphisms, as JSON, that explain ties.
+    """
+
+    alpha: tuple[Fraction, Fraction]
+    unique: bool
+    rate: Fraction | None = None
+    greedy: Sequence[GreedyRow] | None = None
+    greedy_return: Fraction | None = None
+    generators: tuple[dict[str, Any], ...] = ()
+
+
 def optimum_certificate(
-    game: Game,
-    threshold: dict[str, Any],
-    pieces: Sequence[Piece],
-    enclosed: Sequence[Enclosed],
-    *,
-    alpha: tuple[Fraction, Fraction],
-    unique: bool,
-    rate: Fraction | None = None,
-    greedy: Sequence[GreedyRow] | None = None,
-    greedy_return: Fraction | None = None,
-    generators: Sequence[dict[str, Any]] = (),
+    game: Game, threshold: dict[str, Any], pieces: Sequence[Piece], enclosed: Sequence[Enclosed], claimed: OptimumClaim
 ) -> dict[str, Any]:
-    """The document; `threshold` is a threshold certificate of the same game, `generators` automorphisms as JSON."""
+    """The document; `threshold` is a threshold certificate of the same game."""
     restated = game_to_json(game)
     claim = {
-        "alpha": [rational_text(a) for a in alpha],
-        "branch": "unique" if unique else "principal",
+        "alpha": [rational_text(a) for a in claimed.alpha],
+        "branch": "unique" if claimed.unique else "principal",
         "pieces": [
             {
                 "alpha": [rational_text(e.low), rational_text(e.high)],
@@ -48,9 +57,9 @@ def optimum_certificate(
             }
             for e in enclosed
         ],
-        "rate": None if rate is None else rational_text(rate),
+        "rate": None if claimed.rate is None else rational_text(claimed.rate),
         "greedy": None
-        if greedy is None
+        if claimed.greedy is None
         else {
             "rows": [
                 {
@@ -58,15 +67,15 @@ def optimum_certificate(
                     "tied": row.tied,
                     "gap": None if row.gap is None else rational_text(row.gap),
                 }
-                for row in greedy
+                for row in claimed.greedy
             ],
-            "return": None if greedy_return is None else rational_text(greedy_return),
+            "return": None if claimed.greedy_return is None else rational_text(claimed.greedy_return),
         },
     }
     proof = {
         "unit_bits": UNIT_BITS,
         "threshold": {key: part for key, part in threshold.items() if key not in _LEFT_OUT},
-        "generators": list(generators),
+        "generators": list(claimed.generators),
         "pieces": [piece.data for piece in pieces],
     }
     return {

@@ -2,15 +2,13 @@
 a checker then proves by Krawczyk steps (docs/theory/objective.md#stationary-policies,
 docs/theory/continuation.md#branches).
 
-Proposals are made in floats and are free to be wrong: each is put to `prove`, and only what is
-proved is kept.  Two boxes of a chain meet in a narrow one at the beta that they share.
+Proposals are made in floats and are free to be wrong: only what is proved is kept.  Two boxes of a
+chain meet in a narrow one at the beta that they share.
 """
 
 from __future__ import annotations
 
 import itertools
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -19,19 +17,16 @@ import numpy as np
 
 from certify.exact import rational_text
 from certify.games.tree import Tree
+from certify.run import OutOfTime, Run
 from certify.stationary.approx_equations import ApproxEquations
 from certify.stationary.approx_policies import approx_newton, approx_settle
+from certify.stationary.piece_proof import INVERSE_BITS, UNIT_BITS, Image, PieceProof
 
-UNIT_BITS = 128  # centres and radii are multiples of 2^-UNIT_BITS
-INVERSE_BITS = 48  # entries of approximate inverses of 2^-INVERSE_BITS
 _FIRST_RADII = (2.0**-38, 2.0**-46, 2.0**-30)
 _ROOM = 4  # a refined box is so many times wider than the image it is made from
 _OWN, _COMMON = 1.5, 0.25  # radii: parts of the path's own motion and of its largest coordinate
 _FIRST_MOTION = 0.05  # of a log-ratio along the first piece
 _LEAST_STEP = 1e-5  # of the last beta: shorter pieces are not tried
-
-# per row and action the two ends of log pi(a) - log pi(reference), proved
-Image = list[list[tuple[Fraction, Fraction]]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +49,6 @@ class Piece:
         return True
 
 
-Prove = Callable[[dict[str, Any]], Image | None]
-
-
 class Stopped(Exception):
     """The chain ends at beta = `reached`, for the reason `why`; `pieces` were proved until then."""
 
@@ -65,11 +57,12 @@ class Stopped(Exception):
         self.reached, self.why, self.pieces = reached, why, pieces
 
 
-class Path:
-    """Proposals on one tree; `prove` says whether a piece (as a certificate carries it) is proved."""
+class BranchPath:
+    """Pieces on one tree: proposed in floats, kept where they are proved."""
 
-    def __init__(self, tree: Tree, prove: Prove) -> None:
-        self.eq, self.prove = ApproxEquations(tree), prove
+    def __init__(self, tree: Tree) -> None:
+        """`tree` may be clustered."""
+        self.eq, self.proof = ApproxEquations(tree), PieceProof(tree)
         layout = self.eq.layout
         ends = [*layout.row_start.tolist(), layout.size]
         self.rows = list(itertools.pairwise(ends))
@@ -109,15 +102,7 @@ class Path:
         )
 
     def chain(
-        self,
-        low: Fraction,
-        high: Fraction,
-        z: np.ndarray,
-        *,
-        linked: bool,
-        widest: float,
-        deadline: float | None = None,
-        progress: Callable[[str], None] = lambda text: None,
+        self, low: Fraction, high: Fraction, z: np.ndarray, *, linked: bool, widest: float, run: Run | None = None
     ) -> list[Piece]:
         """Pieces that cover [low, high] from a stationary policy z at low; raises `Stopped` with what
         was covered in `pieces`.
@@ -125,6 +110,7 @@ class Path:
         linked : put a narrow piece between neighbours, that both hold (needed below the threshold).
         widest : of a probability's enclosure.
         """
+        run = run or Run()
         pieces: list[Piece] = []
         joint = self.point(low, z, refine=False) if linked else None
         if linked and joint is None:
@@ -134,8 +120,7 @@ class Path:
         frame, reached, step, growth = _Frame(self, z, low), low, None, 1.5
         try:
             while reached < high:
-                if deadline is not None and time.monotonic() > deadline:
-                    raise Stopped(reached, "out of time", pieces)
+                run.check()
                 if step is None:
                     speed = float(np.abs(frame.motion).max(initial=0.0))
                     step = min(float(high - low), _FIRST_MOTION / max(speed, 1e-12))
@@ -149,9 +134,12 @@ class Path:
                 piece, joint, frame = found
                 pieces += [piece] if joint is None else [piece, joint]
                 step, reached = float(end - reached) * growth, end
-                progress(f"followed to alpha = {float(1 / reached):.6g} ({len(pieces)} pieces)")
+                run.progress(f"followed to alpha = {float(1 / reached):.6g} ({len(pieces)} pieces)")
         except KeyboardInterrupt:
-            raise Stopped(reached, "interrupted", pieces) from None
+            run.interrupt()
+            raise Stopped(reached, run.reason(), pieces) from None
+        except OutOfTime as over:
+            raise Stopped(reached, str(over) or run.reason(), pieces) from None
         return pieces
 
     def _between(
@@ -190,7 +178,7 @@ class Path:
         if not np.isfinite(frame.inverse).all():
             return None
         data["inverse"] = [[int(y) for y in row] for row in data["inverse"]]
-        image = self.prove(data)
+        image = self.proof.image(data)
         return None if image is None else Piece(low, high, data, image)
 
 
@@ -222,7 +210,7 @@ class _Frame:
     derivative, and the inverse Jacobian in these coordinates.
     """
 
-    def __init__(self, path: Path, z: np.ndarray, beta: Fraction) -> None:
+    def __init__(self, path: BranchPath, z: np.ndarray, beta: Fraction) -> None:
         eq = path.eq
         self.z, self.size = z, eq.size
         flat = eq.log_policy(z[:, None])[:, 0]
@@ -243,7 +231,7 @@ class _Frame:
             if k != r
         ]
 
-    def _changes(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    def _changes(self, path: BranchPath) -> tuple[np.ndarray, np.ndarray]:
         """Matrices between log-ratios against the last action and against the reference."""
         into, back = np.zeros((self.size, self.size)), np.zeros((self.size, self.size))
         start = 0

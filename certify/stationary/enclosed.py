@@ -16,7 +16,8 @@ from certify.bounds.enclosure import Enclosure
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.errors import Undecided
 from certify.games.tree import Tree
-from certify.stationary.branch_pieces import Image, Piece
+from certify.stationary.branch_pieces import Piece
+from certify.stationary.piece_proof import Image
 
 _PRECISION = 320  # of the balls
 _DIGITS = 80  # binary digits behind the leading one that ends keep

@@ -13,7 +13,6 @@ from random_games import random_games
 
 import certify
 from certify import checker
-from certify.answers import optimum as optimum_api
 from certify.answers.threshold import threshold
 from certify.bounds import arb_evaluate
 from certify.errors import InputError
@@ -25,6 +24,7 @@ from certify.stationary import enclosed
 from certify.stationary.approx_equations import ApproxEquations
 from certify.stationary.approx_policies import approx_settle
 from certify.stationary.existence import prove_stationary
+from certify.stationary.piece_proof import PieceProof
 from certify.thresholds.approx_policy import approx_stationary
 from certify.thresholds.index_tables import Plan
 
@@ -162,14 +162,14 @@ def test_a_path_may_cross_the_threshold_and_lie_below_it() -> None:
 
 def test_what_is_proved_before_an_interruption_is_kept(monkeypatch) -> None:
     calls = itertools.count()
-    prove = optimum_api._Search._prove
+    prove = PieceProof.image
 
     def interrupted(self, piece):
         if next(calls) == 2:
             raise KeyboardInterrupt
         return prove(self, piece)
 
-    monkeypatch.setattr(optimum_api._Search, "_prove", interrupted)
+    monkeypatch.setattr(PieceProof, "image", interrupted)
     result = certify.optimum("lever:3:1/2", "1/2:3/4")
     assert result.status == "proved" and "interrupted" in result.reason and result.alpha.lower > Fraction(1, 2)
 

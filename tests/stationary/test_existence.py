@@ -19,7 +19,7 @@ from certify.errors import InputError, Undecided
 from certify.games import builtin
 from certify.games.oneshot import one_shot
 from certify.games.tree import unroll
-from certify.stationary import existence
+from certify.stationary import existence, krawczyk
 from certify.stationary.existence import prove_stationary
 
 
@@ -92,15 +92,15 @@ def test_jets_agree_with_difference_quotients(seed: int) -> None:
     )
     layout = layout_of(tree)
     flat = layout.flat([[rng.dirichlet(np.ones(p.shape[1]) * 3, size=len(p)) for p in row] for row in tree.uniform()])
-    ratios = existence._Ratios(layout, flat)
+    ratios = krawczyk.Ratios.around(layout, flat)
     with working_precision(200):
         z = flint.arb_mat(ratios.size, 1, ratios.start(flat))
         step = flint.arb(2) ** -60
-        _, slope = existence._stationarity(tree, ratios, Fraction(5, 4), z)
+        _, slope = krawczyk.stationarity(tree, ratios, Fraction(5, 4), z)
         for b in range(0, ratios.size, 3):
             shift = flint.arb_mat(ratios.size, 1, [step if k == b else 0 for k in range(ratios.size)])
             up, down = (
-                existence._stationarity(tree, ratios, Fraction(5, 4), z + sign * shift, slopes=False)[0]
+                krawczyk.stationarity(tree, ratios, Fraction(5, 4), z + sign * shift, slopes=False)[0]
                 for sign in (1, -1)
             )
             for c in range(ratios.size):
@@ -111,18 +111,18 @@ def test_jets_agree_with_difference_quotients(seed: int) -> None:
 def test_a_wrong_jacobian_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Falsification: with the Jacobian of another game the step does not contract."""
     tree = unroll(builtin("lever:2"), cluster=False)
-    right = existence._stationarity
+    right = krawczyk.stationarity
 
     def wrong(*arguments, slopes=True):
         value, slope = right(*arguments, slopes=slopes)
         return value, slope * flint.arb(5)
 
     inverse = []
-    newton = existence._newton
-    monkeypatch.setattr(existence, "_newton", lambda *a: inverse.append(newton(*a)) or inverse[0])
+    newton = existence.newton
+    monkeypatch.setattr(existence, "newton", lambda *a: inverse.append(newton(*a)) or inverse[0])
     prove_stationary(tree, Fraction(1), tree.uniform())
-    monkeypatch.setattr(existence, "_newton", lambda *a: inverse[0])
-    monkeypatch.setattr(existence, "_stationarity", wrong)
+    monkeypatch.setattr(existence, "newton", lambda *a: inverse[0])
+    monkeypatch.setattr(krawczyk, "stationarity", wrong)
     with pytest.raises(Undecided, match="interior"):
         prove_stationary(tree, Fraction(1), tree.uniform())
 

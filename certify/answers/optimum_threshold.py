@@ -1,0 +1,88 @@
+"""The threshold certificate that a certified optimum rests on: the one given, or the cheapest that reaches."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from certify.answers.threshold import threshold
+from certify.answers.threshold_result import ThresholdResult
+from certify.certificates.threshold import cover_certificate
+from certify.errors import InputError
+from certify.exact import parse_rational
+from certify.games import Game, game_sha256
+from certify.games.readers.textfile import parse_json, read_text
+from certify.games.tree import Tree
+from certify.run import OutOfTime, Run
+from certify.thresholds.cover import Stalled, find_cover
+from certify.thresholds.index_tables import Plan
+
+_BELOW = Fraction(9, 10)  # of the temperature asked for: no threshold below it is looked for
+_RTOL = Fraction(1, 20)  # of a threshold that is only the start of a branch
+_COVER_PART = 0.25  # of the time, for one attempt to cover everything from the temperature on
+_SHARPER_PART = 0.5  # of the rest, for a threshold as near as it comes
+
+
+@dataclass(frozen=True)
+class KnownThreshold:
+    """A threshold certificate of the game, and its alpha_star."""
+
+    document: dict[str, Any]
+    alpha_star: Fraction
+
+
+def find_threshold(tree: Tree, alpha: Fraction, max_entries: int, run: Run) -> KnownThreshold:
+    """A threshold that reaches down to `alpha` if one is found; otherwise the lowest.
+
+    Raises `InputError` where none is proved, and `OutOfTime`.
+    """
+    game = tree.game
+    with run.stage("deriving the structural threshold"):
+        found = threshold(game, method="structural", progress=run.progress)
+    if found.alpha_star is None or found.alpha_star > alpha:
+        run.progress(f"covering every temperature from {float(alpha):.6g} on")
+        part = run.part(_COVER_PART)
+        try:
+            with part.stage("covering every temperature"):
+                return KnownThreshold(cover_certificate(game, find_cover(Plan(tree), 1 / alpha, run=part), []), alpha)
+        except (Stalled, OutOfTime):
+            run.check()
+        sharper = threshold(
+            game,
+            rtol=_RTOL,
+            time_limit=_SHARPER_PART * run.left() if run.limited else None,
+            alpha_min=alpha * _BELOW,
+            max_entries=max_entries,
+            progress=run.progress,
+        )
+        if found.alpha_star is None or (sharper.alpha_star is not None and sharper.alpha_star < found.alpha_star):
+            found = sharper
+    if found.document is None or found.alpha_star is None:
+        raise InputError(game.name, f"no threshold was proved ({found.reason})", "give one by --threshold")
+    return KnownThreshold(found.document, found.alpha_star)
+
+
+def given_threshold(game: Game, given: Any) -> KnownThreshold:
+    """The threshold in a result, a document or a file.
+
+    Raises `InputError` for what is no threshold certificate, or one of another game.
+    """
+    where, document = "threshold", given
+    if isinstance(given, ThresholdResult):
+        document = given.document
+    elif isinstance(given, (str, os.PathLike)):
+        where = str(given)
+        document = parse_json(read_text(Path(given)), where)
+    if not isinstance(document, dict) or document.get("kind") != "threshold":
+        raise InputError(where, "not a threshold certificate", "give one that `certify threshold -o` wrote")
+    if document.get("game_sha256") != game_sha256(game):
+        raise InputError(where, "a certificate of another game", "name the game, horizon and discount that it is about")
+    try:
+        return KnownThreshold(document, parse_rational(document["claim"]["alpha_star"], where))
+    except (KeyError, TypeError):
+        raise InputError(
+            where, "no alpha_star in its claim", "give a certificate that `certify threshold` wrote, unaltered"
+        ) from None
