@@ -122,6 +122,25 @@ ATTACKS = {
 }
 
 DEFECTS = {
+    "entropy_unknown_field": _attack("entropy_rare_action", _set("trust", "me")),
+    "entropy_unknown_field_of_the_claim": _attack("entropy_rare_action", _set("claim", "alpha_star", "1/1000000")),
+    "entropy_unknown_field_of_the_policy": _attack("entropy_rare_action", _set("policy", "trust", "me")),
+    "entropy_unknown_field_of_a_state": _attack("entropy_rare_action", _set("policy", "states", 0, "trust", "me")),
+    "entropy_logits_and_probabilities": _attack(
+        "entropy_rare_action", _set("policy", "states", 0, "logits", ["0"] * 3)
+    ),
+    "entropy_unknown_field_of_the_advantages": _attack("entropy_rare_action", _set("advantages", "trust", "me")),
+    "entropy_unknown_parameter": _attack("entropy_rare_action", _set("parameters", "clip", "1/5")),
+    "entropy_parameter_of_another_algorithm": _attack("entropy_ordered_advantages", _set("parameters", "zeta", "3")),
+    "entropy_algorithm_of_two_lines": _attack("entropy_rare_action", _set("algorithm", "reinforce\nvalid")),
+    "entropy_group_of_a_billion": _attack("entropy_grpo_all_groups", _set("parameters", "group_size", 10**9)),
+    "entropy_table_unknown_field": _attack("entropy_table_float16", _set("trust", "me")),
+    "entropy_table_unknown_field_of_a_cell": _attack("entropy_table_float16", _set("cells", 0, "trust", "me")),
+    "entropy_table_unknown_field_of_a_bias": _attack("entropy_table_float16", _set("cells", 0, "log_bias", "all", "0")),
+    "entropy_table_unknown_field_of_a_binade": _attack("entropy_table_float16", _set("binades", 0, "trust", "me")),
+    "entropy_table_unknown_field_of_a_count": _attack("entropy_table_float16", _set("counted", 0, "trust", "me")),
+    "entropy_table_unknown_field_of_a_decision": _attack("entropy_table_float16", _set("decisions", 0, "trust", "me")),
+    "entropy_table_true_where_a_count_belongs": _attack("entropy_table_float16", _set("cells", 0, "codes", True)),
     "entropy_probabilities_miss_1": _attack(
         "entropy_rare_action", _set("policy", "states", 0, "probabilities", ["1/100", "1/2", "1/2"])
     ),

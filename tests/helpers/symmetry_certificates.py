@@ -163,7 +163,29 @@ def _incomplete() -> dict:
 
 
 def breakages() -> dict[str, Callable[[dict], object]]:
+    def game(**fields: object) -> Callable[[dict], object]:
+        """The restated game with other fields, hash renewed: what symmetry's own reader used to tolerate."""
+        return lambda d: (d["game"].update(fields), rehash(d))
+
     return {
+        "game_start_probability_seven": game(start=[[0, [], "7"], [1, [], "1/2"]]),
+        "game_without_a_start": game(start=[]),
+        "game_horizon_negative": game(horizon=-3),
+        "game_horizon_zero": game(horizon=0),
+        "game_discount_above_one": game(discount="3/2"),
+        "game_weight_negative": game(weights=["-1", "-1"]),
+        "game_name_is_a_list": game(name=["dectiger"]),
+        "game_unknown_field": game(trust="me"),
+        "game_of_another_format": game(format="certify-certificate"),
+        "game_transition_missing": game(transition=[]),
+        "game_agents_of_one_name": game(agents=["x", "x"]),
+        "unknown_field": lambda d: d.update(trust="me"),
+        "unknown_field_of_the_claim": lambda d: d["claim"].update(alpha_star="1/1000000"),
+        "unknown_field_of_the_evidence": lambda d: d["symmetry"].update(trust="me"),
+        "unknown_field_of_a_generator": lambda d: d["symmetry"]["generators"][0].update(rewards=[0]),
+        "unknown_field_of_the_orbits": lambda d: d["symmetry"]["orbits"].update(rewards=[]),
+        "orbit_of_an_object": lambda d: d["symmetry"]["orbits"]["agents"].append({"agent": 0}),
+        "true_for_an_agent": lambda d: d["symmetry"]["generators"][1].update(agents=[True, False]),
         "no_evidence": lambda d: d.pop("symmetry"),
         "no_game": lambda d: d.pop("game"),
         "other_kind": lambda d: d.update(kind="threshold"),
