@@ -25,14 +25,7 @@ reveal_type(best.policy["agent1:"]["0"].lower)
 reveal_type(certify.symmetries(game).order)
 reveal_type(certify.check("climbing.cert.json").valid)
 """
-REVEALED = [
-    "certify.games.model.Game",
-    "certify.answers.threshold.ThresholdResult",
-    "fractions.Fraction | None",
-    "fractions.Fraction",
-    "int",
-    "bool",
-]
+REVEALED = [".Game", ".ThresholdResult", "fractions.Fraction | None", "fractions.Fraction", "int", "bool"]
 
 
 def type_check(path: Path, text: str) -> subprocess.CompletedProcess[str]:

@@ -14,16 +14,16 @@ from certify.games.oneshot import agent_names
 
 def _two_agents(
     name: str,
-    states: tuple[str, ...],
-    actions: tuple[str, ...],
-    observations: tuple[str, ...],
+    names: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]],
     start: dict[int, Fraction],
     transition: Callable[[int, JointAction, int], Fraction],
     emission: Callable[[JointAction, int, JointObservation], Fraction],
     reward: Callable[[int, JointAction], Fraction | int],
     discount: Fraction,
 ) -> Game:
-    """A game of two agents with equal action and observation names, tabulated from functions."""
+    """A game of two agents, tabulated from functions; `names`: of states, of actions and of observations,
+    which are the same for both."""
+    states, actions, observations = names
     joint_actions = list(itertools.product(range(len(actions)), repeat=2))
     joint_observations = list(itertools.product(range(len(observations)), repeat=2))
     every = range(len(states))
@@ -79,9 +79,7 @@ def dec_tiger() -> Game:
 
     return _two_agents(
         "dectiger",
-        ("tiger-left", "tiger-right"),
-        ("listen", "open-left", "open-right"),
-        ("hear-left", "hear-right"),
+        (("tiger-left", "tiger-right"), ("listen", "open-left", "open-right"), ("hear-left", "hear-right")),
         {0: Fraction(1, 2), 1: Fraction(1, 2)},
         transition,
         emission,
@@ -128,9 +126,7 @@ def recycling() -> Game:
 
     return _two_agents(
         "recycling",
-        tuple("0123"),
-        ("searchbig", "searchlittle", "waitandrecharge"),
-        ("0", "1"),
+        (tuple("0123"), ("searchbig", "searchlittle", "waitandrecharge"), ("0", "1")),
         {0: Fraction(1)},
         transition,
         emission,
@@ -168,9 +164,7 @@ def broadcast_channel() -> Game:
 
     return _two_agents(
         "broadcast-channel",
-        ("S00", "S01", "S10", "S11"),
-        ("send", "wait"),
-        ("Collision", "No-Collision"),
+        (("S00", "S01", "S10", "S11"), ("send", "wait"), ("Collision", "No-Collision")),
         {3: Fraction(1)},
         transition,
         emission,

@@ -23,7 +23,8 @@ Key = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]  # states, joint 
 class Difference:
     """An entry that differs from the entry it is mapped to: `value` at `key`, `image_value` at `image`.
 
-    `table` is one of `TABLES`, or "weights", "available" or "reference", whose key is an agent, an action, or an action after an observation.
+    `table` is one of the game's tables, or "weights", "available" or "reference", whose key is an agent,
+    an action, or an action after an observation.
     """
 
     table: str

@@ -36,7 +36,8 @@ def _salt(number: int) -> np.uint64:
 
 @dataclass(frozen=True)
 class _Table:
-    """Rows of one relation: `states` (rows, roles; other points in the reference's table), `actions` and `observations` (rows, n) or None.
+    """Rows of one relation: `states` (rows, roles; other points in the reference's table), `actions` and
+    `observations` (rows, n) or None.
 
     `order`, `starts`, `touched` list, per column, the rows sorted by the point they hold, where
     each point's run begins, and which point it is.

@@ -145,7 +145,8 @@ def test_trees_hold_what_legal_play_can_meet(seed: int) -> None:
 
 
 def test_merging_respects_the_reference() -> None:
-    """An irrelevant first observation: equal rows merge its AOHs, different rows must not (docs/theory/legal-actions.md)."""
+    """An irrelevant first observation: equal rows merge its AOHs, different rows must not
+    (docs/theory/legal-actions.md)."""
     document = {
         "kind": "dec-pomdp",
         "name": "memory",
