@@ -16,6 +16,7 @@ MAX_BYTES = 100_000_000  # of a file
 MAX_DEPTH = 40  # of nested lists and objects
 MAX_DIGITS = 2_000  # of a numerator or a denominator
 MAX_INTEGER = 10**60  # absolute value of a JSON integer
+MAX_TEXT = 20_000  # characters of a string
 MAX_UNIT = 1_000  # absolute value of the exponent `proof.unit`
 MAX_NODES = 100_000  # of a cover
 MAX_STEPS = 1_000_000  # of all nodes together
@@ -94,13 +95,25 @@ def parse(data: bytes, where: str = "certificate") -> dict[str, Any]:
         raise Malformed(where, f"not JSON: {error}") from None
     if not isinstance(obj, dict):
         raise Malformed(where, "not a JSON object")
+    _check_limits(obj, where)
+    return obj
+
+
+def _check_limits(obj: dict[str, Any], where: str) -> None:
+    """That every part of the object is within the limits, those that are not looked at later included."""
     level: list[Any] = [obj]
-    for _ in range(MAX_DEPTH):
-        parts = (part for item in level for part in (item.values() if isinstance(item, dict) else item))
+    for _ in range(MAX_DEPTH + 1):
+        parts = [part for item in level for part in ((*item, *item.values()) if isinstance(item, dict) else item)]
+        for part in parts:
+            if isinstance(part, int) and abs(part) > MAX_INTEGER:
+                raise Malformed(where, "an integer that is too large")
+            if isinstance(part, str) and len(part) > MAX_TEXT:
+                raise Malformed(where, f"a string of {len(part)} characters")
+            if isinstance(part, str) and not part.isascii() and any("\ud800" <= c <= "\udfff" for c in part):
+                raise Malformed(where, "a string that is not Unicode text")
         level = [part for part in parts if isinstance(part, (dict, list))]
     if level:
         raise Malformed(where, "nested too deeply")
-    return obj
 
 
 def rational(value: Any, where: str) -> Fraction:
@@ -178,7 +191,4 @@ def check_hash(certificate: Any, subject: str) -> None:
 def sha256(obj: Any) -> str:
     """SHA-256 of the canonical bytes of a JSON object (sorted keys, compact, UTF-8)."""
     text = json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    try:
-        return hashlib.sha256(text.encode("utf-8")).hexdigest()
-    except UnicodeEncodeError:
-        raise Malformed("certificate", "a string that is not Unicode text") from None
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
