@@ -41,6 +41,6 @@ def histories(tree: Tree, agent: int) -> list[History]:
                 for x, k in level
                 for a in range(child.shape[1])
                 for o in range(child.shape[2])
-                if child[k, a, o] >= 0
+                if child[k, a, o] >= 0 and tree.levels[depth].legal[agent][k, a]
             ]
     return result

@@ -43,8 +43,10 @@ class Level:
     probability : (E, JA, S) object array of Fraction, P(e' | e, a); S = 0 at the last level.
     predecessor : (K_i, 2) int per agent: some (class one level up, local action) that leads to
         the class; the classes along it are one member's own history.  Empty at depth 0.
-    reference : (K_i, A_i) object array of Fraction per agent, the reference policy of every class; 0 on actions
-        that are not legal there, where `reward`, `successor` and `probability` of the joint actions are 0, too.
+    reference : (K_i, A_i) object array of Fraction per agent, positive, rows sum to 1: the reference policy of every
+        class, each legal action's share split evenly among the names it goes by (see `stands_for`).
+    stands_for : (K_i, A_i) int per agent, the legal action of the class that an action stands for: itself where it is
+        legal, the first legal one elsewhere.  All tables hold for an action what they hold for that one.
     child : (K_i, A_i, O_i) int per agent, class at the next depth after (class, action,
         observation), -1 where it cannot happen.
     members : (K_i,) object array of int per agent: how many AOHs the class has.
@@ -60,11 +62,22 @@ class Level:
     child: tuple[np.ndarray, ...]
     members: tuple[np.ndarray, ...]
     reference: tuple[np.ndarray, ...]
+    stands_for: tuple[np.ndarray, ...]
 
     @cached_property
     def legal(self) -> tuple[np.ndarray, ...]:
         """(K_i, A_i) bool per agent: which actions are legal at each class."""
-        return tuple((row != 0).astype(bool) for row in self.reference)
+        return tuple(named == np.arange(named.shape[1]) for named in self.stands_for)
+
+    @cached_property
+    def odds(self) -> tuple[np.ndarray, ...]:
+        """(K_i, A_i) object array of Fraction per agent: the reference times A_i, 1 where it is uniform."""
+        return tuple(row * row.shape[1] for row in self.reference)
+
+    @cached_property
+    def tilted(self) -> bool:
+        """Whether some reference of the level is not uniform."""
+        return any(bool((row != 1).any()) for row in self.odds)
 
     @cached_property
     def all_legal(self) -> bool:
@@ -137,15 +150,17 @@ class Tree:
         return [(i, t) for i in range(self.number_of_agents) for t in range(self.horizon)]
 
     def uniform(self) -> list[list[np.ndarray]]:
-        """The uniform policy on legal actions: `policy[i][t]` is (K_i, A_i) float64."""
-        return [
-            [lv.legal[i] / lv.legal[i].sum(1, keepdims=True) for lv in self.levels]
-            for i in range(self.number_of_agents)
-        ]
+        """The uniform policy on legal actions: `policy[i][t]` is (K_i, A_i) float64; names of one action share evenly."""
+        return [[_uniform(lv.stands_for[i], lv.legal[i]) for lv in self.levels] for i in range(self.number_of_agents)]
 
     def reference(self) -> list[list[np.ndarray]]:
         """The reference policy rounded to nearest: `policy[i][t]` is (K_i, A_i) float64."""
         return [[lv.reference[i].astype(np.float64) for lv in self.levels] for i in range(self.number_of_agents)]
+
+
+def _uniform(stands_for: np.ndarray, legal: np.ndarray) -> np.ndarray:
+    names = (stands_for[:, :, None] == stands_for[:, None, :]).sum(2)
+    return 1.0 / (names * legal.sum(1, keepdims=True))
 
 
 class _Beliefs:
@@ -291,7 +306,41 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
             if trackers is not None:
                 for tracker in trackers:
                     tracker.expand(frontier, levels[-1])
-    return Tree(game, tuple(levels), initial, initial_child, cluster)
+    return Tree(game, tuple(map(_with_other_names, levels)), initial, initial_child, cluster)
+
+
+def _with_other_names(level: Level) -> Level:
+    """The level with every illegal action as another name of the first legal one of its class.
+
+    A policy of the level then plays a legal action with the sum of its names' probabilities.  With the reference's
+    share split among the names, KL is least where they share alike, and stationary policies do: they are those of
+    the game itself (docs/theory/legal-actions.md#other-names).
+    """
+    if level.all_legal:
+        return level
+    row = np.arange(len(level.joint))[:, None]
+    picked = np.zeros((len(level.joint), 1), dtype=np.int64)  # the joint action that each one stands for
+    for i, named in enumerate(level.stands_for):
+        mine = named[level.joint[:, i]]
+        picked = (picked[:, :, None] * level.action_counts[i] + mine[:, None, :]).reshape(len(level.joint), -1)
+    reference = []
+    for named, shares in zip(level.stands_for, level.reference, strict=True):
+        own = np.take_along_axis(shares, named, axis=1)
+        names = (named[:, :, None] == named[:, None, :]).sum(2)
+        reference.append(own / names.astype(object))
+    return replace(
+        level,
+        reward=level.reward[row, picked],
+        successor=level.successor[row, picked],
+        probability=level.probability[row, picked],
+        child=tuple(
+            np.take_along_axis(child, named[:, :, None], axis=1) if child.size else child
+            for child, named in zip(level.child, level.stands_for, strict=True)
+        )
+        if level.child
+        else (),
+        reference=tuple(reference),
+    )
 
 
 def _refuse_if_large(game: Game, depth: int, entries: int, limit: int, what: str) -> None:
@@ -497,6 +546,10 @@ def _bare_level(game: Game, t: int, classes, joint, predecessors, members, refer
         child=(),
         members=members,
         reference=reference,
+        stands_for=tuple(
+            np.where(row != 0, np.arange(row.shape[1]), (row != 0).argmax(1)[:, None]).astype(np.int64)
+            for row in reference
+        ),
     )
 
 

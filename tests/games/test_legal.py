@@ -49,7 +49,8 @@ def test_section_nine_of_the_theory_as_a_file() -> None:
     assert (0, FIRST) not in tree.game.reference  # uniform on what is available at the first step: it says nothing
     last = tree.levels[1]
     # a or b, then match or miss: the other's action is known, so nothing merges
-    assert sorted(row.tolist() for row in last.reference[0]) == [[F(1, 3)] * 3] * 2 + [[F(1), 0, 0]] * 2
+    assert sorted(row.tolist() for row in last.legal[0]) == [[True, False, False]] * 2 + [[True] * 3] * 2
+    assert (last.reference[0] == F(1, 3)).all() and not last.tilted  # one action under three names
     assert sorted(last.legal_joint.tolist()) == [[True] + [False] * 8] * 2 + [[True] * 9] * 2
     assert tree.policy_parameters == 2 * (2 + 3 + 3 + 1 + 1)
     assert game_from_json(game_to_json(game), "here") == restrict_to_reachable(game)
@@ -126,22 +127,40 @@ def test_trees_hold_what_legal_play_can_meet(seed: int) -> None:
     for tree in (raw, merged):
         for t, level in enumerate(tree.levels):
             assert level.legal_joint.any(1).all()
-            assert all((row.sum(1) == 1).all() for row in level.reference)
+            assert all((row.sum(1) == 1).all() and (row > 0).all() for row in level.reference)
             if t + 1 < tree.horizon:
-                total = level.probability.sum(-1)
-                assert (total[level.legal_joint] == 1).all() and (total[~level.legal_joint] == 0).all()
+                assert (level.probability.sum(-1) == 1).all()
     for i in range(2):  # every AOH plays by the row of its own last observation, merged or not
         for tree in (raw, merged):
             for x in histories(tree, i):
                 o = x.aoh.steps[-1][1] if x.aoh.steps else FIRST
                 row = dict(game.reference_row(i, x.depth, o))
                 actions = tree.game.actions_at(i, x.depth)
-                assert tree.levels[x.depth].reference[i][x.class_index].tolist() == [row.get(a, 0) for a in actions]
+                level = tree.levels[x.depth]
+                played = dict.fromkeys(row, F(0))
+                for named, p in zip(level.stands_for[i][x.class_index], level.reference[i][x.class_index], strict=True):
+                    played[actions[named]] += p
+                assert played == row
                 assert all(
                     a in dict(game.reference_row(i, u, FIRST if u == 0 else x.aoh.steps[u - 1][1]))
                     for u, (a, _) in enumerate(x.aoh.steps)
                 )
     assert raw.policy_parameters == merged.policy_parameters
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_other_names_of_an_action_do_what_it_does(seed: int) -> None:
+    for t, level in enumerate(unroll(random_legal_game(seed)).levels):
+        for e, classes in enumerate(level.joint):
+            for k, a in enumerate(level.joint_actions):
+                legal = [int(level.stands_for[i][classes[i], x]) for i, x in enumerate(a)]
+                j = legal[0] * level.action_counts[1] + legal[1]
+                assert level.legal_joint[e, j] and level.reward[e, k] == level.reward[e, j]
+                assert level.probability[e, k].tolist() == level.probability[e, j].tolist()
+                assert level.successor[e, k].tolist() == level.successor[e, j].tolist()
+                if t < 2:
+                    for i, x in enumerate(a):
+                        assert (level.child[i][classes[i], x] == level.child[i][classes[i], legal[i]]).all()
 
 
 def test_merging_respects_the_reference() -> None:
