@@ -10,6 +10,7 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+from engines import definite
 from prover import Prover
 
 from certify.checker.reading.envelope import sha256
@@ -67,7 +68,7 @@ def split_by_policy():
     for above in (False, True):
         box = prover.engine.split(prover.engine.initial_box(), (0, 0, 0), 0, Fraction(3, 4), above)
         steps, box = prover.sweep(box, betas)
-        while not prover.engine.is_empty(box) and not prover.engine.definite(box, betas)[0]:
+        while not prover.engine.is_empty(box) and not definite(prover.engine, box, betas)[0]:
             more, box = prover.sweep(box, betas)
             steps += more
         nodes.append(

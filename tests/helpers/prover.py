@@ -5,8 +5,11 @@ small games only.
 
 from fractions import Fraction
 
+from engines import apply_step, definite
+
 from certify.checker.cover.tree import Step, pairs
-from certify.checker.plain.engine import StdlibEngine, weighted_bound
+from certify.checker.numbers.fixed_point import scaled_down
+from certify.checker.plain.engine import StdlibEngine
 from certify.checker.plain.step import StepCheck
 from certify.checker.reading.envelope import sha256
 from certify.checker.reading.game import read_game
@@ -27,11 +30,10 @@ class Prover:
         """The smallest m for which the bound m 2^UNIT is verified at all betas."""
 
         def holds(m):
-            bound = weighted_bound(self.process.weights[agent], m, UNIT)
-            checks = [
-                StepCheck(self.process, self.engine.averages, self.engine._models_at(box, beta)) for beta in betas
-            ]
-            return all(self.engine._holds(check, self.engine._line(agent, depth, k), a, b, bound) for check in checks)
+            bound = scaled_down(self.engine.setting.weights[agent] * m, UNIT)
+            line = self.engine.line((agent, depth, k))
+            checks = [StepCheck(self.engine.models_at(box, beta)) for beta in betas]
+            return all(any(check.holds(line, (a, b), bound, mode) for mode in (True, False)) for check in checks)
 
         high = 1
         while not holds(high):
@@ -49,7 +51,7 @@ class Prover:
             for k in range(process.classes[depth][agent])
         )
         step = Step(agent, depth, rows)
-        ok, why, box = self.engine.apply_step(box, step, betas, UNIT)
+        ok, why, box = apply_step(self.engine, box, step, betas, UNIT)
         assert ok, why
         return {"agent": agent, "depth": depth, "log_ratio": [list(row) for row in rows]}, box
 
@@ -73,7 +75,7 @@ class Prover:
             node = {"parent": parent, "beta": [str(low), str(high)], "steps": []}
             nodes.append(node)
             for _ in range(sweeps):
-                ok, why = self.engine.definite(box, (low, high))
+                ok, why = definite(self.engine, box, (low, high))
                 steps, box = self.sweep(box, (low, high))
                 node["steps"] += steps
                 if ok:

@@ -1,0 +1,1 @@
+"""Covers: the walk along the nodes and what has to hold of them."""

@@ -1,0 +1,1 @@
+"""The fast engine: float64 with proved error bounds."""

@@ -48,14 +48,14 @@ class FastEngine:
     >>> from certify.games.load import load
     >>> engine = FastEngine()
     >>> engine.begin(build_process(read_game(game_to_json(load("lever:2")))))
-    >>> betas = (Fraction(0), Fraction(1))
-    >>> engine.definite(engine.initial_box(), betas)
-    (False, 'the form is not certainly positive definite on the box at beta = 1')
-    >>> box = engine.initial_box()
+    >>> box, betas = engine.initial_box(), (Fraction(0), Fraction(1))
+    >>> engine.verify([DefiniteClaim(box, betas)])
+    (0, 'the form is not certainly positive definite on the box at beta = 1')
     >>> for step in (Step(0, 0, ((5, 5),)), Step(1, 0, ((3, 3),))):  # in quarters
-    ...     ok, why, box = engine.apply_step(box, step, betas, -2)
-    >>> ok, engine.definite(box, betas)
-    (True, (True, None))
+    ...     assert engine.verify([StepClaim(box, betas, step, -2)]) is None
+    ...     box = engine.cut(box, step, engine.cuts([step], -2)[0])
+    >>> engine.verify([DefiniteClaim(box, betas)]) is None
+    True
     """
 
     name = "fast"
@@ -123,18 +123,6 @@ class FastEngine:
             if why is not None:
                 return n, why
         return None
-
-    def apply_step(self, box: Boxes, step: Step, betas: Betas, unit: int) -> tuple[bool, str | None, Boxes]:
-        """One step alone: (True, None, what it leaves of the box) or (False, why, box)."""
-        why = self._why_not(StepClaim(box, betas, step, unit))
-        return (True, None, self.cut(box, step, self.cuts([step], unit)[0])) if why is None else (False, why, box)
-
-    def definite(
-        self, box: Boxes, betas: Betas, modulus: Fraction | None = None, own: bool = False
-    ) -> tuple[bool, str | None]:
-        """Whether the form of 4.5 is positive definite on the box at every beta (section 6: modulus, own)."""
-        why = self._why_not(DefiniteClaim(box, betas, modulus, own))
-        return why is None, why
 
     def copies(self, count: int) -> Copies:
         """`count` copies of the process."""

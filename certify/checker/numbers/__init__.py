@@ -1,0 +1,1 @@
+"""Rigorous numbers: fixed point, intervals, linear algebra, definiteness."""

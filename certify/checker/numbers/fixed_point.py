@@ -7,6 +7,7 @@ exp and log work at WORK = 92 bits and are off by less than 2^14 units there, i.
 before they are rounded to the grid of 2^-60; the bounds are proved at each function.
 """
 
+from fractions import Fraction
 from functools import lru_cache
 
 BITS = 60
@@ -16,38 +17,42 @@ _EXTRA = WORK - BITS
 _SLACK = 1 << 14  # units of 2^-WORK
 _LOG_TERMS = 22
 _EXP_TERMS = 32
-LARGEST_EXPONENT = 1000  # exp is taken of numbers up to this size; larger ones saturate
+LARGEST_EXPONENT = 1000  # exp is taken of numbers up to this size
 
 
-def down(x):
+def down(x: Fraction) -> int:
     """The largest fixed-point number <= the rational x."""
     return (x.numerator << BITS) // x.denominator
 
 
-def up(x):
+def up(x: Fraction) -> int:
     """The smallest fixed-point number >= the rational x."""
-    return -((-x.numerator << BITS) // x.denominator)
+    return -down(-x)
 
 
-def ceil_shift(x, bits):
+def scaled_down(m: int, unit: int) -> int:
+    """The largest fixed-point number <= m 2^unit."""
+    return m << BITS + unit if BITS + unit >= 0 else m >> -(BITS + unit)
+
+
+def ceil_shift(x: int, bits: int) -> int:
     """x / 2^bits rounded up."""
     return -(-x >> bits)
 
 
-def ceil_div(x, y):
+def ceil_div(x: int, y: int) -> int:
     """x / y rounded up, for y > 0."""
     return -(-x // y)
 
 
-def _log_two():
+def _log_two() -> int:
     """floor(2^WORK log 2): log 2 = 2 atanh(1/3), summed at WORK + 40 bits.
 
     Every one of the 60 terms is rounded down by less than 2 units, the tail is below 3^-121; so
     the sum lies below the truth by less than 2^8 units of 2^-(WORK + 40), and the result, rounded
     down, is at most log 2 and more than log 2 - 2 * 2^-WORK.
     """
-    bits = WORK + 40
-    power, total = (1 << bits) // 3, 0
+    power, total = (1 << WORK + 40) // 3, 0
     for i in range(60):
         total += power // (2 * i + 1)
         power //= 9
@@ -58,7 +63,7 @@ _LOG2 = _log_two()
 
 
 @lru_cache(maxsize=1 << 16)
-def log_bounds(x):
+def log_bounds(x: int) -> tuple[int, int]:
     """(down, up) of log(x / 2^BITS) for an integer x > 0 of fewer than 2^12 bits.
 
     x / 2^BITS = m 2^e with m in [0.7, 1.42], log = e log 2 + 2 atanh t, t = (m - 1)/(m + 1), so
@@ -85,7 +90,12 @@ def log_bounds(x):
     return (value - _SLACK) >> _EXTRA, ceil_shift(value + _SLACK, _EXTRA)
 
 
-def exp_bounds(x):
+def log_up(x: int) -> int:
+    """An upper bound of log(x / 2^BITS)."""
+    return log_bounds(x)[1]
+
+
+def exp_bounds(x: int) -> tuple[int, int]:
     """(down, up) of exp(x / 2^BITS) for any integer x.
 
     Outside [-1000, 1000] the answer is (0, 1 ulp) on the left; on the right the upper bound does
@@ -100,28 +110,11 @@ def exp_bounds(x):
     if x > LARGEST_EXPONENT * ONE:
         raise OverflowError("exp of a number above 1000")
     k, r = divmod(x << _EXTRA, _LOG2)
-    term, total, i = 1 << WORK, 0, 0
-    while term and i < _EXP_TERMS:
+    term, total = 1 << WORK, 0
+    for i in range(1, _EXP_TERMS + 1):
         total += term
-        i += 1
         term = (term * r >> WORK) // i
     shift = _EXTRA - k
     if shift <= 0:
         return (total - _SLACK) << -shift, (total + _SLACK) << -shift
     return max(0, (total - _SLACK) >> shift), ceil_shift(total + _SLACK, shift)
-
-
-def log_down(x):
-    return log_bounds(x)[0]
-
-
-def log_up(x):
-    return log_bounds(x)[1]
-
-
-def exp_down(x):
-    return exp_bounds(x)[0]
-
-
-def exp_up(x):
-    return exp_bounds(x)[1]

@@ -43,7 +43,9 @@ def definite_on_tangents(blocks: Sequence[int], diagonal: Sequence[int], low: Ma
     return False
 
 
-def _approx_vectors(blocks: Sequence[int], diagonal: Sequence[int], rest: Matrix, radius: Matrix) -> Iterator:
+def _approx_vectors(
+    blocks: Sequence[int], diagonal: Sequence[int], rest: Matrix, radius: Matrix
+) -> Iterator[list[int]]:
     """Vectors y > 0 to try, found in floats.  After the first, each is drawn more towards the direction v in
     which the form diag(D - (rad y)/y) + rest is smallest: for y = |v| it charges v what the worst matrix does.
     """

@@ -1,0 +1,1 @@
+"""The plain engine: Python integers alone."""

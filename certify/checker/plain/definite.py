@@ -1,258 +1,176 @@
 """Verifies that stationary policies in a box are nondegenerate maxima (format, sections 4.5 and 6).
 
-Bounds the second derivative (7) of beta J over the box: a diagonal D from below and the entries C
-between blocks from both sides; `pd` then decides whether D - C is positive definite.
+Bounds the second derivative (7) of beta J over the box: a diagonal D from below and the entries C between blocks from
+both sides; `definite_on_tangents` then decides whether D - C is positive definite.
 """
 
-from itertools import accumulate
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from itertools import accumulate, product
+from math import prod
 
-from certify.checker.numbers.fixed_point import BITS, ONE, ceil_div, ceil_shift, down, log_down, log_up, up
-from certify.checker.numbers.linear import front, multilinear_max
+from certify.checker.numbers.fixed_point import BITS, ceil_div, ceil_shift, down, log_bounds, up
+from certify.checker.numbers.linear import contract, front
 from certify.checker.numbers.positive_definite import definite_on_tangents
-from certify.checker.plain.models import slope_columns, vertex_products
+from certify.checker.plain.box import Block, Name, multilinear_max
+from certify.checker.plain.models import Models, slope_columns, spread
 from certify.checker.reading.envelope import Failed
 
 MAX_PARAMETERS = 3_000
 
+Ends = tuple[int, int]  # (low, high)
+Weights = dict[int, Ends]  # {joint class: bounds of its weight}
 
-def check_definite(process, averages, models, modulus=None, own=False):
+
+def check_definite(models: Models, modulus: Fraction | None = None, own: bool = False) -> bool:
     """Whether the form (7) is positive definite on the box of `models`, at their beta.
 
     `modulus` multiplies the diagonal by 1 - modulus beta, `own` keeps the entries between blocks of
     one agent (section 6).
     """
-    form = _Form(process, averages, models)
-    factor = 1 if modulus is None else 1 - modulus * models.beta
+    form = SecondDerivative(models)
     size = sum(form.sizes)
     if size > MAX_PARAMETERS:
         raise Failed(f"{size} policy parameters, more than the plain engine's {MAX_PARAMETERS}")
+    factor = Fraction(1) if modulus is None else 1 - modulus * models.beta
     if factor <= 0:
         return size == 0
-    diagonal = form.diagonal(factor)
     low = [[0] * size for _ in range(size)]
     high = [[0] * size for _ in range(size)]
-    for k, l, lower, upper in form.entries(own):
-        for x, y in ((k, l), (l, k)):
+    for k, n, (lower, upper) in form.entries(own):
+        for x, y in ((k, n), (n, k)):
             low[x][y] += lower
             high[x][y] += upper
-    return definite_on_tangents(form.sizes, diagonal, low, high)
+    return definite_on_tangents(form.sizes, form.diagonal(factor), low, high)
 
 
-class _Form:
+class SecondDerivative:
     """The bounds of D and C.  Coordinates are (block, action), blocks with one action left out."""
 
-    def __init__(self, process, averages, models):
-        self.process, self.averages, self.models, self.box = process, averages, models, models.box
+    def __init__(self, models: Models) -> None:
+        self.setting, self.process, self.models, self.box = models.setting, models.process, models, models.box
+        actions, classes = self.process.actions, self.process.classes
         names = [
             (i, t, k)
-            for t in range(process.horizon)
-            for i, count in enumerate(process.actions[t])
+            for t, counts in enumerate(actions)
+            for i, count in enumerate(counts)
             if count > 1
-            for k in range(process.classes[t][i])
+            for k in range(classes[t][i])
         ]
-        self.sizes = [process.actions[t][i] for i, t, _ in names]
-        self.offsets = dict(zip(names, accumulate(self.sizes, initial=0)))
-        self.reach = self._reach_weights()
+        self.sizes = [actions[t][i] for i, t, _ in names]
+        self.offsets: dict[Name, int] = dict(zip(names, [0, *accumulate(self.sizes)][: len(names)], strict=True))
+        self.reach: list[Weights] = [{e: (down(p), up(p)) for e, p in enumerate(self.process.start)}]
+        for t in range(self.process.horizon - 1):
+            self.reach.append(self._moved(t, self.reach[t]))
 
-    def blocks(self, t, e):
+    def _blocks(self, t: int, e: int) -> list[Block]:
         return [self.box.layers[t][i][k] for i, k in enumerate(self.process.joint[t][e])]
 
-    def _weights(self, t, e, fixed=None, action=None):
-        """(joint action, product of lower ends, of upper ends) of the policies at e; the agent
-        `fixed` takes `action`."""
-        blocks = self.blocks(t, e)
-        for number, a in enumerate(self.process.joint_actions[t]):
-            if fixed is not None and a[fixed] != action:
-                continue
-            low = high = ONE
-            for i, block in enumerate(blocks):
-                if i != fixed:
-                    low = low * block.lower[a[i]] >> BITS
-                    high = ceil_shift(high * block.upper[a[i]], BITS)
-            yield number, low, high
-
-    def _moved(self, t, e, low, high, fixed=None, action=None):
-        """(e', low, high): the weight `low` .. `high` at e carried one step on, gamma included."""
-        for a, lower, upper in self._weights(t, e, fixed, action):
-            denominator, row = self.averages[t][e][a]
-            for to, p in row:
-                yield to, low * lower * p // (denominator << BITS), ceil_div(high * upper * p, denominator << BITS)
-
-    def _propagated(self, t, weights, fixed=None, action=None):
-        moved = {}
+    def _moved(self, t: int, weights: Weights, taken: tuple[int, int] | None = None) -> Weights:
+        """Weights at depth t carried one step on, gamma included; with `taken` = (agent, action) that agent acts so."""
+        moved: Weights = {}
         for e, (low, high) in weights.items():
-            for to, lower, upper in self._moved(t, e, low, high, fixed, action):
-                known = moved.get(to, (0, 0))
-                moved[to] = known[0] + lower, known[1] + upper
+            blocks = self._blocks(t, e)
+            for number, a in enumerate(self.process.joint_actions[t]):
+                if taken is not None and a[taken[0]] != taken[1]:
+                    continue
+                free = [
+                    (block, k) for i, (block, k) in enumerate(zip(blocks, a, strict=True)) if not taken or i != taken[0]
+                ]
+                lower = low * prod(block.lower[k] for block, k in free)
+                upper = high * prod(block.upper[k] for block, k in free)
+                denominator, row = self.setting.averages[t][e][number]
+                denominator <<= len(free) * BITS
+                for to, p in row:
+                    below, above = moved.get(to, (0, 0))
+                    moved[to] = below + lower * p // denominator, above + ceil_div(upper * p, denominator)
         return moved
 
-    def _reach_weights(self):
-        """rho_t(e), per depth: {e: (low, high)}."""
-        reach = [{e: (down(p), up(p)) for e, p in enumerate(self.process.start)}]
-        for t in range(self.process.horizon - 1):
-            reach.append(self._propagated(t, reach[t]))
-        return reach
-
-    def diagonal(self, factor):
+    def diagonal(self, factor: Fraction) -> list[int]:
         """Lower bounds of D, times `factor` > 0."""
         result = []
         for i, t, k in self.offsets:
             weight = sum(self.reach[t][e][0] for e, classes in enumerate(self.process.joint[t]) if classes[i] == k)
-            w = factor * self.process.weights[i]
+            above = down(factor * self.setting.weights[i] * weight)
             # an upper end may be 0 (splits at the grid's last step): 1 ulp is an upper end all the same
-            ends = [max(1, u) for u in self.box.block((i, t, k)).upper]
-            result += [weight * w.numerator * ONE // (w.denominator * u) for u in ends]
+            result += [above // max(1, u) for u in self.box.block((i, t, k)).upper]
         return result
 
-    def entries(self, own):
-        """(coordinate, coordinate, low, high): contributions to C."""
-        for t in range(self.process.horizon):
-            yield from self._same_depth(t)
-        for t in range(1, self.process.horizon):
-            later = [self._later_factor(t, e) for e in range(len(self.process.joint[t]))]
+    def entries(self, own: bool) -> Iterator[tuple[int, int, Ends]]:
+        """(coordinate, coordinate, bounds): contributions to C."""
+        for t, counts in enumerate(self.process.actions):
+            active = [i for i, count in enumerate(counts) if count > 1]
+            later = []  # W(e, .) per joint class, for every agent with a choice
+            for e, classes in enumerate(self.process.joint[t]):
+                for i, j in ((i, j) for i in active for j in active if i < j):
+                    first, second = self.offsets[i, t, classes[i]], self.offsets[j, t, classes[j]]
+                    bounds = self._enclosures(t, e, (i, j))
+                    for (a, b), ends in zip(product(range(counts[i]), range(counts[j])), bounds, strict=True):
+                        yield first + a, second + b, _product(self.reach[t][e], ends)
+                later.append({j: self._enclosures(t, e, (j,)) for j in active} if t else {})
             for (i, s, k), offset in self.offsets.items():
-                if s < t:
-                    for action in range(self.process.actions[s][i]):
-                        yield from self._across(i, s, k, action, offset + action, t, later, own)
+                for action in range(self.process.actions[s][i]) if s < t else ():
+                    for coordinate, ends in self._across((i, s, k), action, t, later, own):
+                        yield offset + action, coordinate, ends
 
-    def _across(self, i, s, k, action, coordinate, t, later, own):
-        """C between x = (i, s, k), taking `action`, and the blocks at depth t > s."""
+    def _across(
+        self, x: Name, action: int, t: int, later: Sequence[Mapping[int, list[Ends]]], own: bool
+    ) -> Iterator[tuple[int, Ends]]:
+        """(coordinate, bounds) of C between x = (i, s, k), taking `action`, and the blocks at depth t > s."""
+        i, s, k = x
         weights = {e: self.reach[s][e] for e, classes in enumerate(self.process.joint[s]) if classes[i] == k}
-        weights = self._propagated(s, weights, i, action)
+        weights = self._moved(s, weights, (i, action))
         for u in range(s + 1, t):
-            weights = self._propagated(u, weights)
-        for e, (low, high) in weights.items():
+            weights = self._moved(u, weights)
+        for e, weight in weights.items():
             for j, bounds in later[e].items():
                 if j != i or own:
                     offset = self.offsets[j, t, self.process.joint[t][e][j]]
-                    for b, (below, above) in enumerate(bounds):
-                        yield coordinate, offset + b, *_product(low, high, below, above)
+                    for b, ends in enumerate(bounds):
+                        yield offset + b, _product(weight, ends)
 
-    def _same_depth(self, t):
+    def _enclosures(self, t: int, e: int, agents: tuple[int, ...]) -> list[Ends]:
+        """Bounds of U(e, .) averaged over the others' policies, less its means, per joint action of `agents`: of U
+        for two agents, of W = U - w log pi for one."""
         counts = self.process.actions[t]
-        active = [i for i, count in enumerate(counts) if count > 1]
-        for e, classes in enumerate(self.process.joint[t]):
-            for i in active:
-                for j in active:
-                    if i < j:
-                        first, second = self.offsets[i, t, classes[i]], self.offsets[j, t, classes[j]]
-                        bounds = self._mixed(t, e, i, j)
-                        for a in range(counts[i]):
-                            for b in range(counts[j]):
-                                yield first + a, second + b, *_product(*self.reach[t][e], *bounds[a * counts[j] + b])
-
-    def _mixed(self, t, e, i, j):
-        """(low, high) of the doubly centred U of agents i and j, the others averaged out, a major."""
-        counts = self.process.actions[t]
-        others = [b for k, b in enumerate(self.blocks(t, e)) if k not in (i, j)]
-        table = _Table(self.models.u(t)[e], self.box, counts, (i, j))
-        table.centre(counts[i], table.size // counts[i])
-        table.centre(counts[j], table.size // counts[i] // counts[j])
-        scale = counts[i] * counts[j]
-        return [(low // scale, ceil_div(high, scale)) for low, high in table.enclosures(scale, others)]
-
-    def _later_factor(self, t, e):
-        """W(e, .) for every agent j with a choice: {j: [(low, high) per action]}."""
-        counts = self.process.actions[t]
-        result = {}
-        for j, block in enumerate(self.blocks(t, e)):
-            if counts[j] == 1:
-                continue
-            others = [b for k, b in enumerate(self.blocks(t, e)) if k != j]
-            table = _Table(self.models.u(t)[e], self.box, counts, (j,))
-            table.centre(counts[j], table.size // counts[j])
-            if min(block.lower) <= 0:
+        blocks = self._blocks(t, e)
+        entries = self.models.u(t)[e]
+        later, columns = slope_columns([model.slopes for model in entries], self.box)
+        columns = [[model.centre for model in entries], *columns]
+        lows, highs = [model.low for model in entries], [model.high for model in entries]
+        if len(agents) == 1:
+            (j,) = agents
+            if min(blocks[j].lower) <= 0:
                 raise Failed(f"a policy of agent {j} at depth {t} has no positive lower bound")
-            w, d = self.process.weights[j].numerator, self.process.weights[j].denominator
-            lows = [-w * log_up(x) // d for x in block.upper]
-            highs = [ceil_div(-w * log_down(x), d) for x in block.lower]
-            centred_interval(lows, highs, counts[j], 1)
-            result[j] = [
-                ((low + x) // counts[j], ceil_div(high + y, counts[j]))
-                for (low, high), x, y in zip(table.enclosures(counts[j], others), lows, highs)
-            ]
+            for number, a in enumerate(self.process.joint_actions[t]):
+                lows[number] -= self.setting.weights[j] * log_bounds(blocks[j].upper[a[j]])[1]
+                highs[number] -= self.setting.weights[j] * log_bounds(blocks[j].lower[a[j]])[0]
+        columns, ends = ([front(column, counts, agents) for column in part] for part in (columns, [lows, highs]))
+        others = [block for k, block in enumerate(blocks) if k not in agents]
+        scale = prod(counts[i] for i in agents)
+        result = []
+        for chosen in product(*(range(counts[i]) for i in agents)):
+            # x less its mean over an axis, times the number A of actions: A - 1 of its own, -1 of the others
+            centring = [1]
+            for i, k in zip(agents, chosen, strict=True):
+                centring = [x * (counts[i] * (a == k) - 1) for x in centring for a in range(counts[i])]
+            values, *moved = contract(columns, centring)
+            plus, minus = ([max(0, sign * x) for x in centring] for sign in (1, -1))
+            (low, high), (other_low, other_high) = contract(ends, plus), contract(ends, minus)
+            below = [x + y - z for x, y, z in zip(values, low, other_high, strict=True)]
+            above = [x + y - z for x, y, z in zip(values, high, other_low, strict=True)]
+            if later:
+                found = list(spread(others, below, above, (later, moved)))
+                least, most = min(x for x, _ in found), max(x for _, x in found)
+            else:
+                shift = len(others) * BITS
+                least = -ceil_shift(multilinear_max([-x for x in below], others), shift)
+                most = ceil_shift(multilinear_max(above, others), shift)
+            result.append((least // scale, ceil_div(most, scale)))
         return result
 
 
-class _Table:
-    """U(e, .) with some agents' axes in front; centring multiplies everything by the number of
-    actions, so that all stays in whole numbers."""
-
-    def __init__(self, entries, box, counts, agents):
-        self.box = box
-        models = [m for m, _, _ in entries]
-        self.names, columns = slope_columns([m.slopes for m in models], box)
-        values = [m.centre for m in models]
-        lows, highs = [m.low + err for m, err, _ in entries], [m.high + err for m, _, err in entries]
-        self.values, self.lows, self.highs, *self.columns = (
-            front(column, counts, agents) for column in (values, lows, highs, *columns)
-        )
-        self.size = len(values)
-
-    def centre(self, count, stride):
-        """Times `count`, less the sum over the axis with the given stride."""
-        for column in (self.values, *self.columns):
-            centred(column, count, stride)
-        centred_interval(self.lows, self.highs, count, stride)
-
-    def enclosures(self, parts, others):
-        """(low, high) for each of `parts` actions of the agents in front, over policies of the others."""
-        rest = self.size // parts
-        return [self._enclosure(slice(a * rest, a * rest + rest), others) for a in range(parts)]
-
-    def _enclosure(self, part, others):
-        shift = len(others) * BITS
-        lower = [x + y for x, y in zip(self.values[part], self.lows[part])]
-        upper = [x + y for x, y in zip(self.values[part], self.highs[part])]
-        if not self.names:
-            return (
-                -ceil_shift(multilinear_max([-x for x in lower], others), shift),
-                ceil_shift(multilinear_max(upper, others), shift),
-            )
-        blocks = [(self.box.block(y), at) for y, at in self.names]
-        below = above = None
-        for _, (low, high, *moved) in vertex_products(others, [lower, upper, *(c[part] for c in self.columns)]):
-            low, high = low >> shift, ceil_shift(high, shift)
-            for block, at in blocks:
-                # slopes rounded down: less than 1 ulp of sigma, the coefficient of eta to the safe side
-                high += block.sigma([x >> shift for x in moved[at]]) + 1
-                low -= block.sigma([-x >> shift for x in moved[at]]) + 1
-            below = low if below is None else min(below, low)
-            above = high if above is None else max(above, high)
-        return below, above
-
-
-def centred(column, count, stride):
-    """In place: count * x less the sum over the axis.
-
-    >>> column = [1, 2, 3, 6]
-    >>> centred(column, 2, 1)
-    >>> column
-    [-1, 1, -3, 3]
-    """
-    for at in _axis(len(column), count, stride):
-        total = sum(column[k] for k in at)
-        for k in at:
-            column[k] = count * column[k] - total
-
-
-def centred_interval(lows, highs, count, stride):
-    """In place: the same for intervals; x itself enters with count - 1, the others with -1."""
-    for at in _axis(len(lows), count, stride):
-        low_sum, high_sum = sum(lows[k] for k in at), sum(highs[k] for k in at)
-        for k in at:
-            low, high = lows[k], highs[k]
-            lows[k] = (count - 1) * low - (high_sum - high)
-            highs[k] = (count - 1) * high - (low_sum - low)
-
-
-def _axis(size, count, stride):
-    """The index ranges along one axis of a flat table."""
-    for outer in range(0, size, count * stride):
-        for inner in range(outer, outer + stride):
-            yield range(inner, inner + count * stride, stride)
-
-
-def _product(low, high, below, above):
-    """Bounds of r w for 0 <= low <= r <= high, below <= w <= above."""
+def _product(weight: Ends, ends: Ends) -> Ends:
+    """Bounds of r w for 0 <= r within `weight` and w within `ends`."""
+    (low, high), (below, above) = weight, ends
     return min(low * below, high * below) >> BITS, ceil_shift(max(low * above, high * above), BITS)

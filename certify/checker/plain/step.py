@@ -1,213 +1,165 @@
 """Verifies the log ratio bounds of a step: inequality (6), forwards (format, section 4.4).
 
 For a block (i, t, k), actions a, b and lambda = w_i M_ab the functional F of (6) is bounded from
-above along k's line of predecessors; the bound holds if F <= 0.  Numbers are fixed point, slopes
-rounded down (less than 1 ulp of the bound per block, see `models`), all other numbers rounded up.
+above along k's line of predecessors; the bound holds if F <= 0.  All numbers are fixed point and rounded up.
+Slopes averaged over chance are cut (see `models`): less than 1 ulp each, and e only downwards, to the safe side.
 """
 
-from dataclasses import dataclass
-from math import lcm
+from collections.abc import Sequence
+from math import inf
 
 from certify.checker.numbers.fixed_point import BITS, ceil_div, ceil_shift
-from certify.checker.numbers.linear import contract_all, front, multilinear_max
+from certify.checker.numbers.linear import contract_all, front
+from certify.checker.plain.box import at_vertices, multilinear_max
 from certify.checker.plain.coupled import Coupled
-from certify.checker.plain.models import average_slopes, common_denominator, slope_columns, vertex_products
-
-
-@dataclass(frozen=True)
-class Node:
-    """A joint class that meets the line: its index, and per joint action of the others (with the
-    line's own action) the probabilities (denominator, ((node one depth further, numerator), ..))."""
-
-    joint: int
-    following: tuple
+from certify.checker.plain.models import (
+    Chances,
+    Form,
+    Models,
+    average_slopes,
+    common_denominator,
+    rounding,
+    slope_columns,
+)
+from certify.checker.reading.process import Process
 
 
 class Line:
-    """The nodes along the line of predecessors of class k of one agent at one depth.
+    """The joint classes along the line of predecessors of class k of one agent at one depth.
 
-    levels[u]       the `Node`s of depth u
-    start           (denominator, numerator per node) of their initial probability
-    single          whether one node only is met at depth 0
-    own             [others' joint action][own action] -> number of the joint action at `depth`
+    nodes[u]     joint classes of depth u that meet the line, by their index
+    onward[u]    per node of depth u < `depth` and joint action of the others, with the line's own action: the
+                 chances of the nodes of depth u + 1, by their place in nodes[u + 1]
+    start        initial chances of the nodes of depth 0
+    single       whether one node only is met at depth 0
+    own          [others' joint action][own action] -> number of the joint action at `depth`
     """
 
-    def __init__(self, process, agent, depth, k):
+    def __init__(self, process: Process, agent: int, depth: int, k: int) -> None:
         self.agent, self.depth = agent, depth
-        line, actions = [k], []
+        line = [k]
+        taken: list[int] = []
         for t in range(depth, 0, -1):
             previous, action = process.predecessor[t][agent][line[0]]
             line.insert(0, previous)
-            actions.insert(0, action)
-        members = [
-            [e for e, classes in enumerate(process.joint[u]) if classes[agent] == line[u]] for u in range(depth + 1)
+            taken.insert(0, action)
+        self.nodes = [
+            [e for e, classes in enumerate(process.joint[u]) if classes[agent] == x] for u, x in enumerate(line)
         ]
-        self.levels = []
-        for u in range(depth + 1):
-            if u == depth:
-                self.levels.append([Node(e, ()) for e in members[u]])
-                break
-            where = {e: number for number, e in enumerate(members[u + 1])}
-            with_action = [row[actions[u]] for row in self._by_own_action(process, u)]
-            self.levels.append(
-                [
-                    Node(
-                        e,
-                        tuple(
-                            common_denominator([(where[to], p) for to, p in process.following[u][e][a] if to in where])
-                            for a in with_action
-                        ),
-                    )
-                    for e in members[u]
-                ]
+        self.onward = []
+        for u, action in enumerate(taken):
+            place = {e: number for number, e in enumerate(self.nodes[u + 1])}
+            tables = [
+                [process.following[u][e][row[action]] for row in _by_own_action(process, agent, u)]
+                for e in self.nodes[u]
+            ]
+            self.onward.append(
+                [[common_denominator([(place[e], p) for e, p in row if e in place]) for row in rows] for rows in tables]
             )
-        start = [process.start[e] for e in members[0]]
-        denominator = lcm(*(p.denominator for p in start))
-        self.start = denominator, [p.numerator * (denominator // p.denominator) for p in start]
-        self.single = len(members[0]) == 1
-        self.own = self._by_own_action(process, depth)
+        self.start = common_denominator([(m, process.start[e]) for m, e in enumerate(self.nodes[0])])
+        self.single = len(self.nodes[0]) == 1
+        self.own = _by_own_action(process, agent, depth)
 
-    def _by_own_action(self, process, t):
-        sizes = process.actions[t]
-        others = [i for i in range(len(sizes)) if i != self.agent]
-        table = front(list(range(len(process.joint_actions[t]))), sizes, others)
-        own = sizes[self.agent]
-        return [table[j : j + own] for j in range(0, len(table), own)]
+
+def _by_own_action(process: Process, agent: int, t: int) -> list[list[int]]:
+    sizes = process.actions[t]
+    others = [i for i in range(len(sizes)) if i != agent]
+    table = front(range(len(process.joint_actions[t])), sizes, others)
+    return [table[x : x + sizes[agent]] for x in range(0, len(table), sizes[agent])]
 
 
 class StepCheck:
     """Upper bounds of F over one box at one beta; `models` gives U_t over that box."""
 
-    def __init__(self, process, averages, models):
-        self.process, self.averages, self.models, self.box = process, averages, models, models.box
+    def __init__(self, models: Models) -> None:
+        self.setting, self.process, self.models, self.box = models.setting, models.process, models, models.box
 
-    def holds(self, line, a, b, bound, sharing):
-        """Whether F <= 0 for lambda = `bound` (fixed point, rounded down), with all nodes below a
-        single top sharing slopes, or all of them separate."""
+    def holds(self, line: Line, pair: tuple[int, int], bound: int, sharing: bool) -> bool:
+        """Whether F <= 0 for the actions `pair` and lambda = `bound` (fixed point, rounded down), with all nodes
+        below a single top sharing slopes, or all of them separate."""
         t = line.depth
-        differences = [
-            [self._difference(line, node, j, a, b, bound) for j in range(len(line.own))] for node in line.levels[t]
-        ]
-        inputs = [[(x + rho, slopes) for x, rho, slopes in row] for row in differences]
+        found: list[Form] = []
         for u in range(t, -1, -1):
-            top = u == 0 and line.single
-            share = sharing and not top
-            coupled = [None] * len(inputs)
-            if u == t and not share and self.process.agents == 2 and t + 1 < self.process.horizon:
-                coupled = [
-                    (Coupled(self, line, node, a, b), [x for x, _, _ in row])
-                    for node, row in zip(line.levels[t], differences)
+            if u == t:
+                terms = [
+                    [self._difference(t, e, [row[x] for x in pair], bound) for row in line.own] for e in line.nodes[t]
                 ]
-            outcomes = [
-                self._node(line, u, node, terms, share, top, other)
-                for node, terms, other in zip(line.levels[u], inputs, coupled)
-            ]
-            if u:
-                inputs = [[_average(outcomes, row) for row in node.following] for node in line.levels[u - 1]]
-        return self._root(line, outcomes) <= 0
+            else:
+                terms = [[_average(found, row) for row in rows] for rows in line.onward[u]]
+            found = [self._node(line, u, e, row, sharing) for e, row in zip(line.nodes[u], terms, strict=True)]
+        return self._root(line, found) <= 0
 
-    def _difference(self, line, node, j, a, b, bound):
-        """(X, rho, slopes) for the others' joint action number j: U(a, .) - U(b, .) - lambda; X without rho."""
-        t, e = line.depth, node.joint
-        joint_a, joint_b = line.own[j][a], line.own[j][b]
-        first, _, above = self.models.u(t)[e][joint_a]
-        second, below, _ = self.models.u(t)[e][joint_b]
-        x = first.centre - second.centre + above - below - bound
-        rho, slopes = 0, {}
-        if t + 1 < self.process.horizon:
-            rho = self._remainder(t, e, joint_a, joint_b)
-            slopes = dict(first.slopes)
-            for y, slope in second.slopes.items():
-                slopes[y] = [p - q for p, q in zip(slopes[y], slope)] if y in slopes else [-q for q in slope]
-        return x, rho, slopes
-
-    def _remainder(self, t, e, joint_a, joint_b):
-        """rho_ab: the remainders of V_{t+1} enter with the difference of the transition probabilities."""
-        (da, row_a), (db, row_b) = self.averages[t][e][joint_a], self.averages[t][e][joint_b]
-        difference = {to: p * db for to, p in row_a}
-        for to, p in row_b:
-            difference[to] = difference.get(to, 0) - p * da
+    def _difference(self, t: int, e: int, actions: Sequence[int], bound: int) -> Form:
+        """U(a, .) - U(b, .) - lambda for two joint actions at e."""
+        first, second = (self.models.u(t)[e][a] for a in actions)
+        bare = first.centre - second.centre + rounding(first.slopes) + rounding(second.slopes) - bound
+        if t + 1 == self.process.horizon:
+            return Form(bare, {})
+        slopes = dict(first.slopes)
+        for y, slope in second.slopes.items():
+            slopes[y] = [p - q for p, q in zip(slopes.get(y, [0] * len(slope)), slope, strict=True)]
+        # rho_ab: the remainders of V_{t+1} enter with the difference of the transition probabilities
+        (d, row), (other, minus) = (self.setting.averages[t][e][a] for a in actions)
+        change = {to: p * other for to, p in row}
+        for to, p in minus:
+            change[to] = change.get(to, 0) - p * d
         later = self.models.v(t + 1)
-        return ceil_div(sum(d * (later[to].high if d > 0 else later[to].low) for to, d in difference.items()), da * db)
+        rho = ceil_div(sum(x * (later[to].high if x > 0 else later[to].low) for to, x in change.items()), d * other)
+        return Form(bare + rho, slopes, bare, change, d * other)
 
-    def _node(self, line, u, node, terms, sharing, top, coupled):
-        """(value, slopes passed on) of a node, `terms` = (X, slopes) per joint action of the others.
-
-        Of the value of a single top only the sign counts.  `coupled` (or None): the coupled form here,
-        and X without remainders for it.
-        """
-        classes = self.process.joint[u][node.joint]
-        blocks = [self.box.layers[u][i][k] for i, k in enumerate(classes) if i != line.agent]
+    def _node(self, line: Line, u: int, e: int, terms: Sequence[Form], sharing: bool) -> Form:
+        """The bound at a node, given those per joint action of the others.  A sharing node passes slopes on; of a
+        single top only the sign counts: any value <= 0 is 0."""
+        blocks = [self.box.layers[u][i][k] for i, k in enumerate(self.process.joint[u][e]) if i != line.agent]
         shift = len(blocks) * BITS
-        values = [x for x, _ in terms]
-        names, columns = slope_columns([slopes for _, slopes in terms], self.box)
-        if not names:
-            return ceil_shift(multilinear_max(values, blocks), shift), {}
-        later = [(self.box.block(y), at) for y, at in names]
-        middle = contract_all(columns, [block.centre for block in blocks]) if sharing else [0] * len(columns)
+        later, columns = slope_columns([term.slopes for term in terms], self.box)
+        values = [term.value for term in terms]
+        if not later:
+            return Form(ceil_shift(multilinear_max(values, blocks), shift), {})
+        top = u == 0 and line.single
+        sharing = sharing and not top
+        passed = [x >> shift if sharing else 0 for x in contract_all(columns, [block.centre for block in blocks])]
+        less = [x << shift for x in passed]
         found = []
-        for number, (_, (value, *moved)) in enumerate(vertex_products(blocks, [values, *columns])):
-            slopes = [(block, [x - y >> shift for x, y in zip(moved[at], middle[at])]) for block, at in later]
-            crude = ceil_shift(value, shift) + len(names) + sum([block.sigma(slope) for block, slope in slopes])
-            found.append((crude, number, slopes))
+        for number, (value, *moved) in enumerate(at_vertices([values, *columns], blocks)):
+            slope = [x - y for x, y in zip(moved, less, strict=True)]
+            crude = ceil_shift(value, shift) + sum(block.sigma(slope[at], shift) for _, block, at in later)
+            found.append((crude, number, slope))
+        found.sort(reverse=True)
         if sharing:
-            passed = {y: [x >> shift for x in middle[at]] for y, at in names}
-            return max(crude for crude, _, _ in found) + len(names), passed
+            return Form(found[0][0], {y: passed[at] for y, _, at in later})
+        coupled = None
+        if u == line.depth and self.process.agents == 2:
+            coupled = Coupled(self.models, line.agent, u + 1, terms)
+        best: float = 0 if top else -inf
+        for bound, number, slope in found:
+            if bound <= best:
+                break  # as are all that follow
+            for _, block, at in later:
+                bound += block.sigma_plus(slope[at], shift) - block.sigma(slope[at], shift)
+            if bound > best and coupled is not None:
+                bound = min(bound, coupled.bound(blocks[0].vertices[number], {y: slope[at] for y, _, at in later}))
+            best = max(best, bound)
+        return Form(int(best), {})
 
-        def bounds(crude, number, slopes):
-            """Ever more careful bounds at one vertex: sigma, sigma+, the coupled form."""
-            yield crude
-            yield from _refined(crude, slopes)
-            if coupled is not None:
-                form, bare = coupled
-                yield form.bound(
-                    blocks[0].vertices[number], bare, {y: slope for (y, _), (_, slope) in zip(names, slopes)}
-                )
-
-        return (_sign if top else _largest)(found, bounds), {}
-
-    def _root(self, line, outcomes):
+    def _root(self, line: Line, found: Sequence[Form]) -> int:
         """The bound of F: sum b(m) value(m) and what the slopes that are left may add."""
-        denominator, weights = line.start
-        own, left = [], []
-        for weight, (_, slopes) in zip(weights, outcomes):
-            own.append((weight, {y: s for y, s in slopes.items() if y[0] == line.agent}))
-            left += average_slopes(
-                [(weight, {y: s for y, s in slopes.items() if y[0] != line.agent})], denominator
-            ).items()
-        left += average_slopes(own, denominator).items()
-        total = ceil_div(sum(w * value for w, (value, _) in zip(weights, outcomes)), denominator)
-        return total + sum(1 + self.box.block(y).sigma_plus(slope) for y, slope in left)
+        own, others = (
+            [Form(form.value, {y: s for y, s in form.slopes.items() if (y[0] == line.agent) == mine}) for form in found]
+            for mine in (True, False)
+        )
+        total, slopes, *_ = _average(own, line.start)
+        left = list(slopes.items())
+        denominator, row = line.start
+        for m, p in row:
+            slopes = average_slopes([(p, others[m].slopes)], denominator)
+            total += len(slopes)
+            left += slopes.items()
+        return total + sum(self.box.block(y).sigma_plus(slope, 0) for y, slope in left)
 
 
-def _refined(crude, slopes):
-    """Bounds from `crude` on, with sigma+ in place of sigma for one block after the other."""
-    for block, slope in slopes:
-        crude += block.sigma_plus(slope) - block.sigma(slope)
-        yield crude
-
-
-def _sign(found, bounds):
-    """A bound <= 0 of the maximum if every vertex has one, else some bound > 0."""
-    for vertex in found:
-        if all(bound > 0 for bound in bounds(*vertex)):
-            return vertex[0]
-    return 0
-
-
-def _largest(found, bounds):
-    """The maximum of the vertices' best bounds; one whose crude bound is below needs no second look."""
-    best = None
-    for vertex in sorted(found, key=lambda entry: entry[0], reverse=True):
-        if best is not None and vertex[0] <= best:
-            break
-        fine = min(bounds(*vertex))
-        best = fine if best is None else max(best, fine)
-    return best
-
-
-def _average(outcomes, row):
-    """(X, slopes) of one joint action: the average of the nodes' bounds one depth further."""
+def _average(found: Sequence[Form], row: Chances) -> Form:
+    """The average of the nodes' bounds one depth further."""
     denominator, targets = row
-    slopes = average_slopes([(p, outcomes[to][1]) for to, p in targets], denominator)
-    return ceil_div(sum(p * outcomes[to][0] for to, p in targets), denominator) + len(slopes), slopes
+    slopes = average_slopes([(p, found[to].slopes) for to, p in targets], denominator)
+    return Form(ceil_div(sum(p * found[to].value for to, p in targets), denominator) + len(slopes), slopes)

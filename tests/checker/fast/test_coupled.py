@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from engines import apply_step
 from fast_reference import bounds, climbed, engine_for, own_values, random_policy, sample
 from random_games import random_game
 
@@ -39,7 +40,7 @@ def test_actions_that_change_nothing_leave_nothing_to_couple(initial):
         engine.begin(process)
         for m, holds in ((200, True), (-5, False)):
             step = Step(0, 0, ((m, m),) * process.classes[0][0])
-            assert engine.apply_step(engine.initial_box(), step, betas, -4)[0] is holds, engine.name
+            assert apply_step(engine, engine.initial_box(), step, betas, -4)[0] is holds, engine.name
 
 
 NEEDS_IT = Path(__file__).resolve().parents[2] / "certificates" / "valid" / "two_steps_coupled.json"
@@ -54,7 +55,7 @@ def test_without_the_coupled_form_its_certificate_is_refused(monkeypatch):
         "forms",
         lambda self, agent, depth: ["separate" if form == "coupled" else form for form in forms(self, agent, depth)],
     )
-    monkeypatch.setattr(coupled.Coupled, "bound", lambda self, q, bare, slopes: 2**200)
+    monkeypatch.setattr(coupled.Coupled, "bound", lambda self, q, slopes: 2**200)
     for engine in ("stdlib", "fast"):
         failed = check_certificate(certificate, engine).failed_step
         assert (failed["node"], failed["step"]) == (0, 2), engine

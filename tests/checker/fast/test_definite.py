@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from checker.fast.test_steps import plain_box
+from engines import definite
 from fast_reference import box_around, curvature, engine_for, processes, random_policy, sample
 
 from certify.checker.fast import definite as fast_definite
@@ -48,7 +49,7 @@ def false_proofs(seed: int, enough: int = 10**9) -> tuple[int, int]:
     rng = np.random.default_rng(seed)
     wrong = proved = 0
     for process, beta, box, own in cases(seed):
-        if engine_for(process).definite(box, (beta,), own=own)[0]:
+        if definite(engine_for(process), box, (beta,), own=own)[0]:
             proved += 1
             forms = (curvature(process, sample(rng, box), float(beta), own=own) for _ in range(3))
             smallest = min(np.linalg.eigvalsh(form)[0] for form in forms)
@@ -91,7 +92,7 @@ def test_tiny_boxes_are_decided_like_points():
         for beta in (Fraction(1, 50), Fraction(3, 10), Fraction(1), Fraction(4)):
             smallest = np.linalg.eigvalsh(curvature(process, centre, float(beta), own=own))[0]
             if abs(smallest) > 1e-4:
-                ok, why = engine_for(process).definite(box, (beta,), own=own)
+                ok, why = definite(engine_for(process), box, (beta,), own=own)
                 assert ok is bool(smallest > 0), (smallest, why)
                 verdicts.add(ok)
     assert verdicts == {True, False}
@@ -107,9 +108,9 @@ def test_the_modulus_lowers_the_diagonal():
         for modulus in (Fraction(0), Fraction(20), Fraction(40), Fraction(45), Fraction(49)):
             smallest = np.linalg.eigvalsh(curvature(process, centre, 0.02, float(modulus), own=True))[0]
             if abs(smallest) > 1e-3:
-                assert engine_for(process).definite(box, (beta,), modulus, True)[0] is bool(smallest > 0)
+                assert definite(engine_for(process), box, (beta,), modulus, True)[0] is bool(smallest > 0)
                 decided += 1
-        assert not engine_for(process).definite(box, (beta,), Fraction(50), True)[0]
+        assert not definite(engine_for(process), box, (beta,), Fraction(50), True)[0]
     assert decided > 48
 
 
@@ -123,9 +124,9 @@ def test_verdicts_agree_with_the_plain_engine():
         engine, plain = engine_for(process), StdlibEngine()
         plain.begin(process)
         other = plain_box(plain, process, box)
-        mine = [engine.definite(box, (beta * f,), own=own)[0] for f in (Fraction(9, 10), Fraction(11, 10))]
+        mine = [definite(engine, box, (beta * f,), own=own)[0] for f in (Fraction(9, 10), Fraction(11, 10))]
         if mine[0] == mine[1]:
-            assert plain.definite(other, (beta,), own=own)[0] is mine[0]
+            assert definite(plain, other, (beta,), own=own)[0] is mine[0]
             compared += 1
     assert compared > 10
 
@@ -134,8 +135,8 @@ def test_both_ends_of_the_interval_count():
     process = next(p for p in SMALL if p.agents == 2 and p.horizon == 1 and min(p.actions[0]) > 1)
     box = interior(np.random.default_rng(0), process, 1e-6)
     engine = engine_for(process)
-    assert engine.definite(box, (Fraction(0), Fraction(1, 1000)))[0]
-    ok, why = engine.definite(box, (Fraction(0), Fraction(10**6)))
+    assert definite(engine, box, (Fraction(0), Fraction(1, 1000)))[0]
+    ok, why = definite(engine, box, (Fraction(0), Fraction(10**6)))
     assert not ok and "beta = 1000000" in why
 
 
@@ -143,7 +144,7 @@ def test_a_lower_bound_of_zero_is_not_definite():
     """Where log pi enters: after the first step."""
     process = next(p for p in SMALL if p.horizon > 1 and max(p.actions[1]) > 1)
     engine = engine_for(process)
-    ok, why = engine.definite(engine.initial_box(), (Fraction(0),))
+    ok, why = definite(engine, engine.initial_box(), (Fraction(0),))
     assert not ok and "at depth 1 has a lower bound 0" in why
 
 

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from engines import apply_step
 from fast_reference import (
     bounds,
     box_around,
@@ -152,8 +153,8 @@ def test_least_bounds_agree_with_the_plain_engine():
                 for shift, holds in ((1e-7, True), (-1e-7, False)):
                     ratio = Fraction(least[k, pair] + shift) / process.weights[i]
                     step = single_claim(process, i, t, k, pair, int(ratio * 2**40))
-                    assert plain.apply_step(other, step, (beta,), -40)[0] is holds, (i, t, k, pair, least[k, pair])
-                    assert engine.apply_step(box, step, (beta,), -40)[0] is holds
+                    assert apply_step(plain, other, step, (beta,), -40)[0] is holds, (i, t, k, pair, least[k, pair])
+                    assert apply_step(engine, box, step, (beta,), -40)[0] is holds
                 compared += 1
     assert compared > 60
 
@@ -177,8 +178,8 @@ def test_contracted_boxes_agree_with_the_plain_engine():
             step = Step(
                 i, t, tuple(tuple(None if x > 50 else int(np.ceil(x * 2**24)) + 1 for x in row) for row in least)
             )
-            ok, why, box = engine.apply_step(box, step, (beta,), -24)
-            same, reason, other = plain.apply_step(other, step, (beta,), -24)
+            ok, why, box = apply_step(engine, box, step, (beta,), -24)
+            same, reason, other = apply_step(plain, other, step, (beta,), -24)
             assert (ok, same) == (True, True), (why, reason)
         for t, depth in enumerate(box):
             for i, block in enumerate(depth):
@@ -192,7 +193,7 @@ def test_a_failed_step_names_class_and_actions_and_leaves_the_box():
     process = next(p for p in PROCESSES if p.agents == 2 and p.horizon == 2 and p.actions[0][0] > 1)
     engine = engine_for(process)
     box = engine.initial_box()
-    ok, why, after = engine.apply_step(box, single_claim(process, 0, 0, 0, 1, -(2**20)), (Fraction(1, 2),), -10)
+    ok, why, after = apply_step(engine, box, single_claim(process, 0, 0, 0, 1, -(2**20)), (Fraction(1, 2),), -10)
     assert not ok and after is box
     assert "agent 0, depth 0, class 0: log pi(1) - log pi(0)" in why and "beta = 1/2" in why
 
@@ -209,9 +210,9 @@ def test_a_step_must_hold_at_both_ends_of_the_interval():
     worst = least_ratios(engine, box, 0, 0, (Fraction(0), Fraction(1)))
     k, pair = np.argwhere(worst > 1e-3)[0]
     step = single_claim(process, 0, 0, int(k), int(pair), 1)
-    assert engine.apply_step(box, step, (Fraction(0),), -20)[0]
+    assert apply_step(engine, box, step, (Fraction(0),), -20)[0]
     for betas in ((Fraction(0), Fraction(1)), (Fraction(1),)):
-        assert not engine.apply_step(box, step, betas, -20)[0]
+        assert not apply_step(engine, box, step, betas, -20)[0]
 
 
 def test_chunks_do_not_change_the_bounds(monkeypatch):
