@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names when they are used
     from certify.answers.check import check
+    from certify.answers.crossplay import cross_play
+    from certify.answers.entropy import StepReport, step_report
     from certify.answers.optimum import OptimumResult, optimum
     from certify.answers.policy import PolicyDistance, policy_distance
     from certify.answers.symmetries import symmetries
     from certify.answers.threshold import structural_threshold, threshold
     from certify.answers.threshold_result import ThresholdResult
+    from certify.crossplay.study import CrossPlayStudy
     from certify.errors import InputError, Undecided
     from certify.games import Game, load
 
@@ -32,6 +35,10 @@ _HOME = {
     "Undecided": "certify.errors",
     "ThresholdResult": "certify.answers.threshold_result",
     "check": "certify.answers.check",
+    "cross_play": "certify.answers.crossplay",
+    "CrossPlayStudy": "certify.crossplay.study",
+    "StepReport": "certify.answers.entropy",
+    "step_report": "certify.answers.entropy",
     "structural_threshold": "certify.answers.threshold",
     "threshold": "certify.answers.threshold",
     "OptimumResult": "certify.answers.optimum",
@@ -41,16 +48,20 @@ _HOME = {
     "symmetries": "certify.answers.symmetries",
 }
 __all__ = [
+    "CrossPlayStudy",
     "Game",
     "InputError",
     "OptimumResult",
     "PolicyDistance",
+    "StepReport",
     "ThresholdResult",
     "Undecided",
     "check",
+    "cross_play",
     "load",
     "optimum",
     "policy_distance",
+    "step_report",
     "structural_threshold",
     "symmetries",
     "threshold",

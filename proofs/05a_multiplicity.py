@@ -17,6 +17,7 @@ from certify.crossplay.approx_runs import proved_runs
 from certify.crossplay.matrix import CrossPlay, cross_play
 from certify.errors import Undecided
 from certify.games.tree import unroll
+from certify.run import Run
 from certify.stationary.existence import StationaryProof
 from certify.stationary.multiplicity import find_multiplicity
 
@@ -43,7 +44,7 @@ def run(out: Path, quick: bool) -> Outcome:
             continue
         evidence.append(save_document(multiplicity_certificate(game, found), out / f"{file_name(game)}.cert.json"))
         alpha = found.alpha_multiple * _BELOW
-        pair = best_pair(proved_runs(unroll(game, cluster=False), alpha, starts=12, time_limit=_SECONDS))
+        pair = best_pair(proved_runs(unroll(game, cluster=False), alpha, starts=12, run=Run.lasting(_SECONDS)))
         if pair is None:
             missing.append(f"{game.name} (cross-play)")
             continue

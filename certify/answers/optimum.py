@@ -106,7 +106,9 @@ def optimum(game: Any, alpha: Fraction | int | str | tuple, **options: Unpack[Op
 def _threshold(game: Game, tree: Tree, alpha: Fraction, asked: _Options, run: Run) -> KnownThreshold:
     if asked.threshold is not None:
         return given_threshold(game, asked.threshold)
-    return find_threshold(tree, alpha, asked.max_entries, run.part(_THRESHOLD_PART))
+    part = run.part(_THRESHOLD_PART)
+    with part.stage("looking for a threshold"):
+        return find_threshold(tree, alpha, asked.max_entries, part)
 
 
 def _followed(tree: Tree, span: Span, known: KnownThreshold, run: Run) -> OptimumResult:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from certify.answers.threshold import threshold
+from certify.answers.ladder import Question
+from certify.answers.threshold import answered
 from certify.answers.threshold_result import ThresholdResult
 from certify.certificates.threshold import cover_certificate
 from certify.errors import InputError
@@ -40,8 +41,8 @@ def find_threshold(tree: Tree, alpha: Fraction, max_entries: int, run: Run) -> K
     Raises `InputError` where none is proved, and `OutOfTime`.
     """
     game = tree.game
-    with run.stage("deriving the structural threshold"):
-        found = threshold(game, method="structural", progress=run.progress)
+    question = Question(game, "structural", _RTOL, (), alpha * _BELOW, max_entries)
+    found = answered(question, run)
     if found.alpha_star is None or found.alpha_star > alpha:
         run.progress(f"covering every temperature from {float(alpha):.6g} on")
         part = run.part(_COVER_PART)
@@ -49,15 +50,8 @@ def find_threshold(tree: Tree, alpha: Fraction, max_entries: int, run: Run) -> K
             with part.stage("covering every temperature"):
                 return KnownThreshold(cover_certificate(game, find_cover(Plan(tree), 1 / alpha, run=part), []), alpha)
         except (Stalled, OutOfTime):
-            run.check()
-        sharper = threshold(
-            game,
-            rtol=_RTOL,
-            time_limit=_SHARPER_PART * run.left() if run.limited else None,
-            alpha_min=alpha * _BELOW,
-            max_entries=max_entries,
-            progress=run.progress,
-        )
+            run.check()  # over altogether, or only this attempt
+        sharper = answered(replace(question, method="auto"), run.part(_SHARPER_PART))
         if found.alpha_star is None or (sharper.alpha_star is not None and sharper.alpha_star < found.alpha_star):
             found = sharper
     if found.document is None or found.alpha_star is None:

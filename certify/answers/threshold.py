@@ -138,14 +138,20 @@ def threshold(game: Any, **options: Unpack[ThresholdOptions]) -> ThresholdResult
     question = asked.question(for_objective(as_game(game, asked.horizon), "entropy"))
     with helpers(1 if asked.executor is not None else asked.workers) as pool:
         run = asked.run(began, asked.executor or pool, question)
-        ladder = Ladder(question, run.part(_SEARCHED))
-        ladder.climb()
-        drafts = Drafts(ladder, run)
-        best = drafts.best()
-        notes = drafts.notes if best is None else _kept(drafts.notes, best, ladder)
-        if run.checkpoint.trouble:
-            notes.append(f"the checkpoint {run.checkpoint.trouble}")
-        parameters = _parameters(question.game, ladder.tree, run)
+        return replace(answered(question, run), seconds=time.monotonic() - began)
+
+
+def answered(question: Question, run: Run) -> ThresholdResult:
+    """The answer to a question that has been read: what other answers ask within a run of their own."""
+    began = time.monotonic()
+    ladder = Ladder(question, run.part(_SEARCHED))
+    ladder.climb()
+    drafts = Drafts(ladder, run)
+    best = drafts.best()
+    notes = drafts.notes if best is None else _kept(drafts.notes, best, ladder)
+    if run.checkpoint.trouble:
+        notes = [*notes, f"the checkpoint {run.checkpoint.trouble}"]
+    parameters = _parameters(question.game, ladder.tree, run)
     reason = "; ".join(dict.fromkeys(notes)) or ("" if best is not None else "nothing was proved within the limits")
     return _result(question, best, ladder, reason, (parameters, time.monotonic() - began))
 

@@ -8,22 +8,16 @@ from pathlib import Path
 
 import click
 
-from certify.answers.check import check
-from certify.answers.threshold import threshold
-from certify.bounds.policy_table import load_policy
+from certify.answers.crossplay import cross_play
 from certify.cli.options import collected
 from certify.cli.output import Progress
 from certify.cli.symmetries import finish, finish_undecided
 from certify.crossplay.pairs import disjoint_pairs
 from certify.crossplay.report import pairs_json, pairs_text, study_json, study_text
-from certify.crossplay.study import study, study_policies
 from certify.errors import InputError, Undecided
 from certify.exact import parse_rational
-from certify.games.canonical import game_sha256
 from certify.games.load import load
-from certify.games.model import Game
 from certify.games.readers.textfile import parse_json, read_text
-from certify.games.tree import unroll
 
 
 @dataclass(frozen=True)
@@ -92,39 +86,22 @@ def crossplay(given: CrossplayOptions) -> None:
     if given.game is None or given.alpha is None:
         raise InputError("crossplay", "no game or no --alpha", "write: certify crossplay GAME --alpha A")
     temperature = parse_rational(given.alpha, "--alpha")
-    if temperature <= 0:
-        raise InputError("--alpha", f"a temperature of {temperature}", "use a positive number")
     loaded = load(given.game, given.horizon, given.discount, given.rows)
-    if given.policies:
-        tree = unroll(loaded, cluster=False)
-        try:
-            result = study_policies(loaded, temperature, [load_policy(tree, path) for path in given.policies])
-        except Undecided as reason:
-            finish_undecided(given.as_json, reason)
-    else:
-        known = None if given.certificate is None else _alpha_star(given.certificate, loaded)
+    try:
         with Progress() as progress:
-            progress("looking for stationary policies")
-            result = study(
+            result = cross_play(
                 loaded,
                 temperature,
+                policies=given.policies,
+                certificate=given.certificate,
                 starts=given.starts,
                 seed=given.seed,
                 time_limit=given.time_limit,
-                threshold=lambda g: known or threshold(g, time_limit=given.time_limit, progress=progress).alpha_star,
+                progress=progress,
             )
+    except Undecided as reason:
+        finish_undecided(given.as_json, reason)
     finish(given.as_json, study_json(result, temperature), study_text(result, temperature), result.status)
-
-
-def _alpha_star(path: str, game: Game) -> Fraction:
-    """The threshold that a certificate about `game` proves."""
-    verdict = check(path)
-    document = parse_json(read_text(Path(path)), path)
-    if not verdict.valid or document.get("kind") != "threshold":
-        raise InputError(path, "not a valid threshold certificate", "make one by `certify threshold GAME -o CERT.json`")
-    if document["game_sha256"] != game_sha256(game):
-        raise InputError(path, "a certificate about another game", "give the one of this game, horizon and discount")
-    return parse_rational(document["claim"]["alpha_star"], path)
 
 
 def _read_matrix(path: str) -> list[list[Fraction]]:

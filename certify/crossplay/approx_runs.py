@@ -6,14 +6,13 @@ What is found is proved; that nothing else exists is not.
 
 from __future__ import annotations
 
-import math
-import time
 from fractions import Fraction
 
 import numpy as np
 
 from certify.errors import Undecided
 from certify.games.tree import Tree
+from certify.run import OutOfTime, Run
 from certify.stationary.existence import StationaryProof, check_size, prove_stationary
 from certify.thresholds.approx_policy import Policy, approx_stationary
 from certify.thresholds.index_tables import Plan
@@ -21,14 +20,14 @@ from certify.thresholds.index_tables import Plan
 _TOLERANCE, _SETTLED = 1e-9, 1e-6  # of a run's residual; Newton's method goes on from here
 
 
-def approx_runs(tree: Tree, alpha: Fraction, *, starts: int, seed: int, time_limit: float = math.inf) -> list[Policy]:
-    """The different limits of `starts` damped float iterations, the first from the uniform policy;
-    no run begins after `time_limit` seconds."""
+def approx_runs(tree: Tree, alpha: Fraction, *, starts: int, seed: int, run: Run | None = None) -> list[Policy]:
+    """The different limits of `starts` damped float iterations, the first from the uniform policy; no
+    iteration begins when the run is over."""
     plan, rng = Plan(tree), np.random.default_rng(seed)
-    deadline = time.monotonic() + time_limit
+    run = run or Run()
     found: list[tuple[np.ndarray, Policy]] = []
     for number in range(starts):
-        if time.monotonic() > deadline:
+        if run.left() <= 0:
             break
         start = (
             tree.uniform()
@@ -46,10 +45,10 @@ def approx_runs(tree: Tree, alpha: Fraction, *, starts: int, seed: int, time_lim
 
 
 def proved_runs(
-    tree: Tree, alpha: Fraction, *, starts: int = 24, seed: int = 0, time_limit: float = math.inf
+    tree: Tree, alpha: Fraction, *, starts: int = 24, seed: int = 0, run: Run | None = None
 ) -> list[StationaryProof]:
-    """A proof for each limit that admits one, pairwise different policies; no run and no proof
-    begins after `time_limit` seconds (one proof is always tried).
+    """A proof for each limit that admits one, pairwise different policies, as far as the run goes: half
+    of it is for the limits, the rest for the proofs.
 
     Raises `InputError` for trees that are too large to prove anything on.
 
@@ -59,15 +58,17 @@ def proved_runs(
     3
     """
     check_size(tree)
-    deadline = time.monotonic() + time_limit
+    run = run or Run()
     proofs: list[StationaryProof] = []
-    for number, policy in enumerate(approx_runs(tree, alpha, starts=starts, seed=seed, time_limit=time_limit / 2)):
-        if number and time.monotonic() > deadline:
-            break
-        try:
-            proof = prove_stationary(tree, alpha, policy)
-        except Undecided:
-            continue
-        if all(((proof.upper < other.lower) | (other.upper < proof.lower)).any() for other in proofs):
-            proofs.append(proof)
+    try:
+        with run.stage("proving that stationary policies exist"):
+            for policy in approx_runs(tree, alpha, starts=starts, seed=seed, run=run.part(0.5)):
+                try:
+                    proof = prove_stationary(tree, alpha, policy)
+                except Undecided:
+                    continue
+                if all(((proof.upper < other.lower) | (other.upper < proof.lower)).any() for other in proofs):
+                    proofs.append(proof)
+    except OutOfTime as over:
+        run.progress(str(over))
     return proofs

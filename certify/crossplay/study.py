@@ -18,6 +18,7 @@ from certify.errors import InputError, Undecided
 from certify.games.model import Game
 from certify.games.objective import for_objective
 from certify.games.tree import unroll
+from certify.run import Run
 from certify.stationary.existence import StationaryProof
 from certify.symmetry.group import SymmetryGroup, symmetries
 
@@ -73,11 +74,11 @@ def study(
     *,
     starts: int = 24,
     seed: int = 0,
-    time_limit: float = 60.0,
+    run: Run | None = None,
     threshold: Callable[[Game], Fraction | None] = lambda game: None,
 ) -> CrossPlayStudy:
     """Look for stationary policies that are incompatible; where there seems to be one policy only,
-    ask `threshold` for a certified alpha_star.  `time_limit` bounds the search, in seconds.
+    ask `threshold` for a certified alpha_star.  `run` bounds the search for policies.
 
     >>> from certify.games import builtin
     >>> result = study(builtin("lever:2"), Fraction(1, 4))
@@ -86,7 +87,7 @@ def study(
     """
     try:
         tree = unroll(for_objective(game, "entropy"), cluster=False, max_entries=_LARGEST_TREE)
-        proofs = proved_runs(tree, alpha, starts=starts, seed=seed, time_limit=time_limit)
+        proofs = proved_runs(tree, alpha, starts=starts, seed=seed, run=run)
         group = symmetries(tree.game)
         best = _best_orbit(proofs, group, alpha)
         if best is not None:

@@ -1,0 +1,99 @@
+"""`certify.cross_play`: self-play and cross-play at one temperature, equal above the threshold, a certified gap
+below it (docs/theory/symmetry.md, docs/theory/objective.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypedDict, Unpack
+
+from certify.answers.check import check
+from certify.answers.optimum_threshold import given_threshold
+from certify.answers.threshold import threshold as find_threshold
+from certify.bounds.policy_table import load_policy
+from certify.crossplay.study import CrossPlayStudy, study, study_policies
+from certify.errors import InputError
+from certify.games import Game, as_game
+from certify.games.arrays import exact_number
+from certify.games.tree import unroll
+from certify.run import Progress, Run, quiet
+
+DEFAULT_SECONDS = 60.0
+
+
+class CrossPlayOptions(TypedDict, total=False):
+    """What `cross_play` takes beside the game and the temperature, all of it optional.
+
+    horizon : of a sequential game.  policies : files of policy tables whose teams are asked about,
+    instead of stationary policies that are looked for.  certificate : the file of a threshold
+    certificate, which is checked first; computed if needed and None.  starts, seed : of the float runs.
+    time_limit : seconds for the search, and again for the proof of uniqueness.  progress : called with a
+    line now and then.
+    """
+
+    horizon: int | None
+    policies: Sequence[str]
+    certificate: str | os.PathLike[str] | None
+    starts: int
+    seed: int
+    time_limit: float
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The same with its defaults; an option of another name is a `TypeError`."""
+
+    horizon: int | None = None
+    policies: Sequence[str] = ()
+    certificate: str | os.PathLike[str] | None = None
+    starts: int = 24
+    seed: int = 0
+    time_limit: float = DEFAULT_SECONDS
+    progress: Progress = quiet
+
+
+def cross_play(game: Any, alpha: Fraction | int | str, **options: Unpack[CrossPlayOptions]) -> CrossPlayStudy:
+    """Certified self-play and cross-play returns of stationary policies, or of the given ones, at `alpha`.
+
+    Parameters
+    ----------
+    game : a `Game`, a path, the name of a built-in, or payoffs as nested lists or an array.
+    alpha : an exact temperature.
+    options : see `CrossPlayOptions`.
+
+    Raises `InputError` for bad input, and `Undecided` where a single given policy has too many images.
+
+    >>> cross_play("lever:2", "1/4").relation, cross_play("lever:2", 1).relation
+    ('gap', 'equal')
+    """
+    asked = _Options(**options)
+    played = as_game(game, asked.horizon)
+    temperature = exact_number(alpha, "alpha")
+    if temperature <= 0:
+        raise InputError("alpha", f"a temperature of {temperature}", "use a positive number")
+    if asked.policies:
+        tree = unroll(played, cluster=False)
+        return study_policies(played, temperature, [load_policy(tree, path) for path in asked.policies])
+    known = None if asked.certificate is None else proved_threshold(played, asked.certificate)
+    asked.progress("looking for stationary policies")
+
+    def threshold(asked_about: Game) -> Fraction | None:
+        if known is not None:
+            return known
+        return find_threshold(asked_about, time_limit=asked.time_limit, progress=asked.progress).alpha_star
+
+    run = Run.lasting(asked.time_limit, progress=asked.progress)
+    return study(played, temperature, starts=asked.starts, seed=asked.seed, run=run, threshold=threshold)
+
+
+def proved_threshold(game: Game, path: str | os.PathLike[str]) -> Fraction:
+    """The alpha_star that the certificate in a file proves for `game`; raises `InputError` where it proves none."""
+    found = given_threshold(game, path)
+    if not check(path).valid:
+        mend = "make one by `certify threshold GAME -o CERT.json`"
+        raise InputError(str(path), "not a valid threshold certificate", mend)
+    return found.alpha_star

@@ -1,0 +1,120 @@
+"""A run ends where its limit is, or where somebody interrupts, and says at which stage."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import certify
+from certify.run import OutOfTime, Run, helpers
+
+
+def busy(seconds=60.0):
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        pass
+
+
+def test_a_stage_that_never_asks_is_ended_at_the_deadline():
+    began = time.monotonic()
+    with pytest.raises(OutOfTime, match="out of time while counting"), Run.lasting(0.2).stage("counting"):
+        busy()
+    assert time.monotonic() - began < 5
+
+
+def test_an_inner_deadline_comes_first_and_the_outer_one_still_rings():
+    run = Run.lasting(0.6)
+    with pytest.raises(OutOfTime, match="the whole"), run.stage("the whole"):
+        with pytest.raises(OutOfTime, match="a part"), run.within(0.2).stage("a part"):
+            busy()
+        busy()
+    assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_the_alarm_of_others_is_left_alone():
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(True))
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with Run.lasting(30).stage("waiting"):
+            busy(0.4)
+        assert rung
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def test_in_another_thread_the_work_asks_itself():
+    ended = []
+
+    def work():
+        run = Run.lasting(0.1)
+        try:
+            with run.stage("asking"):
+                while True:
+                    run.check()
+        except OutOfTime as over:
+            ended.append(str(over))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(10)
+    assert ended == ["out of time while asking"]
+
+
+def test_an_interruption_leaves_nothing_of_the_time():
+    run = Run()
+    with pytest.raises(OutOfTime, match="interrupted while working"), run.stage("working"):
+        os.kill(os.getpid(), signal.SIGINT)
+        busy(5)
+    assert run.interrupted and run.part(0.5).left() == 0
+    with pytest.raises(OutOfTime):
+        run.check()
+
+
+def test_helpers_that_still_work_are_ended():
+    began = time.monotonic()
+    with helpers(2) as pool:
+        pool.submit(time.sleep, 60)
+        time.sleep(0.2)
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("limit", [0.5, 2.0])
+def test_the_limit_of_a_threshold_holds(limit):
+    """Within 10 % and a second of the processor; a busy machine makes it longer for everybody, so CPU time counts."""
+    began = time.process_time()
+    result = certify.threshold("dectiger", horizon=3, time_limit=limit)
+    assert time.process_time() - began <= 1.1 * limit + 1
+    assert result.status == "proved" or "out of time while" in result.reason
+
+
+def test_the_limit_of_an_optimum_holds():
+    began = time.process_time()
+    result = certify.optimum("dectiger", 45, horizon=3, time_limit=2)
+    assert time.process_time() - began <= 3.2
+    assert result.status == "proved" or "out of time while" in result.reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [["threshold", "dectiger", "--horizon", "3"], ["optimum", "dectiger", "--horizon", "3", "--alpha", "9:20"]],
+)
+def test_one_interruption_ends_a_command(command):
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from certify.cli import main; main()", *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(6)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 10, "a second on an idle machine"
+    assert "Traceback" not in err and ("alpha*" in out or "interrupted" in out + err)
