@@ -17,6 +17,7 @@ import click
 
 from certify.answers.entropy import DEFAULT_ETA_LIMIT, StepReport, entropy_path, step_report
 from certify.certificates.entropy import table_certificate
+from certify.cli.entropy_batch import batch_command
 from certify.cli.entropy_flow import flow_command
 from certify.cli.options import collected
 from certify.entropy.algorithms import ALGORITHMS, find_algorithm
@@ -421,3 +422,4 @@ def _single(text: str) -> StatePolicy:
 
 
 entropy.add_command(flow_command)
+entropy.add_command(batch_command)

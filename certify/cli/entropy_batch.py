@@ -1,0 +1,109 @@
+"""`certify entropy batch`: what one update certainly does to the entropy of a training batch
+(docs/recipes.md; interface).
+"""
+
+from __future__ import annotations
+
+import json
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import click
+
+from certify.answers.entropy_batch import BatchReport, entropy_batch
+from certify.entropy.recipe import RECIPES
+from certify.errors import InputError
+
+_EXIT = {"proved": 0, "partial": 3}
+
+
+@click.command("batch")
+@click.argument("dump", type=click.Path(path_type=Path))
+@click.option("--recipe", default="verl", show_default=True, metavar="NAME", help="One of: " + ", ".join(RECIPES) + ".")
+@click.option("--param", "params", multiple=True, metavar="K=V", help="Change a field of the recipe.")
+@click.option(
+    "--logp-error", default="0", metavar="BOUND", help="Absolute error of the log-probabilities besides rounding."
+)
+@click.option("--worst", default=5, show_default=True, help="How many of the tokens that lose most to list.")
+@click.option("--processes", default=1, show_default=True, help="Share the rows of logits among processes.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+def batch_command(
+    dump: Path, recipe: str, params: tuple[str, ...], logp_error: str, worst: int, processes: int, as_json: bool
+) -> None:
+    """Entropy, first-order changes, signs and clip decisions of a batch (.npz, .safetensors, .parquet)."""
+    if processes < 1:
+        raise InputError("--processes", f"{processes}", "use at least 1")
+    report = entropy_batch(dump, recipe, _pairs(params), logp_error=logp_error, worst=worst, processes=processes)
+    data = report.to_json()
+    click.echo(json.dumps(data) if as_json else "\n".join(lines(report)))
+    raise click.exceptions.Exit(_EXIT[report.status])
+
+
+def _pairs(params: tuple[str, ...]) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for pair in params:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise InputError("--param", f"{pair!r}", "write it as name=value")
+        if key in given:
+            raise InputError("--param", f"{key!r} is given twice", "give it once")
+        given[key] = value
+    return given
+
+
+def _span(pair: tuple[Fraction, Fraction]) -> str:
+    """Two ends with ten significant digits, rounded outward."""
+    return f"[{_digits(pair[0], False)}, {_digits(pair[1], True)}]"
+
+
+def _digits(value: Fraction, up: bool) -> str:
+    if value == 0:
+        return "0"
+    text = f"{float(value):.9e}"
+    step = Fraction(10) ** (int(text.partition("e")[2]) - 9)
+    while Fraction(text) < value if up else Fraction(text) > value:
+        text = f"{float(Fraction(text) + (step if up else -step)):.9e}"
+    mantissa, _, exponent = text.partition("e")
+    return (
+        f"{float(text):.10g}" if -4 <= int(exponent) < 9 and Fraction(f"{float(text):.10g}") == Fraction(text) else text
+    )
+
+
+def lines(report: BatchReport) -> list[str]:
+    """The report as a person reads it: each line is proved, or says why there is nothing."""
+    why = report.why
+    found = [
+        f"{report.tokens} tokens under {report.recipe.name} ({report.recipe.source})",
+        f"entropy         {_span(report.entropy) if report.entropy else why['entropy']}",
+        f"dH/d(step)      {_span(report.first_order) if report.first_order else why['first_order']}",
+        f"tokens          {report.up} up, {report.down} down, {report.undecided} undecided, {report.still} without a step",
+    ]
+    if report.eta_safe is not None and report.eta_max is not None:
+        ends = f"; the other sign is proved at {_digits(report.reversed_at, True)}" if report.reversed_at else ""
+        found.append(f"eta_safe        {_digits(report.eta_safe, False)} (closed formula)")
+        found.append(
+            f"eta_max         the total entropy {report.eta_max_sign} for every step up to "
+            f"{_digits(report.eta_max, False)}{ends}"
+        )
+    else:
+        found.append(f"eta_max         {why['eta_max']}")
+    if report.clip is not None and report.ratio_mean is not None:
+        n = max(1, report.tokens)
+        shares = ", ".join(f"{k} {v} ({100 * v / n:.4g} %)" for k, v in report.clip.items())
+        found.append(f"clip decisions  {shares}")
+        found.append(f"mean ratio      {_span(report.ratio_mean)}")
+        if report.ratio_bias is not None:
+            found.append(f"bias of ratios  {_span(report.ratio_bias)} for errors uniform on the rounding cells")
+    else:
+        found.append(f"clip decisions  {why['clip']}")
+    found += [
+        f"worst           token {w['token']} (id {w['token_id']}): {w['sign']}, {_pair(w['change'])}"
+        for w in report.worst
+    ]
+    found += [f"warning         {w}" for w in report.warnings]
+    return [*found, f"digest          {report.digest}"]
+
+
+def _pair(texts: Any) -> str:
+    return _span((Fraction(texts[0]), Fraction(texts[1])))
