@@ -9,8 +9,8 @@ from fractions import Fraction
 from math import factorial
 from typing import Any
 
-from certify.checker.entropy.input import Ends, State, interval, policy, row
-from certify.checker.numbers.interval import UNIT, ZERO, Interval, exp, sqrt, total
+from certify.checker.entropy.input import Ends, State, interval, larger, policy, row, smaller, sqrt
+from certify.checker.numbers.interval import UNIT, ZERO, Interval, exp, total
 from certify.checker.reading.envelope import Malformed, array, integer, rational, record
 
 _MOST_GROUPS = 2_000_000
@@ -305,12 +305,12 @@ def _repo_r(states: list[State], rows: Rows, parameters: Parameters) -> Directio
     for s, items in zip(states, rows, strict=True):
         scaled = []
         for (low, high), x in zip(items, s.log_pi, strict=True):
-            x = x if floor is None else x.at_least(floor)
+            x = x if floor is None else larger(x, floor)
             parts = []
             if high > 0:
-                parts.append((Interval.of(max(low, Fraction(0)), high) * (UNIT - zeta * x)).at_least(ZERO))
+                parts.append(larger(Interval.of(max(low, Fraction(0)), high) * (UNIT - zeta * x), ZERO))
             if low < 0:
-                parts.append((Interval.of(low, min(high, Fraction(0))) * (UNIT + zeta * x)).at_most(ZERO))
+                parts.append(smaller(Interval.of(low, min(high, Fraction(0))) * (UNIT + zeta * x), ZERO))
             scaled.append(ZERO if not parts else parts[0] if len(parts) == 1 else parts[0].hull(parts[1]))
         effective.append(scaled)
     return _expected(states, effective)

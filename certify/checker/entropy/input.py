@@ -4,9 +4,10 @@ Anything that does not have the expected shape is `Malformed`.
 
 from collections.abc import Sequence
 from fractions import Fraction
+from math import isqrt
 from typing import Any
 
-from certify.checker.numbers.interval import ZERO, Interval, exp, log, total
+from certify.checker.numbers.interval import BITS, ZERO, Interval, Unbounded, exp, log, total
 from certify.checker.reading.envelope import Malformed, array, pair, rational, record
 
 Ends = tuple[Fraction, Fraction]
@@ -79,3 +80,21 @@ def policy(data: Any, where: str) -> list[State]:
 def interval(ends: Ends) -> Interval:
     """The narrowest interval that holds both ends."""
     return Interval.of(*ends)
+
+
+def larger(x: Interval, y: Interval) -> Interval:
+    """max of a number in x and one in y."""
+    return Interval(max(x.lo, y.lo), max(x.hi, y.hi))
+
+
+def smaller(x: Interval, y: Interval) -> Interval:
+    """min of a number in x and one in y."""
+    return Interval(min(x.lo, y.lo), min(x.hi, y.hi))
+
+
+def sqrt(x: Interval) -> Interval:
+    """Square root of an interval of numbers >= 0."""
+    if x.lo < 0:
+        raise Unbounded("square root of an interval that is not non-negative")
+    low, high = isqrt(x.lo << BITS), isqrt(x.hi << BITS)
+    return Interval(low, high + (high * high < x.hi << BITS))

@@ -12,7 +12,7 @@ from collections import Counter
 from fractions import Fraction
 from typing import Any
 
-from certify.checker.entropy.input import span
+from certify.checker.entropy.input import larger, span
 from certify.checker.numbers.interval import BITS, UNIT, ZERO, Interval, exp, log
 from certify.checker.reading.envelope import MAX_INTEGER, Failed, Malformed, array, envelope, integer, rational, record
 from certify.checker.verdict import Proof, Run
@@ -135,7 +135,7 @@ def _check_binade(item: Any, form: Format, eps: list[Fraction]) -> None:
     _inside(factor * factor, item["both_sides"], f"{where}, both sides")
     for e, pair in zip(eps, _pairs(item, eps, where), strict=True):
         for above, claimed in zip((True, False), pair, strict=True):
-            share = (Interval.of(width) - _crossing_threshold(e, above)).at_least(ZERO) / Interval.of(width)
+            share = larger(Interval.of(width) - _crossing_threshold(e, above), ZERO) / Interval.of(width)
             _inside(share.square() * Interval.of(Fraction(1, 2)), claimed, f"{where}, crossing {e}")
 
 

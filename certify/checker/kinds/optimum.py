@@ -27,7 +27,7 @@ from certify.checker.reading.process import Process, build_process
 from certify.checker.stationary.equations import rows_of
 from certify.checker.stationary.equivariance import orbits
 from certify.checker.stationary.facts import Enclosed, Subject, check_within, same
-from certify.checker.stationary.rate import check_rate, check_size, rows_in
+from certify.checker.stationary.rate import check_size, is_definite, rows_in
 from certify.checker.verdict import Proof, Run
 
 _SHARED = ("format", "version", "game", "game_sha256", "objective")  # with the threshold inside
@@ -176,7 +176,8 @@ class _Optimum:
         process = build_process(self.game, clustering=False)
         rows = rows_in(process, self.subject.process)
         pi, minus_log = ([part[x] for x in rows] for part in last.policy)
-        check_rate(process, (pi, minus_log), 1 / self.low, rate)
+        if not is_definite(process, (pi, minus_log), 1 / self.low, rate):
+            raise Failed(f"the eigenvalues of minus the Hessian are not shown to be at least {rate}", step="rate")
         return rate
 
 

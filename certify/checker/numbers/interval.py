@@ -1,5 +1,5 @@
 """Interval arithmetic in whole numbers: [lo, hi]·2^-BITS, every operation
-rounded outward, with exp, log and square root whose error bounds are proved below.
+rounded outward, with exp and log whose error bounds are proved below.
 
 Standard library only.  An interval stands for every real number between its ends.  Sums are exact;
 a product or quotient is rounded down at the lower end and up at the upper end (Python's // is floor
@@ -22,7 +22,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from fractions import Fraction
 from functools import cache
-from math import isqrt
 
 from certify.checker.reading.envelope import Failed
 
@@ -44,8 +43,8 @@ class Interval:
     """The reals from lo·2^-BITS to hi·2^-BITS (whole numbers lo <= hi).
 
     >>> third = Interval.of(Fraction(1, 3))
-    >>> third.positive(), (third - third).zero(), third.hi - third.lo
-    (True, False, 1)
+    >>> third.positive(), third.hi - third.lo
+    (True, 1)
     """
 
     __slots__ = ("hi", "lo")
@@ -89,21 +88,9 @@ class Interval:
         """Every number in the interval is above 0."""
         return self.lo > 0
 
-    def zero(self) -> bool:
-        """The interval is exactly {0}."""
-        return self.lo == self.hi == 0
-
     def hull(self, other: Interval) -> Interval:
         """The narrowest interval that holds both."""
         return Interval(min(self.lo, other.lo), max(self.hi, other.hi))
-
-    def at_least(self, other: Interval) -> Interval:
-        """max(x, y), elementwise."""
-        return Interval(max(self.lo, other.lo), max(self.hi, other.hi))
-
-    def at_most(self, other: Interval) -> Interval:
-        """min(x, y), elementwise."""
-        return Interval(min(self.lo, other.lo), min(self.hi, other.hi))
 
     def within(self, low: Fraction, high: Fraction) -> bool:
         """The interval lies within the rationals [low, high]."""
@@ -190,11 +177,3 @@ def exp(x: Interval) -> Interval:
     low = _exp_point(max(x.lo, -(ONE << 20)))
     low = Interval(0, low.hi) if x.lo < -(ONE << 20) else low
     return low if x.lo == x.hi else Interval(low.lo, _exp_point(x.hi).hi)
-
-
-def sqrt(x: Interval) -> Interval:
-    """Square root of an interval of numbers >= 0."""
-    if x.lo < 0:
-        raise Unbounded("square root of an interval that is not non-negative")
-    low, high = isqrt(x.lo << BITS), isqrt(x.hi << BITS)
-    return Interval(low, high + (high * high < x.hi << BITS))

@@ -10,6 +10,7 @@ from fractions import Fraction
 from typing import Any
 
 from certify.checker.numbers.interval import BITS, ONE, UNIT, ZERO, Interval, Unbounded, exp, log, total
+from certify.checker.reading.game import Joint
 from certify.checker.reading.process import Process
 
 Rows = list[list[Interval]]  # per row and action
@@ -128,7 +129,7 @@ class Equations:
         """Rows of all agents in joint class e."""
         return [self.row[i, t, k] for i, k in enumerate(self.process.joint[t][e])]
 
-    def others_weight(self, members: list[int], a: tuple[int, ...], left_out: Collection[int]) -> Interval:
+    def others_weight(self, members: list[int], a: Joint, left_out: Collection[int]) -> Interval:
         """The product of pi(a_j) over all agents j that are not in `left_out`."""
         weight = UNIT
         for j, x in enumerate(members):
@@ -149,12 +150,13 @@ class Equations:
     def _v(self, t: int, e: int) -> Jet:
         members, table = self.members(t, e), self.u[t][e]
         shift = middle_of(table[0][0])
+        centred = [(a, u - shift) for a, (u, _) in zip(self.process.joint_actions[t], table, strict=True)]
         value = self._mean(members, [u for u, _ in table])
         slopes: Slopes = {}
         for i, (x, weight) in enumerate(zip(members, self.process.weights, strict=True)):
             value = value + scaled(self.entropy[x], weight)
             if self.slopes:
-                gains = self._gains(t, members, [u - shift for u, _ in table], (i,), i)
+                gains = self._gains(members, centred, (i,), i)
                 self._own_slopes(
                     slopes, x, [g + scaled(m, weight) for g, m in zip(gains, self.minus_log[x], strict=True)]
                 )
@@ -171,13 +173,12 @@ class Equations:
         return values[0]
 
     def _gains(
-        self, t: int, members: list[int], values: Iterable[Interval | None], left_out: Collection[int], i: int
+        self, members: list[int], terms: Iterable[tuple[Joint, Interval]], left_out: Collection[int], i: int
     ) -> list[Interval]:
-        """Per action of agent i the mean of `values` (per joint action; None: left out) over all but `left_out`."""
+        """Per action of agent i the mean of the terms (joint action, value) over the policies of all but `left_out`."""
         gains = [ZERO] * len(self.pi[members[i]])
-        for a, value in zip(self.process.joint_actions[t], values, strict=True):
-            if value is not None:
-                gains[a[i]] = gains[a[i]] + value * self.others_weight(members, a, left_out)
+        for a, value in terms:
+            gains[a[i]] = gains[a[i]] + value * self.others_weight(members, a, left_out)
         return gains
 
     def _own_slopes(self, slopes: Slopes, x: int, gains: list[Interval]) -> None:
@@ -271,16 +272,13 @@ class Equations:
 
     def _class_difference(self, i: int, t: int, e: int, a: int, r: int) -> Jet:
         """Jet of the mean over the others' actions of U(e, (a, .)) - U(e, (r, .))."""
-        process, members, table = self.process, self.members(t, e), self.u[t][e]
-        where = {joint: number for number, joint in enumerate(process.joint_actions[t])}
+        members = self.members(t, e)
+        table = dict(zip(self.process.joint_actions[t], self.u[t][e], strict=True))
         slopes: Slopes = {}
-        differences: list[Interval | None] = []
-        for joint in process.joint_actions[t]:
-            if joint[i] != a:
-                differences.append(None)
-                continue
-            first, second = table[where[joint]], table[where[joint[:i] + (r,) + joint[i + 1 :]]]
-            differences.append(first[0] - second[0])
+        terms = []
+        for joint in (joint for joint in table if joint[i] == a):
+            first, second = table[joint], table[joint[:i] + (r,) + joint[i + 1 :]]
+            terms.append((joint, first[0] - second[0]))
             if self.slopes:
                 weight = self.others_weight(members, joint, (i,))
                 accumulate(slopes, first[1], weight)
@@ -288,6 +286,5 @@ class Equations:
         if self.slopes:
             for j, y in enumerate(members):
                 if j != i:
-                    self._own_slopes(slopes, y, self._gains(t, members, differences, (i, j), j))
-        others = members[:i] + members[i + 1 :]
-        return self._mean(others, [d for d in differences if d is not None]), slopes
+                    self._own_slopes(slopes, y, self._gains(members, terms, (i, j), j))
+        return self._mean(members[:i] + members[i + 1 :], [value for _, value in terms]), slopes

@@ -13,7 +13,6 @@ from functools import cached_property
 from typing import Any
 
 from certify.checker.numbers.interval import ZERO, Interval
-from certify.checker.numbers.positive_definite import positive_definite
 from certify.checker.reading.automorphism import read_generators
 from certify.checker.reading.envelope import MAX_INTEGER, Failed, array, integer, pair
 from certify.checker.reading.game import Game
@@ -21,7 +20,7 @@ from certify.checker.reading.process import build_process
 from certify.checker.stationary.equations import Equations, policy_over, rows_of, scaled
 from certify.checker.stationary.equivariance import entry_images
 from certify.checker.stationary.krawczyk import RatioBox, Rows, lies_within, read_box, verify_krawczyk
-from certify.checker.stationary.rate import tangent_form
+from certify.checker.stationary.rate import is_definite, tangent_form
 
 
 @dataclass(frozen=True)
@@ -77,10 +76,7 @@ class Subject:
 
     def check_maximum(self, found: Enclosed, where: str) -> None:
         """`Failed` unless the policy is a strict local maximum (format, section 7.3)."""
-        middle, spread = tangent_form(self.process, found.policy, found.low, Fraction(0))
-        for k, radius in enumerate(spread):
-            middle[k][k] -= radius
-        if not positive_definite(middle):
+        if not is_definite(self.process, found.policy, found.low, Fraction(0)):
             raise Failed("it is not shown to be a strict local maximum", step=where)
 
     def check_saddle(self, found: Enclosed, direction: Any, where: str) -> None:

@@ -56,16 +56,13 @@ def rows_in(process: Process, merged: Process) -> list[int]:
     return [number[i, t, classes[t][i][k]] for i, t, k in rows_of(process)]
 
 
-def check_rate(process: Process, policy: tuple[Rows, Rows], beta: Fraction, rate: Fraction) -> None:
-    """`Failed` unless every eigenvalue is certainly at least `rate` > 0.
-
-    `process` is unclustered; `policy` = (pi, -log pi), intervals per row of it.
-    """
+def is_definite(process: Process, policy: tuple[Rows, Rows], beta: Fraction, rate: Fraction) -> bool:
+    """Whether every eigenvalue of minus the Hessian is certainly above `rate` at a stationary policy of `process`;
+    `policy` = (pi, -log pi), intervals per row of it.  On the whole table where `process` is unclustered."""
     middle, spread = tangent_form(process, policy, beta, rate)
     for k, radius in enumerate(spread):
         middle[k][k] -= radius
-    if not positive_definite(middle):
-        raise Failed(f"the eigenvalues of minus the Hessian are not shown to be at least {rate}", step="rate")
+    return positive_definite(middle)
 
 
 def tangent_form(
