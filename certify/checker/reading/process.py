@@ -9,7 +9,7 @@ import itertools
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from certify.checker.reading.envelope import Failed
 from certify.checker.reading.game import Game, Joint
@@ -55,20 +55,20 @@ class Process:
     children: tuple[Any, ...]
 
 
-class _Depth:
-    """The joint classes of one depth.
+class _Depth(NamedTuple):
+    """The joint classes of one depth and the belief at each.
 
-    `cluster[i]` maps the children of agent i, ascending, to their classes; `following[e][a]` lists (joint class,
-    probability) from joint class e of the depth before under action a; `weights`: those of the first child of
-    each class.
+    `cluster[i]` maps the children of agent i, ascending, to their classes; `first[i]` lists the first child of
+    every class, and `weights[i]` its weights; `following[e][a]`: (joint class, probability) pairs that joint class
+    e of the depth before leads to under action a.
     """
 
-    def __init__(self, members: list[Joint], weights: ClassWeights) -> None:
-        self.members, self.weights = members, weights
-        self.cluster: list[dict[Child, int]] = []
-        self.first: list[list[Child]] = []  # the first child of every class
-        self.beliefs: list[Belief] = [()]
-        self.following: tuple[Any, ...] = ()
+    members: list[Joint]
+    beliefs: list[Belief]
+    weights: ClassWeights
+    cluster: list[dict[Child, int]]
+    first: list[list[Child]]
+    following: tuple[Any, ...]
 
 
 def build_process(game: Game, clustering: bool = True) -> Process:
@@ -82,15 +82,13 @@ def build_process(game: Game, clustering: bool = True) -> Process:
         return _after_a_step(game, belief, a)
 
     # before depth 0 there is one joint class, and one thing to do: to look at the initial observations
-    before = _Depth([(0,) * n], [[{(0, (0,) * (n - 1)): Fraction(1)}] for _ in range(n)])
-    depth = _next_depth(before, ((0,) * n,), [[_at_the_start(game)]], clustering)
-    depths = [depth]
+    before = _Depth([(0,) * n], [()], [[{(0, (0,) * (n - 1)): Fraction(1)}]] * n, [], [], ())
+    depths = [_next_depth(before, ((0,) * n,), [[_at_the_start(game)]], clustering)]
     for t in range(game.horizon - 1):
-        if len(depth.members) * len(numbered[t]) > MAX_CHILDREN:
+        if len(depths[t].members) * len(numbered[t]) > MAX_CHILDREN:
             raise Failed("the process has more joint histories at one depth than this checker reads", part="game")
-        met = [[see(belief, a) for a in game.joint_actions(t)] for belief in depth.beliefs]
-        depth = _next_depth(depth, numbered[t], met, clustering)
-        depths.append(depth)
+        met = [[see(belief, a) for a in game.joint_actions(t)] for belief in depths[t].beliefs]
+        depths.append(_next_depth(depths[t], numbered[t], met, clustering))
     return Process(
         game.name,
         n,
@@ -153,32 +151,27 @@ def _next_depth(before: _Depth, moves: tuple[Joint, ...], met: list[list[Seen]],
     if len(arrivals) > MAX_CHILDREN:
         raise Failed(f"{len(arrivals)} joint histories at one depth, more than this checker reads", part="game")
     children = [sorted({child[i] for _, _, child, _, _ in arrivals}) for i in range(n)]
-    depth = _Depth([], [])
-    depth.cluster = [{x: k for k, x in enumerate(row)} for row in children]
-    weights = _weights(before, moves, met, depth.cluster)
+    cluster = [{x: k for k, x in enumerate(row)} for row in children]
+    weights = _weights(before, moves, met, cluster)
     if clustering:
-        _merge(depth.cluster, weights)
+        _merge(cluster, weights)
     table: list[list[dict[Joint, Fraction]]] = [[{} for _ in moves] for _ in before.members]
     beliefs: dict[Joint, Belief] = {}
     for e, a, child, p, belief in arrivals:
-        to = tuple(own[x] for own, x in zip(depth.cluster, child, strict=True))
+        to = tuple(own[x] for own, x in zip(cluster, child, strict=True))
         table[e][a][to] = table[e][a].get(to, Fraction(0)) + p
         if beliefs.setdefault(to, belief) != belief:
             raise Failed("histories of one joint class have different beliefs", part="game")
-    depth.members = sorted(beliefs)
-    depth.beliefs = [beliefs[e] for e in depth.members]
-    index = {e: k for k, e in enumerate(depth.members)}
-    depth.following = tuple(
-        tuple(tuple(sorted((index[to], p) for to, p in row.items())) for row in rows) for rows in table
-    )
-    for i, own in enumerate(depth.cluster):
-        first: dict[int, Child] = {}
-        for x, k in own.items():
-            first.setdefault(k, x)
-        depth.first.append(list(first.values()))
-        known = [_aggregate(weights[i][x], depth.cluster, i) for x in first.values()]
-        depth.weights.append([{(path, others): w for (path, others, _), w in row.items()} for row in known])
-    return depth
+    index = {e: k for k, e in enumerate(sorted(beliefs))}
+    following = tuple(tuple(tuple(sorted((index[to], p) for to, p in row.items())) for row in rows) for rows in table)
+    first: list[list[Child]] = []
+    kept: ClassWeights = []
+    for i, own in enumerate(cluster):
+        earliest = {k: x for x, k in reversed(own.items())}
+        first.append([earliest[k] for k in sorted(earliest)])
+        known = [_aggregate(weights[i][x], cluster, i) for x in first[i]]
+        kept.append([{(path, others): w for (path, others, _), w in row.items()} for row in known])
+    return _Depth(list(index), [beliefs[e] for e in index], kept, cluster, first, following)
 
 
 def _weights(
