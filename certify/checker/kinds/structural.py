@@ -11,7 +11,8 @@ from typing import Any
 
 from certify.checker.numbers.fixed_point import BITS, ONE, log_up
 from certify.checker.reading.envelope import Failed, Malformed, array, boolean, integer, pair, rational, record
-from certify.checker.reading.game import MAX_HORIZON, Game, reachable_states
+from certify.checker.reading.game import MAX_HORIZON, Game, Joint, reachable_states
+from certify.checker.reading.process import Process, build_process
 
 FORMS_WITHOUT_GAME = ("theorem-B", "theorem-D-prime")
 FORMS = (*FORMS_WITHOUT_GAME, "one-step-rho", "one-step-spectral")
@@ -110,55 +111,41 @@ def row_sums(shape: Shape, beta: Fraction, vector: Vector, cross_only: bool) -> 
 
 def one_step_sums(game: Game, beta: Fraction, vector: Vector) -> Sums:
     """{(i, o_i): the sum of section 3} for one-step-rho; `vector[i]` follows ascending observations."""
-    payoffs = _one_step_payoffs(game)
-    z = [dict(zip(seen, row, strict=True)) for seen, row in zip(_observed(payoffs), vector, strict=True)]
+    process = _one_step(game)
     marginal: Sums = {}
-    entries: dict[tuple[int, ...], Fraction] = {}
-    for o, (p, payoff) in payoffs.items():
+    entries: dict[Joint, Fraction] = {}
+    for e, p, rewards in zip(process.joint[0], process.start, process.reward[0], strict=True):
+        payoff = dict(zip(process.joint_actions[0], rewards, strict=True))
         for i in range(game.agents):
-            marginal[i, o[i]] = marginal.get((i, o[i]), Fraction(0)) + p
-            for j in range(game.agents):
-                if j != i:
-                    key = (i, o[i], j, o[j])
-                    entries[key] = entries.get(key, Fraction(0)) + p * _interaction(game, payoff, i, j)
+            marginal[i, e[i]] = marginal.get((i, e[i]), Fraction(0)) + p
+        for i, j in itertools.permutations(range(game.agents), 2):
+            key = (i, e[i], j, e[j])
+            entries[key] = entries.get(key, Fraction(0)) + p * _interaction(payoff, i, j)
     sums = dict.fromkeys(marginal, Fraction(0))
-    for (i, oi, j, oj), e in entries.items():
-        sums[i, oi] += beta * e * z[j][oj] / (4 * game.weights[i] * marginal[i, oi] * z[i][oi])
-    return sums
+    for (i, k, j, l), entry in entries.items():
+        sums[i, k] += beta * entry * vector[j][l] / (4 * game.weights[i] * marginal[i, k] * vector[i][k])
+    observed = [[o for _, _, o in children] for children in process.children[0]]
+    return {(i, observed[i][k]): total for (i, k), total in sums.items()}
 
 
-def _one_step_payoffs(game: Game) -> dict[tuple[int, ...], Any]:
-    """{joint observation: (probability, {joint action: expected reward})} of a game of one step."""
+def _one_step(game: Game) -> Process:
+    """The process of a game of one step: every initial observation that occurs, ascending, is a class."""
     if game.horizon != 1:
         raise Failed("this form is for games of one step", step="form")
-    actions = game.joint_actions(0)
-    if len(actions) * len(game.start) > MAX_PAYOFFS:
+    if len(game.joint_actions(0)) * len(game.start) > MAX_PAYOFFS:
         raise Failed("more payoffs than this checker enumerates", step="form")
-    groups: dict[tuple[int, ...], list[tuple[int, Fraction]]] = {}
-    for s, o, p in game.start:
-        groups.setdefault(o or (0,) * game.agents, []).append((s, p))
-    result = {}
-    for o, states in groups.items():
-        total = sum(p for _, p in states)
-        result[o] = total, {a: sum(p * game.reward.get((s, a), 0) for s, p in states) / total for a in actions}
-    return result
+    return build_process(game, clustering=False)
 
 
-def _observed(payoffs: dict[tuple[int, ...], Any]) -> list[list[int]]:
-    """Per agent the observations that occur, ascending."""
-    return [sorted(set(column)) for column in zip(*payoffs, strict=True)]
-
-
-def _interaction(game: Game, payoff: dict[tuple[int, ...], Fraction], i: int, j: int) -> Fraction:
+def _interaction(payoff: dict[Joint, Fraction], i: int, j: int) -> Fraction:
     """max over a, a', b, b' and the others' actions of |u(a,b) - u(a',b) - u(a,b') + u(a',b')|."""
+    tables: dict[Joint, dict[int, list[Fraction]]] = {}  # others' actions, a -> payoffs over b
+    for joint, u in payoff.items():
+        others = tuple(a for k, a in enumerate(joint) if k not in (i, j))
+        tables.setdefault(others, {}).setdefault(joint[i], []).append(u)
     best = Fraction(0)
-    rest: list[Any] = [[None] if k in (i, j) else sets[0] for k, sets in enumerate(game.actions)]
-    for others in itertools.product(*rest):
-        rows = []
-        for a in game.actions[i][0]:
-            joint = [others[:j] + (b,) + others[j + 1 :] for b in game.actions[j][0]]
-            rows.append([payoff[x[:i] + (a,) + x[i + 1 :]] for x in joint])
-        for first, second in itertools.combinations(rows, 2):
+    for table in tables.values():
+        for first, second in itertools.combinations(table.values(), 2):
             # the largest mixed difference of two rows is the width of their difference
             difference = [x - y for x, y in zip(first, second, strict=True)]
             best = max(best, max(difference) - min(difference))
@@ -167,11 +154,11 @@ def _interaction(game: Game, payoff: dict[tuple[int, ...], Fraction], i: int, j:
 
 def spectral_holds(game: Game, alpha: Fraction) -> bool:
     """Whether (2 alpha)^2 w_1 w_2 I - X X^T is positive semidefinite (form one-step-spectral)."""
-    payoffs = _one_step_payoffs(game)
-    if game.agents != 2 or len(payoffs) != 1:
+    process = _one_step(game)
+    if game.agents != 2 or len(process.joint[0]) != 1:
         raise Failed("this form is for two agents without observations", step="form")
-    ((_, payoff),) = payoffs.values()
-    u = [[payoff[a, b] for b in game.actions[1][0]] for a in game.actions[0][0]]
+    payoffs, count = process.reward[0][0], process.actions[0][1]
+    u = [payoffs[k : k + count] for k in range(0, len(payoffs), count)]
     rows = list(zip(*_centred(zip(*_centred(u), strict=True)), strict=True))
     level = 4 * alpha**2 * game.weights[0] * game.weights[1]
     gram = [[sum(p * q for p, q in zip(x, y, strict=True)) for y in rows] for x in rows]
@@ -228,7 +215,7 @@ def check_structural(
             raise Failed("the form one-step-spectral proves no modulus", strong_concavity=0)
         return 1
     if form == "one-step-rho":
-        lengths = list(map(len, _observed(_one_step_payoffs(game))))
+        lengths = list(_one_step(game).classes[0])
     else:
         shape = shape or shape_of_game(game)
         lengths = [len(shape.widths)] * len(shape.actions)
