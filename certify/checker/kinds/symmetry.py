@@ -66,7 +66,10 @@ def check_group(game: Game, evidence: Any) -> Group:
     if -1 in base or len(set(base)) != len(base):
         raise Failed("it names a point twice or one that does not exist", step="base")
     _check_orbits(points, generators, evidence["orbits"])
-    order, state_only_order = _check_chain(points, base, generators, complete)
+    try:
+        order, state_only_order = _check_chain(points, base, generators, complete)
+    except RecursionError:
+        raise Failed("the exhausted search goes deeper than this checker", step="completeness") from None
     if (evidence["order"], evidence["state_only_order"]) != (str(order), str(state_only_order)):
         raise Failed(f"the chain gives {order}, and {state_only_order} on states only", step="order")
     return Group(order, state_only_order, complete, len(generators) + len(base) + 3)

@@ -42,7 +42,7 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
         try:
             group = check_group(game, certificate["symmetry"])
         except Failed as failure:
-            raise Failed(failure.why, step=f"symmetry, {failure.where['step']}") from None
+            raise Failed(failure.why, step=f"symmetry, {failure.where.get('step')}") from None
         fixed, steps = f", and it is {group.fixed()}", steps + group.steps
     stated = tuple(_optional(certificate["claim"].get(key), f"claim.{key}") for key in _BELOW)
     if certificate.get("multiplicity") is not None:
