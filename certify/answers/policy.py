@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from certify.answers.optimum import OptimumResult, optimum, read_temperatures
-from certify.bounds.arb_numbers import arb_ends, ball, to_arb, working_precision
+from certify.bounds.arb_numbers import ball, finite_ends, to_arb, working_precision
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.objects import ObjectRecursion
 from certify.bounds.policy import PolicyBox, layout_of
@@ -83,8 +83,8 @@ def policy_distance(
     tree = unroll(game, cluster=False)
     box = _read(tree, policy)
     found = optimum(game, low, **options)
-    if found.status != "proved" or found.kind != "unique":
-        why = found.reason or f"uniqueness is proved from alpha = {float(found.alpha_star):.6g} on only"
+    if found.status != "proved" or found.kind != "unique" or found.return_ is None:
+        why = found.reason or f"uniqueness is proved from alpha = {float(found.alpha_star or 0):.6g} on only"
         return PolicyDistance("undecided", seconds=time.monotonic() - began, reason=why)
     entries = [(key, action, p) for key, row in found.policy.items() for action, p in row.items()]
     lower, upper = _flat(tree, box.lower), _flat(tree, box.upper)
@@ -139,7 +139,7 @@ def expected_return(tree: Tree, box: PolicyBox) -> Enclosure:
         p, zero = (np.empty(layout.size, dtype=object) for _ in range(2))
         p[:] = [ball(Fraction(lo), Fraction(hi)) for lo, hi in ends]
         zero[:] = [to_arb(Fraction(0))] * layout.size
-        return Enclosure(*arb_ends(ObjectRecursion(tree, p, zero, layout.row_sums(zero), to_arb).reward))
+        return Enclosure(*finite_ends(ObjectRecursion(tree, p, zero, layout.row_sums(zero), to_arb).reward))
 
 
 def _short(value: Fraction, *, up: bool, bits: int = 80) -> Fraction:

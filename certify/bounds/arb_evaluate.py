@@ -14,7 +14,7 @@ from typing import Any
 import flint
 import numpy as np
 
-from certify.bounds.arb_numbers import arb_ends, ball, float_ends, to_arb, working_precision
+from certify.bounds.arb_numbers import ball, finite_ends, float_ends, to_arb, working_precision
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.objects import ObjectRecursion
 from certify.bounds.policy import PolicyBox, exact_rows, layout_of
@@ -80,7 +80,7 @@ def _entropy_term(p: flint.arb) -> flint.arb:
     """-p log p over a ball, sound also where it reaches down to 0 (increasing up to 1/e)."""
     if p > 0 and p.is_exact():
         return -p * p.log()
-    lower, upper = (max(Fraction(0), v) for v in arb_ends(p))
+    lower, upper = (max(Fraction(0), v) for v in finite_ends(p))
     ends = [to_arb(Fraction(0)) if v == 0 else -to_arb(v) * to_arb(v).log() for v in (lower, upper)]
     hull = ends[0].union(ends[1])
     outside = p < flint.arb(-1).exp() or p > flint.arb(-1).exp()  # certainly on one side of 1/e

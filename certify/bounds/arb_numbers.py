@@ -14,6 +14,8 @@ from fractions import Fraction
 import flint
 import numpy as np
 
+from certify.errors import Undecided
+
 
 @contextlib.contextmanager
 def working_precision(bits: int) -> Iterator[None]:
@@ -81,6 +83,14 @@ def arb_ends(value: flint.arb) -> tuple[Fraction, Fraction] | None:
     return centre - spread, centre + spread
 
 
+def finite_ends(value: flint.arb) -> tuple[Fraction, Fraction]:
+    """Exact rational ends of a ball; raises `Undecided` where it is not finite."""
+    ends = arb_ends(value)
+    if ends is None:
+        raise Undecided("a ball is not finite; the computation left the range of its arithmetic")
+    return ends
+
+
 def _dyadic(mantissa: flint.fmpz, exponent: flint.fmpz) -> Fraction:
     m, e = int(mantissa), int(exponent)
     return Fraction(m << e) if e >= 0 else Fraction(m, 1 << -e)
@@ -113,6 +123,8 @@ def minus_log_enclosure(p: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarra
     True
     """
     with working_precision(bits):
-        ends = [arb_ends(-to_arb(Fraction(v)).log()) for v in p.ravel()]
-    lower, upper = (np.array([max(Fraction(0), end[k]) for end in ends], dtype=object) for k in range(2))
-    return lower.reshape(p.shape), upper.reshape(p.shape)
+        ends = [finite_ends(-to_arb(Fraction(v)).log()) for v in p.ravel()]
+    lower, upper = (np.empty(p.shape, dtype=object) for _ in range(2))
+    lower.ravel()[:] = [max(Fraction(0), low) for low, _ in ends]
+    upper.ravel()[:] = [max(Fraction(0), high) for _, high in ends]
+    return lower, upper

@@ -76,7 +76,7 @@ def evaluate(tree: Tree, policy: Any, alpha: Fraction | int) -> Evaluation:
     if ready is None:
         return _from_arb(tree, layout, policy, alpha)
     tables, at = ready
-    if isinstance(read, Point):
+    if at is not None:
         return _from_point(tables, layout, at, float(alpha))
     return Evaluation(**interval_values(tables, layout, read, alpha), arithmetic="float64")
 

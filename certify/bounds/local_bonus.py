@@ -47,7 +47,8 @@ def _local(tree: Tree, policy: Any, alpha: Fraction | int) -> tuple[Blocks, Bloc
     ready = float_values(tree, layout, read, alpha)
     if ready is None:
         found = arb_evaluate(tree, policy, alpha).to_floats()
-        return tuple(Blocks(found[k].lower, found[k].upper, layout) for k in ("q_reward", "local_gradient"))
+        q, field = (found[k] for k in ("q_reward", "local_gradient"))
+        return Blocks(q.lower, q.upper, layout), Blocks(field.lower, field.upper, layout)
     tables, at = ready
     return (
         Blocks(*outward(*q_values(tables, layout, at, 0.0)), layout),

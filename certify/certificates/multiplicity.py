@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from certify.bounds.arb_numbers import arb_ends, to_arb, working_precision
+from certify.bounds.arb_numbers import finite_ends, to_arb, working_precision
 from certify.certificates.symmetry import map_to_json
 from certify.certificates.version import FORMAT, VERSION
 from certify.exact import rational_text
@@ -173,7 +173,7 @@ def _centre(eq: ApproxEquations, proof: StationaryProof) -> list[int]:
     """log pi(a|x) - log pi(last|x), near a multiple of 2^-UNIT_BITS."""
     with working_precision(_PRECISION):
         logs = [to_arb((lo + up) / 2).log() for lo, up in zip(proof.lower, proof.upper, strict=True)]
-        ends = [arb_ends(logs[k] - logs[last]) for k, last in zip(eq.entry, eq.last, strict=True)]
+        ends = [finite_ends(logs[k] - logs[last]) for k, last in zip(eq.entry, eq.last, strict=True)]
     return [round((low + high) / 2 * 2**UNIT_BITS) for low, high in ends]
 
 

@@ -66,7 +66,7 @@ def with_evidence(
 
 def structural_claim(result: Structural) -> dict[str, Any]:
     """The `claim` object: with a modulus where the form gives one (docs/certificate-format.md, section 6)."""
-    concavity = []
+    concavity: list[dict[str, Any]] = []
     if result.modulus is not None and result.modulus > 0:
         modulus = rational_text(_short(result.modulus))
         concavity.append({"alpha": rational_text(result.alpha_star), "modulus": modulus, "node": None, "steps": []})

@@ -7,6 +7,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 from certify.errors import InputError
 from certify.games import Game
@@ -34,7 +35,10 @@ def best_return(game: Game) -> Fraction:
         )
     # an agent that sees something first chooses a plan for each observation
     return max(
-        sum(_best_response(game, start) for start in _starts(game, dict(zip(first, chosen, strict=True))).values())
+        sum(
+            (_best_response(game, start) for start in _starts(game, dict(zip(first, chosen, strict=True))).values()),
+            Fraction(0),
+        )
         for chosen in itertools.product(list(_plans(game, 0)), repeat=len(first))
     )
 
@@ -72,7 +76,8 @@ def _best_response(game: Game, weights: Weights, step: int = 0) -> Fraction:
 
 
 def _worth(game: Game, weights: Weights, step: int, action: int) -> Fraction:
-    now, later = Fraction(0), {}
+    now = Fraction(0)
+    later: dict[Any, dict[Any, Fraction]] = {}
     for (s, (other, then)), w in weights.items():
         joint = other, action
         now += w * game.reward.get((s, joint), Fraction(0))
@@ -83,4 +88,4 @@ def _worth(game: Game, weights: Weights, step: int, action: int) -> Fraction:
                 after = later.setdefault(o1, {})
                 key = s2, then[o0]
                 after[key] = after.get(key, Fraction(0)) + w * p * q
-    return now + game.discount * sum(_best_response(game, after, step + 1) for after in later.values())
+    return now + game.discount * sum((_best_response(game, after, step + 1) for after in later.values()), Fraction(0))

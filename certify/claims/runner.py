@@ -82,6 +82,8 @@ def find_proofs(folder: Path | None = None) -> list[Proof]:
 
 def _load(script: Path) -> Proof:
     specification = importlib.util.spec_from_file_location(f"certify_proof_{script.stem}", script)
+    if specification is None or specification.loader is None:
+        raise InputError(str(script), "no Python script", "name a script that ends in .py")
     module = importlib.util.module_from_spec(specification)
     specification.loader.exec_module(module)
     claim, run, text = getattr(module, "CLAIM", None), getattr(module, "run", None), script.with_suffix(".md")

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+from flint import arb
 
 from certify.bounds.arb_evaluate import arb_evaluate
 from certify.bounds.arb_numbers import arb_ends
@@ -97,7 +99,7 @@ def cross_play(tree: Tree, alpha: Fraction | int, policies: Sequence[PolicyBox])
     return CrossPlay(tuple(v for v, _ in sp), tuple(r for _, r in sp), part(0), part(1))
 
 
-def _enclosure(ball: object) -> Enclosure:
+def _enclosure(ball: arb) -> Enclosure:
     ends = arb_ends(ball)
     if ends is None:
         raise Undecided("an evaluation is not finite: the policy is too close to the boundary")
@@ -159,7 +161,7 @@ def images_of_box(tree: Tree, box: PolicyBox, group: SymmetryGroup, *, limit: in
     """
     layout = layout_of(tree)
     permutations = [entry_permutation(tree, g) for g in group.generators]
-    found = [(tuple(layout.flat(box.lower)), tuple(layout.flat(box.upper)))]
+    found: list[tuple[tuple[Any, ...], ...]] = [(tuple(layout.flat(box.lower)), tuple(layout.flat(box.upper)))]
     seen = set(found)
     for ends in found:  # grows while it is walked
         for image in permutations:

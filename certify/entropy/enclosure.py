@@ -6,7 +6,7 @@ holds the true value (numerics of docs/theory/entropy.md#finite-steps).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from contextlib import _GeneratorContextManager
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,7 +20,7 @@ from certify.exact import rational_text
 PRECISION = 128  # bits; a scalar arb operation costs the same at 53 and at 256
 
 
-def working_precision(bits: int = PRECISION) -> AbstractContextManager[None]:
+def working_precision(bits: int = PRECISION) -> _GeneratorContextManager[None]:
     """Arb works with `bits` bits inside (a context manager, or a decorator); restored afterwards."""
     return arb_numbers.working_precision(bits)
 
@@ -76,7 +76,7 @@ def ball(value: Enclosure | Fraction | int) -> arb:
     if isinstance(value, Enclosure):
         if value.lower != value.upper:
             return arb_numbers.ball(value.lower, value.upper)
-        value = value.lower
+        return arb_numbers.to_arb(Fraction(value.lower))
     return arb_numbers.to_arb(Fraction(value))
 
 

@@ -209,8 +209,8 @@ def _probabilities(tree: Tree, low: np.ndarray, high: np.ndarray) -> tuple[np.nd
             ]
             for a, (least, most) in enumerate(ends):
                 others = [e for b, e in enumerate(ends) if b != a]
-                lower[start + a] = float_ends(1 / (1 + sum((e[1] - least).exp() for e in others)))[0]
-                upper[start + a] = float_ends(1 / (1 + sum((e[0] - most).exp() for e in others)))[1]
+                lower[start + a] = float_ends(1 / (1 + sum(((e[1] - least).exp() for e in others), arb(0))))[0]
+                upper[start + a] = float_ends(1 / (1 + sum(((e[0] - most).exp() for e in others), arb(0))))[1]
     return lower, upper
 
 

@@ -89,7 +89,7 @@ def _check_state(state: StatePolicy) -> None:
         raise InputError("policy", f"a state weight of {state.weight}", "use a positive weight")
     if state.logits:
         return
-    low, high = sum(e.lower for e in state.entries), sum(e.upper for e in state.entries)
+    low, high = (sum(ends, Fraction(0)) for ends in zip(*((e.lower, e.upper) for e in state.entries), strict=True))
     smallest = min(e.lower for e in state.entries)
     if smallest <= 0:
         raise InputError("policy", f"a probability of {smallest}", "softmax policies have positive probabilities only")

@@ -97,7 +97,7 @@ def rounded_update(
             raise InputError("policy", f"a log-probability beyond {format_.name}", "use a wider format")
         stored.append(value)
         sign = 1 if advantage.upper > 0 else -1
-        factors.append(kept_factor(sum(format_.cell(value)), sign, eps_low, eps_high))
+        factors.append(kept_factor(sum(format_.cell(value), Fraction(0)), sign, eps_low, eps_high))
     policy = (StatePolicy(state.entries, state.logits),)
     plain = tuple(ball(a) for a in advantages)
     biased = tuple(m * a for m, a in zip(factors, plain, strict=True))
@@ -105,9 +105,9 @@ def rounded_update(
     exact, rounded, bias = (
         EntropyPath(policy, expected_gradient(policy, (row,))).first_order() for row in (plain, biased, excess)
     )  # the first-order change is linear in A
-    sign = {1: "upward", -1: "downward"}.get(sign_of(bias), "undecided")
+    side = {1: "upward", -1: "downward", None: "undecided"}.get(sign_of(bias), "undecided")
     return RoundedUpdate(
-        enclosure(exact), enclosure(rounded), enclosure(bias), sign, tuple(enclosure(m) for m in factors), tuple(stored)
+        enclosure(exact), enclosure(rounded), enclosure(bias), side, tuple(enclosure(m) for m in factors), tuple(stored)
     )
 
 

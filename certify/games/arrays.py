@@ -36,7 +36,7 @@ def exact_number(value: Any, where: str = "number") -> Fraction:
     if isinstance(value, bool) or kind in ("b", "i", "u"):
         return Fraction(int(value))
     if isinstance(value, Rational):
-        return Fraction(value.numerator, value.denominator)
+        return Fraction(int(value.numerator), int(value.denominator))
     return parse_rational(value, where)
 
 

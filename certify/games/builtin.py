@@ -153,7 +153,9 @@ def _limited(where: str, sizes: Sequence[int]) -> None:
 
 
 def _matrix(name: str, actions: str, rows: Sequence[Sequence[Fraction | int]]) -> Game:
-    payoff = {(a, b): Fraction(r) for a, row in enumerate(rows) for b, r in enumerate(row)}
+    payoff: dict[tuple[int, ...], Fraction | int] = {
+        (a, b): Fraction(r) for a, row in enumerate(rows) for b, r in enumerate(row)
+    }
     return one_shot(name, [actions, actions], payoff)
 
 
@@ -165,7 +167,9 @@ def _lever(where: str, levers: str, last: str = "1") -> Game:
     count = _count(levers, where, "levers")
     _limited(where, (count, count))
     worth = parse_rational(last, f"{where}, last lever")
-    payoff = {(k, k): worth if k == count - 1 else Fraction(1) for k in range(count)}
+    payoff: dict[tuple[int, ...], Fraction | int] = {
+        (k, k): worth if k == count - 1 else Fraction(1) for k in range(count)
+    }
     suffix = "" if worth == 1 else f":{rational_text(worth)}"
     return one_shot(f"lever:{count}{suffix}", [_numbered(count)] * 2, payoff)
 

@@ -15,6 +15,7 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -274,7 +275,7 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
         rows = _reference_rows(game, t, frontier)
         labels = (
             _merge(frontier, trackers, rows)
-            if cluster
+            if trackers is not None
             else [dict(zip(c, range(len(c)), strict=True)) for c in frontier.codes]
         )
         joint, belief_of, index = _joint_classes(frontier, labels)
@@ -476,7 +477,8 @@ def _reference_rows(game: Game, t: int, frontier: _Frontier) -> list[dict[int, R
     initial = t == 0 and not any(o for _, o, _ in game.start)
     found = []
     for i, codes in enumerate(frontier.codes):
-        width, rows = frontier.widths[i], {}
+        width = frontier.widths[i]
+        rows: dict[Any, Any] = {}
         for code in codes:
             o = FIRST if initial else code % width
             rows[o] = rows.get(o) or game.reference_row(i, t, o)

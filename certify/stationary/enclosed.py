@@ -11,7 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from certify.bounds.arb_evaluate import arb_evaluate
-from certify.bounds.arb_numbers import arb_ends, to_arb, working_precision
+from certify.bounds.arb_numbers import arb_ends, finite_ends, to_arb, working_precision
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.errors import Undecided
@@ -57,7 +57,9 @@ def enclose(tree: Tree, number: int, piece: Piece, low: Fraction, high: Fraction
         number,
         low,
         high,
-        *(Enclosure(*outward(*pair)) for pair in (value, reward, entropy)),
+        Enclosure(*outward(*value)),
+        Enclosure(*outward(*reward)),
+        Enclosure(*outward(*entropy)),
         [[Enclosure(*p) for p in row] for row in policy],
     )
 
@@ -86,7 +88,7 @@ def policy_ends(image: Image) -> list[list[tuple[Fraction, Fraction]]]:
                 others = [z for b, z in enumerate(row) if b != a]
                 least = 1 / sum((to_arb(z[1] - low).exp() for z in others), to_arb(Fraction(1)))
                 most = 1 / sum((to_arb(z[0] - high).exp() for z in others), to_arb(Fraction(1)))
-                ends = outward(arb_ends(least)[0], arb_ends(most)[1])
+                ends = outward(finite_ends(least)[0], finite_ends(most)[1])
                 found.append(
                     (max(Fraction(0), ends[0]), min(Fraction(1), ends[1])) if others else (Fraction(1), Fraction(1))
                 )

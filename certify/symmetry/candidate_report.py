@@ -28,7 +28,9 @@ def candidate_text(verdict: CandidateVerdict) -> str:
         return f"a symmetry (z3: {verdict.solver}; exact comparison: {verdict.exact or 'not for parameters'})"
     if verdict.status == "undecided":
         return f"undecided: {verdict.reason}"
-    text = f"not a symmetry: {sentence(verdict.game, verdict.witness)}"
+    text = "not a symmetry"
+    if verdict.witness is not None:
+        text += f": {sentence(verdict.game, verdict.witness)}"
     if verdict.parameters:
         text += " at " + ", ".join(f"{name} = {value}" for name, value in verdict.parameters.items())
     return text

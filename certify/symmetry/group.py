@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+
 from certify.errors import InputError, Undecided
 from certify.games.load import load
 from certify.games.model import GameTables, restrict_to_reachable
@@ -92,7 +94,7 @@ def symmetries(
     if isinstance(game, str):
         game = load(game)
     structure = Structure(restrict_to_reachable(game) if states == "reachable" else game)
-    seeds = ()
+    seeds: list[np.ndarray] = []
     if accelerate:
         from certify.symmetry.accelerate import igraph_generators
 

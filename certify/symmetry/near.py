@@ -7,8 +7,10 @@ vote); each map it lists is compared with the game exactly (docs/theory/symmetry
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import Any
 
 from certify.games.model import GameTables
 from certify.symmetry.compare import Difference, differences, flat_tables
@@ -96,10 +98,10 @@ def _numbered(game: GameTables) -> GameTables:
     """The game with each number replaced by an index (0 by 0): comparisons become cheap."""
     number: dict = {0: 0}
 
-    def index(value: object) -> int:
+    def index(value: object) -> Any:  # stands where a number stood
         return number.setdefault(value, len(number))
 
-    def rows(table: dict) -> dict:
+    def rows(table: Mapping[Any, Any]) -> dict[Any, Any]:
         return {key: tuple((to, index(p)) for to, p in row) for key, row in table.items()}
 
     return replace(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
+from typing import Any
 
 import z3
 
@@ -100,7 +101,7 @@ def _query(mapping: GameMap, batch: Sequence[Key], entries: dict, seconds: float
         (action_maps, variables[states : states + actions]),
         (observation_maps, variables[states + actions :]),
     ):
-        moved = [None] * len(part)
+        moved: list[Any] = [None] * len(part)
         for i, v in enumerate(part):
             moved[mapping.agents[i]] = functions[i](v)
         image += moved

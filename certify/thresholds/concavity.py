@@ -34,7 +34,7 @@ def strong_concavity(plan: Plan, nodes: list[Node], alpha: Fraction, sweeps: int
     while nodes[index].split is not None:
         children = [k for k, node in enumerate(nodes) if node.parent == index]
         inside = [k for k in children if nodes[k].low <= beta <= nodes[k].high]
-        if "beta" not in nodes[index].split or not inside:
+        if "beta" not in (nodes[index].split or {}) or not inside:
             return None  # a policy split: no single box holds every stationary policy
         index = inside[0]
     if nodes[index].close != "nondegenerate":

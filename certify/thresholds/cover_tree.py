@@ -27,11 +27,12 @@ class Node:
 
 def child_boxes(node: Node, box: Box) -> Iterator[tuple[Fraction, Fraction, Box]]:
     """Interval and first box of both children of a node that is split, `box` being its last one."""
-    if "beta" in node.split:
-        yield node.low, node.split["beta"], box
-        yield node.split["beta"], node.high, box
+    split = node.split or {}
+    if "beta" in split:
+        yield node.low, split["beta"], box
+        yield split["beta"], node.high, box
         return
-    i, t, k, a, at = (node.split[key] for key in ("agent", "depth", "class", "action", "at"))
+    i, t, k, a, at = (split[key] for key in ("agent", "depth", "class", "action", "at"))
     for end in (1, 0):
         copy = [list(row) for row in box]
         ends = [copy[i][t][0].copy(), copy[i][t][1].copy()]
@@ -44,7 +45,7 @@ def branched(nodes: list[Node]) -> set[int]:
     """Nodes below a split of policies."""
     found: set[int] = set()
     for k, node in enumerate(nodes):
-        if node.parent is not None and (node.parent in found or "agent" in nodes[node.parent].split):
+        if node.parent is not None and (node.parent in found or "agent" in (nodes[node.parent].split or {})):
             found.add(k)
     return found
 

@@ -54,8 +54,12 @@ class Plan:
     def _descend(self) -> None:
         """descendants[j][t][u]: (K_t, D) classes at depth u below each class, -1-padded;
         position[j][t][u]: (K_t, K_u) their index in that list, -1 elsewhere."""
-        self.descendants = [[{} for _ in range(self.horizon)] for _ in range(self.agents)]
-        self.position = [[{} for _ in range(self.horizon)] for _ in range(self.agents)]
+        self.descendants: list[list[dict[int, np.ndarray]]] = [
+            [{} for _ in range(self.horizon)] for _ in range(self.agents)
+        ]
+        self.position: list[list[dict[int, np.ndarray]]] = [
+            [{} for _ in range(self.horizon)] for _ in range(self.agents)
+        ]
         for j in range(self.agents):
             for t in reversed(range(self.horizon)):
                 k = self.levels[t].classes[j]
@@ -180,8 +184,8 @@ class Plan:
 
     def _make_path(self, agent: int, t: int) -> list[PathStep]:
         k = self.levels[t].classes[agent]
-        own, taken = [None] * (t + 1), [None] * (t + 1)
-        own[t] = np.arange(k)
+        own = [np.arange(k)] * (t + 1)  # all but the last are replaced
+        taken = [np.zeros(k, np.int64)] * (t + 1)
         for u in range(t, 0, -1):
             before = self.levels[u].predecessor[agent][own[u]]
             own[u - 1], taken[u - 1] = before[:, 0], before[:, 1]

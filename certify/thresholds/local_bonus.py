@@ -136,7 +136,7 @@ def local_stationary_point(game: Game, alpha: Fraction | int, contraction: Local
 def _approx_image(tree: Tree, game: Game, policy: Any, alpha: float) -> list[list[np.ndarray]]:
     """softmax(Q^R / (alpha w)) in floats."""
     q = local_bonus_q(tree, policy)
-    found = []
+    found: list[Any] = []
     for i, levels in enumerate(policy):
         found.append([])
         for t in range(len(levels)):

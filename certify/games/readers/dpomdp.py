@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from certify.games.model import Game, check_game
@@ -160,7 +160,7 @@ class _Reader(PreambleReader):
             raise self.error("`reset` here", "it stands for rows of `T:` lines only")
         self.spend(len(actions) * len(states) * (1 if shorthand == "identity" else width))
         if shorthand == "uniform":
-            rows = itertools.repeat(dict.fromkeys(range(width), Fraction(1, width)))
+            rows: Iterable[Row] = itertools.repeat(dict.fromkeys(range(width), Fraction(1, width)))
         elif shorthand == "reset":
             rows = itertools.repeat(self.start)
         elif shorthand == "identity":

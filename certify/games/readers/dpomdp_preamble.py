@@ -53,7 +53,10 @@ class PreambleReader:
         if self._waiting is not None:
             (self.line, content), self._waiting = self._waiting, None
             return content
-        self.line, content = next(self._lines, (self.line, None))
+        following = next(self._lines, None)
+        if following is None:
+            return None
+        self.line, content = following
         return content
 
     def put_back(self, content: str, line: int) -> None:
@@ -77,7 +80,8 @@ class PreambleReader:
 
     def block(self, count: int, read: Callable[[str], Fraction], what: str) -> list[Fraction]:
         """`count` numbers from the following lines, which must end with the last of them."""
-        begun, values = self.line, []
+        begun = self.line
+        values: list[Fraction] = []
         while len(values) < count:
             content = self.next_line()
             if content is None or ":" in content:
