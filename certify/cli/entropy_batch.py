@@ -64,7 +64,7 @@ def _digits(value: Fraction, up: bool) -> str:
     step = Fraction(10) ** (int(text.partition("e")[2]) - 9)
     while Fraction(text) < value if up else Fraction(text) > value:
         text = f"{float(Fraction(text) + (step if up else -step)):.9e}"
-    mantissa, _, exponent = text.partition("e")
+    exponent = text.partition("e")[2]
     return (
         f"{float(text):.10g}" if -4 <= int(exponent) < 9 and Fraction(f"{float(text):.10g}") == Fraction(text) else text
     )
@@ -77,7 +77,8 @@ def lines(report: BatchReport) -> list[str]:
         f"{report.tokens} tokens under {report.recipe.name} ({report.recipe.source})",
         f"entropy         {_span(report.entropy) if report.entropy else why['entropy']}",
         f"dH/d(step)      {_span(report.first_order) if report.first_order else why['first_order']}",
-        f"tokens          {report.up} up, {report.down} down, {report.undecided} undecided, {report.still} without a step",
+        f"tokens          {report.up} up, {report.down} down, {report.undecided} undecided, "
+        f"{report.still} without a step",
     ]
     if report.eta_safe is not None and report.eta_max is not None:
         ends = f"; the other sign is proved at {_digits(report.reversed_at, True)}" if report.reversed_at else ""

@@ -253,7 +253,8 @@ class _NpyRows:
         size = width * self.dtype.itemsize
         wanted = self.offset + start * size
         if self.stream is None or self.position > wanted:
-            self.stream, self.position = zipfile.ZipFile(self.path).open(self.member), 0
+            # stays open: rows are read on from where the last call stopped
+            self.stream, self.position = zipfile.ZipFile(self.path).open(self.member), 0  # noqa: SIM115
         while self.position < wanted:
             self.position += len(self.stream.read(min(1 << 24, wanted - self.position)))
         data = self.stream.read((stop - start) * size)
@@ -316,7 +317,7 @@ def _mapped(
 def _parquet(path: Path) -> Iterator[_Raw]:
     try:
         import pyarrow as arrow
-        import pyarrow.parquet as parquet
+        from pyarrow import parquet
     except ImportError:
         raise InputError(path.name, "parquet files need pyarrow", "pip install 'certify[batch]'") from None
     try:

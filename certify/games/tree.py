@@ -151,7 +151,8 @@ class Tree:
         return [(i, t) for i in range(self.number_of_agents) for t in range(self.horizon)]
 
     def uniform(self) -> list[list[np.ndarray]]:
-        """The uniform policy on legal actions: `policy[i][t]` is (K_i, A_i) float64; names of one action share evenly."""
+        """The uniform policy on legal actions: `policy[i][t]` is (K_i, A_i) float64; names of one action share
+        evenly."""
         return [[_uniform(lv.stands_for[i], lv.legal[i]) for lv in self.levels] for i in range(self.number_of_agents)]
 
     def reference(self) -> list[list[np.ndarray]]:
