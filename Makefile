@@ -16,8 +16,7 @@ $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "certify needs Python 3.11 or newer and found none: install it, or name it with 'make PYTHON=/path/to/python3'" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { echo "$(PYTHON) is no Python 3.11 or newer: install one, or name another with 'make PYTHON=/path/to/python3'" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments: install its venv module (Debian and Ubuntu: 'apt install python3-venv')" >&2; exit 1; }
-	@echo "setting up $(VENV) with $(PYTHON) (once)"
-	@$(PYTHON) -m venv --clear $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "setting up $(VENV) with $(PYTHON) (once)"; $(PYTHON) -m venv --clear $(VENV); }
 	@$(PIP) install --editable '.[test]' 2>$(VENV)/pip.log || { tail -n 3 $(VENV)/pip.log >&2; echo "the dependencies could not be installed: check the network (pip must reach its index), then run make again; all of pip's words are in $(VENV)/pip.log" >&2; exit 1; }
 	@touch $(READY)
 
