@@ -27,6 +27,7 @@ ROOMS = {
     "stationary": {"symmetry", "thresholds", "bounds", "games"},
     "crossplay": {"stationary", "thresholds", "symmetry", "bounds", "games"},
     "certificates": {"crossplay", "stationary", "thresholds", "symmetry", "entropy", "bounds", "games"},
+    "coq": {"games"},
     "answers": {
         "certificates",
         "crossplay",
@@ -39,7 +40,7 @@ ROOMS = {
         "checker",
     },
     "claims": {"answers", "certificates", "stationary", "symmetry", "entropy", "games", "checker"},
-    "cli": {"claims", "answers", "certificates", "crossplay", "symmetry", "entropy", "bounds", "games", "checker"},
+    "cli": {"claims", "answers", "certificates", "coq", "crossplay", "symmetry", "entropy", "bounds", "games", "checker"},
     "checker": set(),
 }
 GROUND = {"exact", "errors", "run", "checkpoint"}  # what every room of the generator may use
