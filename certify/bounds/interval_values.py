@@ -24,6 +24,29 @@ from certify.bounds.tables import LevelTable, Tables
 
 REWARD, ENTROPY, VALUE = range(3)
 
+# Added where a product may underflow: such a product loses at most 2^-1075, and no sum here has 2^70 terms, so
+# that 2^-1005 would do; 1e-300 > 2^-997.
+_UNDERFLOW = 1e-300
+# Of `_differences`: c and a mean of c are at most M = max |c|, so that c - mean and the subtraction of the room
+# itself err by u 2M + u (2M + 8 u M) < 5 u M.
+_DIFFERENCE = 8 * UNIT
+# Of the second way in `_gradient`: the bonus has two products of at most 4 roundings, of sizes kappa/e and kappa H,
+# and a subtraction, the sum with the first term and the subtraction of the room two more: at most
+# 5 u kappa (1 + H) + 3 u |sum| in all, where `units` has paid for the logarithm, alpha and the weight.
+_BONUS = 16 * UNIT
+# Beside the logarithm's own: alpha and the weight rounded, their product, the product with the logarithm, the
+# factor itself and its product: 6.
+_LOG_UNITS = (LOG_ROUNDINGS + 8) * UNIT
+
+
+def _lost(roundings: int) -> float:
+    """What a sum so many roundings deep loses at most, as a part of the sum of its terms' absolute values.
+
+    That is gamma_k <= 1.02 k u as long as k u <= 2^-20 (`rounding`); the rest of 1.03 pays for this product
+    and for the one with the sum.
+    """
+    return 1.03 * roundings * UNIT
+
 
 @dataclass(frozen=True, eq=False)
 class BoxValues:
@@ -75,7 +98,7 @@ def _backward(tables: Tables, box: Box, factors, alpha: float):
                 following = V[t + 1][side]
                 to_go += np.einsum("bexs,exs->bex", following[:, level.successor], level.probability) * tables.discount
                 # P, gamma and V's products: width + 4 roundings of at most max|V| each
-                to_go += away * 1.03 * (level.width + 5) * UNIT * np.abs(following).max() + away * 1e-300
+                to_go += away * _lost(level.width + 5) * np.abs(following).max() + away * _UNDERFLOW
             for part in (REWARD, VALUE):
                 to_go[part] += level.plain_reward
             to_go += away * 4 * UNIT * (np.abs(to_go) + np.abs(level.plain_reward))
@@ -105,7 +128,8 @@ def _entropy_sums(tables: Tables, level: LevelTable, box: Box, alpha: float) -> 
     ]
     for side in range(2):
         total = sum(tables.weight[i] * bounds[i][side][level.joint[i]] for i in range(n))
-        factor = 1 + (2 * n + 8) * UNIT * (1 if side else -1)  # w, alpha rounded, products and sums
+        # nonnegative terms: w and alpha rounded, two products, n - 1 sums, the factor and its product: n + 5
+        factor = 1 + (2 * n + 8) * UNIT * (1 if side else -1)
         result.append(np.stack([np.zeros_like(total), total * factor, total * alpha * factor]))
     return result[0], result[1]
 
@@ -150,7 +174,7 @@ def interval_values(tables: Tables, layout: Layout, read: Box, alpha: Fraction) 
     root = []
     for side in range(2):
         mean = at.V[0][side] @ tables.initial
-        away = (1.03 * (len(tables.initial) + 3) * UNIT) * np.abs(at.V[0][side]).max(axis=1)
+        away = _lost(len(tables.initial) + 3) * np.abs(at.V[0][side]).max(axis=1)
         root.append(mean + away if side else mean - away)
     d = d_bounds(tables, layout, at)
     q = q_bounds(tables, layout, at)
@@ -205,11 +229,11 @@ def largest_mean(
     largest = np.full((groups, c.shape[1]), -np.inf)
     np.maximum.at(largest, group, c)
     middle = np.broadcast_to((low + high) / 2, c.shape)
-    z = gathered(middle * c) / np.maximum(gathered(middle), 1e-300)
+    z = gathered(middle * c) / np.maximum(gathered(middle), _UNDERFLOW)
     for _ in range(steps):
         difference = c - z[group]
         weight = np.where(difference > 0, high, low)
-        step = gathered(weight * difference) / np.maximum(gathered(weight), 1e-300)
+        step = gathered(weight * difference) / np.maximum(gathered(weight), _UNDERFLOW)
         z = z + step
         if np.abs(step).max() <= 4 * UNIT * np.abs(c).max():
             break
@@ -217,7 +241,7 @@ def largest_mean(
     z = z + 4 * size * UNIT * np.abs(c).max()
     difference = c - z[group]
     weighted = np.where(difference > 0, high, low) * difference
-    total, error = gathered(weighted), 1.03 * size * UNIT * gathered(np.abs(weighted)) + 1e-300
+    total, error = gathered(weighted), _lost(size) * gathered(np.abs(weighted)) + _UNDERFLOW
     return np.where(total + error <= 0, np.minimum(z, largest), largest)
 
 
@@ -232,7 +256,7 @@ def _gradient(tables: Tables, layout: Layout, at: BoxValues, d, q, alpha: float)
         shape = layout.shape[i, t]
         l, u, q_low, q_high = (v[part].reshape(shape) for v in (at.box.lower, at.box.upper, *q))
         kappa = alpha * tables.weight[i]
-        units = (LOG_ROUNDINGS + 8) * UNIT
+        units = _LOG_UNITS
         with np.errstate(divide="ignore"):
             log_high = -np.where(l > 0, log(np.where(l > 0, l, 1.0)), -np.inf) * kappa * (1 + units)
         log_low = np.maximum(-log(u), 0.0) * kappa * (1 - units)
@@ -246,7 +270,7 @@ def _gradient(tables: Tables, layout: Layout, at: BoxValues, d, q, alpha: float)
         )
         apart = [a + b for a, b in zip(_scaled(l, u, _differences(l, u, q_low, q_high)), bonus, strict=True)]
         size = np.abs(apart[0]) + np.abs(apart[1]) + kappa * (1 + h_high[:, None]) + np.abs(q_low) + np.abs(q_high)
-        size *= 16 * UNIT
+        size *= _BONUS
         both = np.fmax(direct[0], apart[0] - size), np.fmin(direct[1], apart[1] + size)
         reach = [v[layout.rows[i, t]][:, None] * tables.entry_discount[part.start] for v in d]
         low[part], high[part] = (v.ravel() for v in _scaled(reach[0], reach[1], both))
@@ -260,16 +284,13 @@ def _differences(l: np.ndarray, u: np.ndarray, c_low: np.ndarray, c_high: np.nda
     c_high = np.where(finite, c_high, 0.0)
     least = linear_lower(np.where(own, c_high[:, :, None], c_low[:, None, :]), l[:, None, :], u[:, None, :])
     most = linear_upper(np.where(own, c_low[:, :, None], c_high[:, None, :]), l[:, None, :], u[:, None, :])
-    size = 8 * UNIT * np.maximum(np.abs(c_low), np.abs(c_high)).max(axis=1, keepdims=True)
+    size = _DIFFERENCE * np.maximum(np.abs(c_low), np.abs(c_high)).max(axis=1, keepdims=True)
     return np.where(finite, c_low - most - size, -np.inf), np.where(finite, c_high - least + size, np.inf)
 
 
 def _scaled(low: np.ndarray, high: np.ndarray, ends) -> tuple[np.ndarray, np.ndarray]:
-    """Bounds of s c for 0 <= low <= s <= high and c between `ends` (infinite ones stay so).
-
-    1e-300 is far above what an underflow can lose.
-    """
+    """Bounds of s c for 0 <= low <= s <= high and c between `ends` (infinite ones stay so)."""
     with np.errstate(invalid="ignore"):
         upper = np.where(ends[1] > 0, high * (1 + 4 * UNIT), low * (1 - 4 * UNIT)) * ends[1]
         lower = np.where(ends[0] < 0, high * (1 + 4 * UNIT), low * (1 - 4 * UNIT)) * ends[0]
-    return lower - 4 * UNIT * np.abs(lower) - 1e-300, upper + 4 * UNIT * np.abs(upper) + 1e-300
+    return lower - 4 * UNIT * np.abs(lower) - _UNDERFLOW, upper + 4 * UNIT * np.abs(upper) + _UNDERFLOW

@@ -64,11 +64,8 @@ def find_multiplicity(
         return None
     part = run if time_limit is None else run.within(time_limit)
     search = ApproxSearch(eq, float(top), max(float(floor), 1e-300), seed=_SEED, run=part)
-    try:
-        with part.stage("looking for several stationary policies"):
-            search.search()
-    except OutOfTime:
-        run.check()  # over altogether, or only the search
+    with run.stage("looking for several stationary policies"):
+        search.search()  # ends by itself when its part is over, with the limits that it has found
     proofs = WitnessProofs(tree, eq, rtol, run)
     for limit in _distinct(search.limits):
         run.progress(f"from below: proving two stationary policies below {limit.alpha:.8g}")

@@ -7,7 +7,6 @@ and the others' part of the path that leads to it (docs/theory/objective.md#beli
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -50,6 +49,11 @@ class Plan:
         self.initial = tree.initial.astype(np.float64)
         self.levels = tree.levels
         self._descend()
+        # made on first use, by the method of that name, and kept
+        self._links: dict[tuple[int, int, int], np.ndarray] = {}  # `link`
+        self._pairs: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # `pair_successors`
+        self._by_pair: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # `successor_pairs`
+        self._paths: dict[tuple[int, int], list[PathStep]] = {}  # `path`
 
     def _descend(self) -> None:
         """descendants[j][t][u]: (K_t, D) classes at depth u below each class, -1-padded;
@@ -60,6 +64,7 @@ class Plan:
         self.position: list[list[dict[int, np.ndarray]]] = [
             [{} for _ in range(self.horizon)] for _ in range(self.agents)
         ]
+        reached: dict[tuple[int, int], dict[int, np.ndarray]] = {}  # (agent, depth) -> later depth -> below or not
         for j in range(self.agents):
             for t in reversed(range(self.horizon)):
                 k = self.levels[t].classes[j]
@@ -69,9 +74,9 @@ class Plan:
                     step = np.zeros((k, self.levels[t + 1].classes[j]), dtype=bool)
                     row, column = np.nonzero(child >= 0)
                     step[row, child[row, column]] = True
-                    for u, inner in self._reach_below[j, t + 1].items():
+                    for u, inner in reached[j, t + 1].items():
                         below[u] = (step.astype(np.int64) @ inner.astype(np.int64)) > 0
-                self._reach_below[j, t] = below
+                reached[j, t] = below
                 for u, table in below.items():
                     width = int(table.sum(1).max())
                     listing = np.full((k, width), -1, dtype=np.int64)
@@ -81,10 +86,6 @@ class Plan:
                     listing[row, rank] = column
                     where[row, column] = rank
                     self.descendants[j][t][u], self.position[j][t][u] = listing, where
-
-    @cached_property
-    def _reach_below(self) -> dict:
-        return {}
 
     def below(self, j: int, t: int, u: int) -> np.ndarray:
         """(E, D): agent j's classes at depth u below each joint class at depth t, -1-padded."""
@@ -100,10 +101,6 @@ class Plan:
             found = self.position[j][t + 1][u][after[..., None], np.maximum(listing, 0)]
             self._links[key] = np.where(listing >= 0, found, -1)
         return self._links[key]
-
-    @cached_property
-    def _links(self) -> dict:
-        return {}
 
     def pair_successors(self, agent: int, t: int) -> tuple[np.ndarray, np.ndarray]:
         """Where own actions a and b (all ordered pairs, a major) lead: successors (E, P, AM, 2S)
@@ -152,14 +149,6 @@ class Plan:
             self._by_pair[key] = table, joint
         return self._by_pair[key]
 
-    @cached_property
-    def _by_pair(self) -> dict:
-        return {}
-
-    @cached_property
-    def _pairs(self) -> dict:
-        return {}
-
     def others(self, agent: int) -> list[int]:
         """The other agents."""
         return [j for j in range(self.agents) if j != agent]
@@ -177,10 +166,6 @@ class Plan:
         if key not in self._paths:
             self._paths[key] = self._make_path(agent, t)
         return self._paths[key]
-
-    @cached_property
-    def _paths(self) -> dict:
-        return {}
 
     def _make_path(self, agent: int, t: int) -> list[PathStep]:
         k = self.levels[t].classes[agent]
