@@ -70,6 +70,20 @@ def check_tables(game: Tables, check_row: Callable[[str, str, list], None]) -> T
         raise InputError(where, "entropy weights", "give one positive number per agent")
     if len(game.actions) != n or len(game.observations) != n:
         raise InputError(where, "action or observation lists", f"give one of each for each of the {n} agents")
+    _check_all_names(game, where)
+    if game.available is not None:
+        _check_available(game, game.available, where)
+    check_row(where, "start", [p for *_, p in game.start])
+    _check_indices(game, where)
+    if game.reference:
+        _check_reference(game, where)
+    _check_reachable_rows(game, where, check_row)
+    return game
+
+
+def _check_all_names(game: GameTables, where: str) -> None:
+    """Names that files and keys can carry, and at least one action for everybody."""
+    n = game.number_of_agents
     for what, names in [
         ("agents", game.agents),
         ("states", game.states),
@@ -80,30 +94,27 @@ def check_tables(game: Tables, check_row: Callable[[str, str, list], None]) -> T
     for i in range(n):
         if not game.actions[i]:
             raise InputError(where, f"agent {game.agents[i]} has no actions", "declare at least one")
-    if game.available is not None:
-        if len(game.available) != n:
-            raise InputError(where, "action sets", f"give them for each of the {n} agents")
-        for i in range(n):
-            if len(game.available[i]) != game.horizon or not all(game.available[i]):
-                raise InputError(
-                    where,
-                    f"action sets of agent {game.agents[i]}",
-                    f"give one nonempty set for each of the {game.horizon} steps",
-                )
-            every = range(len(game.actions[i]))
-            if any(
-                tuple(sorted(set(step))) != step or step[-1] not in every or step[0] not in every
-                for step in game.available[i]
-            ):
-                raise InputError(
-                    where, f"action sets of agent {game.agents[i]}", "list indices of its actions, ascending, each once"
-                )
-    check_row(where, "start", [p for *_, p in game.start])
-    _check_indices(game, where)
-    if game.reference:
-        _check_reference(game, where)
-    _check_reachable_rows(game, where, check_row)
-    return game
+
+
+def _check_available(game: GameTables, available: tuple[tuple[tuple[int, ...], ...], ...], where: str) -> None:
+    """For each agent and step a nonempty set of its actions, ascending."""
+    n = game.number_of_agents
+    if len(available) != n:
+        raise InputError(where, "action sets", f"give them for each of the {n} agents")
+    for i in range(n):
+        if len(available[i]) != game.horizon or not all(available[i]):
+            raise InputError(
+                where,
+                f"action sets of agent {game.agents[i]}",
+                f"give one nonempty set for each of the {game.horizon} steps",
+            )
+        every = range(len(game.actions[i]))
+        if any(
+            tuple(sorted(set(step))) != step or step[-1] not in every or step[0] not in every for step in available[i]
+        ):
+            raise InputError(
+                where, f"action sets of agent {game.agents[i]}", "list indices of its actions, ascending, each once"
+            )
 
 
 def _check_reachable_rows(game: GameTables, where: str, check_row: Callable[[str, str, list], None]) -> None:
