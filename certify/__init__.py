@@ -17,7 +17,8 @@ if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names
     from certify.answers.check import check
     from certify.answers.crossplay import cross_play
     from certify.answers.entropy import StepReport, step_report
-    from certify.answers.optimum import OptimumResult, optimum
+    from certify.answers.optimum import optimum
+    from certify.answers.optimum_result import OptimumResult
     from certify.answers.policy import PolicyDistance, policy_distance
     from certify.answers.symmetries import symmetries
     from certify.answers.threshold import structural_threshold, threshold

@@ -42,7 +42,7 @@ class StepReport:
     average: str
     still: bool = False
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         """The object that `certify entropy --json` prints."""
         p = self.persistence
         return {
@@ -63,7 +63,7 @@ class StepReport:
             "witness": None if self.sign.witness is None else rational_text(self.sign.witness),
         }
 
-    def certificate(self) -> dict | None:
+    def certificate(self) -> dict[str, Any] | None:
         """The certificate of the sign over the steps, or None where it is undecided."""
         if self.sign.status != "proved":
             return None

@@ -95,4 +95,5 @@ class BranchSearch:
     def _floats(self, piece: Piece) -> np.ndarray:
         """The middle of a piece as log-ratios against the last action."""
         flat = [float((low + high) / 2) - float(sum(row[-1])) / 2 for row in piece.image for low, high in row]
-        return np.array(flat)[self.path.eq.entry]
+        ratios: np.ndarray = np.array(flat)[self.path.eq.entry]
+        return ratios

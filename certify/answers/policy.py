@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from certify.answers.optimum import OptimumResult, optimum, read_temperatures
+from certify.answers.optimum import optimum, read_temperatures
+from certify.answers.optimum_result import OptimumResult
 from certify.bounds.arb_numbers import ball, finite_ends, to_arb, working_precision
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.objects import ObjectRecursion
@@ -124,7 +125,7 @@ def _flat(tree: Tree, nested: Any) -> list[Fraction]:
     ]
 
 
-def expected_return(tree: Tree, box: PolicyBox) -> Enclosure:
+def expected_return(tree: Tree, box: PolicyBox) -> Enclosure[Fraction]:
     """The exact expected return of every policy in the box, zeros allowed, between `Fraction`s.
 
     >>> from certify.games import builtin
