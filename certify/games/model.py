@@ -6,7 +6,7 @@ docs/theory/legal-actions.md#kl-to-a-reference).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from fractions import Fraction
 from typing import TypeVar
 
@@ -192,44 +192,47 @@ def _check_names(where: str, what: str, names: tuple[str, ...]) -> None:
             )
 
 
+class _JointIndices:
+    """The tuples with one index per agent, each within the agent's list; those that were asked about are remembered."""
+
+    def __init__(self, names: tuple[tuple[str, ...], ...]) -> None:
+        self.names = names
+        self.known: set[tuple[int, ...]] = set()
+
+    def __contains__(self, indices: object) -> bool:
+        if indices not in self.known:
+            if not isinstance(indices, tuple) or len(indices) != len(self.names):
+                return False
+            if not all(0 <= k < len(own) for k, own in zip(indices, self.names, strict=True)):
+                return False
+            self.known.add(indices)
+        return True
+
+
 def _check_indices(game: GameTables, where: str) -> None:
     """Every index within its list, every target of a row once."""
     n = game.number_of_agents
     states = range(len(game.states))
-    known: dict[str, set[tuple[int, ...]]] = {"action": set(), "observation": set()}
+    action, observation = _JointIndices(game.actions), _JointIndices(game.observations)
 
-    def joint(indices: tuple[int, ...], names: tuple[tuple[str, ...], ...], what: str) -> bool:
-        if (
-            indices not in known[what]
-            and len(indices) == n
-            and all(0 <= k < len(names[i]) for i, k in enumerate(indices))
-        ):
-            known[what].add(indices)
-        return indices in known[what]
-
-    def action(a: JointAction) -> bool:
-        return joint(a, game.actions, "action")
-
-    def observation(o: JointObservation) -> bool:
-        return joint(o, game.observations, "observation")
-
-    def once(targets: list) -> bool:
-        return len(set(targets)) == len(targets)
+    def once(targets: list, known: Container) -> bool:
+        """Each target once, and known."""
+        return len(set(targets)) == len(targets) and all(target in known for target in targets)
 
     initial = {len(o) for _, o, _ in game.start}
     good = {
         "start": initial in ({0}, {n})
-        and once([(s, o) for s, o, _ in game.start])
-        and all(s in states and (not o or observation(o)) for s, o, _ in game.start),
+        and len({(s, o) for s, o, _ in game.start}) == len(game.start)
+        and all(s in states and (not o or o in observation) for s, o, _ in game.start),
         "transition": all(
-            s in states and action(a) and once([s2 for s2, _ in row]) and all(s2 in states for s2, _ in row)
+            s in states and a in action and once([s2 for s2, _ in row], states)
             for (s, a), row in game.transition.items()
         ),
         "emission": all(
-            s in states and action(a) and once([o for o, _ in row]) and all(observation(o) for o, _ in row)
+            s in states and a in action and once([o for o, _ in row], observation)
             for (a, s), row in game.emission.items()
         ),
-        "reward": all(s in states and action(a) for s, a in game.reward),
+        "reward": all(s in states and a in action for s, a in game.reward),
     }
     for what, fine in good.items():
         if not fine:

@@ -247,6 +247,20 @@ def _start(game: Game, beliefs: _Beliefs) -> dict[JointObservation, tuple[int, F
     return {o: (beliefs.add(w), sum(w.values(), Fraction(0)), None) for o, w in sorted(weights.items())}
 
 
+def _roots(
+    frontier: _Frontier, labels: list[dict[int, int]], index: dict[tuple[int, ...], int], classes: tuple[int, ...]
+) -> tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+    """At the first depth: chances of the joint classes, classes of initial observations, members of the classes."""
+    initial = np.array([Fraction(0)] * len(index), dtype=object)
+    for row in frontier.rows:
+        initial[index[tuple(labels[i][c] for i, c in enumerate(row.codes))]] += row.probability
+    child = tuple(np.array([labels[i].get(c, -1) for c in range(frontier.widths[i])]) for i in range(len(labels)))
+    members = tuple(
+        np.bincount(list(label.values()), minlength=k).astype(object) for label, k in zip(labels, classes, strict=True)
+    )
+    return initial, child, members
+
+
 def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_ENTRIES) -> Tree:
     """Unroll `game` to its horizon; merge AOHs losslessly when `cluster` is set.
 
@@ -282,17 +296,7 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
         joint, belief_of, index = _joint_classes(frontier, labels)
         classes = tuple(max(label.values()) + 1 for label in labels)
         if t == 0:
-            initial = np.array([Fraction(0)] * len(joint), dtype=object)
-            for row in frontier.rows:
-                initial[index[tuple(labels[i][c] for i, c in enumerate(row.codes))]] += row.probability
-            initial_child = tuple(
-                np.array([labels[i].get(c, -1) for c in range(frontier.widths[i])])
-                for i in range(game.number_of_agents)
-            )
-            members = tuple(
-                np.bincount(list(label.values()), minlength=k).astype(object)
-                for label, k in zip(labels, classes, strict=True)
-            )
+            initial, initial_child, members = _roots(frontier, labels, index, classes)
         else:
             successor, probability = _successors(frontier, labels, index, levels[-1])
             child, predecessors, members = _children(frontier, labels, classes, levels[-1], game)
