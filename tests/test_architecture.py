@@ -40,7 +40,18 @@ ROOMS = {
         "checker",
     },
     "claims": {"answers", "certificates", "stationary", "symmetry", "entropy", "games", "checker"},
-    "cli": {"claims", "answers", "certificates", "coq", "crossplay", "symmetry", "entropy", "bounds", "games", "checker"},
+    "cli": {
+        "claims",
+        "answers",
+        "certificates",
+        "coq",
+        "crossplay",
+        "symmetry",
+        "entropy",
+        "bounds",
+        "games",
+        "checker",
+    },
     "checker": set(),
 }
 GROUND = {"exact", "errors", "run", "checkpoint"}  # what every room of the generator may use
