@@ -124,15 +124,7 @@ def _check_chain(points: Points, base: list[int], generators: list[list[int]], c
         orbit = orbit_of(point, fixing)
         orders[is_state[point]] *= len(orbit)
         if complete:
-            excluded = set(orbit)
-            for q in range(len(colours)):
-                if colours[q] != colours[point] or q in excluded:
-                    continue
-                if search.automorphism_between(_single_out(colours, point), _single_out(colours, q)):
-                    moved = f"moves {list(points.names[point])} to {list(points.names[q])}"
-                    why = f"an automorphism that fixes the first {depth} base points and {moved} is missing"
-                    raise Failed(why, step="completeness")
-                excluded |= orbit_of(q, fixing)
+            search.check_orbit(colours, point, orbit, fixing)
             colours = refine(points, _single_out(colours, point))
     if complete and len(set(colours)) < len(colours):
         raise Failed("the base leaves points that refinement cannot tell apart", step="completeness")
@@ -193,6 +185,17 @@ class Search:
 
     def __init__(self, points: Points) -> None:
         self.points, self.left = points, MAX_NODES
+
+    def check_orbit(self, colours: Colours, point: int, orbit: set[int], fixing: list[list[int]]) -> None:
+        """`Failed` if an automorphism that keeps the colours carries the point out of its orbit under `fixing`."""
+        excluded = set(orbit)
+        for q in range(len(colours)):
+            if colours[q] == colours[point] and q not in excluded:
+                if self.automorphism_between(_single_out(colours, point), _single_out(colours, q)):
+                    moved = f"{list(self.points.names[point])} to {list(self.points.names[q])}"
+                    why = f"an automorphism that fixes the base points before and moves {moved} is missing"
+                    raise Failed(why, step="completeness")
+                excluded |= orbit_of(q, fixing)
 
     def automorphism_between(self, left: Colours, right: Colours) -> bool:
         """Whether some automorphism carries colouring `left` to colouring `right` (exhaustive)."""

@@ -141,16 +141,8 @@ def _posteriors(chance: dict[Joint, dict[int, Fraction]]) -> Seen:
 
 def _next_depth(before: _Depth, moves: tuple[Joint, ...], met: list[list[Seen]], clustering: bool) -> _Depth:
     """The depth after `before` under the joint actions `moves`; `met[e][a]`: what is seen then."""
-    n = len(before.weights)
-    arrivals = [  # (joint class, action, child of every agent, probability, belief)
-        (e, a, tuple(zip(members, move, o, strict=True)), p, belief)
-        for e, (members, rows) in enumerate(zip(before.members, met, strict=True))
-        for a, (move, row) in enumerate(zip(moves, rows, strict=True))
-        for o, p, belief in row
-    ]
-    if len(arrivals) > MAX_CHILDREN:
-        raise Failed(f"{len(arrivals)} joint histories at one depth, more than this checker reads", part="game")
-    children = [sorted({child[i] for _, _, child, _, _ in arrivals}) for i in range(n)]
+    arrivals = _arrivals(before, moves, met)
+    children = [sorted({child[i] for _, _, child, _, _ in arrivals}) for i in range(len(before.weights))]
     cluster = [{x: k for k, x in enumerate(row)} for row in children]
     weights = _weights(before, moves, met, cluster)
     if clustering:
@@ -164,14 +156,30 @@ def _next_depth(before: _Depth, moves: tuple[Joint, ...], met: list[list[Seen]],
             raise Failed("histories of one joint class have different beliefs", part="game")
     index = {e: k for k, e in enumerate(sorted(beliefs))}
     following = tuple(tuple(tuple(sorted((index[to], p) for to, p in row.items())) for row in rows) for rows in table)
-    first: list[list[Child]] = []
-    kept: ClassWeights = []
-    for i, own in enumerate(cluster):
-        earliest = {k: x for x, k in reversed(own.items())}
-        first.append([earliest[k] for k in sorted(earliest)])
-        known = [_aggregate(weights[i][x], cluster, i) for x in first[i]]
-        kept.append([{(path, others): w for (path, others, _), w in row.items()} for row in known])
+    first = [_first_children(own) for own in cluster]
+    kept = [[_kept(_aggregate(weights[i][x], cluster, i)) for x in row] for i, row in enumerate(first)]
     return _Depth(list(index), [beliefs[e] for e in index], kept, cluster, first, following)
+
+
+def _arrivals(
+    before: _Depth, moves: tuple[Joint, ...], met: list[list[Seen]]
+) -> list[tuple[int, int, tuple[Child, ...], Fraction, Belief]]:
+    """(joint class, action, child of every agent, probability, belief) of whatever may be seen."""
+    arrivals = [
+        (e, a, tuple(zip(members, move, o, strict=True)), p, belief)
+        for e, (members, rows) in enumerate(zip(before.members, met, strict=True))
+        for a, (move, row) in enumerate(zip(moves, rows, strict=True))
+        for o, p, belief in row
+    ]
+    if len(arrivals) > MAX_CHILDREN:
+        raise Failed(f"{len(arrivals)} joint histories at one depth, more than this checker reads", part="game")
+    return arrivals
+
+
+def _first_children(own: dict[Child, int]) -> list[Child]:
+    """The first child in every class, class by class."""
+    earliest = {k: x for x, k in reversed(own.items())}
+    return [earliest[k] for k in sorted(earliest)]
 
 
 def _weights(
@@ -215,6 +223,11 @@ def _merge(cluster: list[dict[Child, int]], weights: Weights) -> None:
                 numbers[x] = known.setdefault(signature, len(known))
             if numbers != own:
                 cluster[i], merged = numbers, True
+
+
+def _kept(weights: dict[Any, Fraction]) -> dict[tuple[int, Joint], Fraction]:
+    """The weights without the beliefs, which the others' classes determine."""
+    return {(path, others): weight for (path, others, _), weight in weights.items()}
 
 
 def _aggregate(weights: list[Any], cluster: list[dict[Child, int]], i: int) -> dict[Any, Fraction]:
