@@ -21,6 +21,8 @@ from certify.errors import InputError
 from certify.run import OutOfTime, Run
 from certify.thresholds.concavity import strong_concavity
 from certify.thresholds.localisation import Localisation
+from certify.thresholds.structural_form import Structural
+from certify.thresholds.windows.search import Windows
 
 LOWER_END, SYMMETRY = "lower end", "symmetry group"
 _SYMMETRY_ENTRIES = 20_000  # transitions up to which a certificate carries the symmetry group
@@ -46,6 +48,8 @@ class Certified:
     @property
     def method(self) -> str:
         """How the threshold was found, in the words of the interface."""
+        if isinstance(self.choice, Windows):
+            return f"windows (k = {self.choice.k})"
         if not isinstance(self.choice, Localisation):
             return f"structural ({self.choice.form})"
         branched = any(node.split is not None and "agent" in node.split for node in self.choice.nodes)
@@ -100,7 +104,7 @@ class Drafts:
 
     def _bare(self, run: Run) -> Certified | None:
         """The structural threshold alone, so that there is something to say when the time is over."""
-        structural = next((p for p in self.ladder.proposals if not isinstance(p, Localisation)), None)
+        structural = next((p for p in self.ladder.proposals if isinstance(p, Structural)), None)
         if structural is None:
             return None
         try:
@@ -156,6 +160,8 @@ class Drafts:
         if isinstance(choice, Localisation):
             document = certificates.cover_certificate(game, choice.nodes, concavity, search=self._search)
             modulus = next((c.modulus for c in concavity if c.alpha == choice.alpha_star), None)
+        elif isinstance(choice, Windows):
+            document, modulus = certificates.windows_certificate(game, choice, self._search), None
         else:
             document, modulus = certificates.structural_certificate(game, choice, self._search), choice.modulus
         below = self.below if self.below is not None and self.below.alpha_multiple < choice.alpha_star else None

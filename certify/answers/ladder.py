@@ -1,6 +1,7 @@
 """The ladder of methods behind `certify.threshold`: the cheapest first, then sharper, each a proposal only.
 
-Structural forms (docs/theory/structural.md), several policies from below (docs/theory/continuation.md#from-below)
+Structural forms (docs/theory/structural.md), windows where a tree would be too large (docs/windows.md),
+several policies from below (docs/theory/continuation.md#from-below)
 and localisation (docs/theory/localisation.md, docs/theory/hessian.md#theorem-b), branch and bound between the two
 (docs/theory/continuation.md#covers).  Nothing here is believed: `answers.drafts` has the checker decide.
 """
@@ -23,15 +24,17 @@ from certify.thresholds.kept_covers import LOCALISATION, check_kept, keep_covers
 from certify.thresholds.localisation import Localisation, localise
 from certify.thresholds.structural import structural_forms
 from certify.thresholds.structural_form import Structural
+from certify.thresholds.windows.search import Windows, windows_thresholds
 
 _COARSE = Fraction(1, 10)  # the resolution of localisation where branch and bound follows ...
 _SMALL = 2000  # ... in trees of at most so many rewards
 _BELOW_PART, _BELOW_SECONDS = 0.2, 60.0  # of the search that goes into the lower end; where there is no limit
 _LOCALISATION_PART = 0.4  # of the rest, where branch and bound follows
+_WINDOWS_PART = 0.6  # of the rest, where localisation found nothing
 _LEAST = 1.0  # seconds for a stage, however little is left
 _BELOW_RTOL = Fraction(1, 2000)
 
-Proposal = Structural | Localisation
+Proposal = Structural | Windows | Localisation
 
 
 @dataclass(frozen=True)
@@ -76,12 +79,14 @@ class Ladder:
         known = self._known_below()
         try:
             self._structural()
-            if self.question.method != "structural":
+            if self.question.method == "windows":
+                self._windows(self.run)
+            elif self.question.method != "structural":
                 self._sharper(known)
         except OutOfTime as over:
             self.notes.append(str(over))
         except InputError as error:
-            if self.question.method == "localisation":
+            if self.question.method in ("localisation", "windows"):
                 raise
             self.notes.append(str(error))
 
@@ -106,14 +111,21 @@ class Ladder:
                 raise
         self.forms.sort(key=lambda form: form.order)
         self.run.progress(f"structural: alpha* = {float(self.forms[0].alpha_star):.6g} ({self.forms[0].form})")
-        if self.question.method != "localisation":
+        if self.question.method not in ("localisation", "windows"):
             self.proposals.append(self.forms[0])
 
     def _sharper(self, known: tuple[Evidence | None, str] | None) -> None:
         """Localisation and branch and bound, in the order in which they find."""
         question, start = self.question, self.forms[0].alpha_star
-        with self.run.stage("unrolling the game"):
-            self.tree = unroll(question.game, max_entries=question.max_entries)
+        try:
+            with self.run.stage("unrolling the game"):
+                self.tree = unroll(question.game, max_entries=question.max_entries)
+        except InputError as error:
+            if question.method != "auto":
+                raise
+            self.notes.append(str(error))
+            self._windows(self.run)
+            return
         if question.sharp:
             self.below, note = known if known is not None else self._from_below()
             if note:
@@ -123,6 +135,9 @@ class Ladder:
         found = self._localised(start)
         if not found:
             self.notes.append("localisation proved nothing within its limits")
+            if question.method == "auto":
+                self._windows(self.run.part(_WINDOWS_PART, least=_LEAST))
+                start = min(p.alpha_star for p in self.proposals)
         best = min([start, *(p.alpha_star for p in found)])
         self.proposals += found
         if question.sharp and not self._close_enough(best):
@@ -136,6 +151,19 @@ class Ladder:
                     rtol=float(question.rtol),
                     run=self.run,
                 )
+
+    def _windows(self, run: Run) -> None:
+        """Thresholds by windows: no history is enumerated."""
+        start = min(form.alpha_star for form in self.forms)
+        try:
+            with run.stage("comparing windows"):
+                least = float(self.question.alpha_min or 0)
+                for found in windows_thresholds(
+                    self.question.game, start, rtol=float(self.question.rtol), floor=least, run=run
+                ):
+                    self.proposals.append(found)
+        except OutOfTime as over:
+            self.notes.append(str(over))
 
     def _localised(self, start: Fraction) -> list[Localisation]:
         """Covers by localisation; where branch and bound has a chance, it only gives that a start."""

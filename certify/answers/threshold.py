@@ -30,7 +30,7 @@ from certify.run import OutOfTime, Progress, Run, helpers, quiet
 from certify.thresholds.general_forms import general
 from certify.thresholds.shapes import parse_parameters
 
-METHODS = ("auto", "structural", "localisation", "search")
+METHODS = ("auto", "structural", "windows", "localisation", "search")
 DEFAULT_SECONDS = 300.0
 _SEARCHED = 0.75  # part of a time limit that goes into the search: what it finds is still to be checked
 _COUNTED = 200_000  # entries of a tree that is unrolled only to count its logits
@@ -41,7 +41,8 @@ class ThresholdOptions(TypedDict, total=False):
     """What `threshold` takes beside the game, all of it optional.
 
     horizon : of a sequential game.
-    method : "structural" (docs/theory/structural.md); "localisation" (docs/theory/localisation.md,
+    method : "structural" (docs/theory/structural.md); "windows" (long horizons, docs/windows.md);
+        "localisation" (docs/theory/localisation.md,
         docs/theory/hessian.md#theorem-b); "search" (branch and bound, docs/theory/continuation.md#covers, between
         localisation and the largest temperature at which several stationary policies are proved); "auto":
         the cheapest first, then sharper until the bracket is within `rtol` or `time_limit` has passed; the best wins.

@@ -7,6 +7,7 @@ from typing import Any
 
 from certify.certificates.multiplicity import Evidence
 from certify.certificates.version import FORMAT, VERSION
+from certify.certificates.windows import windows_proof
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
@@ -14,6 +15,7 @@ from certify.thresholds.concavity import Concavity
 from certify.thresholds.contraction import UNIT
 from certify.thresholds.cover_tree import Node, node_to_json
 from certify.thresholds.structural_form import Structural
+from certify.thresholds.windows.search import Windows
 
 CONSEQUENCES = (
     "For every temperature alpha >= alpha_star the game has exactly one stationary policy.",
@@ -121,3 +123,9 @@ def cover_certificate(
         ],
     }
     return envelope(game, claim, proof, search)
+
+
+def windows_certificate(game: Game, result: Windows, search: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A certificate that `result` holds for `game`: the threshold alone, without a modulus."""
+    claim = {"alpha_star": rational_text(result.alpha_star), "strong_concavity": []}
+    return envelope(game, claim, windows_proof(result), search)

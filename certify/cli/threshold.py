@@ -45,7 +45,7 @@ class ThresholdOptions:
 @click.option("--horizon", type=int, help="Number of steps (sequential games).")
 @click.option("--discount", help="Overrides the game's discount.")
 @click.option("--rows", default="exact", help="exact | renormalise: rows of a file that miss 1 by rounding.")
-@click.option("--method", default="auto", show_default=True, help="auto | structural | localisation | search")
+@click.option("--method", default="auto", show_default=True, help="auto | structural | windows | localisation | search")
 @click.option("--structural", "parameters", help="Bare parameters instead of a game: n=2,h=80,actions=20,return=0:25")
 @click.option("--rtol", default="1/100", show_default=True, help="Resolution in alpha.")
 @click.option("--time-limit", help="Seconds; what is proved by then is returned.")

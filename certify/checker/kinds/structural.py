@@ -190,7 +190,7 @@ def semidefinite(matrix: Any) -> bool:
 def check_form(proof: Any, forms: tuple[str, ...]) -> None:
     """`Malformed` unless the proof is structural, in one of the forms."""
     if proof.get("type") != "structural":
-        raise Malformed("proof.type", 'neither "structural" nor "cover" (parameters alone: not "structural")')
+        raise Malformed("proof.type", 'none of "structural", "cover", "windows" (parameters alone: not "structural")')
     if proof.get("form") not in forms:
         raise Malformed("proof.form", f"none of {', '.join(forms)}")
 

@@ -1,6 +1,6 @@
 """Thresholds: for every alpha >= alpha_star there is exactly one stationary policy (format, sections 2 to 6).
 
-The proof is structural or a cover; moduli of strong concavity, a symmetry group and the lower end of the
+The proof is structural, a cover or by windows; moduli of strong concavity, a symmetry group and the lower end of the
 bracket may come with it.
 """
 
@@ -25,13 +25,19 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
         certificate, ("objective", "claim", "proof", "game", "game_sha256"), optional=("symmetry", "multiplicity")
     )
     claim = _Claim(certificate, _BELOW)
-    covered = claim.proof.get("type") == "cover"
-    if not covered:
+    covered, windowed = (claim.proof.get("type") == name for name in ("cover", "windows"))
+    if not covered and not windowed:
         structural.check_form(claim.proof, structural.FORMS)
     game = game_of(certificate)
     if covered:
         steps = 1 + _check_cover(claim, game, run)
         regions = [f"in a box that holds every stationary policy (node {entry['node']})" for entry in claim.concavity]
+    elif windowed:
+        from certify.checker.kinds.windows import check_windows
+
+        if claim.concavity:
+            raise Malformed("claim.strong_concavity", "a proof by windows proves no modulus")
+        steps, regions = 1 + check_windows(claim.proof, claim.alpha_star, game, run), []
     else:
         steps = 1 + structural.check_structural(claim.proof, claim.alpha_star, claim.structural_moduli(), game)
         regions = [_region(game.horizon)] * len(claim.moduli)

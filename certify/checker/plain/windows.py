@@ -1,0 +1,559 @@
+"""Verifies proofs by windows in whole numbers, one loop after the other (format, section 10).
+
+A value n stands for n 2^-BITS, a probability of a box for n 2^-PLACES; sums and products are exact, what is rounded is
+rounded to the side named `up` or `down`.  Standard library only.
+"""
+
+import itertools
+from fractions import Fraction
+from math import isqrt, lcm, prod
+
+from certify.checker.numbers.fixed_point import (
+    BITS,
+    LARGEST_EXPONENT,
+    ONE,
+    ceil_div,
+    ceil_shift,
+    down,
+    exp_bounds,
+    log_bounds,
+    log_up,
+    up,
+)
+from certify.checker.reading.envelope import Failed
+
+PLACES = 40  # boxes lie on the grid of 2^-PLACES
+WHOLE = 1 << PLACES
+FINE = 40  # the recursion over windows, whose numbers carry likelihoods, has so many more bits
+
+
+class PlainWindows:
+    """An engine: `begin` a node, `step` by step, then `finish`.  Raises `Failed`."""
+
+    name = "stdlib"
+
+    def __init__(self, process, unit):
+        self.process, self.unit = process, unit
+        self.weights, self.gamma = process.game.weights, process.game.discount
+        self._rows = {}
+
+    def _row(self, row, factor=1):
+        """(denominator, [(target, numerator)]) of [(target, rational)] times `factor`, kept per list."""
+        key = id(row), factor
+        if key not in self._rows:
+            items = [(to, p * factor) for to, p in (row.items() if isinstance(row, dict) else row)]
+            denominator = lcm(*(p.denominator for _, p in items)) if items else 1
+            numerators = [(to, p.numerator * (denominator // p.denominator)) for to, p in items]
+            self._rows[key] = (denominator, numerators, row)  # the row itself, so that its id stays taken
+        return self._rows[key][:2]
+
+    def _mantissa(self, m):
+        return m << (BITS + self.unit)
+
+    # The walk ----------------------------------------------------------------------------------
+
+    def begin(self, low, high):
+        """The whole policy space for beta in [low, high]."""
+        self.ends = [low] if low == high else [low, high]
+        self.boxes = [[_whole(level, i) for i in range(self.process.n)] for level in self.process.levels]
+        self.known = {}
+
+    def _forget(self, u):
+        """Drops what depends on boxes of level u."""
+        kept = {"ahead": range(u, len(self.boxes)), "values": range(u + 1, len(self.boxes) + 1)}
+        self.known = {
+            key: x for key, x in self.known.items() if (key[1] != u if key[0] == "others" else key[1] in kept[key[0]])
+        }
+
+    def step(self, i, depth, bounds, mimic):
+        """Rule W3: verify log-ratio bounds of agent i, then shrink its boxes."""
+        u = depth + 1
+        level, w_i = self.process.levels[u], self.weights[i]
+        pairs = _pairs(level.shape[i])
+        wanted = {(w, p) for w, row in enumerate(bounds) for p, m in enumerate(row) if m is not None}
+        for end in range(len(self.ends)):
+            for form in (False, True):
+                keys = {(w, p) for w, p in wanted if mimic[w][p] == form}
+                if not keys:
+                    continue
+                payoff = self._mimic(u, i, end) if form else self._direct(u, i, end)
+                for w, p in sorted(keys):
+                    best = self._best(u, i, payoff[p], w)
+                    if not self._mean_below(
+                        u, i, self.process.lookback(u), w, best, down(w_i * self._exact(bounds[w][p]))
+                    ):
+                        raise Failed(
+                            "a bound on a log-ratio is not proved",
+                            agent=i,
+                            depth=depth,
+                            window=w,
+                            actions=list(pairs[p]),
+                        )
+        for w, row in enumerate(bounds):
+            box = self.boxes[u][i][w].shrunk({pair: self._mantissa(m) for pair, m in zip(pairs, row) if m is not None})
+            if box.empty():
+                raise Failed("a box without policies", agent=i, depth=depth)
+            self.boxes[u][i][w] = box
+        self._forget(u)
+
+    def _exact(self, m):
+        return Fraction(m) * Fraction(2) ** self.unit
+
+    # Values (W1, W2) ---------------------------------------------------------------------------
+
+    def _ahead(self, u, end):
+        """[node][joint action] -> (at most, at least) U."""
+        key = "ahead", u, end
+        if key not in self.known:
+            level, game, beta = self.process.levels[u], self.process.game, self.ends[end]
+            later = self._values(u + 1, end) if u < game.horizon else None
+            follow = self.process.follow(u) if later else None
+            table = []
+            for e, (s, _) in enumerate(level.nodes):
+                row = []
+                for k, a in enumerate(level.actions):
+                    reward = beta * game.reward.get((s, a), Fraction(0))
+                    low, high = down(reward), up(reward)
+                    if later:
+                        denominator, items = self._row(follow[e][k], self.gamma)
+                        low += sum(n * later[to][0] for to, n in items) // denominator
+                        high += ceil_div(sum(n * later[to][1] for to, n in items), denominator)
+                    row.append((low, high))
+                table.append(row)
+            self.known[key] = table
+        return self.known[key]
+
+    def _values(self, u, end):
+        """[node] -> (at most, at least) V."""
+        key = "values", u, end
+        if key not in self.known:
+            level, ahead = self.process.levels[u], self._ahead(u, end)
+            shift = PLACES * self.process.n
+            table = []
+            for e, (_, windows) in enumerate(level.nodes):
+                boxes = [self.boxes[u][i][level.place[i][w]] for i, w in enumerate(windows)]
+                lows, highs = [], []
+                for chosen in itertools.product(*(box.vertices for box in boxes)):
+                    chances = [prod(part) for part in itertools.product(*(v.chances for v in chosen))]
+                    low = sum(c * x for c, (x, _) in zip(chances, ahead[e], strict=True))
+                    high = sum(c * x for c, (_, x) in zip(chances, ahead[e], strict=True))
+                    least = sum(down(w * Fraction(v.entropy, ONE)) for w, v in zip(self.weights, chosen, strict=True))
+                    most = sum(up(w * Fraction(v.linear, ONE)) for w, v in zip(self.weights, chosen, strict=True))
+                    lows.append((low >> shift) + least)
+                    highs.append(ceil_shift(high, shift) + most)
+                table.append((min(lows), max(highs)))
+            self.known[key] = table
+        return self.known[key]
+
+    # Payoffs -----------------------------------------------------------------------------------
+
+    def _places(self, u, i):
+        """[own action][others' action] -> number of the joint action."""
+        level = self.process.levels[u]
+        index = {a: k for k, a in enumerate(level.actions)}
+        others = self.process.others_actions(u, i)
+        return [[index[(*c[:i], a, *c[i:])] for c in others] for a in self.process.own_actions(u, i)]
+
+    def _direct(self, u, i, end):
+        """X1: [pair][reachable node][others' action], at least upper U(a) - lower U(b)."""
+        level, ahead, places = self.process.levels[u], self._ahead(u, end), self._places(u, i)
+        return [
+            [
+                [ahead[e][x][1] - ahead[e][y][0] for x, y in zip(places[a], places[b], strict=True)]
+                for e in range(level.reachable)
+            ]
+            for a, b in _pairs(level.shape[i])
+        ]
+
+    def _mimic(self, u, i, end):
+        """X2: the same from the reward difference and the change of what comes next, own windows remembering a."""
+        level, game, places = self.process.levels[u], self.process.game, self._places(u, i)
+        later = self._values(u + 1, end) if u < game.horizon else None
+        change = self.process.mimic(u, i) if later else None
+        table = []
+        for p, (a, b) in enumerate(_pairs(level.shape[i])):
+            nodes = []
+            for e in range(level.reachable):
+                s, row = level.nodes[e][0], []
+                for c, (x, y) in enumerate(zip(places[a], places[b], strict=True)):
+                    gain = game.reward.get((s, level.actions[x]), 0) - game.reward.get((s, level.actions[y]), 0)
+                    value = up(self.ends[end] * Fraction(gain))
+                    if later:
+                        denominator, items = self._row(change[p][e][c], self.gamma)
+                        value += ceil_div(sum(n * later[to][1 if n > 0 else 0] for to, n in items), denominator)
+                    row.append(value)
+                nodes.append(row)
+            table.append(nodes)
+        return table
+
+    # The recursion (W3) ------------------------------------------------------------------------
+
+    def _others(self, u, i, o):
+        """Products of vertices of the others' boxes at joint window o: lists over their joint actions."""
+        key = "others", u, i, o
+        if key not in self.known:
+            level = self.process.levels[u]
+            agents = [j for j in range(self.process.n) if j != i]
+            boxes = [self.boxes[u][j][level.place[j][w]] for j, w in zip(agents, level.others[i][o], strict=True)]
+            self.known[key] = [
+                [prod(part) for part in itertools.product(*(v.chances for v in chosen))]
+                for chosen in itertools.product(*(box.vertices for box in boxes))
+            ]
+        return self.known[key]
+
+    def _choose(self, u, i, o, x):
+        """At least max over the others' policies of sum p x, x a list over their joint actions."""
+        best = max(sum(c * y for c, y in zip(q, x, strict=True)) for q in self._others(u, i, o))
+        return ceil_shift(best, PLACES * (self.process.n - 1))
+
+    def _averaged(self, u, i, trail, x, w, n, o):
+        """Means of x [node][action] over the posterior: a list over the actions, rounded up; None where they never meet."""
+        chances = trail.belief[n][w][o]
+        if not chances:
+            return None
+        level = self.process.levels[u]
+        others = level.others[i][o]
+        windows = (*others[:i], level.windows[i][w], *others[i:])
+        denominator, items = self._row(chances)
+        rows = [(x[level.index[s, windows]], b) for s, b in items]
+        return [ceil_div(sum(b * row[c] for row, b in rows), denominator) for c in range(len(rows[0][0]))]
+
+    def _best(self, u, i, x, w, lookback=None):
+        """{(start, others' window): the largest mean of x over the others' policies} at own window w."""
+        lookback = self.process.lookback(u) if lookback is None else lookback
+        trail = self.process.trail(u, i, lookback)
+        found = {}
+        for n in range(len(trail.starts)):
+            for o in range(len(self.process.levels[u].others[i])):
+                means = self._averaged(u, i, trail, x, w, n, o)
+                if means is not None:
+                    found[n, o] = self._choose(u, i, o, means)
+        return found
+
+    def _mean_below(self, u, i, lookback, w, value, target):
+        """Whether E[value | x] <= target is proved for histories x with own window w; value {(start, others' window)}."""
+        trail = self.process.trail(u, i, lookback)
+        return self._walked(u, i, trail, w, {key: (x - target) << FINE for key, x in value.items()}, 0)
+
+    def _walked(self, u, i, trail, w, x, done):
+        for steps in range(done, len(trail.back)):
+            before = u - steps - 1
+            new = {}
+            for n, table in enumerate(trail.back[steps]):
+                for o, row in enumerate(table[w]):
+                    means = []
+                    for chances in row:
+                        denominator, items = self._row(chances)
+                        means.append(ceil_div(sum(p * x.get((n, to), 0) for to, p in items), denominator))
+                    new[n, o] = self._choose(before, i, o, means)
+            x = new
+        return all(x.get(key, 0) <= 0 for key in trail.possible)
+
+    # Uniqueness (W4 to W7) ---------------------------------------------------------------------
+
+    def finish(self, constants):
+        """Verify the constants of every (agent, depth) with a choice and that all multipliers stay positive."""
+        process = self.process
+        penalty = [[0] * process.n for _ in range(process.game.horizon + 1)]
+        for u in range(process.game.horizon, 0, -1):
+            level, left, squares = process.levels[u], {}, {}
+            for i in range(process.n):
+                if level.shape[i] == 1:
+                    continue
+                given = constants[i, u - 1]
+                left[i] = [ONE - x - penalty[u][i] for x in self._same(u, i, given["same"])]
+                if min(left[i]) <= 0:
+                    raise Failed("a multiplier is not positive", agent=i, depth=u - 1)
+                if given["groups"]:
+                    squares[i] = self._squares(u, i, given)
+            for i, square in squares.items():
+                self._spread(u, i, constants[i, u - 1]["groups"], square, left[i], penalty)
+
+    def _squares(self, u, i, given):
+        """[lag class][window] -> f^2 in units of 2^-BITS, the last class for all later lags."""
+        level = self.process.levels[u]
+        pairs = _pairs(level.shape[i])
+        best = [None] * level.used[i]
+        if given["variance"] is not None:
+            best = [self._mantissa(m) for m in given["variance"]]
+            for end in range(len(self.ends)):
+                payoff = self._direct(u, i, end)
+                for w, square in enumerate(best):
+                    if not self._lag_one(u, i, w, payoff, given["reference"][end][w], square):
+                        raise Failed("a variance is not proved", agent=i, depth=u - 1, window=w)
+        found = []
+        payoffs = [self._direct(u, i, end) for end in range(len(self.ends))]
+        for lookback, rows in enumerate(given["ranges"]):
+            for w, row in enumerate(rows):
+                for p, m in enumerate(row):
+                    for payoff in payoffs:
+                        value = self._best(u, i, payoff[p], w, lookback)
+                        if not self._mean_below(u, i, lookback, w, value, self._mantissa(m)):
+                            raise Failed("a range is not proved", agent=i, depth=u - 1, window=w, lookback=lookback)
+                width = [
+                    max(0, self._mantissa(m + row[pairs.index((b, a))])) for m, (a, b) in zip(row, pairs, strict=True)
+                ]
+                products = self.boxes[u][i][w].products(pairs)
+                square = sum(ceil_shift(q * x * x, BITS + 2 * PLACES) for q, x in zip(products, width, strict=True))
+                square = min(ceil_div(square, 8), ceil_div(ceil_shift(max(width) ** 2, BITS), 16))
+                best[w] = square if best[w] is None else min(best[w], square)
+            found.append(list(best))
+        return found
+
+    def _lag_one(self, u, i, w, payoff, reference, square):
+        """Rule W4, variance, at own window w."""
+        process, trail = self.process, self.process.trail(u, i, self.process.lookback(u))
+        pairs = _pairs(process.levels[u].shape[i])
+        products = self.boxes[u][i][w].products(pairs)
+        best = [self._best(u, i, x, w) for x in payoff]
+        x = {}
+        for n, table in enumerate(trail.back[0]):
+            for o, row in enumerate(table[w]):
+                terms = []
+                for chances in row:
+                    denominator, items = self._row(chances)
+                    likely = sum(p for _, p in items)
+                    if not likely:
+                        terms.append(0)
+                        continue
+                    middle = [ceil_div(sum(p * part.get((n, to), 0) for to, p in items), likely) for part in best]
+                    phi = 0
+                    for (a, b), q, m, r in zip(pairs, products, middle, reference, strict=True):
+                        r = self._mantissa(r)
+                        zeta = max(abs(m - r), abs(middle[pairs.index((b, a))] + r))
+                        phi += ceil_shift(q * zeta * zeta, BITS + 2 * PLACES)
+                    terms.append(ceil_div(likely * ((ceil_div(phi, 2) - square) << FINE), denominator))
+                x[n, o] = self._choose(u - 1, i, o, terms)
+        return self._walked(u, i, trail, w, x, 1)
+
+    def _same(self, u, i, given):
+        """[window] -> the shares of the same-time terms of agent i together, verified (rule W6)."""
+        process, level = self.process, self.process.levels[u]
+        lookback = process.lookback(u)
+        total = [0] * level.used[i]
+        for j in range(process.n):
+            if j == i or level.shape[j] == 1:
+                continue
+            scale = self.weights[i] * self.weights[j]
+            for w, m in enumerate(given[j]):
+                share = self._mantissa(m)
+                for end in range(len(self.ends)):
+                    value = {
+                        key: ceil_div(_root(ceil_shift(square, BITS)) * ONE, down_root(scale))
+                        for key, square in self._interactions(u, i, j, w, end).items()
+                    }
+                    if not self._mean_below(u, i, lookback, w, value, share):
+                        raise Failed("a share of the same time is not proved", agent=i, depth=u - 1, other=j, window=w)
+                total[w] += share
+        return total
+
+    def _interactions(self, u, i, j, w, end):
+        """{(start, others' window): sigma^2 in units of 2^-2 BITS} at own window w (rule W6)."""
+        process, level = self.process, self.process.levels[u]
+        trail, ahead = process.trail(u, i, process.lookback(u)), self._ahead(u, end)
+        highs = [[high for _, high in row] for row in ahead]
+        lows = [[-low for low, _ in row] for row in ahead]
+        found = {}
+        for n in range(len(trail.starts)):
+            for o, windows in enumerate(level.others[i]):
+                high = self._averaged(u, i, trail, highs, w, n, o)
+                if high is None:
+                    continue
+                low = self._averaged(u, i, trail, lows, w, n, o)
+                agents = [x for x in range(process.n) if x != i]
+                boxes = {x: self.boxes[u][x][level.place[x][v]] for x, v in zip(agents, windows, strict=True)}
+                boxes[i] = self.boxes[u][i][w]
+                above = _two_agents(level.shape, i, j, high, boxes)
+                below = [[-x for x in row] for row in _two_agents(level.shape, i, j, low, boxes)]
+                found[n, o] = _sigma_squared(above, below, boxes[i], boxes[j])
+        return found
+
+    def _spread(self, u, i, groups, squares, left, penalty):
+        """Rules W5 and W7: what agent i at level u costs the others earlier."""
+        for number, (begin, shares) in enumerate(groups):
+            end = groups[number + 1][0] - 1 if number + 1 < len(groups) else u - 1
+            square = squares[min(begin, len(squares)) - 1]
+            kappa = [
+                up(Fraction(f, ONE) / (self.weights[i] * self._exact(share) * Fraction(c, ONE)))
+                for f, share, c in zip(square, shares, left, strict=True)
+            ]
+            chain = Fraction(self._chain(u, i, kappa, begin), ONE)
+            for lag in range(begin, end + 1):
+                for j in range(self.process.n):
+                    if j != i:
+                        penalty[u - lag][j] += up(self.gamma**lag * chain / self.weights[j])
+
+    def _chain(self, u, i, kappa, steps):
+        """sup E[kappa(own window at u) | node, others' actions, `steps` levels earlier]."""
+        process = self.process
+        value = [kappa[w] for _, w in process.own_pairs(u, i)]
+        for v in range(u - 1, u - 1 - steps, -1):
+            table, new = process.own(v, i), []
+            for k, (_, w) in enumerate(process.own_pairs(v, i)):
+                columns = []
+                for c in range(len(table[k][0])):
+                    means = []
+                    for row in table[k]:
+                        denominator, items = self._row(row[c])
+                        means.append(ceil_div(sum(p * value[to] for to, p in items), denominator))
+                    columns.append(
+                        max(
+                            sum(p * m for p, m in zip(q.chances, means, strict=True))
+                            for q in self.boxes[v][i][w].vertices
+                        )
+                    )
+                new.append(ceil_shift(max(columns), PLACES))
+            value = new
+        return max(value)
+
+
+def _two_agents(shape, i, j, x, boxes):
+    """[a_i][a_j] -> at least the mean of x over the others' policies; x a list over joint actions."""
+    table = dict(zip(itertools.product(*map(range, shape)), x, strict=True))
+    rest = [k for k in range(len(shape)) if k not in (i, j)]
+    choices = list(itertools.product(*(boxes[k].vertices for k in rest)))
+    result = []
+    for a in range(shape[i]):
+        row = []
+        for b in range(shape[j]):
+            sums = []
+            for chosen in choices:
+                total = 0
+                for actions in itertools.product(*(range(shape[k]) for k in rest)):
+                    joint = {i: a, j: b, **dict(zip(rest, actions, strict=True))}
+                    chance = prod(v.chances[c] for v, c in zip(chosen, actions, strict=True))
+                    total += chance * table[tuple(joint[k] for k in range(len(shape)))]
+                sums.append(ceil_shift(total, PLACES * len(rest)))
+            row.append(max(sums))
+        result.append(row)
+    return result
+
+
+def _sigma_squared(above, below, mine, theirs):
+    """The smaller of both bounds of rule W6, squared, in units of 2^-2 BITS; `below` <= U <= `above`."""
+    rows, columns = range(len(above)), range(len(above[0]))
+    middle = [[(above[a][b] + below[a][b]) // 2 for b in columns] for a in rows]
+    # any shifts of rows and columns will do: means in the upper ends of the boxes
+    down_columns = [sum(mine.high[a] * middle[a][b] for a in rows) // sum(mine.high) for b in columns]
+    along_rows = [
+        sum(theirs.high[b] * (middle[a][b] - down_columns[b]) for b in columns) // sum(theirs.high) for a in rows
+    ]
+    total = 0
+    for a in rows:
+        for b in columns:
+            shift = down_columns[b] + along_rows[a]
+            entry = max(above[a][b] - shift, shift - below[a][b])
+            total += mine.high[a] * theirs.high[b] * entry * entry
+    frobenius = ceil_shift(total, 2 * PLACES)
+    widest = 0
+    for a, c in itertools.permutations(rows, 2):
+        for b, d in itertools.permutations(columns, 2):
+            widest = max(widest, above[a][b] - below[c][b] - below[a][d] + above[c][d])
+    capped = ceil_shift(widest * widest * mine.largest_product() * theirs.largest_product(), 4 * PLACES)
+    return min(frobenius, capped)
+
+
+def _root(square):
+    """At least the square root of square 2^-BITS."""
+    root = isqrt(square << BITS)
+    return root if root * root == square << BITS else root + 1
+
+
+def down_root(x):
+    """At most the square root of a rational, as a fixed-point number."""
+    return isqrt((x.numerator << 2 * BITS) // x.denominator)
+
+
+class _Vertex:
+    """A vertex of box and simplex: `chances` in units of 2^-PLACES, `linear` at least and `entropy` at most what they say."""
+
+    __slots__ = ("chances", "entropy", "linear")
+
+    def __init__(self, chances, linear):
+        self.chances = chances
+        self.linear = ceil_shift(sum(c * x for c, x in zip(chances, linear, strict=True)), PLACES)
+        self.entropy = sum(-c * log_up(c << (BITS - PLACES)) >> PLACES for c in chances if c)
+
+
+class _Box:
+    """low <= pi <= high for one window, whole numbers in units of 2^-PLACES."""
+
+    def __init__(self, low, high):
+        self.low, self.high = low, high
+        self._vertices = None
+
+    @property
+    def vertices(self):
+        """All vertices of box and simplex, filled up from `low` in every order of the actions."""
+        if self._vertices is None:
+            room = sum(h - lo for lo, h in zip(self.low, self.high, strict=True))
+            left = WHOLE - sum(self.low)
+            centre = [lo + (left * (h - lo) // room if room else 0) for lo, h in zip(self.low, self.high, strict=True)]
+            centre = [max(1, c - 1) for c in centre]
+            while sum(centre) > WHOLE:  # a subdistribution is needed
+                centre = [max(1, c - len(centre)) for c in centre]
+            linear = [-log_bounds(c << (BITS - PLACES))[0] for c in centre]
+            found = set()
+            for order in itertools.permutations(range(len(self.low))):
+                p, rest = list(self.low), left
+                for a in order:
+                    step = min(self.high[a] - self.low[a], rest)
+                    p[a] += step
+                    rest -= step
+                found.add(tuple(p))
+            self._vertices = [_Vertex(p, linear) for p in sorted(found)]
+        return self._vertices
+
+    def shrunk(self, bounds):
+        """With log pi(a) - log pi(b) <= bounds[a, b] where there is one (rule W3)."""
+        actions = range(len(self.low))
+        low, high = list(self.low), list(self.high)
+        limit = LARGEST_EXPONENT * ONE
+        for a in actions:
+            small = sum(
+                exp_bounds(min(limit, -bounds[a, b]))[0]
+                for b in actions
+                if b != a and bounds.get((a, b), limit) < limit
+            )
+            high[a] = min(high[a], ceil_div(ONE << PLACES, ONE + small))
+            if all(bounds.get((b, a), limit) < limit for b in actions if b != a):
+                large = sum(exp_bounds(bounds[b, a])[1] for b in actions if b != a)
+                low[a] = max(low[a], (ONE << PLACES) // (ONE + large))
+        for _ in range(2):
+            low = [max(lo, WHOLE - sum(high) + high[a]) for a, lo in enumerate(low)]
+            high = [min(h, WHOLE - sum(low) + low[a]) for a, h in enumerate(high)]
+        return _Box(low, high)
+
+    def empty(self):
+        return any(lo > h for lo, h in zip(self.low, self.high, strict=True)) or not sum(self.low) <= WHOLE <= sum(
+            self.high
+        )
+
+    def largest_product(self):
+        """At least p (1 - p) in units of 2^-2 PLACES: over the box for two actions, 1/4 beyond."""
+        if len(self.low) > 2:
+            return WHOLE * WHOLE // 4
+        p = min(max(WHOLE // 2, self.low[0]), self.high[0])
+        return p * (WHOLE - p)
+
+    def products(self, pairs):
+        """At least pi(a) pi(b) per pair, in units of 2^-2 PLACES."""
+        if len(self.low) == 2:
+            return [self.largest_product()] * 2
+        return [self.high[a] * self.high[b] for a, b in pairs]
+
+
+def _whole(level, i):
+    """Boxes of every policy where histories are, of the uniform one, up to the grid, elsewhere."""
+    actions = level.shape[i]
+    return [
+        _Box([0] * actions, [WHOLE] * actions)
+        if w < level.used[i]
+        else _Box([WHOLE // actions] * actions, [ceil_div(WHOLE, actions)] * actions)
+        for w in range(len(level.windows[i]))
+    ]
+
+
+def _pairs(actions):
+    """Ordered pairs (a, b), a != b, a major."""
+    return [(a, b) for a in range(actions) for b in range(actions) if a != b]

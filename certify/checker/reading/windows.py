@@ -1,0 +1,354 @@
+"""A game seen through windows, in exact rationals (format, section 10.1): what both engines work on.
+
+Level 0 lies before the start (one node; what is seen of it are the initial observations), level u > 0
+is step u - 1.  A window is a tuple of symbols, the latest last.  No policy occurs in this file.
+"""
+
+import itertools
+from fractions import Fraction
+
+from certify.checker.reading.envelope import Failed, Malformed, array, integer
+
+MAX_LENGTH = 8  # of a window
+MAX_WINDOW_NODES = 20_000  # of a level
+MAX_WINDOW_ACTIONS = 6  # of an agent: engines enumerate the vertices of boxes
+
+
+def read_symbols(data, game):
+    """`symbols[i][a][o]`, verified: pairs of one agent with one symbol have proportional kernels (rule W0)."""
+    symbols = []
+    for i, rows in enumerate(array(data, "proof.symbols", game.agents)):
+        where = f"proof.symbols[{i}]"
+        actions, observations = game.sizes[i]
+        symbols.append(
+            [
+                [integer(x, where, 0, actions * observations) for x in array(row, where, observations)]
+                for row in array(rows, where, actions)
+            ]
+        )
+        standing = {}
+        for a in range(actions):
+            for o in range(observations):
+                shape = _normalised(_kernel(game, i, a, o))
+                if shape is not None and standing.setdefault(symbols[i][a][o], shape) != shape:
+                    raise Failed("pairs with one symbol have kernels that are not proportional", agent=i, action=a)
+    return symbols
+
+
+def _kernel(game, i, a, o):
+    """{(s, others' actions): {(s', others' observations): chance}} of the own pair (a, o)."""
+    table = {}
+    for (s, joint), row in game.transition.items():
+        if joint[i] == a:
+            found = table.setdefault((s, joint[:i] + joint[i + 1 :]), {})
+            for s2, p in row:
+                for seen, q in game.emission.get((joint, s2), ()):
+                    if seen[i] == o:
+                        to = s2, seen[:i] + seen[i + 1 :]
+                        found[to] = found.get(to, 0) + p * q
+    return table
+
+
+def _normalised(table):
+    """The same for proportional kernels; None for a kernel that is 0."""
+    total = sum(p for row in table.values() for p in row.values())
+    if not total:
+        return None
+    return {key: {to: p / total for to, p in row.items()} for key, row in table.items()}
+
+
+class Level:
+    """Nodes (state, windows) of a level: first the `reachable` ones, then those that only comparisons need.
+
+    `windows[i]`: first the `used[i]` windows that histories have.  `actions`: joint actions; `shape`: numbers of actions.
+    """
+
+    def __init__(self, reached, closed, actions, shape):
+        first = sorted(reached)
+        self.nodes = first + sorted(closed - reached)
+        self.reachable = len(first)
+        self.index = {e: k for k, e in enumerate(self.nodes)}
+        self.actions, self.shape = actions, shape
+        self.windows, self.used, self.place = [], [], []
+        for i in range(len(shape)):
+            seen = sorted({w[i] for _, w in first})
+            self.used.append(len(seen))
+            self.windows.append(seen + sorted({w[i] for _, w in self.nodes} - set(seen)))
+            self.place.append({w: k for k, w in enumerate(self.windows[i])})
+        self.states = sorted({s for s, _ in first})
+        self.others = [sorted({w[:i] + w[i + 1 :] for _, w in first}) for i in range(len(shape))]
+
+
+class Trail:
+    """Back from a level to where agent i's windows begin (`lookback` levels earlier).
+
+    `starts`: states there.  `belief[n][w][o]`: {state: chance} at the top given start n and the symbols of own
+    window w and others' windows o since; {} where they do not go together.  `back[k][n][w][o][c]`: {others'
+    windows one level later: chance of own symbol and of them}, k = 0 the last level before the top, c the others' action.
+    `possible`: the pairs (n, o) at the beginning.
+    """
+
+    def __init__(self, starts, belief, back, possible):
+        self.starts, self.belief, self.back, self.possible = starts, belief, back, possible
+
+
+class WindowProcess:
+    """Levels 0 .. horizon of `game`, and the chances between them."""
+
+    def __init__(self, game, k, symbols):
+        self.game, self.k, self.symbols, self.n = game, k, symbols, game.agents
+        if any(len(step) > MAX_WINDOW_ACTIONS for steps in game.actions for step in steps):
+            raise Malformed("game.actions", f"more than {MAX_WINDOW_ACTIONS} actions with a proof by windows")
+        self._rows, self._cache, self._standing = {}, {}, {}
+        for s, joint in game.transition:
+            for _, seen in self.row(1, s, joint):
+                for i in range(self.n):
+                    key = i, self.symbols[i][joint[i]][seen[i]]
+                    pair = joint[i], seen[i]
+                    self._standing[key] = min(self._standing.get(key, pair), pair)
+        self.levels = self._levels()
+
+    # Chances -----------------------------------------------------------------------------------
+
+    def row(self, level, state, joint):
+        """{(next state, observations): chance}; from level 0 the start of the game."""
+        key = (None, ()) if level == 0 else (state, joint)
+        if key not in self._rows:
+            found = {}
+            if level == 0:
+                for s, o, p in self.game.start:
+                    to = s, o or (0,) * self.n
+                    found[to] = found.get(to, 0) + p
+            else:
+                for s2, p in self.game.transition.get((state, joint), ()):
+                    for seen, q in self.game.emission.get((joint, s2), ()):
+                        found[s2, seen] = found.get((s2, seen), 0) + p * q
+            self._rows[key] = found
+        return self._rows[key]
+
+    def own_actions(self, level, i):
+        return (0,) if level == 0 else self.game.actions[i][level - 1]
+
+    def joint_actions(self, level):
+        return [(0,) * self.n] if level == 0 else self.game.joint_actions(level - 1)
+
+    def others_actions(self, level, i):
+        return list(itertools.product(*(self.own_actions(level, j) for j in range(self.n) if j != i)))
+
+    def symbol(self, level, i, action, observation):
+        return observation if level == 0 else self.symbols[i][action][observation]
+
+    def extended(self, level, window, symbol):
+        """A window one level later: it keeps everything up to level k + 1, the last k symbols after that."""
+        longer = (*window, symbol)
+        return longer if level <= self.k else longer[len(longer) - self.k :]
+
+    def lookback(self, level):
+        return level if level <= self.k + 1 else self.k
+
+    def after(self, level, node, joint, remembered=None):
+        """[(next node, chance)]; windows remember the actions `remembered`, if given."""
+        state, windows = node
+        found = {}
+        for (s2, seen), p in self.row(level, state, joint).items():
+            names = remembered or joint
+            to = (
+                s2,
+                tuple(
+                    self.extended(level, windows[i], self.symbol(level, i, names[i], seen[i])) for i in range(self.n)
+                ),
+            )
+            found[to] = found.get(to, 0) + p
+        return found
+
+    # Levels ------------------------------------------------------------------------------------
+
+    def _levels(self):
+        reached = closed = frozenset([(0, ((),) * self.n)])
+        levels, sets = [], None
+        for u in range(self.game.horizon + 1):
+            actions = self.joint_actions(u)
+            shape = tuple(len(self.own_actions(u, i)) for i in range(self.n))
+            before = levels[-1] if levels else None
+            same = u > self.k + 1 and before.actions == actions and sets == (reached, closed)
+            levels.append(before if same else Level(reached, closed, actions, shape))
+            sets = reached, closed
+            if u == self.game.horizon:
+                break
+            new, more = set(), set()
+            for e in closed:
+                for joint in actions:
+                    (new if e in reached else more).update(self.after(u, e, joint))
+                    if e in reached and u > 0:
+                        for i in range(self.n):
+                            for a in self.own_actions(u, i):
+                                more.update(self.after(u, e, joint, (*joint[:i], a, *joint[i + 1 :])))
+                if len(new) + len(more) > MAX_WINDOW_NODES:
+                    raise Malformed("proof.k", f"more than {MAX_WINDOW_NODES} nodes at one step")
+            reached, closed = frozenset(new), frozenset(new | more)
+            if u + 1 > self.k + 1 and (reached, closed) == sets:
+                reached, closed = sets  # one object, so that comparing is quick
+        return levels
+
+    def _cached(self, key, make):
+        if key not in self._cache:
+            self._cache[key] = make()
+        return self._cache[key]
+
+    def follow(self, u):
+        """[node][joint action] -> [(node of level u + 1, chance)]."""
+        level, later = self.levels[u], self.levels[u + 1]
+
+        def make():
+            return [
+                [[(later.index[e2], p) for e2, p in self.after(u, e, joint).items()] for joint in level.actions]
+                for e in level.nodes
+            ]
+
+        return self._cached(("follow", id(level), id(later), u > self.k), make)
+
+    def mimic(self, u, i):
+        """[pair (a, b)][reachable node][others' action] -> [(node of level u + 1, P(.|a) - P(.|b))], a remembered."""
+        level, later = self.levels[u], self.levels[u + 1]
+
+        def change(e, a, b, c):
+            first, second = ((*c[:i], own, *c[i:]) for own in (a, b))
+            found = dict(self.after(u, e, first))
+            for e2, p in self.after(u, e, second, first).items():
+                found[e2] = found.get(e2, 0) - p
+            return [(later.index[e2], d) for e2, d in found.items() if d]
+
+        def make():
+            own, others = self.own_actions(u, i), self.others_actions(u, i)
+            return [
+                [[change(e, a, b, c) for c in others] for e in level.nodes[: level.reachable]]
+                for a in own
+                for b in own
+                if a != b
+            ]
+
+        return self._cached(("mimic", id(level), id(later), i, u > self.k), make)
+
+    def own(self, u, i):
+        """Pairs (state, own window) of a level, and [pair][own action][others' action] -> [(pair one level later,
+        chance)]."""
+        level, later = self.levels[u], self.levels[u + 1]
+
+        def make():
+            pairs = self.own_pairs(u, i)
+            index = {x: k for k, x in enumerate(self.own_pairs(u + 1, i))}
+            table = []
+            for s, w in pairs:
+                rows = []
+                for a in self.own_actions(u, i):
+                    row = []
+                    for c in self.others_actions(u, i):
+                        found = {}
+                        for (s2, seen), p in self.row(u, s, (*c[:i], a, *c[i:])).items():
+                            window = self.extended(u, level.windows[i][w], self.symbol(u, i, a, seen[i]))
+                            to = index[s2, later.place[i][window]]
+                            found[to] = found.get(to, 0) + p
+                        row.append(list(found.items()))
+                    rows.append(row)
+                table.append(rows)
+            return table
+
+        return self._cached(("own", id(level), id(later), i, u > self.k), make)
+
+    def own_pairs(self, u, i):
+        level = self.levels[u]
+        return self._cached(
+            ("pairs", id(level), i),
+            lambda: sorted({(s, level.place[i][w[i]]) for s, w in level.nodes[: level.reachable]}),
+        )
+
+    # Posteriors --------------------------------------------------------------------------------
+
+    def _seen_by(self, level, i, symbol, others, state):
+        """[(next state, others' symbols, chance)] after the others' actions, together with agent i's symbol (one pair
+        stands for all that share it: their kernels are proportional)."""
+        a, o = (0, symbol) if level == 0 else self._standing[i, symbol]
+        joint = (*others[:i], a, *others[i:])
+        found = {}
+        for (s2, seen), p in self.row(level, state, joint).items():
+            if seen[i] == o:
+                names = tuple(self.symbol(level, j, joint[j], seen[j]) for j in range(self.n) if j != i)
+                found[s2, names] = found.get((s2, names), 0) + p
+        return [(s2, names, p) for (s2, names), p in found.items()]
+
+    def posterior(self, begin, start, joint):
+        """{state: chance} after the joint symbols since level `begin`, where the state was `start`; {} if impossible."""
+        if not joint[0]:
+            return {start: Fraction(1)}
+
+        def make():
+            level = begin + len(joint[0]) - 1
+            last = tuple(w[-1] for w in joint)
+            others = tuple(0 if level == 0 else self._standing[j, last[j]][0] for j in range(1, self.n))
+            found = {}
+            for s, b in self.posterior(begin, start, tuple(w[:-1] for w in joint)).items():
+                for s2, names, p in self._seen_by(level, 0, last[0], others, s):
+                    if names == last[1:]:
+                        found[s2] = found.get(s2, 0) + b * p
+            total = sum(found.values())
+            return {s: p / total for s, p in found.items()}
+
+        return self._cached(("posterior", begin == 0, start, joint), make)
+
+    def trail(self, top, i, lookback):
+        """The `Trail` of agent i from level `top` over `lookback` levels."""
+        begin = top - lookback
+        key = ("trail", i, lookback, begin == 0, *(id(level) for level in self.levels[begin : top + 1]))
+        return self._cached(key, lambda: self._trail(top, i, lookback, begin))
+
+    def _trail(self, top, i, lookback, begin):
+        level, first = self.levels[top], self.levels[begin]
+        starts, others = first.states, level.others[i]
+        own = [_last(w, lookback) for w in level.windows[i][: level.used[i]]]
+        reached = set(level.nodes[: level.reachable])
+
+        def joint(mine, theirs, count):
+            recent = [_last(w, count) for w in theirs]
+            return (*recent[:i], mine, *recent[i:])
+
+        def meeting(start, w, ws):
+            """The posterior, {} where this start and these windows never meet: then no value matters."""
+            found = self.posterior(begin, start, joint(own[w], ws, lookback))
+            windows = (*ws[:i], level.windows[i][w], *ws[i:])
+            return found if all((s, windows) in reached for s in found) else {}
+
+        belief = [[[meeting(s, w, ws) for ws in others] for w in range(len(own))] for s in starts]
+        back = [self._back(u, i, begin, own, joint) for u in range(top - 1, begin - 1, -1)]
+        reachable = {(s, w[:i] + w[i + 1 :]) for s, w in first.nodes[: first.reachable]}
+        possible = [
+            (n, o) for n, s in enumerate(starts) for o, ws in enumerate(first.others[i]) if (s, ws) in reachable
+        ]
+        return Trail(starts, belief, back, possible)
+
+    def _back(self, u, i, begin, own, joint):
+        """Chances from level u to u + 1 given the start, the own symbols up to u and the others' windows."""
+        level, known = self.levels[u], u - begin
+        index = {ws: o for o, ws in enumerate(self.levels[u + 1].others[i])}
+        actions = self.others_actions(u, i)
+        made = {}
+
+        def row(start, window, ws, action):
+            found = {}
+            for s, b in self.posterior(begin, start, joint(window[:known], ws, known)).items():
+                for _, names, p in self._seen_by(u, i, window[known], action, s):
+                    after = tuple(self.extended(u, w, x) for w, x in zip(ws, names, strict=True))
+                    found[after] = found.get(after, 0) + b * p
+            # windows that no history has together with this start and window: their chance is another start's
+            return {index[ws2]: p for ws2, p in found.items() if ws2 in index}
+
+        def rows(start, window):
+            key = start, window[: known + 1]
+            if key not in made:
+                made[key] = [[row(start, window, ws, c) for c in actions] for ws in level.others[i]]
+            return made[key]
+
+        return [[rows(start, window) for window in own] for start in self.levels[begin].states]
+
+
+def _last(window, count):
+    return window[len(window) - count :]

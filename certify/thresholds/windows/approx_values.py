@@ -1,0 +1,110 @@
+"""Boxes of policies per window, and bounds on the values of nodes (floats, proposals only).
+
+Rules W1 and W2 of docs/certificate-format.md, section 10.  Arrays carry the ends of the interval of beta first.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+
+from certify.thresholds.windows.tables import Level, Links
+
+GRID = 2.0**-40  # box ends are multiples of this
+MOST_ACTIONS = 6  # per agent: the vertices of a box are enumerated
+
+
+class Box:
+    """low <= pi <= high per window, [window, action], with the vertices of box and simplex.
+
+    Windows that no history has hold one policy, the uniform one up to the grid.
+    """
+
+    def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
+        self.low, self.high = low, high
+        self.vertices = _vertices(low, high)
+        width = (high - low).sum(1, keepdims=True)
+        share = (1 - low.sum(1, keepdims=True)) / np.maximum(width, 1e-300)
+        self.centre = low + np.clip(share, 0, 1) * (high - low)
+        # log of the centre where H is replaced by a linear bound; entropies of the vertices
+        self.linear = -np.log(np.maximum(self.centre, 1e-300))
+        v = self.vertices
+        self.entropy = -(v * np.log(np.maximum(v, 1e-300))).sum(-1)
+
+    @classmethod
+    def whole(cls, windows: int, used: int, actions: int) -> Box:
+        """Every policy at the first `used` windows, the uniform one at the rest."""
+        low, high = np.zeros((windows, actions)), np.ones((windows, actions))
+        low[used:] = np.floor(1 / actions / GRID) * GRID
+        high[used:] = np.ceil(1 / actions / GRID) * GRID
+        return cls(low, high)
+
+    def shrunk(self, bound: np.ndarray) -> Box:
+        """With log pi(a) - log pi(b) <= bound[w, a, b] (0 on the diagonal, inf for none) at the first windows."""
+        used = len(bound)
+        with np.errstate(over="ignore"):
+            high = 1 / np.exp(-bound).sum(-1)
+            low = 1 / np.exp(np.swapaxes(bound, -1, -2)).sum(-1)
+        low = np.maximum(self.low[:used], np.floor(low / GRID) * GRID)
+        high = np.minimum(self.high[:used], np.ceil(high / GRID) * GRID)
+        for _ in range(2):
+            low = np.maximum(low, 1 - (high.sum(-1, keepdims=True) - high))
+            high = np.minimum(high, 1 - (low.sum(-1, keepdims=True) - low))
+        return Box(np.concatenate([low, self.low[used:]]), np.concatenate([high, self.high[used:]]))
+
+    def empty(self) -> bool:
+        """Whether some window has no policy: the bounds went wrong, or no stationary policy exists."""
+        sums = (self.low > self.high).any() or (self.low.sum(1) > 1).any() or (self.high.sum(1) < 1).any()
+        return bool(sums)
+
+
+def _vertices(low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """[window, vertex, action]: fill up from `low` in every order of the actions; repeated where there are fewer."""
+    found = []
+    for order in itertools.permutations(range(low.shape[1])):
+        p, rest = low.copy(), 1 - low.sum(1)
+        for a in order:
+            step = np.minimum(high[:, a] - low[:, a], rest)
+            p[:, a] += step
+            rest = rest - step
+        found.append(p)
+    stacked = np.stack(found, 1)
+    if low.shape[1] <= 2:
+        return stacked
+    distinct = [np.unique(v, axis=0) for v in stacked]
+    most = max(map(len, distinct))
+    return np.stack([np.concatenate([v, np.repeat(v[:1], most - len(v), 0)]) for v in distinct])
+
+
+def mean(links: Links, values: np.ndarray) -> np.ndarray:
+    """Sum of chance times value: [..., target] -> [..., *shape of links]."""
+    return np.einsum("...b,...b->...", links.chance, values[..., links.target])
+
+
+def ahead(level: Level, beta: np.ndarray, gamma: float, later: np.ndarray | None) -> np.ndarray:
+    """U(e, a) = beta R + gamma E V, [end, node, joint action]."""
+    now = beta[:, None, None] * level.reward
+    if later is None or level.follow is None:
+        return now
+    return now + gamma * mean(level.follow, later)
+
+
+def node_values(
+    level: Level, boxes: list[Box], weights: list[float], high: np.ndarray, low: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """(upper, lower) bounds of V over the boxes, [end, node] (rule W2)."""
+    shape = level.shape
+    up = high.reshape(*high.shape[:2], 1, *shape)
+    down = low.reshape(*low.shape[:2], 1, *shape)
+    count = len(level.nodes)
+    linear, entropy = np.zeros((count, 1)), np.zeros((count, 1))
+    for i, box in enumerate(boxes):
+        w = level.node_windows[i]
+        v = box.vertices[w]
+        up, down = (np.einsum("nva,enca...->envc...", v, x) for x in (up, down))
+        up, down = (x.reshape(x.shape[0], count, -1, *shape[i + 1 :]) for x in (up, down))
+        more = weights[i] * np.einsum("nva,na->nv", v, box.linear[w])
+        linear = (more[:, :, None] + linear[:, None, :]).reshape(count, -1)
+        entropy = (weights[i] * box.entropy[w][:, :, None] + entropy[:, None, :]).reshape(count, -1)
+    return (up + linear).max(-1), (down + entropy).min(-1)

@@ -1,0 +1,314 @@
+"""Sparse tables of a game seen through windows: nodes (state, windows) per level, what follows them, and the
+same seen by one agent (docs/windows.md).
+
+Level 0 is before the start: one node, one joint action, and the initial observations are what is seen
+of it.  Level u > 0 is step u - 1.  A window is a tuple of symbols, the latest last: all of them up to
+level k + 1 (the initial observation included), the last k of them after that.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from certify.games.model import Game, JointAction
+from certify.games.reachability import restrict_to_reachable
+from certify.thresholds.windows.symbols import lossless_symbols
+
+Window = tuple[int, ...]
+Node = tuple[int, tuple[Window, ...]]  # state, one window per agent
+
+
+class TooLarge(Exception):
+    """More nodes than the limit."""
+
+
+@dataclass(frozen=True)
+class Links:
+    """Sums over what may follow: entry [..., b] of `chance` is the chance of element `target[..., b]`."""
+
+    target: np.ndarray
+    chance: np.ndarray
+
+
+def links(shape: tuple[int, ...], rows: Iterable[dict[int, float]]) -> Links:
+    """`Links` from one row {target: chance} per element of `shape`, padded with chance 0."""
+    listed = list(rows)
+    width = max((len(row) for row in listed), default=0) or 1
+    target = np.zeros((len(listed), width), dtype=np.int64)
+    chance = np.zeros((len(listed), width))
+    for k, row in enumerate(listed):
+        target[k, : len(row)] = list(row)
+        chance[k, : len(row)] = list(row.values())
+    return Links(target.reshape(*shape, width), chance.reshape(*shape, width))
+
+
+@dataclass
+class Side:
+    """A level as agent i sees it.
+
+    windows : its windows that histories have.  others : joint windows of the other agents, as tuples.
+    nodes[w, o, s] : the node, or -1.  own_states, own_windows : pairs (state, own window).
+    mimic : Links [pair (a, b), reachable node, others' actions] with P(.|a) - P(.|b) instead of chances.
+    own_next : Links [pair (state, own window), own action, others' actions].
+    """
+
+    windows: list[Window]
+    others: list[tuple[Window, ...]]
+    nodes: np.ndarray
+    own_windows: np.ndarray
+    own_states: np.ndarray
+    mimic: Links | None = None
+    own_next: Links | None = None
+
+
+@dataclass
+class Level:
+    """All nodes of a level: those that play can reach come first (`reachable` of them), then those that only
+    the comparison of two own actions needs.
+
+    windows[i] : all windows, those that histories have first; node_windows[i] : index per node.
+    actions : joint actions in order, `shape` their numbers per agent.  reward : [node, joint action].
+    """
+
+    nodes: list[Node]
+    reachable: int
+    windows: list[list[Window]]
+    node_windows: list[np.ndarray]
+    shape: tuple[int, ...]
+    reward: np.ndarray
+    sides: list[Side]
+    follow: Links | None = None
+
+
+class Tables:
+    """The levels 0 .. h of a game for windows of length `k`; equal levels are one object.
+
+    Raises `TooLarge` beyond `limit` nodes in one level.
+    """
+
+    def __init__(self, game: Game, k: int, limit: int = 100_000) -> None:
+        self.game = restrict_to_reachable(game)
+        self.k, self.limit = k, limit
+        self.n, self.horizon = game.number_of_agents, game.horizon
+        self.gamma = float(game.discount)
+        self.weights = [float(w) for w in game.weights]
+        self.symbols = lossless_symbols(self.game)
+        self._rows: dict[tuple[int, JointAction], dict[tuple[int, tuple[int, ...]], Fraction]] = {}
+        self._seen: dict[tuple, list[tuple[int, tuple[int, ...], Fraction]]] = {}
+        reached, closed = self._node_sets()
+        self.levels = self._build(reached, closed)
+
+    # Rows of the game ------------------------------------------------------------------------
+
+    def actions(self, level: int) -> list[JointAction]:
+        """Joint actions of a level; level 0 has one."""
+        return [(0,) * self.n] if level == 0 else list(self.game.joint_actions_at(level - 1))
+
+    def own_actions(self, level: int, agent: int) -> list[int]:
+        """Actions of one agent."""
+        return [0] if level == 0 else list(self.game.actions_at(agent, level - 1))
+
+    def others_actions(self, level: int, agent: int) -> list[tuple[int, ...]]:
+        """Joint actions of the other agents."""
+        return list(itertools.product(*(self.own_actions(level, j) for j in range(self.n) if j != agent)))
+
+    def row(self, level: int, state: int, action: JointAction) -> dict[tuple[int, tuple[int, ...]], Fraction]:
+        """{(next state, observations): chance}."""
+        key = (-1, action) if level == 0 else (state, action)
+        known = self._rows.get(key)
+        if known is None:
+            known = {}
+            if level == 0:
+                for s, o, p in self.game.start:
+                    known[s, o or (0,) * self.n] = known.get((s, o or (0,) * self.n), Fraction(0)) + p
+            else:
+                for s2, p in self.game.transition[state, action]:
+                    for seen, q in self.game.emission[action, s2]:
+                        known[s2, seen] = known.get((s2, seen), Fraction(0)) + p * q
+            self._rows[key] = known
+        return known
+
+    def symbol(self, level: int, agent: int, action: int, observation: int) -> int:
+        """The symbol of an own pair; at level 0 the initial observation."""
+        return observation if level == 0 else self.symbols[agent][action][observation]
+
+    def seen(
+        self, level: int, state: int, action: JointAction, believed: JointAction | None = None
+    ) -> list[tuple[int, tuple[int, ...], Fraction]]:
+        """(next state, a symbol per agent, chance); symbols are those of `believed` actions if given."""
+        key = (min(level, 1), state, action, believed)
+        known = self._seen.get(key)
+        if known is None:
+            names = believed or action
+            total: dict[tuple[int, tuple[int, ...]], Fraction] = {}
+            for (s2, seen), p in self.row(level, state, action).items():
+                to = s2, tuple(self.symbol(level, i, names[i], seen[i]) for i in range(self.n))
+                total[to] = total.get(to, Fraction(0)) + p
+            known = self._seen[key] = [(s2, symbols, p) for (s2, symbols), p in total.items()]
+        return known
+
+    def extended(self, level: int, window: Window, symbol: int) -> Window:
+        """The window one level later."""
+        longer = (*window, symbol)
+        return longer if level <= self.k else longer[len(longer) - self.k :]
+
+    def lookback(self, level: int) -> int:
+        """How many own symbols a window of this level holds; level - lookback is where a window begins."""
+        return level if level <= self.k + 1 else self.k
+
+    # Nodes -----------------------------------------------------------------------------------
+
+    def _after(
+        self, level: int, node: Node, action: JointAction, believed: JointAction | None = None
+    ) -> Iterator[tuple[Node, Fraction]]:
+        state, windows = node
+        for s2, symbols, p in self.seen(level, state, action, believed):
+            yield (s2, tuple(self.extended(level, w, x) for w, x in zip(windows, symbols, strict=True))), p
+
+    def _believed(self, level: int, action: JointAction) -> Iterator[JointAction]:
+        """The joint actions that differ from `action` in one agent's."""
+        for i in range(self.n):
+            for a in self.own_actions(level, i):
+                if a != action[i]:
+                    yield (*action[:i], a, *action[i + 1 :])
+
+    def _node_sets(self) -> tuple[list[frozenset[Node]], list[frozenset[Node]]]:
+        """Per level the nodes of full-support play, and those together with all that comparisons need."""
+        root = frozenset([(0, ((),) * self.n)])
+        reached, closed = [root], [root]
+        memory: dict[object, tuple[frozenset[Node], frozenset[Node]]] = {}
+        for u in range(self.horizon):
+            key = (u > self.k, self._signature(u), reached[u], closed[u])
+            if key not in memory:
+                actions = self.actions(u)
+                new = frozenset(e2 for e in reached[u] for a in actions for e2, _ in self._after(u, e, a))
+                more = {e2 for e in closed[u] - reached[u] for a in actions for e2, _ in self._after(u, e, a)}
+                if u > 0:
+                    for a in actions:
+                        for b in self._believed(u, a):
+                            more.update(e2 for e in reached[u] for e2, _ in self._after(u, e, a, b))
+                memory[key] = new, new | more
+            for known, found in zip((reached, closed), memory[key], strict=True):
+                known.append(next((k for k in known if k == found), found))
+            if len(closed[-1]) > self.limit:
+                raise TooLarge(f"more than {self.limit} nodes at one step with windows of length {self.k}")
+        return reached, closed
+
+    def _signature(self, level: int) -> tuple:
+        return level == 0, tuple(tuple(self.own_actions(level, i)) for i in range(self.n))
+
+    # Tables ----------------------------------------------------------------------------------
+
+    def _build(self, reached: list[frozenset[Node]], closed: list[frozenset[Node]]) -> list[Level]:
+        memory: dict[object, Level] = {}
+        levels: list[Level] = []
+        later: Level | None = None
+        for u in range(self.horizon, -1, -1):
+            ahead = None if later is None else (u >= self.k, reached[u + 1], closed[u + 1])
+            key = (u > self.k, self._signature(u), reached[u], closed[u], ahead)
+            if key not in memory:
+                memory[key] = self._level(u, reached[u], closed[u], later)
+            later = memory[key]
+            levels.append(later)
+        return levels[::-1]
+
+    def _level(self, u: int, reached: frozenset[Node], closed: frozenset[Node], later: Level | None) -> Level:
+        first = sorted(reached)
+        nodes = first + sorted(closed - reached)
+        actions = self.actions(u)
+        shape = tuple(len(self.own_actions(u, i)) for i in range(self.n))
+        windows = []
+        for i in range(self.n):
+            seen = sorted({w[i] for _, w in first})
+            windows.append(seen + sorted({w[i] for _, w in nodes} - set(seen)))
+        index = [{w: k for k, w in enumerate(ws)} for ws in windows]
+        node_windows = [np.array([index[i][w[i]] for _, w in nodes]) for i in range(self.n)]
+        reward = np.zeros((len(nodes), len(actions)))
+        if u > 0:
+            rows: dict[int, list[float]] = {}
+            for s in {s for s, _ in nodes}:
+                rows[s] = [float(self.game.reward.get((s, a), 0)) for a in actions]
+            reward[:] = [rows[s] for s, _ in nodes]
+        level = Level(nodes, len(first), windows, node_windows, shape, reward, [])
+        for i in range(self.n):
+            level.sides.append(self._side(level, i, index[i]))
+        if later is not None:
+            place = {e: k for k, e in enumerate(later.nodes)}
+            level.follow = links(
+                (len(nodes), len(actions)), (_row_of(self._after(u, e, a), place) for e in nodes for a in actions)
+            )
+            for i in range(self.n):
+                self._link_side(u, level, later, i, place)
+        return level
+
+    def _side(self, level: Level, i: int, index: dict[Window, int]) -> Side:
+        first = level.nodes[: level.reachable]
+        others = sorted({w[:i] + w[i + 1 :] for _, w in first})
+        which = {w: k for k, w in enumerate(others)}
+        count = 1 + max(index[w[i]] for _, w in first)
+        nodes = np.full((count, len(others), len(self.game.states)), -1)
+        for k, (s, w) in enumerate(first):
+            nodes[index[w[i]], which[w[:i] + w[i + 1 :]], s] = k
+        own = sorted({(s, index[w[i]]) for s, w in first})
+        windows, states = (np.array([x[part] for x in own]) for part in (1, 0))
+        return Side(level.windows[i][:count], others, nodes, windows, states)
+
+    def _link_side(self, u: int, level: Level, later: Level, i: int, place: dict[Node, int]) -> None:
+        side, after = level.sides[i], later.sides[i]
+        own_actions, others_actions = self.own_actions(u, i), self.others_actions(u, i)
+        if u == 0:
+            return
+        pairs = [(a, b) for a in own_actions for b in own_actions if a != b]
+        side.mimic = links(
+            (len(pairs), level.reachable, len(others_actions)),
+            (
+                self._difference(u, i, node, pair, b, place)
+                for pair in pairs
+                for node in level.nodes[: level.reachable]
+                for b in others_actions
+            ),
+        )
+        own = {
+            (int(s), after.windows[w]): k
+            for k, (s, w) in enumerate(zip(after.own_states, after.own_windows, strict=True))
+        }
+        side.own_next = links(
+            (len(side.own_states), len(own_actions), len(others_actions)),
+            (
+                _row_of(
+                    (
+                        ((s2, self.extended(u, side.windows[w], x[i])), p)
+                        for s2, x, p in self.seen(u, int(s), (*b[:i], a, *b[i:]))
+                    ),
+                    own,
+                )
+                for s, w in zip(side.own_states, side.own_windows, strict=True)
+                for a in own_actions
+                for b in others_actions
+            ),
+        )
+
+    def _difference(
+        self, u: int, i: int, node: Node, pair: tuple[int, int], b: tuple[int, ...], place: dict[Node, int]
+    ) -> dict[int, float]:
+        """P(.|a) - P(.|b) over nodes that remember a."""
+        first, second = ((*b[:i], own, *b[i:]) for own in pair)
+        exact: dict[int, Fraction] = {}
+        for e2, p in self._after(u, node, first):
+            exact[place[e2]] = exact.get(place[e2], Fraction(0)) + p
+        for e2, p in self._after(u, node, second, first):
+            exact[place[e2]] = exact.get(place[e2], Fraction(0)) - p
+        return {k: float(d) for k, d in exact.items() if d}
+
+
+def _row_of(entries: Iterable[tuple[tuple, Fraction]], place: dict) -> dict[int, float]:
+    row: dict[int, float] = {}
+    for to, p in entries:
+        k = place[to]
+        row[k] = row.get(k, 0.0) + float(p)
+    return row

@@ -1,0 +1,267 @@
+"""Writes tests/certificates/windows: valid proofs by windows, attacks on them, and the two false versions of a
+lemma that random games do not expose (`python tests/helpers/windows_certificates.py`).
+
+Every invalid file is named after what it tries; both engines refuse each.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from random_games import random_game
+
+from certify.certificates.threshold import windows_certificate
+from certify.games.builtin import builtin
+from certify.games.canonical import sha256_of
+from certify.games.model import Game, check_game
+from certify.thresholds.structural import structural_thresholds
+from certify.thresholds.windows.approx_sweeps import UNIT
+from certify.thresholds.windows.search import Search
+
+FOLDER = Path(__file__).resolve().parent.parent / "certificates" / "windows"
+Document = dict[str, Any]
+
+
+def certificate(game: Game, k: int, rtol: float = 0.2) -> Document:
+    """A threshold by windows of length k, quickly rather than sharply."""
+    search = Search(game, k)
+    start = float(structural_thresholds(game)[0].alpha_star)
+    found = search.cover(search.least(start, rtol, start / 1e3))
+    assert found is not None
+    return windows_certificate(game, found)
+
+
+def games() -> Iterator[tuple[str, Game, int]]:
+    """(name, game, k): small games that use every part of the format."""
+    rng = np.random.default_rng(15)
+    yield "tiger_k0", builtin("dectiger", horizon=2), 0
+    yield "three_steps", random_game(rng, horizon=3, observations=1, states=2), 1
+    yield "lags", random_game(rng, horizon=4, observations=1, states=2, discount=Fraction(9, 10)), 2
+    yield "initial_observations", random_game(rng, horizon=2, initial_observations=True, observations=2), 1
+    yield "three_agents", random_game(rng, agents=3, horizon=2, observations=1, weights=True), 1
+    yield "action_sets", random_game(rng, horizon=3, actions=3, observations=1, available=True), 1
+
+
+def two_groups(document: Document) -> Document:
+    """The same with the lags of the hottest interval in two groups, where there is room for it."""
+    document = copy.deepcopy(document)
+    for part in document["proof"]["intervals"][0]["constants"]:
+        if part["depth"] >= 2:
+            half = [x // 2 for x in part["groups"][0]["share"]]
+            part["groups"] = [{"lag": 1, "share": half}, {"lag": 2, "share": half}]
+    return document
+
+
+def chain(reward: dict[tuple[int, tuple[int, int]], Fraction], name: str) -> Game:
+    """Agent 0 moves from s0 to s_a or s_b for good; agent 1 only watches (nothing)."""
+    transition = {}
+    for s in range(3):
+        for a in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            transition[s, a] = (((1 if a[0] == 0 else 2) if s == 0 else s, Fraction(1)),)
+    emission = {(a, s): (((0, 0), Fraction(1)),) for a in ((0, 0), (0, 1), (1, 0), (1, 1)) for s in range(3)}
+    names = ("first", "second")
+    return check_game(
+        Game(
+            name, names, ("s0", "sa", "sb"), (names, names), (("o",), ("o",)), ((0, (), Fraction(1)),), transition,
+            emission, reward, 2,
+        )
+    )  # fmt: skip
+
+
+def mixed_forms() -> Game:
+    """On beta in [0, 2] the better form at either end would "prove" log pi(a) <= log pi(b) at the start; at beta = .41
+    the stationary policy has + .02."""
+    both = ((0, 0), (0, 1))
+    return chain({**{(0, a): Fraction(3, 5) for a in both}, **{(2, a): Fraction(1) for a in both}}, "mixed forms")
+
+
+def unreachable_nodes() -> Game:
+    """After b the state is s_b, where all rewards are -5: values there count although "a was taken" never leads there."""
+    actions = ((0, 0), (0, 1), (1, 0), (1, 1))
+    return chain({(2, a): Fraction(-5) for a in actions}, "unreachable nodes")
+
+
+def revealing() -> Game:
+    """One step; the initial observation of agent 0 names the state, whose rewards for its first action are 1 and -1."""
+    reward = {(s, (0, b)): Fraction(1 - 2 * s) for s in range(2) for b in range(2)}
+    names = ("first", "second")
+    start = tuple((s, (s, 0), Fraction(1, 2)) for s in range(2))
+    return check_game(
+        Game("revealing", names, ("s0", "s1"), (names, names), (("o0", "o1"), ("o",)), start, {}, {}, reward, 1)
+    )
+
+
+def forged(game: Game, k: int, top: Fraction, step: Document) -> Document:
+    """A certificate whose first step is `step` and whose constants are all 0."""
+    document = certificate(game, k)
+    proof = document["proof"]
+    document["claim"]["alpha_star"] = str(1 / top)
+    interval = proof["intervals"][-1]
+    proof["intervals"] = [{**interval, "beta": ["0", str(top)], "steps": [step, *interval["steps"]]}]
+    return document
+
+
+def false_lemmas() -> Iterator[tuple[str, Document]]:
+    """The false versions of lemmas, each as the certificate that it would make valid."""
+    unit = 2**UNIT
+
+    def first_step(bound: float, mimic: int, pair: int = 0, windows: int = 1) -> Document:
+        row: list[int | None] = [None, None]
+        row[pair] = math.ceil(bound * unit)
+        return {"agent": 0, "depth": 0, "log_ratio": [row] * windows, "mimic": [[mimic] * 2] * windows}
+
+    yield "form_chosen_at_each_end_direct", forged(mixed_forms(), 1, Fraction(2), first_step(0.001, 0))
+    yield "form_chosen_at_each_end_mimic", forged(mixed_forms(), 1, Fraction(2), first_step(0.001, 1))
+    yield "unreachable_nodes_left_out", forged(unreachable_nodes(), 1, Fraction(1), first_step(1.4, 1))
+    yield "initial_observation_ignored", forged(revealing(), 0, Fraction(1), first_step(0.001, 0, 0, 2))
+
+
+def attacks(valid: dict[str, Document]) -> Iterator[tuple[str, Document]]:
+    """What somebody might change in a valid certificate."""
+
+    def changed(name: str, change: Callable[[Document], None]) -> Document:
+        document = copy.deepcopy(valid[name])
+        change(document)
+        return document
+
+    def last(document: Document) -> Document:
+        return document["proof"]["intervals"][-1]
+
+    def constants(document: Document, depth: int) -> Document:
+        return next(c for c in last(document)["constants"] if c["depth"] == depth)
+
+    def lower(rows: list, part: float = 0.9) -> None:
+        """Every number of nested lists brought nearer to, or further below, 0."""
+        for k, x in enumerate(rows):
+            if isinstance(x, list):
+                lower(x, part)
+            elif x is not None:
+                rows[k] = math.floor(x * part) if x > 0 else math.floor(x - abs(x) * (1 - part)) - 1
+
+    def windows_merged(d: Document) -> None:
+        agent = d["proof"]["symbols"][0]
+        agent[0][0] = agent[1][0]
+
+    yield "windows_merged", changed("lags", windows_merged)
+    yield "bound_lowered", changed("lags", lambda d: lower(last(d)["steps"][-1]["log_ratio"]))
+    yield "first_bound_lowered", changed("three_steps", lambda d: lower(last(d)["steps"][0]["log_ratio"]))
+    yield "bound_lowered_three_agents", changed("three_agents", lambda d: lower(last(d)["steps"][0]["log_ratio"]))
+    yield "bound_lowered_initial", changed("initial_observations", lambda d: lower(last(d)["steps"][1]["log_ratio"]))
+    yield "bound_lowered_action_sets", changed("action_sets", lambda d: lower(last(d)["steps"][0]["log_ratio"]))
+
+    def form_changed(d: Document) -> None:
+        for step in last(d)["steps"]:
+            step["mimic"] = [[1 - x for x in row] for row in step["mimic"]]
+
+    yield "form_changed", changed("lags", form_changed)
+    yield "range_lowered", changed("lags", lambda d: lower(constants(d, 3)["ranges"][-1], 0.7))
+
+    def lag_shorter(d: Document) -> None:
+        ranges = constants(d, 3)["ranges"]
+        ranges[0] = copy.deepcopy(ranges[-1])
+        lower(ranges[0], 0.95)
+
+    yield "lag_claimed_shorter", changed("lags", lag_shorter)
+
+    def variance_lowered(d: Document) -> None:
+        part = next(c for c in last(d)["constants"] if c.get("variance"))
+        part["variance"] = [x // 2 for x in part["variance"]]
+
+    yield "variance_lowered", changed("lags", variance_lowered)
+
+    def reference_swapped(d: Document) -> None:
+        part = next(c for c in last(d)["constants"] if c.get("variance"))
+        part["reference"] = [[[x + 2**UNIT for x in row] for row in rows] for rows in part["reference"]]
+
+    yield "reference_shifted", changed("lags", reference_swapped)
+    yield "same_time_lowered", changed("lags", lambda d: lower(constants(d, 3)["same"][0]["share"]))
+    yield "same_time_zero", changed("three_agents", lambda d: lower(constants(d, 1)["same"][1]["share"], 0.0))
+
+    def shares_of_more_than_one(d: Document) -> None:
+        for group in constants(d, 3)["groups"]:
+            group["share"] = [2**UNIT] * len(group["share"])
+        constants(d, 3)["groups"][0]["share"] = [2**UNIT] * len(constants(d, 3)["groups"][0]["share"])
+        if len(constants(d, 3)["groups"]) == 1:
+            extra = copy.deepcopy(constants(d, 3)["groups"][0])
+            constants(d, 3)["groups"].append({"lag": 2, "share": extra["share"]})
+
+    yield "shares_of_more_than_one", changed("lags", shares_of_more_than_one)
+
+    def share_tiny(d: Document) -> None:
+        for group in constants(d, 3)["groups"]:
+            group["share"] = [1] * len(group["share"])
+
+    yield "multiplier_not_positive", changed("lags", share_tiny)
+    yield "step_left_out", changed("lags", lambda d: last(d).update(steps=last(d)["steps"][3:]))
+    yield "steps_reversed", changed("lags", lambda d: last(d).update(steps=last(d)["steps"][::-1]))
+    yield "no_steps", changed("lags", lambda d: last(d).update(steps=[]))
+    yield "gap_between_intervals", changed("lags", lambda d: d["proof"]["intervals"].pop(0))
+
+    def cold(d: Document) -> None:
+        d["claim"]["alpha_star"] = str(Fraction(d["claim"]["alpha_star"]) * Fraction(9, 10))
+
+    yield "alpha_star_lowered", changed("lags", cold)
+
+    def wider(d: Document) -> None:
+        cold(d)
+        last(d)["beta"][1] = str(1 / Fraction(d["claim"]["alpha_star"]))
+
+    yield "interval_widened", changed("lags", wider)
+
+    def rewards_doubled(d: Document) -> None:
+        d["game"]["reward"] = [[s, a, str(2 * Fraction(r))] for s, a, r in d["game"]["reward"]]
+        d["game_sha256"] = sha256_of(d["game"])
+
+    yield "rewards_doubled", changed("tiger_k0", rewards_doubled)
+    yield "unit_halved", changed("three_steps", lambda d: d["proof"].update(unit=d["proof"]["unit"] - 1))
+    yield from false_lemmas()
+
+
+def malformed(valid: dict[str, Document]) -> Iterator[tuple[str, Document]]:
+    """What is not a proof by windows at all."""
+
+    def changed(change: Callable[[Document], Any]) -> Document:
+        document = copy.deepcopy(valid["lags"])
+        change(document["proof"])
+        return document
+
+    yield "k_changed", changed(lambda p: p.update(k=1))
+    yield "k_large", changed(lambda p: p.update(k=9))
+    yield "symbols_missing", changed(lambda p: p.pop("symbols"))
+    yield "symbols_short", changed(lambda p: p["symbols"][0].pop())
+    yield "constants_missing", changed(lambda p: p["intervals"][0]["constants"].pop())
+    yield "window_missing", changed(lambda p: p["intervals"][0]["steps"][0]["log_ratio"].pop())
+    yield "float_bound", changed(lambda p: p["intervals"][0]["steps"][0]["log_ratio"][0].__setitem__(0, 0.5))
+    yield "negative_share", changed(lambda p: p["intervals"][0]["constants"][0]["same"][0]["share"].__setitem__(0, -1))
+    yield (
+        "lookback_too_long",
+        changed(
+            lambda p: p["intervals"][0]["constants"][-1].update(ranges=p["intervals"][0]["constants"][-1]["ranges"] * 4)
+        ),
+    )
+    yield "unknown_field", changed(lambda p: p.update(slopes=[]))
+    document = copy.deepcopy(valid["lags"])
+    document["claim"]["strong_concavity"] = [{"alpha": "100", "modulus": "1", "node": None, "steps": []}]
+    yield "modulus_claimed", document
+
+
+def write() -> None:
+    """All files."""
+    valid = {name: certificate(game, k) for name, game, k in games()}
+    valid["two_groups"] = two_groups(valid["lags"])
+    for folder, found in (("valid", valid.items()), ("invalid", attacks(valid)), ("malformed", malformed(valid))):
+        (FOLDER / folder).mkdir(parents=True, exist_ok=True)
+        for name, document in found:
+            text = json.dumps(document, separators=(",", ":"), sort_keys=True)
+            (FOLDER / folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
