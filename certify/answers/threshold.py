@@ -28,6 +28,7 @@ from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.run import OutOfTime, Progress, Run, helpers, quiet
 from certify.thresholds.general_forms import general
+from certify.thresholds.row_form import row_form
 from certify.thresholds.shapes import parse_parameters
 
 METHODS = ("auto", "structural", "windows", "localisation", "search")
@@ -207,7 +208,8 @@ def structural_threshold(text: str, progress: Progress = quiet) -> ThresholdResu
     """
     began = time.monotonic()
     shape, parameters = parse_parameters(text)
-    found = [general(shape, form) for form in ("theorem-B", "theorem-D-prime")]
+    rows = row_form(shape)
+    found = [*(general(shape, form) for form in ("theorem-B", "theorem-D-prime")), *([] if rows is None else [rows])]
     best = min(found, key=lambda s: s.alpha_star)
     document = certificates.parameters_certificate(parameters, best, {"tool": "certify", "method": "structural"})
     progress("checking the certificate")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from certify.games.model import Game
 from certify.thresholds.general_forms import general
 from certify.thresholds.one_step_forms import one_step, one_step_rho, one_step_spectral
+from certify.thresholds.row_form import row_form
 from certify.thresholds.shapes import shape_of
 from certify.thresholds.structural_form import Structural
 
@@ -18,6 +19,9 @@ def structural_forms(game: Game) -> Iterator[Structural]:
     shape = shape_of(game)
     yield general(shape, "theorem-B")
     yield general(shape, "theorem-D-prime")
+    rows = row_form(shape)
+    if rows is not None:
+        yield rows
     step = one_step(game)
     if step is not None:
         yield from (form for form in (one_step_rho(step), one_step_spectral(step)) if form is not None)

@@ -4,11 +4,19 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from multistart import distinct_policies
+from random_games import random_game
 
+from certify.certificates.threshold import parameters_certificate
+from certify.checker import check_certificate
+from certify.exact import rational_text
 from certify.games import builtin
+from certify.games.tree import unroll
 from certify.thresholds.general_forms import general, largest_sum
+from certify.thresholds.index_tables import Plan
 from certify.thresholds.one_step_forms import positive_semidefinite
-from certify.thresholds.shapes import Shape, parse_parameters, shape_of
+from certify.thresholds.row_form import row_form
+from certify.thresholds.shapes import Shape, bare_shape, parse_parameters, shape_of
 from certify.thresholds.structural import structural_thresholds
 
 
@@ -71,3 +79,34 @@ def test_without_rewards_every_temperature_is_certified():
     flat = Shape((Fraction(0),) * 2, shape.actions, shape.weights, shape.discount)
     for form in ("theorem-B", "theorem-D-prime"):
         assert general(flat, form).alpha_star <= Fraction(1, 100)
+
+
+def test_rows_take_the_past_as_one_random_variable():
+    """Hanabi's size, and never above theorem-D-prime by more than its cruder same-time bound for unequal weights."""
+    found = row_form(bare_shape(2, 80, 20, Fraction(0), Fraction(25)))
+    assert found.alpha_star <= 540
+    for horizon in (1, 2, 5):
+        shape = bare_shape(3, horizon, 4, Fraction(0), Fraction(1))
+        assert row_form(shape).alpha_star <= general(shape, "theorem-D-prime").alpha_star * Fraction(101, 100)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_second_policy_where_rows_hold(seed):
+    rng = np.random.default_rng(seed)
+    game = random_game(rng, horizon=1 + seed % 3, discount=Fraction(1, 1 + seed % 2), weights=bool(seed % 2))
+    found = row_form(shape_of(game))
+    if found is None:
+        return
+    plan = Plan(unroll(game))
+    assert distinct_policies(plan, float(found.alpha_star), rng, starts=3) <= 1
+
+
+@pytest.mark.parametrize("part", [Fraction(1), Fraction(999, 1000)])
+def test_the_checker_refuses_rows_below_their_threshold(part):
+    shape, parameters = parse_parameters("n=2,h=6,actions=3,return=0:5")
+    found = row_form(shape)
+    document = parameters_certificate(parameters, found)
+    document["claim"]["alpha_star"] = rational_text(found.alpha_star * part)
+    verdict = check_certificate(document)
+    assert verdict.valid == (part == 1)
+    assert verdict.valid or "multiplier" in verdict.failed_step["why"]

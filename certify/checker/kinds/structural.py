@@ -14,7 +14,8 @@ from certify.checker.reading.envelope import Failed, Malformed, array, boolean, 
 from certify.checker.reading.game import MAX_HORIZON, Game, Joint, reachable_states
 from certify.checker.reading.process import Process, build_process
 
-FORMS_WITHOUT_GAME = ("theorem-B", "theorem-D-prime")
+FORMS_WITHOUT_GAME = ("theorem-B", "theorem-D-prime", "rows")
+WITHOUT_VECTOR = ("one-step-spectral", "rows")
 FORMS = (*FORMS_WITHOUT_GAME, "one-step-rho", "one-step-spectral")
 MAX_ROWS = 2_000  # pairs of an agent and a step
 MAX_PAYOFFS = 2_000_000  # joint actions times states that one-step forms enumerate
@@ -107,6 +108,23 @@ def row_sums(shape: Shape, beta: Fraction, vector: Vector, cross_only: bool) -> 
             total += (kappa / 2 if u == t or cross_only else kappa) * vector[j][u]
         sums[i, t] = total / (shape.weights[i] * vector[i][t])
     return sums
+
+
+def multipliers(shape: Shape, beta: Fraction) -> Sums:
+    """{(i, t): y of section 3, rounded down} for the form rows; the first that is not positive is the last."""
+    c, found = spreads(shape, beta), {}
+    later = [Fraction(0)] * len(shape.actions)  # sum over u > t of gamma^(u - t) c_u^2 / (4 w_j y_{j,u})
+    for t in range(len(shape.widths) - 1, -1, -1):
+        choice = [i for i, steps in enumerate(shape.actions) if steps[t] > 1]
+        for i in choice:
+            others = (len(choice) - 1) * c[t] / 2 + sum(x for j, x in enumerate(later) if j != i)
+            found[i, t] = 1 - others / shape.weights[i]
+            if found[i, t] <= 0:
+                return found
+        for i in choice:
+            later[i] += c[t] ** 2 / (4 * shape.weights[i] * found[i, t])
+        later = [_shortened(shape.discount * x) for x in later]
+    return found
 
 
 def one_step_sums(game: Game, beta: Fraction, vector: Vector) -> Sums:
@@ -204,8 +222,16 @@ def check_structural(
     """
     form = proof["form"]
     spectral = form == "one-step-spectral"
-    record(proof, "proof", ("type", "form") + (() if spectral else ("vector",)), ("strict",))
+    record(proof, "proof", ("type", "form") + (() if form in WITHOUT_VECTOR else ("vector",)), ("strict",))
     strict = boolean(proof.get("strict", False), "proof.strict") or form == "theorem-D-prime"
+    if form == "rows":
+        if concavity:
+            raise Failed("the form rows proves no modulus", strong_concavity=0)
+        found = multipliers(shape or shape_of_game(game), 1 / alpha_star)
+        for (i, t), y in found.items():
+            if y <= 0:
+                raise Failed(f"the multiplier of agent {i}, step {t} is not positive", step=f"agent {i}, step {t}")
+        return len(found)
     if spectral:
         if strict:
             raise Failed("the form one-step-spectral verifies no strict inequality", step="strict")
