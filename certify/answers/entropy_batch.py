@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from certify.certificates.entropy_batch import Evidence, batch_certificate
 from certify.entropy import digest as merkle
 from certify.entropy.balls import Balls, U
 from certify.entropy.digest import UNIT_BITS
@@ -25,6 +26,7 @@ from certify.entropy.dump import Column, Dump, bad_row, check_rows, read_dump
 from certify.entropy.formats import BFLOAT16, FLOAT16
 from certify.entropy.recipe import Recipe, find_recipe
 from certify.entropy.rows import Histograms, RowFigures, blocks, concatenate, moved_change, plain_figures
+from certify.entropy.shared import LARGEST, SharedChange, read_gram, shared_change
 from certify.entropy.token_steps import (
     AMBIGUOUS,
     CHUNK,
@@ -40,6 +42,7 @@ from certify.entropy.token_steps import (
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
 
+PAD = 2.0**-200
 BLOCK = 512  # tokens per leaf of the digest where there are no rows of logits
 _PASS_LIMIT = 1 << 26  # logits up to which the largest step is searched by passes over the batch
 _LARGEST_ETA = Fraction(10**6)
@@ -82,6 +85,14 @@ class BatchReport:
     fields: dict[str, np.ndarray] = field(repr=False)
     row_hashes: bytes = field(repr=False)
     source: Dump = field(repr=False)
+    shared: SharedChange | None = None
+
+    def certificate(self, sample: int = 16) -> dict[str, Any]:
+        """The certificate of the batch with `sample` leaves of the digest's tree, drawn by the digest."""
+        if sample < 1:
+            raise InputError("--sample", f"{sample}", "use at least 1")
+        block = 1 if self.row_hashes else BLOCK
+        return batch_certificate(Evidence(self.source, self.recipe.to_json(), self.fields, self.levels, block), sample)
 
     @property
     def status(self) -> str:
@@ -111,8 +122,27 @@ class BatchReport:
             "worst": self.worst,
             "why": self.why,
             "warnings": self.warnings,
+            "shared": None if self.shared is None else _shared_json(self.shared),
             "recipe": self.recipe.to_json(),
         }
+
+
+def _shared_json(shared: SharedChange) -> dict[str, Any]:
+    signs = shared.change.signs()
+    return {
+        "first_order": _texts(_total(shared.change)),
+        "diagonal": _texts(_total(shared.diagonal)),
+        "up": int((signs > 0).sum()),
+        "down": int((signs < 0).sum()),
+        "wrong_sign": shared.wrong,
+        "total_sign_wrong": shared.total_wrong,
+    }
+
+
+def _total(x: Balls) -> tuple[Fraction, Fraction]:
+    total = x.sum()
+    mid, rad = Fraction(float(total.mid[0])), Fraction(float(total.rad[0]))
+    return mid - rad, mid + rad
 
 
 def _texts(pair: tuple[Fraction, Fraction] | None) -> list[str] | None:
@@ -127,12 +157,15 @@ def entropy_batch(
     logp_error: Fraction | float | str = 0,
     worst: int = 5,
     processes: int = 1,
+    gram: str | Path | None = None,
+    features: str | Path | None = None,
 ) -> BatchReport:
     """Certify the entropy and its first-order change under one update for the batch in `path`.
 
     `parameters` change fields of the recipe; `logp_error` is a bound on the absolute error of the stored
     log-probabilities (from the matmul) that is added to their rounding; `worst` tokens are listed; with
-    `processes` > 1 rows of logits are shared out.
+    `processes` > 1 rows of logits are shared out.  `gram` is a file with ⟨φ_s, φ_t⟩ of all pairs of tokens, `features`
+    one with the φ_s themselves: the step is then one of shared parameters too (`shared`).
 
     Raises `InputError` for files and recipes that do not fit.
 
@@ -152,7 +185,25 @@ def entropy_batch(
         raise InputError("--logp-error", f"{logp_error} is negative", "give a bound that is at least 0")
     figures, row_hashes = (None, b"") if dump.logits is None else row_figures(dump, processes)
     steps = token_steps(dump, rule, figures, error * _ULP)
-    return _Report(dump, rule, figures, steps, row_hashes, worst).report()
+    report = _Report(dump, rule, figures, steps, row_hashes, worst).report()
+    given = features if gram is None else gram
+    return report if given is None else replace(report, shared=_shared(dump, steps, Path(given), gram is None))
+
+
+def _shared(dump: Dump, steps: TokenSteps, path: Path, features: bool) -> SharedChange:
+    """Changes of all tokens under a step of shared parameters."""
+    if dump.logits is None:
+        raise InputError("--features" if features else "--gram", "needs a column logits", "add it to the batch")
+    if dump.logits.shape[0] * dump.logits.shape[1] > LARGEST:
+        raise InputError(
+            "--gram", f"{dump.logits.shape[0]} rows of {dump.logits.shape[1]} logits", "give a smaller batch"
+        )
+    rows = dump.logits.read(0, dump.tokens)
+    coded = dump.logits.format in (BFLOAT16, FLOAT16) and dump.logits.format is not None
+    values = dump.logits.format.decode(rows) if coded else rows.astype(np.float64)
+    sampled = dump.need("token_id", "finding the sampled token").values
+    matrix = read_gram(path, dump.tokens, features)
+    return shared_change(values, sampled, steps.coefficient, steps.bonus, matrix, steps.active)
 
 
 def row_figures(dump: Dump, processes: int = 1) -> tuple[RowFigures, bytes]:
@@ -277,7 +328,7 @@ class _Report:
             clip,
             mean,
             bias,
-            root.hash.hex(),
+            Evidence(self.dump, self.recipe.to_json(), fields, levels, self._block()).digest,
             self._worst(change, signs),
             self.why,
             self._repo_warning(),
@@ -301,7 +352,9 @@ class _Report:
         steps = self.steps
         if self.figures is not None:
             change = steps.bonus * self.figures.norm2 - steps.coefficient * self.figures.slope
-            change = Balls(np.where(self.active, change.mid, 0.0), np.where(self.active, change.rad, 0.0))
+            moves = self.active & ((change.mid != 0) | (change.rad != 0))
+            # the checker computes to 2^-256: what is smaller than 2^-200 stays open
+            change = Balls(np.where(moves, change.mid, 0.0), np.where(moves, change.rad + PAD, 0.0))
             return change, change.signs()
         return None, self._signs_without_rows()
 
@@ -329,9 +382,14 @@ class _Report:
     def _fields(self, change: Balls | None, signs: np.ndarray, moves: np.ndarray) -> dict[str, np.ndarray]:
         """The columns that the digest commits to, by name, in the order of `merkle.FIELDS`."""
         steps, found = self.steps, {}
-        pairs = {"entropy": self._entropies(), "change": change}
-        if self.figures is not None:
-            pairs["coefficient"] = steps.coefficient
+        entropy = self._entropies()
+        if entropy is not None and self.figures is not None:
+            entropy = Balls(entropy.mid, entropy.rad + PAD)
+        pairs = {"entropy": entropy, "change": change, "coefficient": steps.coefficient}
+        column = self.dump.get("logp_train")
+        if self.figures is None and column is not None:
+            span = stored_span(column)
+            found["log_pi_low"], found["log_pi_high"] = span.low, span.high
         if steps.bonus.mid.any():
             pairs["bonus"] = steps.bonus
         pairs["advantage"] = steps.advantage
@@ -359,8 +417,11 @@ class _Report:
             return (*by_sign, None, None, None)
         return (*by_sign, *(active & (decision == value) for value in (KEPT, CUT, AMBIGUOUS)))
 
+    def _block(self) -> int:
+        return 1 if self.row_hashes else BLOCK
+
     def _leaves(self, fields: dict[str, np.ndarray]) -> list[merkle.Node]:
-        size, n = (1 if self.row_hashes else BLOCK), len(fields["flags"])
+        size, n = self._block(), len(fields["flags"])
         starts = np.arange(0, n, size)
         totals = [
             np.add.reduceat((fields["flags"] >> k) & 1, starts, dtype=np.int64) for k in range(len(merkle.COUNTS))

@@ -66,7 +66,7 @@ def _parameter_to_json(value: Any) -> Any:
             "old_log_probabilities": None if before is None else numbers_to_json(before),
         }
     if isinstance(value, tuple):
-        if value and not isinstance(value[0], int | TokenSequence):
+        if value and not isinstance(value[0], int | Fraction | TokenSequence):
             return policy_to_json(value)
         return [_parameter_to_json(item) for item in value]
     return value

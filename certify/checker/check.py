@@ -19,6 +19,7 @@ KINDS = {  # kind: module and function that makes a `Proof` of a certificate; a 
     "symmetry": ("kinds.symmetry", "check_symmetry"),
     "entropy-sign": ("entropy.sign", "check_sign"),
     "entropy-table": ("entropy.table", "check_table"),
+    "entropy-batch": ("entropy.batch", "check_batch"),
 }
 Progress = Callable[[str], object] | None
 

@@ -22,7 +22,7 @@ from certify.cli.entropy_flow import flow_command
 from certify.cli.options import collected
 from certify.entropy.algorithms import ALGORITHMS, find_algorithm
 from certify.entropy.clipping_bound import clipping_bound, ppo_overshoot
-from certify.entropy.controller_proofs import Proof, prove_adapo, prove_zeta, refute_two_cycle
+from certify.entropy.controller_proofs import Proof, prove_adapo, prove_target_entropy, prove_zeta, refute_two_cycle
 from certify.entropy.enclosure import RationalEnclosure, working_precision
 from certify.entropy.formats import FloatFormat, find_format
 from certify.entropy.plots import plot_bias, plot_change
@@ -230,8 +230,9 @@ def algorithms_command(as_json: bool) -> None:
 @entropy.command("controllers")
 @click.option("--json", "as_json", is_flag=True)
 def controllers_command(as_json: bool) -> None:
-    """Prove the invariants of the ζ and ε_high controllers with z3."""
+    """Prove the invariants of the ζ, ε_high and target-entropy controllers with z3."""
     proofs = [("zeta", p) for p in prove_zeta()] + [("adapo", p) for p in prove_adapo()]
+    proofs += [("target", p) for p in prove_target_entropy()]
     data = {
         "status": _together([p for _, p in proofs]),
         "proofs": [{"controller": c, **p.__dict__} for c, p in proofs],

@@ -27,17 +27,33 @@ _EXIT = {"proved": 0, "partial": 3}
 )
 @click.option("--worst", default=5, show_default=True, help="How many of the tokens that lose most to list.")
 @click.option("--processes", default=1, show_default=True, help="Share the rows of logits among processes.")
+@click.option("--gram", type=click.Path(path_type=Path), help="<phi_s, phi_t> of all tokens (.npy): shared parameters.")
+@click.option("--features", type=click.Path(path_type=Path), help="The phi_s of all tokens (.npy): shared parameters.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write the certificate: totals, digest, a sample."
+)
+@click.option("--sample", default=16, show_default=True, help="How many leaves the certificate holds.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def batch_command(
-    dump: Path, recipe: str, params: tuple[str, ...], logp_error: str, worst: int, processes: int, as_json: bool
-) -> None:
+def batch_command(dump: Path, recipe: str, params: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Entropy, first-order changes, signs and clip decisions of a batch (.npz, .safetensors, .parquet)."""
-    if processes < 1:
-        raise InputError("--processes", f"{processes}", "use at least 1")
-    report = entropy_batch(dump, recipe, _pairs(params), logp_error=logp_error, worst=worst, processes=processes)
-    data = report.to_json()
+    if options["processes"] < 1:
+        raise InputError("--processes", f"{options['processes']}", "use at least 1")
+    if options["gram"] is not None and options["features"] is not None:
+        raise InputError("--gram", "beside --features", "give one of them")
+    output, sample = options.pop("output"), options.pop("sample")
+    report = entropy_batch(dump, recipe, _pairs(params), **options)
+    data = {**report.to_json(), "certificate": None if output is None else str(output)}
+    if output is not None:
+        _write(output, report.certificate(sample))
     click.echo(json.dumps(data) if as_json else "\n".join(lines(report)))
     raise click.exceptions.Exit(_EXIT[report.status])
+
+
+def _write(path: Path, data: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(data) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError("-o", f"{path.name!r} cannot be written ({error.strerror})", "give a writable path") from None
 
 
 def _pairs(params: tuple[str, ...]) -> dict[str, str]:
@@ -102,6 +118,13 @@ def lines(report: BatchReport) -> list[str]:
         f"worst           token {w['token']} (id {w['token_id']}): {w['sign']}, {_pair(w['change'])}"
         for w in report.worst
     ]
+    if report.shared is not None:
+        shared = report.to_json()["shared"]
+        turned = {True: "the other sign", False: "the same sign", None: "a sign that is open"}[
+            shared["total_sign_wrong"]
+        ]
+        found.append(f"shared          dH/d(step) {_pair(shared['first_order'])}; orthogonal features would say ")
+        found[-1] += f"{_pair(shared['diagonal'])}: {turned}, and wrong for {shared['wrong_sign']} tokens"
     found += [f"warning         {w}" for w in report.warnings]
     return [*found, f"digest          {report.digest}"]
 

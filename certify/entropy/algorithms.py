@@ -65,6 +65,20 @@ def _reinforce_sample(policy: Policy, rows: Rows, values: Values) -> Direction:
     return sampled_gradient(policy, state, [action], [ball(rows[state][action]) - ball(values["baseline"])])
 
 
+def _shared(policy: Policy, rows: Rows, values: Values) -> Direction:
+    if values["action"] is None or values["gram"] is None:
+        raise InputError("parameters", "shared needs action and gram", "add --param action=0 --param gram=1,1/2")
+    state, action, gram = values["state"], values["action"], values["gram"]
+    check_sample(policy, state, [action])
+    if len(gram) != len(policy) or len({s.size for s in policy}) != 1:
+        raise InputError(
+            "parameter gram", f"{len(gram)} numbers for {len(policy)} states", "give one per state, of one size"
+        )
+    pi, advantage = policy[state].balls().pi, ball(rows[state][action])
+    u = [advantage * ((a == action) - p) for a, p in enumerate(pi)]
+    return Direction(tuple(tuple(ball(g) * x for x in u) for g in gram), average="the given sample")
+
+
 def _natural(policy: Policy, rows: Rows, values: Values) -> Direction:
     centred = []
     for state, row in zip(policy, _without_constants(rows), strict=True):
@@ -180,6 +194,17 @@ ALGORITHMS: Mapping[str, Algorithm] = {
             },
         ),
         Algorithm(
+            "shared",
+            "u_s = G_s A_k (e_k − π) in every state s: one sampled action k, G_s = ⟨φ_s, φ⟩ by shared parameters",
+            "docs/theory/updates.md#shared-parameters",
+            _shared,
+            {
+                "action": Parameter("index", None, "the sampled action k"),
+                "state": Parameter("index", 0, "the state in which it was sampled"),
+                "gram": Parameter("numbers", None, "G_s per state"),
+            },
+        ),
+        Algorithm(
             "natural",
             "u = A − E_π A in every state (the Fisher metric cancels π and d(s))",
             "Kakade 2001",
@@ -196,7 +221,19 @@ ALGORITHMS: Mapping[str, Algorithm] = {
         Algorithm(
             "grpo",
             "u = (1/G) Σ_i (r_i − mean)/(std + δ) (e_{k_i} − π); std=none leaves the division out",
-            "Shao et al. 2024; Liu et al. 2025 (no division)",
+            "Shao et al. 2024 as trainers run it (docs/recipes.md); Liu et al. 2025 (no division)",
+            _grpo,
+            {
+                **_GROUP,
+                "group_size": Parameter("size", 8, "G, where no group is given"),
+                "std": Parameter(("sample", "population", "none"), "sample", "which standard deviation"),
+                "delta": Parameter("nonnegative", Fraction(1, 10**4), "added to the standard deviation"),
+            },
+        ),
+        Algorithm(
+            "grpo-population",
+            "GRPO with the population deviation and no δ",
+            "Shao et al. 2024 read literally",
             _grpo,
             {
                 **_GROUP,

@@ -14,7 +14,7 @@ from typing import Any
 
 import z3
 
-from certify.entropy.controllers import adapo_step, zeta_above
+from certify.entropy.controllers import adapo_step, target_entropy_step, zeta_above
 
 Rule = Callable[..., Any]
 
@@ -192,5 +192,39 @@ def prove_adapo(rule: Rule = adapo_step) -> tuple[Proof, ...]:
             "around a threshold two successive steps move ε_high by at most `change` each",
             [*valid, crosses],
             z3.And(first - eps <= change, eps - first <= change, second - first <= change, first - second <= change),
+        ),
+    )
+
+
+def prove_target_entropy(rule: Rule = target_entropy_step) -> tuple[Proof, ...]:
+    """The invariants of the target-entropy controller for all change > 0 and most > 0.
+
+    `buildup` is the induction step of "j steps below the target leave at least min(j · change, most)", so that
+    ⌈most/change⌉ steps saturate: what `floors.run_floor` needs.
+
+    >>> [p.status for p in prove_target_entropy()]
+    ['proved', 'proved', 'proved', 'proved']
+    """
+    c, change, most, least = z3.Reals("c change most least")
+    valid = [change > 0, most > 0, 0 <= c, c <= most]
+    up, down = (rule(c, z3.BoolVal(below), change, most, z3.If) for below in (True, False))
+    either = rule(c, z3.Bool("below"), change, most, z3.If)
+    reached = z3.If(least + change < most, least + change, most)
+    return (
+        _decide("range", "the coefficient stays in [0, most]", valid, z3.And(0 <= either, either <= most)),
+        _decide(
+            "rises below",
+            "it rises below target unless it is at `most`",
+            valid,
+            z3.Or(up > c, z3.And(c == most, up == most)),
+        ),
+        _decide(
+            "falls above", "it falls above target unless it is 0", valid, z3.Or(down < c, z3.And(c == 0, down == 0))
+        ),
+        _decide(
+            "buildup",
+            "at least min(j·change, most) after j steps below",
+            [*valid, 0 <= least, least <= c],
+            up >= reached,
         ),
     )

@@ -109,6 +109,44 @@ class AdapoController:
         return -((self.least - self.most) // self.change)
 
 
+def target_entropy_step(coefficient: Any, entropy_below: Any, change: Any, most: Any, if_: Choose = choose) -> Any:
+    """The next coefficient of the target-entropy controller, in [0, most]: + `change` below the target, − above.
+
+    >>> target_entropy_step(Fraction(1, 100), False, Fraction(1, 50), Fraction(1, 10))
+    Fraction(0, 1)
+    """
+    up, down = coefficient + change, coefficient - change
+    return if_(entropy_below, if_(up > most, most, up), if_(down < 0, 0 * down, down))
+
+
+@dataclass(frozen=True)
+class TargetEntropyController:
+    """The controller of public trainers (Skywork-OR1, arXiv 2505.22312, and its followers): the coefficient of
+    the entropy bonus moves by `change` > 0 within [0, `most`], and the bonus is on only while H <= target.
+    """
+
+    change: Fraction
+    most: Fraction
+
+    def __post_init__(self) -> None:
+        if not (self.change > 0 and self.most > 0):
+            raise InputError("controller", f"change {self.change}, most {self.most}", "use numbers above 0")
+
+    def step(self, coefficient: Fraction, side: int) -> Fraction:
+        """The next coefficient; `side` is 1 with the entropy above its target, −1 below, 0 at it."""
+        if side == 0:
+            return coefficient
+        return target_entropy_step(coefficient, side < 0, self.change, self.most)
+
+    def bonus(self, coefficient: Fraction, side: int) -> Fraction:
+        """The coefficient that the loss gets: 0 while the entropy is above its target."""
+        return Fraction(0) if side > 0 else coefficient
+
+    def saturation_steps(self) -> int:
+        """⌈most/change⌉ steps below the target reach `most` from anywhere."""
+        return -(-self.most // self.change)
+
+
 @dataclass(frozen=True)
 class Cycle:
     """Where a closed loop ends: `states` repeat after `lead_in` steps; one state is a fixed point."""

@@ -19,7 +19,7 @@ from fractions import Fraction
 from math import floor
 
 UNIT_BITS = 96
-FIGURES = ("entropy", "change", "coefficient", "bonus", "advantage", "log_ratio")  # two ends each, in this order
+FIGURES = ("log_pi", "entropy", "change", "coefficient", "bonus", "advantage", "log_ratio")  # two ends each, in this order
 COUNTS = ("active", "up", "down", "undecided", "still", "kept", "cut", "ambiguous")
 SUMS = ("entropy_low", "entropy_high", "change_low", "change_high", *COUNTS)
 FIELDS = (*(f"{name}_{end}" for name in FIGURES for end in ("low", "high")), "token", "flags")
@@ -90,8 +90,8 @@ def path_to(levels: Sequence[Sequence[Node]], index: int) -> list[tuple[str, Nod
     return found
 
 
-def sample(root: bytes, leaves: int, size: int) -> list[int]:
-    """Leaf numbers drawn by the root's hash, ascending, without repetition; all of them where `size` covers them.
+def sample(seed: bytes, leaves: int, size: int) -> list[int]:
+    """Leaf numbers drawn by the digest, ascending, without repetition; all of them where `size` covers them.
 
     >>> sample(bytes(32), 5, 9), len(sample(bytes(32), 1000, 9))
     ([0, 1, 2, 3, 4], 9)
@@ -101,7 +101,7 @@ def sample(root: bytes, leaves: int, size: int) -> list[int]:
     chosen: set[int] = set()
     counter = 0
     while len(chosen) < size:
-        digest = hashlib.sha256(root + counter.to_bytes(8, "big")).digest()
+        digest = hashlib.sha256(seed + counter.to_bytes(8, "big")).digest()
         chosen.add(int.from_bytes(digest[:16], "big") % leaves)
         counter += 1
     return sorted(chosen)

@@ -19,7 +19,7 @@ class Parameter:
     """One parameter: its `kind` decides how text is read, `default` None means "not given".
 
     Kinds: `number`, `fraction` (in [0, 1]), `positive` (> 0), `nonnegative`, `index`, `size`
-    (a whole number >= 2), `policy`, `indices` (a list of actions), `sequences`, or a tuple of the
+    (a whole number >= 2), `policy`, `indices` (a list of actions), `numbers`, `sequences`, or a tuple of the
     words allowed; `number|neutral` also takes that word.
     """
 
@@ -43,6 +43,11 @@ def read_parameter(name: str, parameter: Parameter, value: Any, policy: Policy) 
         if not isinstance(items, list | tuple) or len(items) < 2:
             raise InputError(where, "not a list of at least two actions", "write it like [0,2,1]")
         return tuple(_whole(item, where, 0) for item in items)
+    if kind == "numbers":
+        items = _json(value, where)
+        if not isinstance(items, list | tuple) or not items:
+            raise InputError(where, "not a list of numbers", "write it like 1,1/2")
+        return tuple(parse_rational(item, where) for item in items)
     if kind == "sequences":
         return _sequences(_json(value, where), where, policy)
     if kind == "index":

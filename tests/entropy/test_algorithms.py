@@ -43,7 +43,7 @@ def by_enumeration(state, rewards, size, advantages_of):
     [
         ("rloo", {}, rloo_advantages),
         ("grpo", {"std": "none"}, lambda r: grpo_advantages(r, "none", Fraction(0))),
-        ("grpo", {"std": "population"}, lambda r: grpo_advantages(r, "population", Fraction(0))),
+        ("grpo-population", {}, lambda r: grpo_advantages(r, "population", Fraction(0))),
         ("grpo", {"std": "sample", "delta": "1/100"}, lambda r: grpo_advantages(r, "sample", Fraction(1, 100))),
     ],
 )
@@ -51,7 +51,7 @@ def test_expectation_over_all_groups(name, given, advantages_of):
     rng = random.Random(3)
     for rewards in (row(1, 0, 0), row(1, 0, 1), random_advantages(rng, 3)):
         state = random_policy(rng, 3)
-        if name == "grpo":
+        if name.startswith("grpo"):
             given = {**given, "group_size": "4"}
         found = direction(name, (state,), (rewards,), given)
         assert found.average == "all groups"
@@ -228,4 +228,4 @@ def test_bad_input_is_one_line(name, given):
 
 
 def test_every_algorithm_says_where_it_comes_from():
-    assert all(a.definition and a.source for a in ALGORITHMS.values()) and len(ALGORITHMS) == 12
+    assert all(a.definition and a.source for a in ALGORITHMS.values()) and len(ALGORITHMS) == 14

@@ -60,9 +60,13 @@ def test_the_files_are_those_that_the_generator_makes():
 @pytest.mark.parametrize("algorithm", sorted(set(ALGORITHMS) - {"gspo"}))
 def test_every_algorithm_is_checked_on_random_instances(algorithm):
     rng = random.Random(20)
-    extra = {"reinforce-sample": {"action": "1"}, "repo": {"beta": "1/3"}, "grpo": {"group_size": "3"}}.get(
-        algorithm, {}
-    )
+    extra = {
+        "reinforce-sample": {"action": "1"},
+        "shared": {"action": "1", "gram": ["3/4"]},
+        "repo": {"beta": "1/3"},
+        "grpo": {"group_size": "3"},
+        "grpo-population": {"group_size": "3"},
+    }.get(algorithm, {})
     proved = 0
     for _ in range(12):
         policy = (random_policy(rng, rng.randint(2, 6)),)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
+import entropy_batch_certificates
+
 from certify.answers.entropy import step_report
 from certify.certificates.entropy import table_certificate
 from certify.entropy.formats import FLOAT16
@@ -41,6 +43,14 @@ def valid() -> dict[str, dict]:
         "entropy_uniform_second_order": signed(["1/3"] * 3, ["1", "0", "0"], "natural", Fraction(1)),
         "entropy_repo_neutral": signed(ORDERED, ["5", "3", "2"], "repo", Fraction(1), beta="neutral"),
         "entropy_grpo_all_groups": signed(ORDERED, ["1", "0", "0"], "grpo", Fraction(1), group_size="8"),
+        "entropy_shared_parameters": signed(
+            {"states": [{"probabilities": ["9/20", "3/20", "2/5"]}, {"probabilities": ["3/20", "1/20", "4/5"]}]},
+            {"states": [["1", "0", "0"], ["0", "0", "0"]]},
+            "shared",
+            Fraction(1, 10),
+            action="0",
+            gram="1,1/2",
+        ),
         "entropy_ppo_old_policy": signed(ORDERED, ["1", "0", "-1"], "ppo", Fraction(1), old='["2/5", "2/5", "1/5"]'),
         "entropy_two_states": signed(two_states, {"states": [["1", "0", "0"], ["0", "1"]]}, "reinforce", Fraction(1)),
         "entropy_enclosed_policy": signed(
@@ -113,6 +123,7 @@ ATTACKS = {
         "entropy_enclosed_policy",
         _set("policy", "states", 0, "probabilities", [["1/100", "99/100"], ["1/100", "99/100"]]),
     ),
+    "entropy_orthogonal_after_all": _attack("entropy_shared_parameters", _set("parameters", "gram", 1, "0")),
     "entropy_table_wrong_count": _attack("entropy_table_float16", _set("counted", 0, "crossing", 0, 0, "1/7")),
     "entropy_table_narrowed": _attack("entropy_table_float16", _narrow),
     "entropy_table_dropped_cell": _attack("entropy_table_float16", lambda d: d["cells"].pop(3)),
@@ -156,6 +167,7 @@ DEFECTS = {
     "entropy_missing_parameter": _attack("entropy_rare_action", _set("parameters", {})),
     "entropy_negative_eps": _attack("entropy_ppo_old_policy", _set("parameters", "eps", "-1/5")),
     "entropy_negative_steps": _attack("entropy_rare_action", _set("claim", "steps", ["-1", "1"])),
+    "entropy_gram_of_three_states": _attack("entropy_shared_parameters", _set("parameters", "gram", ["1", "1/2", "0"])),
     "entropy_no_sign": _attack("entropy_rare_action", _set("claim", "sign", "stays")),
     "entropy_version_2": _attack("entropy_rare_action", _set("version", 2)),
     "entropy_ragged_advantages": _attack("entropy_rare_action", _set("advantages", "states", 0, ["1", "0"])),
@@ -175,7 +187,8 @@ def attacked(originals: dict[str, dict], attacks: dict) -> dict[str, dict]:
 def everything() -> dict[str, dict[str, dict]]:
     """folder -> file stem -> certificate."""
     originals = valid()
-    return {"valid": originals, "invalid": attacked(originals, ATTACKS), "malformed": attacked(originals, DEFECTS)}
+    found = {"valid": originals, "invalid": attacked(originals, ATTACKS), "malformed": attacked(originals, DEFECTS)}
+    return {folder: {**files, **entropy_batch_certificates.everything()[folder]} for folder, files in found.items()}
 
 
 if __name__ == "__main__":

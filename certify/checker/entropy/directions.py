@@ -84,6 +84,18 @@ def _reinforce_sample(states: list[State], rows: Rows, parameters: Parameters) -
     return _sampled(states, index, [action], [advantage])
 
 
+def _shared(states: list[State], rows: Rows, parameters: Parameters) -> Direction:
+    """One sampled action moves every state s by G_s times its gradient (docs/theory/updates.md#shared-parameters)."""
+    index = _index(parameters, "state", len(rows))
+    action = _index(parameters, "action", len(rows[index]))
+    gram = [rational(g, "parameters.gram") for g in array(parameters.get("gram"), "parameters.gram", len(states))]
+    if any(s.size != states[index].size for s in states):
+        raise Malformed("policy", "states of different sizes share no parameters")
+    push = interval(rows[index][action])
+    u = [push * ((UNIT if a == action else ZERO) - p) for a, p in enumerate(states[index].pi)]
+    return [[Interval.of(g) * x for x in u] for g in gram], False
+
+
 def _natural(states: list[State], rows: Rows, parameters: Parameters) -> Direction:
     result = []
     for s, items in zip(states, _intervals(rows), strict=True):
@@ -324,9 +336,11 @@ def _entropy_bonus(states: list[State], rows: Rows, parameters: Parameters) -> D
 _RULES: dict[str, tuple[Callable[[list[State], Rows, Parameters], Direction], tuple[str, ...]]] = {
     "reinforce": (_reinforce, ("baseline",)),
     "reinforce-sample": (_reinforce_sample, ("action", "baseline", "state")),
+    "shared": (_shared, ("action", "state", "gram")),
     "natural": (_natural, ()),
     "rloo": (_rloo, ("group", "state")),
     "grpo": (_grpo, ("group", "state", "group_size", "std", "delta")),
+    "grpo-population": (_grpo, ("group", "state", "group_size", "std", "delta")),
     "ppo": (_clipped, ("eps", "eps_low", "eps_high", "old")),
     "dapo": (_clipped, ("eps_low", "eps_high", "old")),
     "gspo": (_gspo, ("sequences", "eps_low", "eps_high", "old")),
