@@ -67,7 +67,7 @@ def _recursion(tree: Tree, policy: Any) -> ObjectRecursion:
         p = _array([to_arb(v) for v in exact_rows(layout, layout.flat(policy))])
     minus_log = _array([-v.log() for v in p])
     terms = _array([_entropy_term(v) for v in p])
-    return ObjectRecursion(tree, p, minus_log, layout.row_sums(terms), to_arb)
+    return ObjectRecursion(tree, p, minus_log, layout.row_sums(terms), to_arb, lambda v: to_arb(v).log())
 
 
 def _array(values: list) -> np.ndarray:

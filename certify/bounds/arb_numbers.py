@@ -128,3 +128,14 @@ def minus_log_enclosure(p: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarra
     lower.ravel()[:] = [max(Fraction(0), low) for low, _ in ends]
     upper.ravel()[:] = [max(Fraction(0), high) for _, high in ends]
     return lower, upper
+
+
+def log_enclosure(value: Fraction, bits: int) -> tuple[Fraction, Fraction]:
+    """Rational (lower, upper) of log value for a positive rational, at `bits` bits.
+
+    >>> low, high = log_enclosure(Fraction(2), 60)
+    >>> low < Fraction(6931471805599453095, 10**19) < high
+    True
+    """
+    with working_precision(bits):
+        return finite_ends(to_arb(value).log())

@@ -83,6 +83,8 @@ def evaluate(tree: Tree, policy: Any, alpha: Fraction | int) -> Evaluation:
 
 def float_values(tree: Tree, layout: Layout, read: Any, alpha: Fraction) -> tuple[Tables, PointValues | None] | None:
     """Tables and, at a point, its values; None where float64's range does not suffice."""
+    if tree.tilted:
+        return None  # logarithms of a reference are arb's: they may have either sign
     try:
         tables, temperature = tables_of(tree), float(alpha)
     except OverflowError:

@@ -8,13 +8,14 @@ of the logarithms give rational enclosures of everything.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from certify.bounds.arb_numbers import minus_log_enclosure
+from certify.bounds.arb_numbers import log_enclosure, minus_log_enclosure
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.objects import ObjectRecursion
 from certify.bounds.policy import Blocks, exact_rows, layout_of
@@ -52,8 +53,15 @@ def _recursions(tree: Tree, policy: Any, digits: int) -> list[ObjectRecursion]:
     """One recursion with the logarithms at their lower ends, one at their upper ends."""
     layout = layout_of(tree)
     p = exact_rows(layout, layout.flat(policy))
-    ends = minus_log_enclosure(p, digits)
-    return [ObjectRecursion(tree, p, end, layout.row_sums(p * end), Fraction) for end in ends]
+    return [
+        ObjectRecursion(tree, p, end, layout.row_sums(p * end), Fraction, _log_end(side, digits))
+        for side, end in enumerate(minus_log_enclosure(p, digits))
+    ]
+
+
+def _log_end(side: int, digits: int) -> Callable[[Fraction], Fraction]:
+    """The lower (0) or upper (1) ends of logarithms."""
+    return lambda value: log_enclosure(value, digits)[side]
 
 
 def exact_evaluate(tree: Tree, policy: Any, alpha: Fraction | int, *, digits: int = 200) -> ExactEvaluation:

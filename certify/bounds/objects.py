@@ -24,7 +24,7 @@ class ObjectRecursion:
     Parameters
     ----------
     policy, minus_log : flat (N,) objects.  row_entropy : (rows,) H(pi_x), without weights.
-    convert : `Fraction -> number`.
+    convert : `Fraction -> number`.  log : the logarithm of a `Fraction`, needed where a reference is not uniform.
 
     Attributes
     ----------
@@ -39,8 +39,9 @@ class ObjectRecursion:
         minus_log: np.ndarray,
         row_entropy: np.ndarray,
         convert: Callable[[Fraction], Any],
+        log: Callable[[Fraction], Any] | None = None,
     ) -> None:
-        self.tree, self.layout, self.convert = tree, layout_of(tree), convert
+        self.tree, self.layout, self.convert, self._log = tree, layout_of(tree), convert, log
         self.policy, self.minus_log, self.row_entropy = policy, minus_log, row_entropy
         self.n = tree.number_of_agents
         self.weight = self._converted(np.array(tree.game.weights, dtype=object))
@@ -88,15 +89,31 @@ class ObjectRecursion:
         self.U_reward, self.U_entropy, self.V_reward, self.V_entropy = ([nothing] * h for _ in range(4))
         for t in reversed(range(h)):
             level = self.tree.levels[t]
-            U_r, U_h = self._converted(level.reward), self.zeros(*level.reward.shape)
+            U_r, U_h = self._converted(level.reward), self._tilt(t)
             if t + 1 < h:
                 U_r = U_r + self.gamma * (self.probability[t] * self.V_reward[t + 1][level.successor]).sum(axis=2)
-                U_h = self.gamma * (self.probability[t] * self.V_entropy[t + 1][level.successor]).sum(axis=2)
+                U_h = U_h + self.gamma * (self.probability[t] * self.V_entropy[t + 1][level.successor]).sum(axis=2)
             shape = (len(level.joint), *level.action_counts)
             self.U_reward[t], self.U_entropy[t] = U_r.reshape(shape), U_h.reshape(shape)
             axes = tuple(range(1, self.n + 1))
             self.V_reward[t] = (self.product(t) * self.U_reward[t]).sum(axis=axes)
             self.V_entropy[t] = (self.product(t) * self.U_entropy[t]).sum(axis=axes) + self.entropy_of_joint(t)
+
+    def _tilt(self, t: int) -> np.ndarray:
+        """(E, JA) sum_i w_i log(A_i rho_i): the reference as a reward of the entropy's kind, 0 where it is uniform
+        (docs/theory/legal-actions.md#the-reference-as-a-reward)."""
+        level = self.tree.levels[t]
+        total = self.zeros(*level.reward.shape)
+        if level.tilted:
+            if self._log is None:
+                raise TypeError("a reference that is not uniform needs `log`")
+            for i, odds in enumerate(level.odds):
+                logs = self.zeros(*odds.shape)
+                for where, value in np.ndenumerate(odds):
+                    if value != 1:
+                        logs[where] = self._log(Fraction(value))
+                total = total + self.weight[i] * logs[level.joint[:, i]][:, level.joint_actions[:, i]]
+        return total
 
     def _forward(self) -> None:
         self.reach = [self._converted(self.tree.initial)]

@@ -145,14 +145,31 @@ class Tree:
             int(level.members[i] @ level.legal[i].sum(1)) for level in self.levels for i in range(self.number_of_agents)
         )
 
+    @cached_property
+    def tilted(self) -> bool:
+        """Whether some reference is not uniform."""
+        return any(level.tilted for level in self.levels)
+
+    @cached_property
+    def approx_tilt(self) -> list[np.ndarray]:
+        """Per depth (E, JA) float64: sum_i w_i log(A_i rho_i(a_i|x_i)), the reference as a reward that beta does
+        not scale (docs/theory/legal-actions.md#the-reference-as-a-reward); 0 where it is uniform."""
+        found = []
+        for level in self.levels:
+            total = np.zeros(level.reward.shape)
+            for i, odds in enumerate(level.odds):
+                logs = float(self.game.weights[i]) * np.log(odds.astype(np.float64))
+                total += logs[level.joint[:, i]][:, level.joint_actions[:, i]]
+            found.append(total)
+        return found
+
     @property
     def blocks(self) -> list[tuple[int, int]]:
         """(agent, depth) pairs in the order that every flattened policy uses."""
         return [(i, t) for i in range(self.number_of_agents) for t in range(self.horizon)]
 
     def uniform(self) -> list[list[np.ndarray]]:
-        """The uniform policy on legal actions: `policy[i][t]` is (K_i, A_i) float64; names of one action share
-        evenly."""
+        """The uniform policy on legal actions: `policy[i][t]` is (K_i, A_i) float64, names of one action alike."""
         return [[_uniform(lv.stands_for[i], lv.legal[i]) for lv in self.levels] for i in range(self.number_of_agents)]
 
     def reference(self) -> list[list[np.ndarray]]:

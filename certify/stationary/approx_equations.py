@@ -135,7 +135,7 @@ class ApproxEquations:
         after = None
         for t in reversed(range(self.tree.horizon)):
             level = self.tree.levels[t]
-            u = level.approx_reward.ravel()[:, None] * beta
+            u = level.approx_reward.ravel()[:, None] * beta + self.tree.approx_tilt[t].ravel()[:, None]
             if after is not None:
                 u = u + self.gamma * (self._link[t] @ after)
             u = np.broadcast_to(u, (u.shape[0], width)).reshape(len(level.joint), *level.action_counts, width)
@@ -163,9 +163,8 @@ class ApproxEquations:
         total = np.zeros(z.shape[1])
         for t, level in enumerate(self.tree.levels):
             shape = (len(level.joint), *level.action_counts, 1)
-            reward = (beta * level.approx_reward.reshape(shape) * _product(factors[t], ())).sum(
-                axis=tuple(range(1, len(shape) - 1))
-            )
+            paid = beta * level.approx_reward + self.tree.approx_tilt[t]
+            reward = (paid.reshape(shape) * _product(factors[t], ())).sum(axis=tuple(range(1, len(shape) - 1)))
             for i, w in enumerate(self.weights):
                 reward = reward + w * entropy[self.layout.rows[i, t]][level.joint[:, i]]
             total += self.gamma**t * (reach[t] * reward).sum(axis=0)

@@ -59,6 +59,10 @@ class _PreciseEquations:
     def _convert(self, value: Fraction) -> Any:
         return self.context.mpf(value.numerator) / value.denominator
 
+    def log(self, value: Fraction) -> Any:
+        """The logarithm of a rational in this context."""
+        return self.context.log(self.convert(value))
+
     def array(self, values: Sequence[Fraction]) -> np.ndarray:
         """An object array of numbers of this context."""
         out = np.empty(len(values), dtype=object)
@@ -74,7 +78,7 @@ class _PreciseEquations:
         mass = np.add.reduceat(_map(exp, logits - top), layout.row_start)[layout.row_of_entry]
         minus_log = _map(log, mass) + top - logits
         policy = _map(exp, -minus_log)
-        run = ObjectRecursion(self.tree, policy, minus_log, layout.row_sums(policy * minus_log), self.convert)
+        run = ObjectRecursion(self.tree, policy, minus_log, layout.row_sums(policy * minus_log), self.convert, self.log)
         q = (beta * run.weighted(run.U_reward) + run.weighted(run.U_entropy)) / run.d[layout.row_of_entry]
         result: np.ndarray = z - (q[self.entry] - q[self.last]) / self.weight
         return result

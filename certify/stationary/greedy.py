@@ -57,4 +57,4 @@ def greedy_return(tree: Tree, rows: Sequence[GreedyRow]) -> Fraction | None:
         for a in row.actions:
             flat[start + a] = Fraction(1, len(row.actions))
     zero = np.full(layout.size, Fraction(0), dtype=object)
-    return ObjectRecursion(tree, flat, zero, layout.row_sums(zero), Fraction).reward
+    return ObjectRecursion(tree, flat, zero, layout.row_sums(zero), Fraction, lambda _: Fraction(0)).reward

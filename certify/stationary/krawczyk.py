@@ -84,7 +84,7 @@ def stationarity(
     layout = ratios.layout
     pi, minus_log = ratios.policy(z, slopes)
     entropy = layout.row_sums(pi * minus_log)
-    run = ObjectRecursion(tree, pi, minus_log, entropy, _constant)
+    run = ObjectRecursion(tree, pi, minus_log, entropy, _constant, lambda v: Jet(to_arb(v).log()))
     weighted = _constant(beta) * run.weighted(run.U_reward) + run.weighted(run.U_entropy)
     q = weighted / run.d[layout.row_of_entry]
     value, slope = flint.arb_mat(ratios.size, 1), flint.arb_mat(ratios.size, ratios.size)

@@ -71,7 +71,7 @@ class Models:
         """The model of U_t."""
         if t not in self._models:
             level, plan = self.plan.levels[t], self.plan
-            reward = self.beta[:, None, None] * level.approx_reward
+            reward = self.beta[:, None, None] * level.approx_reward + plan.tree.approx_tilt[t]
             if t == plan.horizon - 1:
                 zero = np.zeros_like(reward)
                 self._models[t] = Model(reward, {}, zero, zero)

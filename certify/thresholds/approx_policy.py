@@ -24,7 +24,7 @@ def approx_soft_values(plan: Plan, policy: Policy, beta: float) -> Policy:
     after = None
     for t in reversed(range(plan.horizon)):
         level = plan.levels[t]
-        u = beta * level.approx_reward
+        u = beta * level.approx_reward + plan.tree.approx_tilt[t]
         if after is not None:
             u = u + plan.gamma * (level.approx_probability * after[level.successor]).sum(-1)
         for i in range(plan.agents):

@@ -32,9 +32,10 @@ class OneStep:
 
 
 def one_step(game: Game) -> OneStep | None:
-    """E[R | o, a] for every joint initial observation o, or None if the game has more steps."""
+    """E[R | o, a] for every joint initial observation o, or None if the game has more steps or illegal actions."""
     counts = [len(game.actions_at(i, 0)) for i in range(game.number_of_agents)]
-    if game.horizon != 1 or math.prod(counts) > MAX_PAYOFF_ENTRIES:
+    everything_legal = all(len(row) == counts[i] for (i, _), row in game.reference.items())
+    if game.horizon != 1 or not everything_legal or math.prod(counts) > MAX_PAYOFF_ENTRIES:
         return None
     joint = list(game.joint_actions_at(0))
     chance: dict[tuple[int, ...], Fraction] = {}

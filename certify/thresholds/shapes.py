@@ -9,12 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
-from flint import arb
-
-from certify.bounds.arb_numbers import working_precision
+from certify.bounds.arb_numbers import to_arb, working_precision
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
-from certify.games.model import Game, JointAction
+from certify.games.model import FIRST, Game, JointAction
+from certify.games.reachability import Moment, deciding, play
 
 _GRID = 1 << 96  # long fractions are rounded up to this grid
 _LOG_BITS = 128
@@ -26,11 +25,12 @@ _EXAMPLE = "write n=2,h=80,actions=20,return=0:25"
 class Shape:
     """What the general forms need: widths D_t, action counts, weights, discount.
 
-    widths : D_t per step.  actions : |A_{i,t}|, `actions[i][t]`.
+    widths : D_t per step.  actions : `actions[i][t]`, |A_{i,t}|, or the largest 1 / rho(a|x) where a reference
+        rho is given (docs/theory/legal-actions.md#localisation-with-a-reference).
     """
 
     widths: tuple[Fraction, ...]
-    actions: tuple[tuple[int, ...], ...]
+    actions: tuple[tuple[Fraction, ...], ...]
     weights: tuple[Fraction, ...]
     discount: Fraction
 
@@ -45,29 +45,46 @@ class Shape:
 
 
 def shape_of(game: Game) -> Shape:
-    """Widths of the return-to-go by dynamic programming on the states that each step can reach."""
-    reached = [sorted({s for s, _, _ in game.start})]
-    for t in range(game.horizon - 1):
-        reached.append(
-            sorted({s2 for a in game.joint_actions_at(t) for s in reached[-1] for s2, _ in game.transition[s, a]})
-        )
-    top: dict[int, Fraction] = {}
-    bottom: dict[int, Fraction] = {}
+    """Widths of the return-to-go by dynamic programming on what each step can meet: states, and last observations
+    where they decide what is legal.  Illegal actions and what only they reach do not count; ended branches do."""
+    met = list(play(game))
+    top: dict[Moment, Fraction] = {}
+    bottom: dict[Moment, Fraction] = {}
     widths: list[Fraction] = []
     for t in reversed(range(game.horizon)):
-        actions = list(game.joint_actions_at(t))
         high, low = {}, {}
-        for s in reached[t]:
-            ends = [(_backed_up(game, s, a, top), _backed_up(game, s, a, bottom)) for a in actions]
-            high[s], low[s] = max(e for e, _ in ends), min(e for _, e in ends)
+        for moment in sorted(met[t]):
+            actions = list(game.legal_joint_actions(t, moment[1]))
+            ends = [(_backed_up(game, moment[0], a, top), _backed_up(game, moment[0], a, bottom)) for a in actions]
+            high[moment], low[moment] = max(e for e, _ in ends), min(e for _, e in ends)
         top, bottom = high, low
         widths.append(max(top.values()) - min(bottom.values()))
-    counts = tuple(tuple(len(game.actions_at(i, t)) for t in range(game.horizon)) for i in range(game.number_of_agents))
-    return Shape(tuple(reversed(widths)), counts, game.weights, game.discount)
+    return Shape(tuple(reversed(widths)), _spreads(game, met), game.weights, game.discount)
 
 
-def _backed_up(game: Game, s: int, a: JointAction, values: dict[int, Fraction]) -> Fraction:
-    future = sum((p * values[s2] for s2, p in game.transition[s, a]), Fraction(0)) if values else Fraction(0)
+def _spreads(game: Game, met: list[frozenset[Moment]]) -> tuple[tuple[Fraction, ...], ...]:
+    """Per agent and step the largest 1 / reference of a legal action that play can meet there: the number of
+    actions where all are legal and the reference is uniform."""
+    return tuple(
+        tuple(
+            max(
+                1 / p
+                for o in {last[i] if last else FIRST for _, last in met[t]}
+                for _, p in game.reference_row(i, t, o)
+            )
+            for t in range(game.horizon)
+        )
+        for i in range(game.number_of_agents)
+    )
+
+
+def _backed_up(game: Game, s: int, a: JointAction, values: dict[Moment, Fraction]) -> Fraction:
+    future = Fraction(0)
+    if values and not game.reference:
+        future = sum((p * values[s2, ()] for s2, p in game.transition[s, a]), future)
+    elif values:
+        for s2, p in game.transition[s, a]:
+            future += p * sum((q * values[s2, deciding(game, o)] for o, q in game.emission[a, s2]), Fraction(0))
     return game.reward.get((s, a), Fraction(0)) + game.discount * future
 
 
@@ -77,13 +94,15 @@ def bare_shape(agents: int, horizon: int, actions: int, low: Fraction, high: Fra
     Given any history the return still lies there, so D_t = high - low at every step (with a
     discount the width of what is left, counted from step t, could be larger by gamma^-t).
     """
-    return Shape((high - low,) * horizon, ((actions,) * horizon,) * agents, (Fraction(1),) * agents, Fraction(1))
+    return Shape(
+        (high - low,) * horizon, ((Fraction(actions),) * horizon,) * agents, (Fraction(1),) * agents, Fraction(1)
+    )
 
 
-def _log_above(count: int) -> Fraction:
+def _log_above(count: Fraction) -> Fraction:
     """A dyadic at least log(count)."""
     with working_precision(_LOG_BITS):
-        mantissa, exponent = arb(count).log().upper().man_exp()
+        mantissa, exponent = to_arb(count).log().upper().man_exp()
     return _round_up(Fraction(int(mantissa)) * Fraction(2) ** int(exponent))
 
 
