@@ -10,6 +10,7 @@ import click
 from certify import checker
 from certify.certificates.reading import describe
 from certify.cli.output import DONE, REFUTED, Progress, print_json
+from certify.coq import building
 from certify.errors import InputError
 
 
@@ -17,15 +18,17 @@ from certify.errors import InputError
 @click.argument("certificate")
 @click.option(
     "--engine",
-    type=click.Choice(["auto", "stdlib", "fast"]),
+    type=click.Choice(["auto", "stdlib", "fast", "coq"]),
     default="auto",
     show_default=True,
-    help="auto: the standard library up to a size, then fast.",
+    help="auto: the standard library up to a size, then fast. coq: CERTIFICATE is a .v file of certify export.",
 )
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that share a cover.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def check(certificate, engine, workers, as_json) -> int:
-    """Verify CERTIFICATE with the independent checker."""
+    """Verify CERTIFICATE with the independent checker, or a file of `certify export --coq` with Coq."""
+    if engine == "coq":
+        return _check_with_coq(Path(certificate), as_json)
     with Progress() as progress:
         progress("checking")
         try:
@@ -52,6 +55,32 @@ def check(certificate, engine, workers, as_json) -> int:
         place = ", ".join(f"{k} {v}" for k, v in failed.items())
         print(f"INVALID ({verdict.engine} engine) at {place or 'the claim'}: {why}")
     return DONE if verdict.valid else REFUTED
+
+
+def _check_with_coq(path: Path, as_json: bool) -> int:
+    if why := building.missing():
+        raise InputError("--engine coq", why, "or check the JSON certificate with another engine")
+    with Progress() as progress:
+        answer = building.check_file(path, report=progress)
+    claim = f"for every alpha >= {answer.alpha_star} the game in the file has exactly one stationary policy"
+    if as_json:
+        failed = None if answer.valid else {"why": answer.why}
+        print_json(
+            {
+                "valid": answer.valid,
+                "claim": claim if answer.valid else "",
+                "steps": 1,
+                "failed_step": failed,
+                "engine": "coq",
+                "assumptions": list(answer.assumptions),
+            }
+        )
+    elif answer.valid:
+        numbers = "the axioms of the reals" + ("" if answer.carrier == "CertifyZ" else " and machine integers")
+        print(f"valid (Coq; assumes {numbers}): {claim}")
+    else:
+        print(f"INVALID (Coq): {answer.why}")
+    return DONE if answer.valid else REFUTED
 
 
 @click.command()

@@ -22,6 +22,7 @@ INTERRUPTED = 130
 COMMANDS = {
     "threshold": ("certify.cli.threshold", "threshold", "A temperature above which one stationary policy exists."),
     "check": ("certify.cli.certificates", "check", "Verify a certificate with the independent checker."),
+    "export": ("certify.cli.export", "export", "A threshold certificate as a theorem for Coq."),
     "optimum": ("certify.cli.optimum", "optimum", "Enclose the stationary policy at a temperature."),
     "policy": ("certify.cli.optimum", "policy", "How far a given policy is from the stationary one."),
     "show": ("certify.cli.certificates", "show", "A certificate in words: claim, assumptions, limits."),

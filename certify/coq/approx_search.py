@@ -7,7 +7,7 @@ does not use up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -22,7 +22,10 @@ Array = NDArray[np.float64]
 Interval = tuple[Any, Any]
 
 MARGIN = 0.98  # the contraction factor that a piece may have
-STALL = 0.998  # a round that shrinks the widest log-ratio by less is the last one
+STALL = 0.99  # ten rounds that shrink the widest log-ratio by less are the last ones
+TINY = 1e-6  # log-ratios known so well are not localised further
+WORK = 150_000  # terms that the rounds of one piece may evaluate
+TOTAL_WORK = 3_000_000  # of all pieces together, those that fail included: about a minute
 SMALLEST_STEP = 2e-4  # of the range of beta
 _SHORT = 30  # bits of the ends of pieces
 
@@ -158,6 +161,12 @@ def _policies(ratios: list[Interval]) -> list[Interval]:
     return found
 
 
+def _size(e: Expression) -> int:
+    if e[0] in "ce":
+        return 1
+    return 1 + sum(_size(f) for f in (e[1:] if e[0] == "+" else e[2]))
+
+
 class Search:
     """The equations of one game and the pieces that close."""
 
@@ -167,23 +176,31 @@ class Search:
         self.system = system
         self.free = [(x, a) for x, size in enumerate(tree.sizes) for a in range(1, size)]
         first = np.concatenate([[0], np.cumsum(tree.sizes)]).astype(int)
+        terms = sum(_size(e) for row in system.numerators for e in row.values())
+        self.work = 0
+        self._terms = terms
+        self.most = max(40, min(1500, WORK // max(terms, 1)))
         self.columns = np.array([first[x] + a for x, a in self.free], dtype=int)
 
-    def localise(self, beta: tuple[float, float], most: int) -> tuple[list[Interval], int]:
-        """Enclosures of the log-ratios of every solution, and the rounds that they took."""
+    def localise(self, beta: tuple[float, float]) -> Iterator[tuple[int, list[Interval]]]:
+        """Rounds so far, and enclosures of the log-ratios of every solution, from time to time and at the end."""
         policy: list[Interval] = [(np.zeros(m), np.ones(m)) for m in self.sizes]
         ratios: list[Interval] | None = None
-        widest, rounds = np.inf, -1
-        while rounds < most:
+        widths: list[float] = []
+        rounds, shown = -1, 2
+        while True:
             rounds += 1
-            new = self._round(beta, policy, ratios)
-            policy, ratios = _policies(new), new
-            width = max(float((high - low).max()) for low, high in new)
-            if width > widest * STALL:
-                break
-            widest = width
-        assert ratios is not None
-        return ratios, rounds
+            self.work += self._terms
+            ratios = self._round(beta, policy, ratios)
+            policy = _policies(ratios)
+            widths.append(max((float((high - low).max()) for low, high in ratios), default=0.0))
+            stalled = rounds >= 10 and widths[-1] > widths[-11] * STALL
+            if rounds == self.most or stalled or widths[-1] < TINY:
+                yield rounds, ratios
+                return
+            if rounds == shown:
+                yield rounds, ratios
+                shown = shown + max(2, shown // 4)
 
     def _round(self, beta: tuple[float, float], policy: list[Interval], old: list[Interval] | None) -> list[Interval]:
         at_one, at_ends = _Evaluator(self.sizes, policy, (1.0,)), _Evaluator(self.sizes, policy, beta)
@@ -237,19 +254,19 @@ class Search:
             norm /= norm.max()
         return float((error @ norm / norm).max()), norm, inverse
 
-    def closes(self, low: Fraction, high: Fraction, most: int) -> Piece | None:
-        """The piece [low, high] of beta, or None where it does not close."""
+    def closes(self, low: Fraction, high: Fraction) -> Piece | None:
+        """The piece [low, high] of beta with as few rounds as it takes, or None where it does not close."""
         beta = (float(low), float(high))
-        ratios, rounds = self.localise(beta, most)
-        if not all(np.isfinite(r).all() for pair in ratios for r in pair):
-            return None
-        factor, norm, inverse = self.contraction(beta, ratios)
-        return Piece(high, rounds, norm, inverse) if factor < MARGIN else None
+        for rounds, ratios in self.localise(beta):
+            if not all(np.isfinite(ends).all() for pair in ratios for ends in pair):
+                continue
+            factor, norm, inverse = self.contraction(beta, ratios)
+            if factor < MARGIN:
+                return Piece(high, rounds, norm, inverse)
+        return None
 
 
-def approx_cover(
-    search: Search, end: Fraction, most: int = 100, report: Callable[[Fraction], None] = lambda beta: None
-) -> Cover:
+def approx_cover(search: Search, end: Fraction, report: Callable[[Fraction], None] = lambda beta: None) -> Cover:
     """Pieces from beta = 0 towards `end`, as far as they go.
 
     >>> from certify.coq.model import equations, unroll
@@ -260,9 +277,9 @@ def approx_cover(
     """
     pieces: list[Piece] = []
     low, step, smallest = Fraction(0), end / 4, end * Fraction(SMALLEST_STEP)
-    while low < end:
+    while low < end and search.work < TOTAL_WORK:
         high = min(low + step, end)
-        piece = search.closes(low, high, most)
+        piece = search.closes(low, high)
         if piece is not None:
             pieces.append(piece)
             low, step = high, step * Fraction(3, 2)

@@ -126,7 +126,8 @@ def deviation(x: int, a: int, e: Expression) -> Expression:
     if e[0] == "+":
         return ("+", deviation(x, a, e[1]), deviation(x, a, e[2]))
     if e[1] == x:
-        return e[2][a]
+        chosen: Expression = e[2][a]
+        return chosen
     return ("a", e[1], tuple(deviation(x, a, f) for f in e[2]))
 
 

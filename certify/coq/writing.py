@@ -81,7 +81,7 @@ def _model(tree: Tree) -> str:
         sizes = [len(names) for names in game.actions]
         return (
             f"Definition payoffs : tensor :=\n  {tensor}.\n"
-            f"Definition game : game := tensor_game {_nats(sizes)} {weights} payoffs.\n"
+            f"Definition game : Game.game := tensor_game {_nats(sizes)} {weights} payoffs.\n"
         )
     if tree.form == "bayesian":
         return _bayesian(tree, weights)
@@ -107,7 +107,7 @@ def _bayesian(tree: Tree, weights: str) -> str:
     return (
         f"Definition model : bayesian := Bayesian {_nats(kinds)} {_nats([len(a) for a in game.actions])} {weights}\n"
         f"  [{(';' + chr(10) + '   ').join(cases)}].\n"
-        "Definition game : game := bayesian_game model.\n"
+        "Definition game : Game.game := bayesian_game model.\n"
     )
 
 
@@ -153,7 +153,7 @@ Definition model : decpomdp := {{|
   transition := fun s ja s' => nth s' (nth s (lookup [] ja transitions) []) 0;
   observation := fun ja s' jo => lookup 0 jo (nth s' (lookup [] ja emissions) []);
   reward := fun s ja => nth s (lookup [] ja rewards) 0 |}}.
-Definition game : game := dec_game model.
+Definition game : Game.game := dec_game model.
 """
 
 
