@@ -76,11 +76,10 @@ def _enclosed(layout: Layout, model: Model, boxes: Boxes, t: int, kept: list[int
     """`table` (a, a', rest) of joint actions, a' of length 1 for one kept agent; centred over a, and over a'
     where two agents are kept; then bounded over vertices of the remaining agents' policies."""
     d = layout.depths[t]
-    rest = [(block, d.classes[:, i]) for i, block in enumerate(boxes[t]) if i not in kept]
     batch = model.centre.mid.shape[2]
     low = np.empty((d.joint_classes, table.shape[0] * table.shape[1], batch))
     high = np.empty_like(low)
-    products = int(np.prod([block.vertices.shape[1] for block, _ in rest]))
+    products = int(np.prod([block.vertices.shape[1] for i, block in enumerate(boxes[t]) if i not in kept]))
     width = max(
         [d.joint_actions]
         + [-(-len(p) // d.joint_classes) * low.shape[1] * batch * 12 for p in layout.pairs[t].values()]
@@ -88,23 +87,17 @@ def _enclosed(layout: Layout, model: Model, boxes: Boxes, t: int, kept: list[int
     size = max(1, CHUNK_BYTES // (8 * products * width))
     for k in range(0, d.joint_classes, size):
         rows = slice(k, min(k + size, d.joint_classes))
-        low[rows], high[rows] = _enclosed_rows(
-            layout, model, boxes, t, table, len(kept), rows, [(block, classes[rows]) for block, classes in rest]
-        )
+        low[rows], high[rows] = _enclosed_rows(layout, model, boxes, t, kept, table, rows)
     return Interval(low, high)
 
 
 def _enclosed_rows(
-    layout: Layout,
-    model: Model,
-    boxes: Boxes,
-    t: int,
-    table: np.ndarray,
-    kept: int,
-    rows: slice,
-    rest: list[tuple[BlockBox, np.ndarray]],
+    layout: Layout, model: Model, boxes: Boxes, t: int, kept: list[int], table: np.ndarray, rows: slice
 ) -> Interval:
-    axes = range(1, 1 + kept)
+    """`_enclosed` for some of the joint classes."""
+    classes = layout.depths[t].classes[rows]
+    rest = [(block, classes[:, i]) for i, block in enumerate(boxes[t]) if i not in kept]
+    axes = range(1, 1 + len(kept))
     count = rows.stop - rows.start
     value = Ball(model.centre.mid[rows][:, table], model.centre.rad[rows][:, table])  # (rows, a, a', rest, beta)
     remainder = Interval(model.low[rows][:, table], model.high[rows][:, table])

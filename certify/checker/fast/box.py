@@ -43,6 +43,7 @@ class BlockBox:
 
     @property
     def actions(self) -> int:
+        """The number of actions."""
         return self.lower.shape[1]
 
     @classmethod

@@ -16,7 +16,7 @@ from certify.checker.fast.coupled import Later, Links
 from certify.checker.fast.layout import Layout
 from certify.checker.fast.lines import Lines, build_lines, meets_one
 from certify.checker.fast.models import CHUNK_BYTES, Boxes, Model, action_model, last_model, value_model
-from certify.checker.fast.step import Differences, chance_differences, differences, upper_bounds
+from certify.checker.fast.step import Coupling, Differences, chance_differences, differences, upper_bounds
 
 MOST_COUPLED = 2**29  # bytes per copy beyond which the coupled form is left out
 
@@ -76,11 +76,12 @@ class Copies:
         open_: np.ndarray,
     ) -> np.ndarray:
         """`open_` (classes, ordered pairs): where the coupled form is of interest."""
-        result = np.empty((*ratio.shape, found.above.shape[3]))
         later = self._later(box, *key, betas) if form == "coupled" else None
+        result = np.empty((*ratio.shape, found.above.shape[3]))
         for lines in self._chunks(*key):
+            coupling = None if later is None else Coupling(later, open_[lines.classes])
             result[lines.classes] = upper_bounds(
-                self.layout, lines, found, box, ratio[lines.classes], form == "sharing", later, open_[lines.classes]
+                self.layout, lines, found, box, ratio[lines.classes], form == "sharing", coupling
             )
         return result
 
@@ -110,7 +111,7 @@ class Copies:
         """Steps change one block list at a time: models whose boxes are the very same objects are kept."""
         if (kind, t) in self._models:
             known, at, model = self._models[kind, t]
-            same = all(x is y for old, new in zip(known, key) for x, y in zip(old, new))
+            same = all(x is y for old, new in zip(known, key, strict=True) for x, y in zip(old, new, strict=True))
             if same and np.array_equal(at, betas):
                 return model
         model = build()

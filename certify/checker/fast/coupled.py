@@ -16,7 +16,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from certify.checker.fast.box import BlockBox
-from certify.checker.fast.layout import Layout, Pairs, expand, starts_of
+from certify.checker.fast.layout import Depth, Layout, Pairs, expand, starts_of
 from certify.checker.fast.lines import Key, Level, Lines
 from certify.checker.fast.models import Boxes, Model, most_terms, sparse_times
 from certify.checker.fast.numbers import GROW, TINY, UNIT, Ball, inflated, last_max, slop
@@ -41,8 +41,8 @@ class Links:
         self.owner, self.target = np.divmod(found, after)
         self.starts = starts_of(self.owner, count)
         self.plus, self.minus = (np.zeros((len(found), rest, len(chances))) for _ in range(2))
-        for number, (pair, where) in enumerate(zip(entries, keys)):
-            for table, part, key in zip((self.plus, self.minus), pair, where):
+        for number, (pair, where) in enumerate(zip(entries, keys, strict=True)):
+            for table, part, key in zip((self.plus, self.minus), pair, where, strict=True):
                 table[np.searchsorted(found, key), part.row % rest, number] = part.data
         self.terms = max(most_terms(plus) + most_terms(minus) for plus, minus in chances)
 
@@ -57,12 +57,13 @@ class Later(NamedTuple):
 
 class Cases(NamedTuple):
     """Where the coupled form is asked for: (cases,) nodes, numbers of a vertex of the other's policy at them, and
-    ordered pairs of own actions; q (cases, rest) those vertices."""
+    ordered pairs of own actions; q (cases, rest) those vertices, deeper (cases, beta) what blocks of later depths add."""
 
     node: np.ndarray
     vertex: np.ndarray
     pair: np.ndarray
     q: np.ndarray
+    deeper: np.ndarray
 
 
 class _Rows(NamedTuple):
@@ -99,26 +100,19 @@ def case_bytes(lines: Lines, boxes: Boxes, later: Later) -> int:
 
 
 def coupled_bounds(
-    layout: Layout,
-    lines: Lines,
-    level: Level,
-    cases: Cases,
-    bare: np.ndarray,
-    slopes: dict[Key, Ball],
-    deeper: np.ndarray,
-    boxes: Boxes,
-    later: Later,
+    layout: Layout, lines: Lines, cases: Cases, bare: np.ndarray, slopes: dict[Key, Ball], boxes: Boxes, later: Later
 ) -> np.ndarray:
     """(cases, beta): upper bounds of a node's value at one vertex of the other's policy.
 
     bare : (nodes, rest, ordered pairs, beta), X without remainders.  slopes : (pairs, rest, ordered pairs, beta,
-    slope).  deeper : (cases, beta), what blocks of later depths add.
+    slope).
     """
+    level = lines.levels[-1]
     agent, other, depth = lines.agent, 1 - lines.agent, lines.depth + 1
     mine, yours = (_rows(level.pairs[j, depth], slopes[j, depth], cases) for j in (agent, other))
     reached = _reached(layout, lines, level, cases, mine, yours, later.links)
     shares, whole = _shares(mine, reached, later.value)
-    answers = _answers(layout, agent, depth, boxes, later.action, reached, shares, mine)
+    answers = _answers(layout.depths[depth], agent, boxes[depth], later.action, reached, shares, mine)
     answers = answers + _left(later.value.beyond[other], reached)
     against = _added(reached.theirs, answers, len(yours.case)) + _linear(boxes[depth][other], yours)
     # own blocks on which no e' puts weight keep their slope whole (it is 0 up to rounding)
@@ -126,7 +120,7 @@ def coupled_bounds(
     x = bare[cases.node, :, cases.pair]
     parts = [
         np.einsum("cm,cmb->cb", cases.q, inflated(x, x.shape[1] + 4)),
-        deeper,
+        cases.deeper,
         _added(yours.case, last_max(np.moveaxis(against, 1, 2)), len(cases.node)),
         _added(mine.case, np.where(whole, rest, 0.0), len(cases.node)),
     ]
@@ -183,20 +177,13 @@ def _shares(mine: _Rows, reached: _Reached, value: Model) -> tuple[np.ndarray, n
 
 
 def _answers(
-    layout: Layout,
-    agent: int,
-    depth: int,
-    boxes: Boxes,
-    action: Model,
-    reached: _Reached,
-    shares: np.ndarray,
-    mine: _Rows,
+    d: Depth, agent: int, box: tuple[BlockBox, ...], action: Model, reached: _Reached, shares: np.ndarray, mine: _Rows
 ) -> np.ndarray:
     """sigma+ of every own block's share and its part of the bilinear remainder: (reached, vertices p, beta)."""
     other = 1 - agent
-    d, block = layout.depths[depth], boxes[depth][agent]
+    block = box[agent]
     table = action.centre.mid[:, d.own[agent]]  # (E', own, theirs, beta)
-    offsets = boxes[depth][other].offsets[d.classes[:, other]]  # (E', p, theirs)
+    offsets = box[other].offsets[d.classes[:, other]]  # (E', p, theirs)
     # abs(p - c) sums to at most 2
     error = 2 * (action.centre.rad.max(1) + slop(offsets.shape[2]) * np.abs(action.centre.mid).max(1))
     against = np.einsum("evj,eijb->evbi", offsets, table)[reached.target]

@@ -68,13 +68,13 @@ class FastEngine:
         self._most = MOST_COPIES
         while self._most > 1 and self._most * widest_bytes(self._layout) > BATCH_BYTES:
             self._most //= 2
-        policies = 16 * sum(k * A for d in self._layout.depths for k, A in zip(d.class_counts, d.actions))
+        policies = 16 * sum(k * A for d in self._layout.depths for k, A in zip(d.class_counts, d.actions, strict=True))
         self.batch = max(1, min(1024, CLAIMS_BYTES // policies))
 
     def initial_box(self) -> Boxes:
         """The whole policy space."""
         return tuple(
-            tuple(BlockBox.whole(count, actions) for count, actions in zip(d.class_counts, d.actions))
+            tuple(BlockBox.whole(count, actions) for count, actions in zip(d.class_counts, d.actions, strict=True))
             for d in self._layout.depths
         )
 
@@ -107,7 +107,7 @@ class FastEngine:
             bounds = np.full((*claimed.shape[:2], *[self._process.actions[depth][agent]] * 2), np.inf)
             bounds[:, :, a, b] = np.where(np.isnan(claimed), np.inf, claimed)
             ends = box_of_log_ratios(bounds.reshape(-1, *bounds.shape[2:]))
-            for n, low, high in zip(numbers, *(end.reshape(bounds.shape[:3]) for end in ends)):
+            for n, low, high in zip(numbers, *(end.reshape(bounds.shape[:3]) for end in ends), strict=True):
                 found[n] = low, high
         return found
 
@@ -149,10 +149,12 @@ class FastEngine:
         below = _side_by_side([claim.box[claim.step.depth + 1 :] for claim in copies])
         found = []
         for agent in dict.fromkeys(agent for slot in slots for agent in slot):
-            chosen = [claims[slot[agent]] if agent in slot else claim for slot, claim in zip(slots, copies)]
+            chosen = [
+                claims[slot[agent]] if agent in slot else claim for slot, claim in zip(slots, copies, strict=True)
+            ]
             try:
                 bad = self._steps_not_shown(chosen, agent, below).any((1, 2, 3))
-                found += [slot[agent] for slot, refused in zip(slots, bad) if refused and agent in slot]
+                found += [slot[agent] for slot, refused in zip(slots, bad, strict=True) if refused and agent in slot]
             except Failed:
                 found += [slot[agent] for slot in slots if agent in slot]
         return found
@@ -162,7 +164,7 @@ class FastEngine:
             bad = self._forms_not_shown([claims[n] for n in numbers]).any(1)
         except Failed:
             return numbers
-        return [n for n, refused in zip(numbers, bad) if refused]
+        return [n for n, refused in zip(numbers, bad, strict=True) if refused]
 
     def _why_not(self, claim: Claim) -> str | None:
         """None if a claim alone is shown to hold."""

@@ -69,17 +69,19 @@ class Depth:
                 for a, row in enumerate(rows)
                 for to, p in row
             ]
-            columns = list(zip(*edges))
+            columns = list(zip(*edges, strict=True))
             self.source, self.action, self.target = (np.array(c, dtype=np.int64) for c in columns[:3])
             self.chance = np.array(columns[3])
             self.discounted = self.chance * _positive(process.discount)
 
     @property
     def joint_classes(self) -> int:
+        """Their number."""
         return len(self.classes)
 
     @property
     def joint_actions(self) -> int:
+        """Their number."""
         return self.reward.shape[1]
 
     def repeated(self, copies: int, deeper: int) -> Depth:
@@ -179,11 +181,11 @@ class Layout:
         found.copies = copies
         found.start = np.tile(self.start, copies)
         deeper = [d.joint_classes for d in self.depths[1:]] + [0]
-        found.depths = [d.repeated(copies, count) for d, count in zip(self.depths, deeper)]
-        before = [(), *(d.class_counts for d in self.depths)]
+        found.depths = [d.repeated(copies, count) for d, count in zip(self.depths, deeper, strict=True)]
+        before = [(), *(d.class_counts for d in self.depths[:-1])]
         found.predecessor = [
-            [tiled(line, copies, np.array([count, 0])) for line, count in zip(at_depth, counts)]
-            for at_depth, counts in zip(self.predecessor, before)
+            [tiled(line, copies, np.array([count, 0])) for line, count in zip(at_depth, counts, strict=True)]
+            for at_depth, counts in zip(self.predecessor, before, strict=True)
         ]
         found._connect()
         return found

@@ -107,8 +107,8 @@ def value_model(layout: Layout, t: int, action: Model, boxes: Boxes) -> Model:
         _remainder(layout, t, action, boxes, rows, [mean.mid[rows] for mean in means])
         for rows in _chunks(layout, t, box, batch)
     ]
-    low, high, *beyond = (np.concatenate(column) for column in zip(*parts))
-    return Model(Ball(value, rad), slopes, low, high, tuple(zip(beyond[::2], beyond[1::2])))
+    low, high, *beyond = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Model(Ball(value, rad), slopes, low, high, tuple(zip(beyond[::2], beyond[1::2], strict=True)))
 
 
 def _weighted(weights: np.ndarray, x: Ball, terms: int) -> Ball:
@@ -146,7 +146,7 @@ def _chunks(layout: Layout, t: int, box: tuple[BlockBox, ...], batch: int) -> li
     d = layout.depths[t]
     products = int(np.prod([block.vertices.shape[1] for block in box]))
     width = d.joint_actions
-    for (j, u), pairs in layout.pairs[t].items():
+    for pairs in layout.pairs[t].values():
         per_class = -(-len(pairs) // d.joint_classes)
         width = max(width, per_class * batch * 12)
     size = max(1, CHUNK_BYTES // (8 * products * width))
@@ -200,7 +200,7 @@ def _remainder(
 def _first_order(blocks: list[tuple[BlockBox, np.ndarray]], means: list[np.ndarray]) -> np.ndarray:
     """sum_i sum_a_i (q_i - c_i)(a_i) means[i](a_i) for every product of vertices: (rows, products, beta)."""
     total = np.zeros((len(means[0]), 1, means[0].shape[1]))
-    for (block, classes), mean in zip(blocks, means):
+    for (block, classes), mean in zip(blocks, means, strict=True):
         moved = np.matmul(block.offsets[classes], mean.transpose(0, 2, 1))
         total = (total[:, :, None] + moved[:, None]).reshape(len(moved), -1, moved.shape[2])
     return total

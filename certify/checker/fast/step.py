@@ -7,8 +7,6 @@ action, ordered pair of own actions, beta, slope entry).
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +42,13 @@ class Differences(NamedTuple):
     slopes: dict[Key, Ball]
 
 
+class Coupling(NamedTuple):
+    """The coupled form is tried where `open_` (classes, pairs of actions)."""
+
+    later: Later
+    open_: np.ndarray
+
+
 def ordered_pairs(actions: int) -> tuple[np.ndarray, np.ndarray]:
     """The ordered pairs (a, b), a != b, a major.
 
@@ -63,7 +68,7 @@ def chance_differences(layout: Layout, agent: int, t: int) -> list[tuple[csr_arr
         d.joint_classes, d.actions[agent], rest
     )
     found = []
-    for a, b in zip(*ordered_pairs(d.actions[agent])):
+    for a, b in zip(*ordered_pairs(d.actions[agent]), strict=True):
         change = (layout.values[t][rows[:, a].ravel()] - layout.values[t][rows[:, b].ravel()]).tocsr()
         found.append((change.maximum(0).tocsr(), (-change).maximum(0).tocsr()))
     return found
@@ -104,29 +109,23 @@ def upper_bounds(
     boxes: Boxes,
     ratio: np.ndarray,
     sharing: bool,
-    later: Later | None = None,
-    open_: np.ndarray | None = None,
+    coupling: Coupling | None = None,
 ) -> np.ndarray:
     """Upper bounds of F, (classes, pairs of actions, beta): all nodes below a single top sharing, or all
-    separate.  `ratio` (classes, pairs) is a lower bound of w_i M_ab; `later` allows the coupled form, which is
-    tried where `open_` (classes, pairs)."""
+    separate.  `ratio` (classes, pairs) is a lower bound of w_i M_ab; `coupling` allows the coupled form."""
     level = lines.levels[-1]
     x, bare = (
         _less(part[level.joint_class], ratio[level.node_class][:, None, :, None]) for part in (found.above, found.bare)
     )
     slopes = {key: Ball(s.mid[level.order[key]], s.rad[level.order[key]]) for key, s in found.slopes.items()}
+    way = _Way(layout, lines, boxes, bare, coupling)
     for u in range(lines.depth, -1, -1):
-        level = lines.levels[u]
         if u < lines.depth:
-            x, slopes = _carried(layout, lines.agent, level, x, slopes)
-        share = sharing and not (u == 0 and lines.single)
-        coupled = None
-        if later is not None and u == lines.depth and not share:
-            coupled = functools.partial(_coupled, layout, lines, open_, bare, boxes, later)
-        x, slopes = _closed(layout, lines.agent, level, x, slopes, boxes, share, coupled)
+            x, slopes = way.carried(lines.levels[u], x, slopes)
+        x, slopes = way.closed(lines.levels[u], x, slopes, sharing and not (u == 0 and lines.single))
     if lines.single:
         return x
-    return _rooted(lines, x, slopes, boxes)
+    return way.rooted(x, slopes)
 
 
 def _less(x: np.ndarray, ratio: np.ndarray) -> np.ndarray:
@@ -135,97 +134,107 @@ def _less(x: np.ndarray, ratio: np.ndarray) -> np.ndarray:
     return x + 2 * UNIT * np.abs(x)
 
 
-def _carried(
-    layout: Layout, agent: int, level: Level, value: np.ndarray, slopes: dict[Key, Ball]
-) -> tuple[np.ndarray, dict[Key, Ball]]:
-    """X and slopes of the nodes of a level from the values of the nodes one deeper."""
-    rest = layout.depths[level.depth].own[agent].shape[1]
-    x = sparse_times(level.up, inflated(value, most_terms(level.up)))
-    carried = {}
-    for key, ball in slopes.items():
-        steps = level.up_slopes[key]
-        rows = (len(level.pairs[key]), rest)
-        mid = sparse_times(steps, ball.mid)
-        rad = sparse_times(steps, widened(ball, most_terms(steps))) * GROW
-        carried[key] = Ball(mid.reshape(*rows, *mid.shape[1:]), rad.reshape(*rows, *rad.shape[1:]))
-    return x.reshape(len(level.joint_class), rest, *value.shape[1:]), carried
+class _Way(NamedTuple):
+    """From the nodes at the step's depth to the top, over one box."""
 
+    layout: Layout
+    lines: Lines
+    boxes: Boxes
+    bare: np.ndarray
+    coupling: Coupling | None
 
-def _closed(
-    layout: Layout,
-    agent: int,
-    level: Level,
-    x: np.ndarray,
-    slopes: dict[Key, Ball],
-    boxes: Boxes,
-    share: bool,
-    coupled: Callable | None = None,
-) -> tuple[np.ndarray, dict[Key, Ball]]:
-    """The value of every node, maximised over the others' policies at it, and the slopes passed on.
+    def carried(self, level: Level, value: np.ndarray, slopes: dict[Key, Ball]) -> tuple[np.ndarray, dict[Key, Ball]]:
+        """X and slopes of the nodes of a level from the values of the nodes one deeper."""
+        rest = self.layout.depths[level.depth].own[self.lines.agent].shape[1]
+        x = sparse_times(level.up, inflated(value, most_terms(level.up)))
+        carried = {}
+        for key, ball in slopes.items():
+            steps = level.up_slopes[key]
+            rows = (len(level.pairs[key]), rest)
+            mid = sparse_times(steps, ball.mid)
+            rad = sparse_times(steps, widened(ball, most_terms(steps))) * GROW
+            carried[key] = Ball(mid.reshape(*rows, *mid.shape[1:]), rad.reshape(*rows, *rad.shape[1:]))
+        return x.reshape(len(level.joint_class), rest, *value.shape[1:]), carried
 
-    What cannot be met counts exactly 0: all errors are added to X, which the policies weigh.
-    `coupled` improves the bounds at single vertices.
-    """
-    d = layout.depths[level.depth]
-    blocks = [(boxes[level.depth][j], d.classes[level.joint_class, j]) for j in range(layout.agents) if j != agent]
-    terms = x.shape[1] + 2 * layout.agents + 2 * len(slopes)
-    if not slopes:
-        return _linear_maximum(inflated(x, terms), blocks), {}
-    q, c = vertex_products(blocks, len(x))
-    weights = q - c[:, None] if share else q
-    passed, added = {}, {}
-    for key, ball in slopes.items():
-        pairs, block = level.pairs[key], boxes[key[1]][key[0]]
-        adding = pairs.total(slice(0, len(x)))
-        moved, rad = times(weights[pairs.owner], ball.mid), widened(ball, terms)
-        if share:  # abs(q - c) <= q + c
-            above = sigma_above(moved, block, pairs.klass)
-            error = sparse_times(adding, slope_error(2 * last_max(np.abs(ball.mid)), rad, block, pairs.klass))
-            x = x + error + times(c[:, None], error) * GROW
-            passed[key] = Ball(
-                times(c[pairs.owner][:, None], ball.mid)[:, 0], times(c[pairs.owner][:, None], rad)[:, 0] * GROW
-            )
-        else:
-            above = sigma_plus(moved, times(q[pairs.owner], rad) * GROW, block, pairs.klass)
-        added[key] = sparse_times(adding, inflated(above, most_terms(adding) + terms))
-    value = sum(added.values(), inflated(times(q, inflated(x, terms)), terms))
-    if coupled is not None:
-        deeper = sum((part for (_, u), part in added.items() if u > level.depth + 1), np.zeros_like(value))
-        value = coupled(value, q, slopes, deeper)
-    return second_max(value), passed
+    def closed(
+        self, level: Level, x: np.ndarray, slopes: dict[Key, Ball], share: bool
+    ) -> tuple[np.ndarray, dict[Key, Ball]]:
+        """The value of every node, maximised over the others' policies at it, and the slopes passed on.
 
+        What cannot be met counts exactly 0: all errors are added to X, which the policies weigh.
+        Where slopes are not shared at the step's own depth, the coupled form improves the bounds at single vertices.
+        """
+        classes = self.layout.depths[level.depth].classes[level.joint_class]
+        others = [j for j in range(self.layout.agents) if j != self.lines.agent]
+        blocks = [(self.boxes[level.depth][j], classes[:, j]) for j in others]
+        terms = x.shape[1] + 2 * self.layout.agents + 2 * len(slopes)
+        if not slopes:
+            return _linear_maximum(inflated(x, terms), blocks), {}
+        q, c = vertex_products(blocks, len(x))
+        weights = q - c[:, None] if share else q
+        passed, added = {}, {}
+        for key, ball in slopes.items():
+            pairs, block = level.pairs[key], self.boxes[key[1]][key[0]]
+            adding = pairs.total(slice(0, len(x)))
+            moved, rad = times(weights[pairs.owner], ball.mid), widened(ball, terms)
+            if share:  # abs(q - c) <= q + c
+                above = sigma_above(moved, block, pairs.klass)
+                error = sparse_times(adding, slope_error(2 * last_max(np.abs(ball.mid)), rad, block, pairs.klass))
+                x = x + error + times(c[:, None], error) * GROW
+                passed[key] = Ball(
+                    times(c[pairs.owner][:, None], ball.mid)[:, 0], times(c[pairs.owner][:, None], rad)[:, 0] * GROW
+                )
+            else:
+                above = sigma_plus(moved, times(q[pairs.owner], rad) * GROW, block, pairs.klass)
+            added[key] = sparse_times(adding, inflated(above, most_terms(adding) + terms))
+        value = sum(added.values(), inflated(times(q, inflated(x, terms)), terms))
+        if self.coupling is not None and level.depth == self.lines.depth and not share:
+            deeper = sum((part for (_, u), part in added.items() if u > level.depth + 1), np.zeros_like(value))
+            value = self._coupled(self.coupling, value, q, slopes, deeper)
+        return second_max(value), passed
 
-def _coupled(
-    layout: Layout,
-    lines: Lines,
-    open_: np.ndarray,
-    bare: np.ndarray,
-    boxes: Boxes,
-    later: Later,
-    value: np.ndarray,
-    q: np.ndarray,
-    slopes: dict[Key, Ball],
-    deeper: np.ndarray,
-) -> np.ndarray:
-    """Bounds at every vertex q, those of the coupled form where they are smaller, among the classes and pairs that
-    are `open_`; at a single top only the sign counts."""
-    level = lines.levels[-1]
-    wanted = np.broadcast_to(open_[level.node_class][:, None], value.shape[:3])
-    # where no own action can change what comes next, there is nothing to couple
-    wanted = wanted & (np.diff(later.links.starts) > 0)[level.joint_class][:, None, None]
-    if lines.depth == 0 and lines.single:
-        wanted = wanted & (value > 0).any(3)
-    where = np.argwhere(wanted)
-    if not len(where):
+    def _coupled(
+        self, coupling: Coupling, value: np.ndarray, q: np.ndarray, slopes: dict[Key, Ball], deeper: np.ndarray
+    ) -> np.ndarray:
+        """Bounds at every vertex q, those of the coupled form where they are smaller, among the classes and pairs that
+        are `open_`; at a single top only the sign counts."""
+        lines, later = self.lines, coupling.later
+        level = lines.levels[-1]
+        wanted = np.broadcast_to(coupling.open_[level.node_class][:, None], value.shape[:3])
+        # where no own action can change what comes next, there is nothing to couple
+        wanted = wanted & (np.diff(later.links.starts) > 0)[level.joint_class][:, None, None]
+        if lines.depth == 0 and lines.single:
+            wanted = wanted & (value > 0).any(3)
+        where = np.argwhere(wanted)
+        if not len(where):
+            return value
+        value = value.copy()
+        size = max(1, CASES_BYTES // case_bytes(lines, self.boxes, later))
+        for part in (where[k : k + size] for k in range(0, len(where), size)):
+            node, vertex, pair = part.T
+            cases = Cases(node, vertex, pair, q[node, vertex], deeper[node, vertex, pair])
+            found = coupled_bounds(self.layout, lines, cases, self.bare, slopes, self.boxes, later)
+            value[node, vertex, pair] = np.minimum(value[node, vertex, pair], found)
         return value
-    value = value.copy()
-    size = max(1, CASES_BYTES // case_bytes(lines, boxes, later))
-    for part in (where[k : k + size] for k in range(0, len(where), size)):
-        node, vertex, pair = part.T
-        cases = Cases(node, vertex, pair, q[node, vertex])
-        found = coupled_bounds(layout, lines, level, cases, bare, slopes, deeper[node, vertex, pair], boxes, later)
-        value[node, vertex, pair] = np.minimum(value[node, vertex, pair], found)
-    return value
+
+    def rooted(self, value: np.ndarray, slopes: dict[Key, Ball]) -> np.ndarray:
+        """F <= sum_m b(m) value(m) + R from the nodes of depth 0."""
+        lines, boxes = self.lines, self.boxes
+        root, top = lines.root, lines.levels[0]
+        bound = sparse_times(root.start, inflated(value, most_terms(root.start)))
+        for key, ball in slopes.items():
+            block, pairs = boxes[key[1]][key[0]], top.pairs[key]
+            if key[0] == lines.agent:
+                adding, klass, owners = root.own[key], root.own_pairs[key].klass, root.own_pairs[key].owner
+            else:
+                adding = diags_array(root.chance[pairs.owner], format="csr")
+                klass, owners = pairs.klass, top.node_class[pairs.owner]
+            mid, rad = sparse_times(adding, ball.mid), sparse_times(adding, widened(ball, most_terms(adding))) * GROW
+            above = sigma_plus(mid, rad, block, klass)
+            per_class = Pairs(owners, klass, len(lines.classes)).total(slice(0, len(lines.classes)))
+            part = sparse_times(per_class, inflated(above, most_terms(per_class)))
+            bound = inflated(bound, 1) + inflated(part, 1)
+        return bound
 
 
 def _linear_maximum(x: np.ndarray, blocks: list[tuple[BlockBox, np.ndarray]]) -> np.ndarray:
@@ -241,22 +250,3 @@ def _linear_maximum(x: np.ndarray, blocks: list[tuple[BlockBox, np.ndarray]]) ->
         return fill(by_last[:, 0], last, classes)
     q = corners(first, len(x))
     return second_max(fill(times(q, by_last), last, classes))
-
-
-def _rooted(lines: Lines, value: np.ndarray, slopes: dict[Key, Ball], boxes: Boxes) -> np.ndarray:
-    """F <= sum_m b(m) value(m) + R from the nodes of depth 0."""
-    root, top = lines.root, lines.levels[0]
-    bound = sparse_times(root.start, inflated(value, most_terms(root.start)))
-    for key, ball in slopes.items():
-        block, pairs = boxes[key[1]][key[0]], top.pairs[key]
-        if key[0] == lines.agent:
-            adding, klass, owners = root.own[key], root.own_pairs[key].klass, root.own_pairs[key].owner
-        else:
-            adding = diags_array(root.chance[pairs.owner], format="csr")
-            klass, owners = pairs.klass, top.node_class[pairs.owner]
-        mid, rad = sparse_times(adding, ball.mid), sparse_times(adding, widened(ball, most_terms(adding))) * GROW
-        above = sigma_plus(mid, rad, block, klass)
-        per_class = Pairs(owners, klass, len(lines.classes)).total(slice(0, len(lines.classes)))
-        part = sparse_times(per_class, inflated(above, most_terms(per_class)))
-        bound = inflated(bound, 1) + inflated(part, 1)
-    return bound

@@ -60,6 +60,8 @@ def greedy(lower: Sequence[int], upper: Sequence[int], coefficients: Sequence[in
     rest = ONE - sum(lower)
     total = dot(lower, coefficients)
     for c, low, high in sorted(zip(coefficients, lower, upper, strict=True), reverse=True):
+        if rest <= 0:
+            break
         take = min(rest, high - low)
         total += take * c
         rest -= take

@@ -13,7 +13,7 @@ from certify.checker.numbers.fixed_point import BITS, ceil_div, ceil_shift, down
 from certify.checker.numbers.linear import contract, front
 from certify.checker.numbers.positive_definite import definite_on_tangents
 from certify.checker.plain.box import Block, Name, multilinear_max
-from certify.checker.plain.models import Models, slope_columns, spread
+from certify.checker.plain.models import Columns, Models, slope_columns, spread
 from certify.checker.reading.envelope import Failed
 
 MAX_PARAMETERS = 3_000
@@ -129,6 +129,14 @@ class SecondDerivative:
                     for b, ends in enumerate(bounds):
                         yield offset + b, _product(weight, ends)
 
+    def _less_log(self, t: int, j: int, block: Block, ends: Sequence[list[int]]) -> None:
+        """In place: bounds per joint action, less w log pi of agent j."""
+        if min(block.lower) <= 0:
+            raise Failed(f"a policy of agent {j} at depth {t} has no positive lower bound")
+        for number, a in enumerate(self.process.joint_actions[t]):
+            ends[0][number] -= self.setting.weights[j] * log_bounds(block.upper[a[j]])[1]
+            ends[1][number] -= self.setting.weights[j] * log_bounds(block.lower[a[j]])[0]
+
     def _enclosures(self, t: int, e: int, agents: tuple[int, ...]) -> list[Ends]:
         """Bounds of U(e, .) averaged over the others' policies, less its means, per joint action of `agents`: of U
         for two agents, of W = U - w log pi for one."""
@@ -137,37 +145,42 @@ class SecondDerivative:
         entries = self.models.u(t)[e]
         later, columns = slope_columns([model.slopes for model in entries], self.box)
         columns = [[model.centre for model in entries], *columns]
-        lows, highs = [model.low for model in entries], [model.high for model in entries]
+        ends = [[model.low for model in entries], [model.high for model in entries]]
         if len(agents) == 1:
-            (j,) = agents
-            if min(blocks[j].lower) <= 0:
-                raise Failed(f"a policy of agent {j} at depth {t} has no positive lower bound")
-            for number, a in enumerate(self.process.joint_actions[t]):
-                lows[number] -= self.setting.weights[j] * log_bounds(blocks[j].upper[a[j]])[1]
-                highs[number] -= self.setting.weights[j] * log_bounds(blocks[j].lower[a[j]])[0]
-        columns, ends = ([front(column, counts, agents) for column in part] for part in (columns, [lows, highs]))
+            self._less_log(t, agents[0], blocks[agents[0]], ends)
+        columns, ends = ([front(column, counts, agents) for column in part] for part in (columns, ends))
         others = [block for k, block in enumerate(blocks) if k not in agents]
         scale = prod(counts[i] for i in agents)
         result = []
         for chosen in product(*(range(counts[i]) for i in agents)):
-            # x less its mean over an axis, times the number A of actions: A - 1 of its own, -1 of the others
-            centring = [1]
-            for i, k in zip(agents, chosen, strict=True):
-                centring = [x * (counts[i] * (a == k) - 1) for x in centring for a in range(counts[i])]
+            centring = _centring([counts[i] for i in agents], chosen)
             values, *moved = contract(columns, centring)
             plus, minus = ([max(0, sign * x) for x in centring] for sign in (1, -1))
             (low, high), (other_low, other_high) = contract(ends, plus), contract(ends, minus)
             below = [x + y - z for x, y, z in zip(values, low, other_high, strict=True)]
             above = [x + y - z for x, y, z in zip(values, high, other_low, strict=True)]
-            if later:
-                found = list(spread(others, below, above, (later, moved)))
-                least, most = min(x for x, _ in found), max(x for _, x in found)
-            else:
-                shift = len(others) * BITS
-                least = -ceil_shift(multilinear_max([-x for x in below], others), shift)
-                most = ceil_shift(multilinear_max(above, others), shift)
+            least, most = _span(others, below, above, (later, moved))
             result.append((least // scale, ceil_div(most, scale)))
         return result
+
+
+def _centring(counts: Sequence[int], chosen: Sequence[int]) -> list[int]:
+    """Weights that give x at `chosen`, less its mean over every axis, times the number A of actions of each: on an
+    axis A - 1 of its own, -1 of the others."""
+    weights = [1]
+    for count, k in zip(counts, chosen, strict=True):
+        weights = [x * (count * (a == k) - 1) for x in weights for a in range(count)]
+    return weights
+
+
+def _span(blocks: Sequence[Block], lows: Sequence[int], highs: Sequence[int], slopes: Columns) -> Ends:
+    """The ends of what `spread` finds."""
+    if slopes[0]:
+        lows, highs = zip(*spread(blocks, lows, highs, slopes), strict=True)
+        return min(lows), max(highs)
+    shift = len(blocks) * BITS
+    least = -ceil_shift(multilinear_max([-x for x in lows], blocks), shift)
+    return least, ceil_shift(multilinear_max(highs, blocks), shift)
 
 
 def _product(weight: Ends, ends: Ends) -> Ends:

@@ -139,12 +139,8 @@ class Models:
             ceil_div(sum(p * model.high for p, model in models), denominator) + rounding(slopes),
         )
 
-    def _v_model(self, t: int, e: int) -> Model:
-        """From U_t to V_t.  By (3) the entropy of a current block i adds -w_i sum_a pi(a) log c(a), which joins
-        U(e, .), and w_i eta."""
-        members = self.process.joint[t][e]
-        blocks = [self.box.layers[t][i][k] for i, k in enumerate(members)]
-        centres, shift = [block.centre for block in blocks], len(blocks) * BITS
+    def _with_entropy(self, t: int, e: int, blocks: Sequence[Block]) -> tuple[list[int], list[int], list[int]]:
+        """U(e, .) - sum_i w_i log c(a_i): centres and ends of the remainders."""
         values, lows, highs = [], [], []
         for model, a in zip(self.u(t)[e], self.process.joint_actions[t], strict=True):
             logs = [block.log_centre[k] for block, k in zip(blocks, a, strict=True)]
@@ -152,6 +148,15 @@ class Models:
             values.append(model.centre - less)
             lows.append(model.low)
             highs.append(model.high + less - more)
+        return values, lows, highs
+
+    def _v_model(self, t: int, e: int) -> Model:
+        """From U_t to V_t.  By (3) the entropy of a current block i adds -w_i sum_a pi(a) log c(a), which joins
+        U(e, .), and w_i eta."""
+        members = self.process.joint[t][e]
+        blocks = [self.box.layers[t][i][k] for i, k in enumerate(members)]
+        centres, shift = [block.centre for block in blocks], len(blocks) * BITS
+        values, lows, highs = self._with_entropy(t, e, blocks)
         later, columns = slope_columns([model.slopes for model in self.u(t)[e]], self.box)
 
         centre = contract_all([values], centres)[0] >> shift

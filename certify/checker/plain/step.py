@@ -16,6 +16,7 @@ from certify.checker.plain.models import (
     Chances,
     Form,
     Models,
+    Slopes,
     average_slopes,
     common_denominator,
     rounding,
@@ -87,11 +88,12 @@ class StepCheck:
             else:
                 terms = [[_average(found, row) for row in rows] for rows in line.onward[u]]
             found = [self._node(line, u, e, row, sharing) for e, row in zip(line.nodes[u], terms, strict=True)]
-        return self._root(line, found) <= 0
+        return (found[0].value if line.single else self._root(line, found)) <= 0
 
     def _difference(self, t: int, e: int, actions: Sequence[int], bound: int) -> Form:
         """U(a, .) - U(b, .) - lambda for two joint actions at e."""
-        first, second = (self.models.u(t)[e][a] for a in actions)
+        a, b = actions
+        first, second = self.models.u(t)[e][a], self.models.u(t)[e][b]
         bare = first.centre - second.centre + rounding(first.slopes) + rounding(second.slopes) - bound
         if t + 1 == self.process.horizon:
             return Form(bare, {})
@@ -130,17 +132,30 @@ class StepCheck:
             return Form(found[0][0], {y: passed[at] for y, _, at in later})
         coupled = None
         if u == line.depth and self.process.agents == 2:
-            coupled = Coupled(self.models, line.agent, u + 1, terms)
+            coupled = Coupled(self.models, line.agent, u + 1, terms), blocks[0].vertices
         best: float = 0 if top else -inf
-        for bound, number, slope in found:
-            if bound <= best:
+        for crude, number, slope in found:
+            if crude <= best:
                 break  # as are all that follow
-            for _, block, at in later:
-                bound += block.sigma_plus(slope[at], shift) - block.sigma(slope[at], shift)
-            if bound > best and coupled is not None:
-                bound = min(bound, coupled.bound(blocks[0].vertices[number], {y: slope[at] for y, _, at in later}))
-            best = max(best, bound)
+            best = max(best, self._finer(crude, number, {y: slope[at] for y, _, at in later}, shift, best, coupled))
         return Form(int(best), {})
+
+    def _finer(
+        self,
+        bound: int,
+        number: int,
+        slopes: Slopes,
+        shift: int,
+        enough: float,
+        coupled: tuple[Coupled, Sequence[Sequence[int]]] | None,
+    ) -> int:
+        """The bound at vertex `number` with sigma+ in place of sigma, or if that is above `enough` the coupled one."""
+        for y, slope in slopes.items():
+            bound += self.box.block(y).sigma_plus(slope, shift) - self.box.block(y).sigma(slope, shift)
+        if bound > enough and coupled is not None:
+            form, vertices = coupled
+            bound = min(bound, form.bound(vertices[number], slopes))
+        return bound
 
     def _root(self, line: Line, found: Sequence[Form]) -> int:
         """The bound of F: sum b(m) value(m) and what the slopes that are left may add."""

@@ -101,13 +101,8 @@ BROKEN = {
         fast_coupled,
         "_answers",
         lambda true: (
-            lambda layout, agent, depth, boxes, action, *rest: true(
-                layout,
-                agent,
-                depth,
-                boxes,
-                action._replace(centre=Ball(0 * action.centre.mid, action.centre.rad)),
-                *rest,
+            lambda d, agent, box, action, *rest: true(
+                d, agent, box, action._replace(centre=Ball(0 * action.centre.mid, action.centre.rad)), *rest
             )
         ),
     ),
