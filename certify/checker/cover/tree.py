@@ -190,7 +190,7 @@ def _closing(node, box, betas, engine, where):
 def _step_claims(steps, cuts, unit, box, betas, engine, where):
     """What has to hold for the steps from `box` on; returns the box after them.  `cuts` goes on where the last
     steps ended.  Once a box is empty no policy is left that a step could concern."""
-    for number, (step, cut) in enumerate(zip(steps, islice(cuts, len(steps)))):
+    for number, (step, cut) in enumerate(zip(steps, islice(cuts, len(steps)), strict=True)):
         if not engine.is_empty(box):
             yield {**where, "step": number}, StepClaim(box, betas, step, unit)
             box = engine.cut(box, step, cut)
@@ -271,6 +271,6 @@ def estimated_seconds(process, nodes):
     """A rough estimate of the plain engine's time, from measured runs: for choosing an engine, no more."""
     joint = sum(
         len(members) * len(actions) * max(counts)
-        for members, actions, counts in zip(process.joint, process.joint_actions, process.actions)
+        for members, actions, counts in zip(process.joint, process.joint_actions, process.actions, strict=True)
     )
     return 2e-5 * joint * sum(len(node.steps) + 2 for node in nodes)
