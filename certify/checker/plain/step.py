@@ -133,12 +133,22 @@ class StepCheck:
         coupled = None
         if u == line.depth and self.process.agents == 2:
             coupled = Coupled(self.models, line.agent, u + 1, terms), blocks[0].vertices
-        best: float = 0 if top else -inf
-        for crude, number, slope in found:
+        named = [(crude, number, {y: slope[at] for y, _, at in later}) for crude, number, slope in found]
+        return Form(self._largest(named, shift, coupled, 0 if top else -inf), {})
+
+    def _largest(
+        self,
+        found: Sequence[tuple[int, int, Slopes]],
+        shift: int,
+        coupled: tuple[Coupled, Sequence[Sequence[int]]] | None,
+        best: float,
+    ) -> int:
+        """The largest bound, or `best` if that is larger; `found` lists crude bounds per vertex in falling order."""
+        for crude, number, slopes in found:
             if crude <= best:
                 break  # as are all that follow
-            best = max(best, self._finer(crude, number, {y: slope[at] for y, _, at in later}, shift, best, coupled))
-        return Form(int(best), {})
+            best = max(best, self._finer(crude, number, slopes, shift, best, coupled))
+        return int(best)
 
     def _finer(
         self,
