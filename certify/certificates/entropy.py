@@ -1,10 +1,12 @@
 """Certificates of entropy claims: the problem restated, the claim, and what an independent checker
-needs to recompute it (docs/theory/entropy.md).  Kinds `entropy-sign` and `entropy-table`.
+needs to recompute it (docs/theory/entropy.md).  Kinds `entropy-sign`,
+`entropy-table`, `entropy-run`, `entropy-clipping` and `entropy-controller`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
@@ -12,11 +14,13 @@ import numpy as np
 
 from certify.entropy.algorithms import find_algorithm
 from certify.entropy.clipping import TokenSequence
+from certify.entropy.clipping_bound import ClippingBound
+from certify.entropy.controllers import AdapoController, TargetEntropyController, ZetaController
 from certify.entropy.enclosure import RationalEnclosure, working_precision
 from certify.entropy.exhaustive import clip_decisions, count_binade, rounded_exponentials
 from certify.entropy.formats import FloatFormat
 from certify.entropy.parameters import read_parameters
-from certify.entropy.policy import Numbers, Policy, numbers_to_json, policy_to_json
+from certify.entropy.policy import Numbers, Policy, StatePolicy, numbers_to_json, policy_to_json
 from certify.entropy.rounding import SIDES, binade_row, cell_table
 from certify.entropy.sign import Piece
 from certify.exact import rational_text
@@ -137,4 +141,82 @@ def _decision_json(exponentials: tuple[np.ndarray, np.ndarray], eps: Fraction) -
         "eps_high": rational_text(eps),
         **{name: getattr(found, name) for name in names},
         "changed": [rational_text(d) for d in found.changed],
+    }
+
+
+@dataclass(frozen=True)
+class RunStart:
+    """A run of exact-gradient steps on rewards (1, 0, …, 0): see `certify.entropy.floors`."""
+
+    actions: int
+    probability: Fraction
+    step: Fraction
+    normalised: bool = False
+
+
+def run_certificate(
+    start: RunStart,
+    coefficient: Fraction | tuple[TargetEntropyController, Fraction],
+    after: int,
+    side: str,
+    bound: Fraction,
+) -> dict[str, Any]:
+    """The certificate that H is `side` ("below" or "above") `bound` after so many steps.
+
+    `coefficient` is REPO's constant β, or a target-entropy controller with its target.
+    """
+    rule: Any
+    if isinstance(coefficient, tuple):
+        controller, target = coefficient
+        rule = {
+            "target": rational_text(target),
+            "change": rational_text(controller.change),
+            "most": rational_text(controller.most),
+        }
+    else:
+        rule = rational_text(coefficient)
+    return {
+        **_header("entropy-run"),
+        "claim": {"after": after, "side": side, "bound": rational_text(bound)},
+        "actions": start.actions,
+        "probability": rational_text(start.probability),
+        "step": rational_text(start.step),
+        "normalised": start.normalised,
+        "coefficient": rule,
+    }
+
+
+def clipping_certificate(
+    old: StatePolicy, new: StatePolicy, eps_low: Fraction, eps_high: Fraction, found: ClippingBound
+) -> dict[str, Any] | None:
+    """The certificate of what was proved of a clipped update: all ratios in range, one outside, or None."""
+    says: dict[str, Any] = {"says": "in range"}
+    if found.premise == "undecided":
+        return None
+    if found.premise == "refuted":
+        says = {"says": "out of range", "action": found.witness}
+    return {
+        **_header("entropy-clipping"),
+        "claim": says,
+        "old": policy_to_json((old,)),
+        "new": policy_to_json((new,)),
+        "eps_low": rational_text(eps_low),
+        "eps_high": rational_text(eps_high),
+    }
+
+
+def controller_certificate(
+    controller: ZetaController | AdapoController | TargetEntropyController, sharp: bool = False
+) -> dict[str, Any]:
+    """The certificate of a controller's range and of its number of steps to saturation.
+
+    >>> controller_certificate(ZetaController(Fraction(1), Fraction(8)))["claim"]
+    {'saturation': 7, 'sharp': False}
+    """
+    name = {ZetaController: "zeta", AdapoController: "adapo", TargetEntropyController: "target"}[type(controller)]
+    return {
+        **_header("entropy-controller"),
+        "claim": {"saturation": controller.saturation_steps(), "sharp": sharp},
+        "controller": name,
+        "limits": {f.name: rational_text(getattr(controller, f.name)) for f in fields(controller)},
     }

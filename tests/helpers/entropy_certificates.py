@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import entropy_batch_certificates
+import entropy_run_certificates
 
 from certify.answers.entropy import step_report
 from certify.certificates.entropy import table_certificate
@@ -188,7 +189,8 @@ def everything() -> dict[str, dict[str, dict]]:
     """folder -> file stem -> certificate."""
     originals = valid()
     found = {"valid": originals, "invalid": attacked(originals, ATTACKS), "malformed": attacked(originals, DEFECTS)}
-    return {folder: {**files, **entropy_batch_certificates.everything()[folder]} for folder, files in found.items()}
+    more = entropy_batch_certificates.everything(), entropy_run_certificates.everything()
+    return {folder: {**files, **more[0][folder], **more[1][folder]} for folder, files in found.items()}
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 The digest is SHA-256 over the header (fields, recipe, sizes), the totals and the root of a Merkle tree whose nodes
 carry the sums of their leaves.  The sample of leaves is drawn by the digest, so that whoever makes it cannot choose.
-Of every sampled token are recomputed: its place in the tree, its row's hash; H, K = π_k L_k − E[πL], N = Σ π²L² from the
-row; that −c K + τ N lies in the claimed change for every c, τ in the committed intervals; its flags; and, for recipes without
-corrections, that c holds w Â f with f = ρ where kept, 0 where cut, the hull where ambiguous.
+Of every sampled token are recomputed: its place in the tree, its row's hash; H, K = π_k L_k − E[πL], N = Σ π²L² from
+the row; that −c K + τ N lies in the claimed change for every c, τ in the committed intervals; its flags; and, for
+recipes without corrections, that c holds w Â f with f = ρ where kept, 0 where cut, the hull where ambiguous.
 Without rows the sign is that of the mode's lemma (π_k > 1/2) or of log π_k + H < 0 (docs/theory/updates.md#mode-token).
 Advantages, log-ratios and stored entropies are data: the digest commits to them.
 """
@@ -374,7 +374,7 @@ def _check_decision(token: dict[str, Fraction], flags: dict[str, bool], recipe: 
     if flags["cut"] and not (advantage.positive() and over or (-advantage).positive() and under):
         raise Failed("the gradient is not proved to be cut", step=where)
     kept = (advantage.lo >= 0 and not_over) or (advantage.hi <= 0 and not_under) or (not_over and not_under)
-    if flags["kept"] and not (kept or advantage.zero()):
+    if flags["kept"] and not (kept or advantage.lo == advantage.hi == 0):
         raise Failed("the gradient is not proved to be kept", step=where)
 
 
