@@ -10,10 +10,11 @@ from math import inf
 
 from certify.checker.numbers.fixed_point import BITS, ceil_div, ceil_shift
 from certify.checker.numbers.linear import contract_all, front
-from certify.checker.plain.box import at_vertices, multilinear_max
+from certify.checker.plain.box import Block, at_vertices, multilinear_max
 from certify.checker.plain.coupled import Coupled
 from certify.checker.plain.models import (
     Chances,
+    Columns,
     Form,
     Models,
     Slopes,
@@ -122,19 +123,13 @@ class StepCheck:
         sharing = sharing and not top
         passed = [x >> shift if sharing else 0 for x in contract_all(columns, [block.centre for block in blocks])]
         less = [x << shift for x in passed]
-        found = []
-        for number, (value, *moved) in enumerate(at_vertices([values, *columns], blocks)):
-            slope = [x - y for x, y in zip(moved, less, strict=True)]
-            crude = ceil_shift(value, shift) + sum(block.sigma(slope[at], shift) for _, block, at in later)
-            found.append((crude, number, slope))
-        found.sort(reverse=True)
+        found = _crude(values, (later, columns), blocks, less)
         if sharing:
             return Form(found[0][0], {y: passed[at] for y, _, at in later})
         coupled = None
         if u == line.depth and self.process.agents == 2:
             coupled = Coupled(self.models, line.agent, u + 1, terms), blocks[0].vertices
-        named = [(crude, number, {y: slope[at] for y, _, at in later}) for crude, number, slope in found]
-        return Form(self._largest(named, shift, coupled, 0 if top else -inf), {})
+        return Form(self._largest(found, shift, coupled, 0 if top else -inf), {})
 
     def _largest(
         self,
@@ -181,6 +176,19 @@ class StepCheck:
             total += len(slopes)
             left += slopes.items()
         return total + sum(self.box.block(y).sigma_plus(slope, 0) for y, slope in left)
+
+
+def _crude(
+    values: Sequence[int], slopes: Columns, blocks: Sequence[Block], less: Sequence[int]
+) -> list[tuple[int, int, Slopes]]:
+    """(bound with sigma, number of the vertex, slopes there less `less`), the largest bound first."""
+    later, columns = slopes
+    shift, found = len(blocks) * BITS, []
+    for number, (value, *moved) in enumerate(at_vertices([values, *columns], blocks)):
+        slope = [x - y for x, y in zip(moved, less, strict=True)]
+        crude = ceil_shift(value, shift) + sum(block.sigma(slope[at], shift) for _, block, at in later)
+        found.append((crude, number, {y: slope[at] for y, _, at in later}))
+    return sorted(found, key=lambda entry: entry[0], reverse=True)
 
 
 def _average(found: Sequence[Form], row: Chances) -> Form:
