@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
 
 from certify import checker
 from certify.certificates.reading import describe
+from certify.cli.options import existing_file, read_certificate
 from certify.cli.output import DONE, REFUTED, Progress, print_json
 from certify.coq import building
 from certify.errors import InputError
@@ -29,14 +29,14 @@ def check(certificate, engine, workers, as_json) -> int:
     """Verify CERTIFICATE with the independent checker, or a file of `certify export --coq` with Coq."""
     if engine == "coq":
         return _check_with_coq(Path(certificate), as_json)
+    existing_file(certificate)
     with Progress() as progress:
         progress("checking")
         try:
             verdict = checker.check_file(certificate, engine=engine, workers=workers)
         except ValueError as error:
-            raise InputError(
-                certificate, f"malformed certificate: {error}", "give a certificate that `certify` wrote, unaltered"
-            ) from None
+            why = f"malformed certificate: {str(error).removeprefix(f'{certificate}: ')}"
+            raise InputError(certificate, why, "give a certificate that `certify` wrote, unaltered") from None
     if as_json:
         print_json(
             {
@@ -87,12 +87,5 @@ def _check_with_coq(path: Path, as_json: bool) -> int:
 @click.argument("certificate")
 def show(certificate) -> int:
     """Tell a person what CERTIFICATE claims, under which assumptions, and what it does not say."""
-    path = Path(certificate)
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(certificate, f"cannot be read ({error.strerror})", "name a certificate file") from None
-    except ValueError:
-        raise InputError(certificate, "not a JSON file", "name a certificate file") from None
-    print(describe(document, certificate))
+    print(describe(read_certificate(certificate), certificate))
     return DONE

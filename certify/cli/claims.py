@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
+from certify.certificates.writing import save_text
 from certify.claims.report import explanation, line, markdown, result_json
 from certify.claims.runner import find_proofs, run_proofs, select
-from certify.cli.options import collected
+from certify.cli.options import OutputFile, collected
 from certify.cli.output import DONE, REFUTED, UNDECIDED, Progress, print_json
 from certify.errors import InputError
 
@@ -34,11 +35,7 @@ class ClaimsOptions:
 @click.argument("ids", metavar="[ID ...]", nargs=-1)
 @click.option("--quick", is_flag=True, help="Fewer games and wider brackets: under a minute.")
 @click.option("--strict", is_flag=True, help="Exit 3 if any claim stays undecided.")
-@click.option(
-    "--report",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write all proofs with their figures as one Markdown file.",
-)
+@click.option("--report", type=OutputFile(), help="Write all proofs with their figures as one Markdown file.")
 @click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
@@ -91,9 +88,4 @@ def claims(given: ClaimsOptions) -> int:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(
-            str(path), f"cannot be written ({error.strerror})", "name a file in a folder that exists"
-        ) from None
+    save_text(text, path)

@@ -66,7 +66,7 @@ class CrossplayOptions:
     show_default=True,
     help="Float runs that look for stationary policies.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the float runs.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the float runs.")
 @click.option(
     "--time-limit",
     type=float,

@@ -11,15 +11,17 @@ import json
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from certify.answers.entropy import DEFAULT_ETA_LIMIT, StepReport, entropy_path, step_report
 from certify.certificates.entropy import table_certificate
+from certify.certificates.writing import save_text
 from certify.cli.entropy_batch import batch_command
 from certify.cli.entropy_flow import flow_command
-from certify.cli.options import collected
+from certify.cli.options import OutputFile, collected
+from certify.cli.output import print_json
 from certify.entropy.algorithms import ALGORITHMS, find_algorithm
 from certify.entropy.clipping_bound import clipping_bound, ppo_overshoot
 from certify.entropy.controller_proofs import Proof, prove_adapo, prove_target_entropy, prove_zeta, refute_two_cycle
@@ -74,8 +76,8 @@ class EntropyOptions:
     help="Where the search for the largest step with the same sign ends (at least the last step).",
 )
 @click.option("--claim", type=click.Choice(["increases", "decreases"]), help="Prove or refute this sign.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the certificate of the sign.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the entropy change against the step size.")
+@click.option("-o", "--output", type=OutputFile(), help="Write the certificate of the sign.")
+@click.option("--plot", type=OutputFile(), help="Draw the entropy change against the step size.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @collected(EntropyOptions)
 def entropy(given: EntropyOptions) -> None:
@@ -192,14 +194,14 @@ def _up(value: Fraction) -> str:
 
 
 def _write(path: Path, data: dict) -> None:
-    try:
-        path.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError("-o", f"{path.name!r} cannot be written ({error.strerror})", "give a writable path") from None
+    save_text(json.dumps(data, indent=1) + "\n", path)
 
 
-def _finish(data: Any, lines: list[str], as_json: bool, code: int) -> None:
-    click.echo(json.dumps(data) if as_json else "\n".join(lines))
+def _finish(data: Any, lines: list[str], as_json: bool, code: int) -> NoReturn:
+    if as_json:
+        print_json(data)
+    else:
+        print("\n".join(lines))
     raise click.exceptions.Exit(code)
 
 
@@ -273,8 +275,8 @@ class PrecisionOptions:
 @click.option("--count", "counted", multiple=True, type=int, metavar="K", help="Round all float32 numbers of binade K.")
 @click.option("--policy", help="Also the entropy bias of a clipped update on this policy.")
 @click.option("--advantages", help="The advantages of that update.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the table's certificate.")
-@click.option("--plot", type=click.Path(path_type=Path), help="Draw the bias per binade.")
+@click.option("-o", "--output", type=OutputFile(), help="Write the table's certificate.")
+@click.option("--plot", type=OutputFile(), help="Draw the bias per binade.")
 @click.option("--json", "as_json", is_flag=True)
 @collected(PrecisionOptions)
 def precision_command(given: PrecisionOptions) -> None:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import json
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,9 @@ from typing import Any
 import click
 
 from certify.answers.entropy_batch import BatchReport, entropy_batch
+from certify.certificates.writing import save_document
+from certify.cli.options import OutputFile, spare_inputs
+from certify.cli.output import print_json
 from certify.entropy.recipe import RECIPES
 from certify.errors import InputError
 
@@ -29,13 +31,12 @@ _EXIT = {"proved": 0, "partial": 3}
 @click.option("--processes", default=1, show_default=True, help="Share the rows of logits among processes.")
 @click.option("--gram", type=click.Path(path_type=Path), help="<phi_s, phi_t> of all tokens (.npy): shared parameters.")
 @click.option("--features", type=click.Path(path_type=Path), help="The phi_s of all tokens (.npy): shared parameters.")
-@click.option(
-    "-o", "--output", type=click.Path(path_type=Path), help="Write the certificate: totals, digest, a sample."
-)
+@click.option("-o", "--output", type=OutputFile(), help="Write the certificate: totals, digest, a sample.")
 @click.option("--sample", default=16, show_default=True, help="How many leaves the certificate holds.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def batch_command(dump: Path, recipe: str, params: tuple[str, ...], as_json: bool, **options: Any) -> None:
     """Entropy, first-order changes, signs and clip decisions of a batch (.npz, .safetensors, .parquet)."""
+    spare_inputs()
     if options["processes"] < 1:
         raise InputError("--processes", f"{options['processes']}", "use at least 1")
     if options["gram"] is not None and options["features"] is not None:
@@ -44,16 +45,12 @@ def batch_command(dump: Path, recipe: str, params: tuple[str, ...], as_json: boo
     report = entropy_batch(dump, recipe, _pairs(params), **options)
     data = {**report.to_json(), "certificate": None if output is None else str(output)}
     if output is not None:
-        _write(output, report.certificate(sample))
-    click.echo(json.dumps(data) if as_json else "\n".join(lines(report)))
+        save_document(report.certificate(sample), output)
+    if as_json:
+        print_json(data)
+    else:
+        print("\n".join(lines(report)))
     raise click.exceptions.Exit(_EXIT[report.status])
-
-
-def _write(path: Path, data: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(data) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError("-o", f"{path.name!r} cannot be written ({error.strerror})", "give a writable path") from None
 
 
 def _pairs(params: tuple[str, ...]) -> dict[str, str]:

@@ -4,7 +4,6 @@ gradient flow (docs/theory/objective.md#the-gradient, docs/theory/entropy.md#fir
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -12,6 +11,7 @@ import click
 
 from certify.bounds.policy_table import load_policy
 from certify.cli.options import collected
+from certify.cli.output import print_json
 from certify.entropy.enclosure import RationalEnclosure
 from certify.entropy.flow import flow_piece, flow_report, history_tree
 from certify.errors import InputError
@@ -80,7 +80,10 @@ def flow_command(given: FlowOptions) -> None:
             f"τ = {rational_text(t):12} total entropy {_decimals(RationalEnclosure(*pair))}"
             for t, pair in zip(piece.times, ends, strict=True)
         ]
-    click.echo(json.dumps(data) if given.as_json else "\n".join(lines))
+    if given.as_json:
+        print_json(data)
+    else:
+        print("\n".join(lines))
 
 
 def _texts(value: RationalEnclosure) -> list[str]:

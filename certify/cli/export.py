@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,7 +10,8 @@ from typing import Any
 
 import click
 
-from certify.cli.options import collected
+from certify.certificates.writing import checked_target, save_text
+from certify.cli.options import OutputFile, collected, read_certificate
 from certify.cli.output import DONE, UNDECIDED, Progress, print_json, shown
 from certify.coq.approx_search import Cover, Search, approx_cover
 from certify.coq.model import TooLargeError, Tree, equations, unroll
@@ -27,7 +27,7 @@ _CLOSE = 1000  # the alpha that is stated is at most 1/1000 above the one that w
 class _Options:
     certificate: str
     coq: bool
-    output: str | None
+    output: Path | None
     alpha: str | None
     carrier: str
     as_json: bool
@@ -36,7 +36,9 @@ class _Options:
 @click.command()
 @click.argument("certificate")
 @click.option("--coq", is_flag=True, required=True, help="Write a file for Coq (the only form there is).")
-@click.option("-o", "--output", metavar="FILE.v", help="The file; its name without .v must be a name in Coq.")
+@click.option(
+    "-o", "--output", type=OutputFile(), metavar="FILE.v", help="The file; its name without .v must be a name in Coq."
+)
 @click.option(
     "--alpha",
     metavar="A",
@@ -57,7 +59,7 @@ def export(options: _Options) -> int:
     The inequalities of Coq's checker are others than those of the certificate, so their data are searched anew, and
     the alpha that is reached may lie above the certificate's.  Exit 3 if none, or not the one asked for, is in reach.
     """
-    target = Path(options.output or Path(options.certificate).name.split(".")[0] + ".v")
+    target = options.output or checked_target(Path(options.certificate).name.split(".")[0] + ".v")
     document = _read(options.certificate)
     claimed = parse_rational(document["claim"]["alpha_star"], "alpha_star")
     wanted = claimed if options.alpha is None else parse_rational(options.alpha, "--alpha")
@@ -82,10 +84,7 @@ def export(options: _Options) -> int:
 
 
 def _write(options: _Options, target: Path, tree: Tree, cover: Cover, reached: Fraction, claimed: Fraction) -> int:
-    try:
-        target.write_text(coq_file(tree, cover, reached, options.carrier), encoding="utf-8")
-    except OSError as error:
-        raise InputError(str(target), f"cannot be written ({error.strerror})", "name another file with -o") from None
+    save_text(coq_file(tree, cover, reached, options.carrier), target)
     if options.as_json:
         _print_json("written", reached, claimed, str(target))
     else:
@@ -132,13 +131,8 @@ def _short_above(value: Fraction) -> Fraction:
 
 
 def _read(name: str) -> dict[str, Any]:
-    try:
-        document = json.loads(Path(name).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(name, f"cannot be read ({error.strerror})", "name a certificate file") from None
-    except ValueError:
-        raise InputError(name, "not a JSON file", "name a certificate file") from None
-    if not isinstance(document, dict) or document.get("format") != "certify-certificate":
+    document = read_certificate(name)
+    if document.get("format") != "certify-certificate":
         raise InputError(name, "not a certificate", "give a file that `certify threshold -o` wrote")
     if document.get("kind") != "threshold" or document.get("objective", "visitation") != "visitation":
         raise InputError(

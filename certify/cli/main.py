@@ -1,10 +1,14 @@
-"""The command group: every bad input ends in one line and exit code 2, never in a traceback."""
+"""The command group: bad input ends in one line and exit code 2, a failure of certify itself in one line and exit
+code 4 with the traceback in a file; neither ends in a traceback.
+"""
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 import click
@@ -12,7 +16,8 @@ import click
 # Small matrices by the thousand: threads of BLAS only wait for each other.  `--workers` adds processes.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from certify.cli.output import BAD_INPUT
+from certify.cli.failure import printable_streams, report_failure
+from certify.cli.output import BAD_INPUT, FAILED
 from certify.errors import InputError
 
 INTERRUPTED = 130
@@ -49,6 +54,20 @@ class _Commands(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        near = (
+            []
+            if not args or args[0] in COMMANDS or args[0][:1] == "-"
+            else difflib.get_close_matches(args[0], COMMANDS)
+        )
+        if near:
+            raise click.UsageError(
+                f"No such command {args[0]!r}. Did you mean {' or '.join(map(repr, near))}?", context
+            )
+        return super().resolve_command(context, args)
+
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, about) for name, (_, _, about) in COMMANDS.items()])
@@ -62,6 +81,9 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; exits with the code of the interface."""
+    printable_streams()
+    if not sys.warnoptions:  # what numerical libraries murmur is no part of an answer
+        warnings.simplefilter("ignore")
     try:
         code = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
     except InputError as error:
@@ -76,9 +98,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0)
     except MemoryError:
         _stop("certify: out of memory; use a shorter horizon or a smaller --max-entries")
+    except Exception as error:  # whatever it is: exit code 1 would say "refuted"
+        print(report_failure(error, sys.argv[1:] if arguments is None else arguments), file=sys.stderr)
+        sys.exit(FAILED)
     sys.exit(code if isinstance(code, int) else 0)
 
 
 def _stop(message: str) -> None:
-    print(" ".join(message.split()), file=sys.stderr)
+    line = " ".join(message.split())
+    print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line), file=sys.stderr)
     sys.exit(BAD_INPUT)

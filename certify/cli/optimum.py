@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import click
 
@@ -11,7 +12,7 @@ from certify.answers.optimum import OptimumResult
 from certify.answers.optimum import optimum as find_optimum
 from certify.answers.policy import PolicyDistance, policy_distance
 from certify.bounds.enclosure import Enclosure
-from certify.cli.options import collected
+from certify.cli.options import OutputFile, collected
 from certify.cli.output import DONE, UNDECIDED, Progress, print_json
 from certify.errors import InputError
 from certify.exact import decimal_text, parse_rational, rational_text
@@ -39,7 +40,9 @@ def _options(command):
                 show_default=True,
                 help="Largest depth of the tree, in numbers.",
             ),
-            click.option("-o", "--output", help="Write the certificate of the stationary policy here."),
+            click.option(
+                "-o", "--output", type=OutputFile(), help="Write the certificate of the stationary policy here."
+            ),
             click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout."),
         )
     ):
@@ -65,7 +68,7 @@ class _Shared:
     threshold: str | None
     time_limit: str
     max_entries: int
-    output: str | None
+    output: Path | None
     as_json: bool
 
 

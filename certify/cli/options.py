@@ -1,10 +1,17 @@
-"""One object carries the options of a command: its fields are named as click names them."""
+"""Options of commands: one object carries them all, files that will be written are looked at first."""
 
 from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
+
+import click
+
+from certify.certificates.writing import checked_target
+from certify.checker.reading.envelope import read_file
+from certify.errors import InputError
 
 Options = TypeVar("Options")
 Answer = TypeVar("Answer")
@@ -28,8 +35,66 @@ def collected(kind: Callable[..., Options]) -> Callable[[Callable[[Options], Ans
     def decorate(function: Callable[[Options], Answer]) -> Callable[..., Answer]:
         @functools.wraps(function)
         def call(**given: Any) -> Answer:
+            spare_inputs()
             return function(kind(**given))
 
         return call
 
     return decorate
+
+
+class OutputFile(click.ParamType):
+    """A file that a command will write: whether it can is asked before anything is computed."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; raises `InputError` where no file can be written there."""
+        return checked_target(value)
+
+
+def spare_inputs() -> None:
+    """Refuse to write a file of the current command over one that it reads."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return
+    outputs = {p.name for p in context.command.params if isinstance(p.type, OutputFile)}
+    for name in outputs:
+        target = context.params.get(name)
+        for other, given in context.params.items():
+            for value in given if isinstance(given, tuple) else (given,):
+                if (
+                    other != name
+                    and isinstance(target, Path)
+                    and isinstance(value, (str, Path))
+                    and _same(value, target)
+                ):
+                    raise InputError(str(target), "would be overwritten, and is read too", "name another file")
+
+
+def _same(value: str | Path, target: Path) -> bool:
+    try:
+        return Path(value).resolve() == target.resolve() and (target.exists() or isinstance(value, Path))
+    except (OSError, ValueError):
+        return False
+
+
+def existing_file(name: str) -> Path:
+    """The path of a certificate that is there; raises `InputError` where nothing or a directory is."""
+    path = Path(name)
+    try:
+        trouble = "a directory" if path.is_dir() else "" if path.exists() else "no such file"
+    except (OSError, ValueError) as error:
+        trouble = getattr(error, "strerror", None) or str(error)
+    if trouble:
+        raise InputError(name or "''", trouble, "give the path of a certificate, which `-o FILE` of a command writes")
+    return path
+
+
+def read_certificate(name: str) -> dict[str, Any]:
+    """The JSON object in a certificate file, within the checker's limits; raises `InputError`."""
+    existing_file(name)
+    try:
+        return read_file(name)
+    except ValueError as error:
+        raise InputError(name, str(error).removeprefix(f"{name}: "), "give a certificate file, unaltered") from None

@@ -1,6 +1,6 @@
 """How commands speak: results on stdout, progress on a terminal's stderr, bad input on one line.
 
-Exit codes: 0 done, 1 refuted or invalid, 2 bad input, 3 undecided.
+Exit codes: 0 done, 1 refuted or invalid, 2 bad input, 3 undecided or partial, 4 an internal failure.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from certify.exact import decimal_text, rational_text
 
-DONE, REFUTED, BAD_INPUT, UNDECIDED = 0, 1, 2, 3
+DONE, REFUTED, BAD_INPUT, UNDECIDED, FAILED = 0, 1, 2, 3, 4
 
 
 class Progress:
@@ -45,8 +45,9 @@ class Progress:
 
 
 def print_json(value: Any) -> None:
-    """One JSON object on stdout; exact numbers as "p/q"."""
-    print(json.dumps(value, default=_plain, ensure_ascii=False))
+    """One JSON object on stdout; exact numbers as "p/q", escapes where stdout is not UTF-8."""
+    unicode = (sys.stdout.encoding or "ascii").lower().replace("-", "") == "utf8"
+    print(json.dumps(value, default=_plain, ensure_ascii=not unicode))
 
 
 def _plain(value: Any) -> Any:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from fractions import Fraction
-from pathlib import Path
 
 import click
 
+from certify.cli.options import OutputFile, read_certificate, spare_inputs
 from certify.cli.output import DONE
 from certify.errors import InputError
 
 
 @click.command()
 @click.argument("certificate")
-@click.option("-o", "--output", default="certificate.png", show_default=True, help="PNG, PDF or SVG file to write.")
+@click.option(
+    "-o",
+    "--output",
+    type=OutputFile(),
+    default="certificate.png",
+    show_default=True,
+    help="PNG, PDF or SVG file to write.",
+)
 def plot(certificate, output) -> int:
     """Draw the cover of beta = 1/alpha in CERTIFICATE: one bar per interval, by depth of the search."""
+    spare_inputs()
     try:
         import matplotlib
 
@@ -26,15 +33,13 @@ def plot(certificate, output) -> int:
         raise InputError(
             "certify plot", "matplotlib is not installed", "install the extra: pip install 'certify[plot]'"
         ) from None
+    document = read_certificate(certificate)
     try:
-        document = json.loads(Path(certificate).read_text(encoding="utf-8"))
         nodes = document["proof"]["nodes"]
         intervals = [tuple(float(Fraction(b)) for b in node["beta"]) for node in nodes]
         depth: list[int] = []
         for node in nodes:
             depth.append(0 if node["parent"] is None else depth[node["parent"]] + 1)
-    except OSError as error:
-        raise InputError(certificate, f"cannot be read ({error.strerror})", "name a certificate file") from None
     except (ValueError, KeyError, TypeError, IndexError):
         raise InputError(
             certificate, "not a certificate with a cover", "plot one made by --method localisation"
@@ -55,7 +60,7 @@ def plot(certificate, output) -> int:
         figure.savefig(output, dpi=150)
     except (OSError, ValueError) as error:
         raise InputError(
-            output, f"cannot be written ({error})", "name a .png, .pdf or .svg file in a folder that exists"
+            str(output), f"cannot be written ({error})", "name a .png, .pdf or .svg file in a folder that exists"
         ) from None
     print(output)
     return DONE

@@ -10,8 +10,7 @@ import click
 from certify.certificates.signing import new_key, verify
 from certify.certificates.signing import sign as sign_document
 from certify.certificates.writing import save_document
-from certify.checker import Malformed
-from certify.checker.reading.envelope import read_file
+from certify.cli.options import OutputFile, read_certificate, spare_inputs
 from certify.cli.output import DONE, REFUTED, print_json
 from certify.errors import InputError
 from certify.games.readers.textfile import parse_json, read_text
@@ -26,14 +25,12 @@ from certify.games.readers.textfile import parse_json, read_text
 )
 @click.option("--verify", "signature", type=click.Path(path_type=Path), help="Verify this signature instead.")
 @click.option("--public-key", help="Accept the signature from this key only (64 hexadecimal digits).")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The signature (default: CERTIFICATE.sig).")
+@click.option("-o", "--output", type=OutputFile(), help="The signature (default: CERTIFICATE.sig).")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def sign(certificate, key, signature, public_key, output, as_json) -> int:
     """Sign CERTIFICATE, or verify a signature of it: who published it, not whether it is true (`certify check`)."""
-    try:
-        document = read_file(certificate)
-    except Malformed as error:
-        raise InputError(certificate, str(error).removeprefix(f"{certificate}: "), "give a certificate file") from None
+    spare_inputs()
+    document = read_certificate(certificate)
     if (key is None) == (signature is None):
         raise InputError("sign", "neither or both of --key and --verify", "give --key to sign, --verify to verify")
     if signature is not None:

@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from certify.answers.symmetries import SymmetriesResult
-from certify.cli.options import collected
+from certify.cli.options import OutputFile, collected
 from certify.cli.output import DONE, REFUTED, UNDECIDED, print_json
 from certify.errors import InputError, Undecided
 from certify.games.load import load
@@ -58,8 +58,8 @@ class SymmetriesOptions:
     max_nodes: int
     timeout: float
     accelerate: bool
-    graphml: str | None
-    output: str | None
+    graphml: Path | None
+    output: Path | None
     as_json: bool
 
 
@@ -91,8 +91,8 @@ class SymmetriesOptions:
 @click.option("--max-nodes", type=click.IntRange(1), default=200_000, show_default=True, help="Bounds the search.")
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds that z3 may take.")
 @click.option("--igraph", "accelerate", is_flag=True, help="Let igraph propose generators (re-checked exactly).")
-@click.option("--graphml", type=click.Path(), help="Write the coloured graph of the game here.")
-@click.option("-o", "--output", type=click.Path(), help="Write the certificate here.")
+@click.option("--graphml", type=OutputFile(), help="Write the coloured graph of the game here.")
+@click.option("-o", "--output", type=OutputFile(), help="Write the certificate here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @collected(SymmetriesOptions)
 def symmetries(given: SymmetriesOptions) -> None:
@@ -127,10 +127,10 @@ def symmetries(given: SymmetriesOptions) -> None:
         from certify.symmetry.graph import write_graphml
 
         write_graphml(group.game, given.graphml)
-        document["graphml"], text = given.graphml, f"{text}\ncoloured graph: {given.graphml}"
+        document["graphml"], text = str(given.graphml), f"{text}\ncoloured graph: {given.graphml}"
     if given.output is not None:
         SymmetriesResult.of(group).save(given.output)
-        document["certificate"], text = given.output, f"{text}\ncertificate: {given.output}"
+        document["certificate"], text = str(given.output), f"{text}\ncertificate: {given.output}"
     document["seconds"] = round(time.monotonic() - began, 3)
     finish(given.as_json, document, f"{text}\n{document['seconds']} s", group.status)
 

@@ -6,11 +6,12 @@ import math
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import click
 
 from certify.answers import threshold as api
-from certify.cli.options import collected
+from certify.cli.options import OutputFile, collected
 from certify.cli.output import DONE, UNDECIDED, Progress, print_json, shown
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
@@ -36,7 +37,7 @@ class ThresholdOptions:
     workers: int
     dask: str | None
     checkpoint: str | None
-    output: str | None
+    output: Path | None
     as_json: bool
 
 
@@ -59,7 +60,7 @@ class ThresholdOptions:
     "--dask", metavar="ADDRESS", help="Search on the Dask cluster with this scheduler (needs the extra dask)."
 )
 @click.option("--checkpoint", metavar="FILE", help="Keep the state of the search here; go on from it where it exists.")
-@click.option("-o", "--output", help="Write the certificate here.")
+@click.option("-o", "--output", type=OutputFile(), help="Write the certificate here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @collected(ThresholdOptions)
 def threshold(given: ThresholdOptions) -> int:
