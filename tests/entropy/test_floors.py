@@ -1,4 +1,4 @@
-"""Section 14 of the theory in numbers: mode token, second derivatives, safe steps, drift, floors; each statement on
+"""The page docs/theory/updates.md in numbers: mode token, second derivatives, safe steps, drift, floors; each statement on
 random instances, and a weakened version of each that fails."""
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ INVALID = {
     "entropy_run_too_early": ("entropy_run_normalised", _set("claim", "after", 100)),
     "entropy_run_not_normalised": ("entropy_run_normalised", _set("normalised", False)),
     "entropy_run_strong_controller": ("entropy_run_controller", _set("coefficient", "most", "5")),
-    "entropy_run_at_its_target": ("entropy_run_controller", _set("coefficient", "target", "1/4")),
+    "entropy_run_lower_still": ("entropy_run_controller", _set("claim", "bound", "1/1000")),
     "entropy_controller_one_step_less": ("entropy_controller_zeta", _set("claim", "saturation", 27)),
     "entropy_controller_not_sharp": ("entropy_controller_target", _set("claim", "saturation", 6)),
     "entropy_controller_slower": ("entropy_controller_adapo", _set("limits", "change", "1/200")),
