@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
+from certify.bounds.rounding import UNIT as U
 from certify.certificates.entropy_batch import Evidence, batch_certificate
 from certify.entropy import digest as merkle
-from certify.entropy.balls import Balls, U
+from certify.entropy.balls import Balls
 from certify.entropy.digest import UNIT_BITS
 from certify.entropy.dump import Column, Dump, bad_row, check_rows, read_dump
 from certify.entropy.formats import BFLOAT16, FLOAT16

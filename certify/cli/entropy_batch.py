@@ -32,6 +32,7 @@ _EXIT = {"proved": 0, "partial": 3}
 @click.option("--gram", type=click.Path(path_type=Path), help="<phi_s, phi_t> of all tokens (.npy): shared parameters.")
 @click.option("--features", type=click.Path(path_type=Path), help="The phi_s of all tokens (.npy): shared parameters.")
 @click.option("-o", "--output", type=OutputFile(), help="Write the certificate: totals, digest, a sample.")
+@click.option("--plot", type=OutputFile(), help="Draw changes, clip decisions by epsilon, and rounding by binade.")
 @click.option("--sample", default=16, show_default=True, help="How many leaves the certificate holds.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def batch_command(dump: Path, recipe: str, params: tuple[str, ...], as_json: bool, **options: Any) -> None:
@@ -41,11 +42,15 @@ def batch_command(dump: Path, recipe: str, params: tuple[str, ...], as_json: boo
         raise InputError("--processes", f"{options['processes']}", "use at least 1")
     if options["gram"] is not None and options["features"] is not None:
         raise InputError("--gram", "beside --features", "give one of them")
-    output, sample = options.pop("output"), options.pop("sample")
+    output, sample, plot = (options.pop(name) for name in ("output", "sample", "plot"))
     report = entropy_batch(dump, recipe, _pairs(params), **options)
     data = {**report.to_json(), "certificate": None if output is None else str(output)}
     if output is not None:
         save_document(report.certificate(sample), output)
+    if plot is not None:
+        from certify.answers.entropy_batch_plot import plot_batch
+
+        plot_batch(report, plot)
     if as_json:
         print_json(data)
     else:

@@ -19,7 +19,15 @@ from fractions import Fraction
 from math import floor
 
 UNIT_BITS = 96
-FIGURES = ("log_pi", "entropy", "change", "coefficient", "bonus", "advantage", "log_ratio")  # two ends each, in this order
+FIGURES = (
+    "log_pi",
+    "entropy",
+    "change",
+    "coefficient",
+    "bonus",
+    "advantage",
+    "log_ratio",
+)  # two ends each, in this order
 COUNTS = ("active", "up", "down", "undecided", "still", "kept", "cut", "ambiguous")
 SUMS = ("entropy_low", "entropy_high", "change_low", "change_high", *COUNTS)
 FIELDS = (*(f"{name}_{end}" for name in FIGURES for end in ("low", "high")), "token", "flags")

@@ -19,16 +19,18 @@ from certify.entropy.rounding import binade_row
 from certify.errors import InputError
 
 
-def _figure() -> tuple[Any, Any]:
+def subplots(count: int) -> tuple[Any, Any]:
+    """A figure with `count` pictures one below the other (the axes alone where there is one)."""
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError("--plot", "matplotlib is not installed", "install certify[plot]") from None
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    return figure, figure.subplots()
+    figure = Figure(figsize=(7, 4.2 if count == 1 else 2.9 * count), layout="constrained")
+    return figure, figure.subplots(count)
 
 
-def _save(figure: Any, path: Path) -> None:
+def save(figure: Any, path: Path) -> None:
+    """Write the figure; `InputError` where that is not possible."""
     try:
         figure.savefig(path)
     except (OSError, ValueError) as error:
@@ -53,7 +55,7 @@ def change_band(
 @working_precision()
 def plot_change(path: EntropyPath, lower: Fraction, upper: Fraction, file: Path, title: str, pieces: int = 60) -> None:
     """Draw H(η) − H(0) for η in [lower, upper]: the certified band and its values at the grid."""
-    figure, axes = _figure()
+    figure, axes = subplots(1)
     rows = change_band(path, lower, upper, pieces)
     edges = [x for low, high, _, _ in rows for x in (low, high)]
     bottom = [y for _, _, y, _ in rows for _ in range(2)]
@@ -72,14 +74,14 @@ def plot_change(path: EntropyPath, lower: Fraction, upper: Fraction, file: Path,
     axes.set_ylabel("entropy change (nats)")
     axes.set_title(title)
     axes.legend()
-    _save(figure, file)
+    save(figure, file)
 
 
 @working_precision()
 def plot_bias(format_: FloatFormat, binades: Sequence[int], counted: Sequence[int], file: Path) -> None:
     """Draw the mean factor on the ratio, minus 1, per binade of the log-probability: both rules for
     uniform errors, and the count over all float32 numbers of the binades in `counted`."""
-    figure, axes = _figure()
+    figure, axes = subplots(1)
     rows = [binade_row(format_, k, ()) for k in binades]
     for name, pick in (("one side rounded", lambda r: r.one_side), ("both sides rounded", lambda r: r.both_sides)):
         axes.plot(
@@ -98,4 +100,4 @@ def plot_bias(format_: FloatFormat, binades: Sequence[int], counted: Sequence[in
     axes.set_ylabel("mean factor − 1")
     axes.set_title(f"Rounding bias of importance ratios, {format_.name}")
     axes.legend()
-    _save(figure, file)
+    save(figure, file)

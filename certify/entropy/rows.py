@@ -29,7 +29,8 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 
-from certify.entropy.balls import Balls, U
+from certify.bounds.rounding import UNIT as U
+from certify.entropy.balls import Balls
 from certify.entropy.formats import FloatFormat
 from certify.entropy.transcendental import exp, exp_points, log_points
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from certify.entropy.balls import GROW, Balls, U
+from certify.bounds.rounding import UNIT as U
+from certify.entropy.balls import GROW, Balls
 from certify.entropy.transcendental import exp, log
 from certify.errors import InputError
 

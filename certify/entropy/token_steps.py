@@ -15,7 +15,8 @@ from fractions import Fraction
 import numpy as np
 from flint import arb
 
-from certify.entropy.balls import GROW, Balls, U
+from certify.bounds.rounding import UNIT as U
+from certify.entropy.balls import GROW, Balls
 from certify.entropy.dump import Column, Dump
 from certify.entropy.enclosure import ball, enclosure, working_precision
 from certify.entropy.formats import FloatFormat

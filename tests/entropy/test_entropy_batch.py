@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 import certify.entropy.rows as rows_module
 from certify.answers.entropy_batch import entropy_batch
+from certify.answers.entropy_batch_plot import binade_shares, clip_shares
 from certify.cli.entropy import entropy
 from certify.entropy.balls import Balls
 from certify.entropy.dump import Column, Dump, read_dump
@@ -395,6 +396,23 @@ def test_without_a_vocabulary_the_mode_settles_signs():
     columns["entropy"] = Column(np.array([0.3, 0.3, 2.0, 2.0]), None)
     with_entropy = entropy_batch(Dump(Path("a"), 4, columns, None), "reinforce")
     assert with_entropy.signs.tolist() == [-1, 1, 1, -1] and with_entropy.entropy is not None
+
+
+def test_pictures(tmp_path):
+    pytest.importorskip("matplotlib", reason="pip install 'certify[plot]'")
+    rng = np.random.default_rng(3)
+    data = small_batch(rng, 40)
+    log_pi = -rng.exponential(size=40)
+    data |= {"logp_train": log_pi.astype(np.float16), "logp_old": (log_pi * 1.05).astype(np.float16)}
+    np.savez(tmp_path / "a.npz", **data)
+    for name, recipe in (("a.png", "trl"), ("b.svg", "dapo")):
+        options = ["batch", str(tmp_path / "a.npz"), "--recipe", recipe, "--plot", str(tmp_path / name)]
+        assert CliRunner().invoke(entropy, options).exit_code in (0, 3)
+        assert (tmp_path / name).stat().st_size > 1000
+    report = entropy_batch(tmp_path / "a.npz", "trl")
+    shares = clip_shares(report)
+    assert all(a[1] >= b[1] for a, b in zip(shares, shares[1:], strict=False))  # wider ranges cut less
+    assert abs(sum(share for _, share, _ in binade_shares(report)) - 1) < 1e-12
 
 
 def test_read_dump_keeps_types(tmp_path):

@@ -196,8 +196,7 @@ def _climb(
     while width > 1:
         sibling = index ^ 1
         if sibling < width:
-            item = next(steps, None)
-            record(item, f"{where}.path", ("side", "hash", "sums"))
+            item = record(next(steps, None), f"{where}.path", ("side", "hash", "sums"))
             other = (_hash(item["hash"], where), tuple(_whole(x, where) for x in array(item["sums"], where, len(SUMS))))
             if item["side"] != ("left" if sibling < index else "right"):
                 raise Failed("a sibling on the wrong side", step=where)
@@ -237,7 +236,7 @@ class _Row:
             counts = [integer(c, where, 1, header.size) for c in array(data["counts"], where, len(codes))]
             if sum(counts) != header.size or any(a >= b for a, b in zip(codes, codes[1:], strict=False)):
                 raise Malformed(where, "not a histogram of the row")
-            parts = struct.pack(f"<{len(codes)}H", *codes), struct.pack(f"<{len(counts)}I", *counts)
+            parts: tuple[bytes, ...] = struct.pack(f"<{len(codes)}H", *codes), struct.pack(f"<{len(counts)}I", *counts)
             values = [_decoded(c, *CODES[header.rows], where) for c in codes]
             sampled = _decoded(integer(data["sampled"], where, 0, 65535), *CODES[header.rows], where)
         else:
