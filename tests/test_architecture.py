@@ -27,7 +27,7 @@ ROOMS = {
     "stationary": {"symmetry", "thresholds", "bounds", "games"},
     "crossplay": {"stationary", "thresholds", "symmetry", "bounds", "games"},
     "certificates": {"crossplay", "stationary", "thresholds", "symmetry", "entropy", "bounds", "games"},
-    "coq": {"games"},
+    "coq": {"symmetry", "games"},
     "answers": {
         "certificates",
         "crossplay",

@@ -63,6 +63,8 @@ def _check_with_coq(path: Path, as_json: bool) -> int:
     with Progress() as progress:
         answer = building.check_file(path, report=progress)
     claim = f"for every alpha >= {answer.alpha_star} the game in the file has exactly one stationary policy"
+    if answer.equivariant:
+        claim += ", and every generator in the file fixes it"
     if as_json:
         failed = None if answer.valid else {"why": answer.why}
         print_json(

@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from certify.answers.symmetries import symmetries
 from certify.certificates.writing import checked_target, save_text
 from certify.cli.options import OutputFile, collected, read_certificate
 from certify.cli.output import DONE, UNDECIDED, Progress, print_json, shown
@@ -30,6 +31,7 @@ class _Options:
     output: Path | None
     alpha: str | None
     carrier: str
+    symmetries: bool
     as_json: bool
 
 
@@ -51,6 +53,7 @@ class _Options:
     show_default=True,
     help="Numbers: bignums (fast; machine integers are trusted) or z (pure Z).",
 )
+@click.option("--symmetries", is_flag=True, help="Prove also that the policy is fixed by the game's symmetries.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @collected(_Options)
 def export(options: _Options) -> int:
@@ -84,7 +87,8 @@ def export(options: _Options) -> int:
 
 
 def _write(options: _Options, target: Path, tree: Tree, cover: Cover, reached: Fraction, claimed: Fraction) -> int:
-    save_text(coq_file(tree, cover, reached, options.carrier), target)
+    maps = symmetries(tree.game).generators if options.symmetries else ()
+    save_text(coq_file(tree, cover, reached, options.carrier, maps), target)
     if options.as_json:
         _print_json("written", reached, claimed, str(target))
     else:

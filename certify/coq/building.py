@@ -26,17 +26,24 @@ Check ({name}.unique : forall alpha : R, ({name}.alpha_star <= alpha)%R -> Certi
 Eval cbv delta [{name}.alpha_star] in {name}.alpha_star.
 Print Assumptions {name}.unique.
 """
+_EQUIVARIANT = """Check ({name}.equivariant : forall (alpha : R) p, ({name}.alpha_star <= alpha)%R ->
+  Certify.Game.stationary {name}.game alpha p ->
+  forall s, List.In s {name}.generators -> Certify.Symmetry.fixed_by {name}.game s p).
+Print Assumptions {name}.equivariant.
+"""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What Coq says about a file: accepted or not, the alpha from which on, what it assumes, or why not."""
+    """What Coq says about a file: accepted or not, the alpha from which on, what it assumes, or why not; and whether it
+    also proves that the policy is fixed by the file's generators."""
 
     valid: bool
     alpha_star: str | None
     assumptions: tuple[str, ...]
     carrier: str | None
     why: str | None
+    equivariant: bool = False
 
 
 def library() -> Path:
@@ -119,7 +126,11 @@ def _ask(text: str, carrier: str, folder: Path, built: Path) -> Answer:
     names += ["-Q", str(built / "big"), "CertifyBig", "-R", str(folder / "file"), ""]
     (folder / "file").mkdir()
     (folder / "file" / "certified_game.v").write_text(text, encoding="utf-8")
-    (folder / "file" / "question.v").write_text(_QUESTION.format(name="certified_game"), encoding="utf-8")
+    equivariant = "Theorem equivariant" in text
+    question = _QUESTION.format(name="certified_game")
+    if equivariant:
+        question = "Require Certify.Symmetry.\n" + question + _EQUIVARIANT.format(name="certified_game")
+    (folder / "file" / "question.v").write_text(question, encoding="utf-8")
     output = ""
     for name in ("certified_game", "question"):
         run = subprocess.run(
@@ -131,11 +142,12 @@ def _ask(text: str, carrier: str, folder: Path, built: Path) -> Answer:
         if run.returncode:
             return Answer(False, None, (), carrier, _last_words(run.stderr))
         output = run.stdout
-    assumed = tuple(sorted(assumptions(output)))
+    assumed = tuple(sorted(set(assumptions(output))))
     star = re.search(r"= \(?([0-9]+ */ *[0-9]+|[0-9]+)\)?(?:%R)?\s*: R", output)
     extra = sorted(set(assumed) - allowed(carrier))
     why = f"it assumes more than it may: {', '.join(extra)}" if extra else None
-    return Answer(not extra, star.group(1).replace(" ", "") if star else None, assumed, carrier, why)
+    stated = star.group(1).replace(" ", "") if star else None
+    return Answer(not extra, stated, assumed, carrier, why, equivariant and not extra)
 
 
 def assumptions(output: str) -> Iterator[str]:
@@ -148,7 +160,7 @@ def assumptions(output: str) -> Iterator[str]:
     if not found:
         return
     for line in rest.splitlines():
-        if line and not line[0].isspace():
+        if line and line != "Axioms:" and not line[0].isspace():
             yield line.split(" :")[0].strip()
 
 

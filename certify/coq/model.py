@@ -12,7 +12,9 @@ from fractions import Fraction
 
 from certify.coq import expressions as ex
 from certify.coq.expressions import ZERO, Expression
+from certify.errors import InputError
 from certify.games.model import Game, restrict_to_reachable
+from certify.symmetry.maps import GameMap
 
 Seen = tuple[int, tuple[tuple[int, int], ...]]
 Point = tuple[int, Seen]
@@ -48,6 +50,9 @@ def unroll(game: Game) -> Tree:
     (2, 2)
     """
     game = restrict_to_reachable(game)
+    if game.reference:
+        why = "legal actions or a reference that depend on the history"
+        raise InputError(game.name, why, "export games with the entropy objective")
     _refuse_large(game)
     if game.horizon > 1 or game.available is not None:
         return _unroll_steps(game)
@@ -187,6 +192,24 @@ def _hints(game: Game, points: Sequence[Point]) -> tuple[tuple[tuple[tuple[int, 
         later = [x for x in by_time if points[x][0] == i and len(points[x][1][1]) > len(steps)]
         hints.append((own, (*others, *later)))
     return tuple(hints)
+
+
+def renaming(tree: Tree, mapping: GameMap) -> tuple[tuple[int, tuple[int, ...]], ...]:
+    """Where a symmetry sends each decision point and each of its actions; whether it is one, Coq decides.
+
+    >>> from certify.games import builtin
+    >>> renaming(unroll(builtin("lever:2")), GameMap((0, 1), (0,), ((1, 0), (1, 0)), ((0,), (0,))))
+    ((0, (1, 0)), (1, (1, 0)))
+    """
+    game, position = tree.game, {point: x for x, point in enumerate(tree.points)}
+    initial = any(o for _, o, _ in game.start)
+    images = []
+    for i, (first, steps) in tree.points:
+        j, actions, seen = mapping.agents[i], mapping.actions[i], mapping.observations[i]
+        image = (seen[first] if initial else first, tuple((actions[a], seen[o]) for a, o in steps))
+        here, there = game.actions_at(i, len(steps)), game.actions_at(j, len(steps))
+        images.append((position[j, image], tuple(there.index(actions[a]) for a in here)))
+    return tuple(images)
 
 
 def equations(tree: Tree) -> Equations:

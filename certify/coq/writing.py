@@ -7,16 +7,20 @@ from collections.abc import Iterable, Sequence
 from fractions import Fraction
 
 from certify.coq.approx_search import Array, Cover, Piece
-from certify.coq.model import Tree
+from certify.coq.model import Tree, renaming
 from certify.games.canonical import game_sha256
 from certify.games.model import Game
+from certify.symmetry.maps import GameMap
 
 PRECISION = 40  # bits of the interval arithmetic
 CARRIERS = {"z": "CertifyZ", "bignums": "CertifyBig"}  # the build of the library that a file uses
 
 
-def coq_file(tree: Tree, cover: Cover, alpha_star: Fraction, carrier: str = "bignums") -> str:
-    """The text of the file that states and proves uniqueness for every alpha from `alpha_star` on.
+def coq_file(
+    tree: Tree, cover: Cover, alpha_star: Fraction, carrier: str = "bignums", symmetries: Sequence[GameMap] = ()
+) -> str:
+    """The text of the file that states and proves uniqueness for every alpha from `alpha_star` on, and that the
+    unique policy is fixed by the `symmetries`.
 
     >>> from certify.coq.approx_search import Search, approx_cover
     >>> from certify.coq.model import equations, unroll
@@ -48,6 +52,28 @@ Proof. vm_cast_no_check (eq_refl true). Qed.
 Theorem unique : forall alpha : R, (alpha_star <= alpha)%R -> exactly_one game alpha.
 Proof. exact (check_game_sound _ _ _ _ _ ok). Qed.
 Print Assumptions unique.
+{_symmetries(tree, symmetries)}"""
+
+
+def _symmetries(tree: Tree, symmetries: Sequence[GameMap]) -> str:
+    if not symmetries:
+        return ""
+    rows = ";\n  ".join(
+        _list(f"({x}, {_list(map(str, actions))})" for x, actions in renaming(tree, mapping)) for mapping in symmetries
+    )
+    return f"""
+(* for every decision point its image and the images of its actions *)
+Require Import Certify.Symmetry.
+Definition generators : list renaming := ([{rows}])%nat.
+Lemma generators_ok : forallb (symmetry_ok game) generators = true.
+Proof. vm_cast_no_check (eq_refl true). Qed.
+Theorem equivariant : forall (alpha : R) p, (alpha_star <= alpha)%R -> stationary game alpha p ->
+  forall s, In s generators -> fixed_by game s p.
+Proof.
+  intros alpha p Ha Hp s Hs.
+  exact (unique_fixed game s (proj1 (forallb_forall _ _) generators_ok s Hs) alpha p (unique alpha Ha) Hp).
+Qed.
+Print Assumptions equivariant.
 """
 
 
