@@ -68,6 +68,38 @@ def decimal_text(value: Fraction, digits: int = 6, *, up: bool) -> str:
     return f"{sign}{text[:-digits]}.{text[-digits:]}" if digits else f"{sign}{text}"
 
 
+def significant_text(value: Fraction | int, digits: int = 6, *, up: bool) -> str:
+    """A decimal with `digits` significant digits, rounded up or down: the caller says which side is safe.
+
+    Of everyday size it is written out, beyond that with an exponent of ten.  Zeros that say nothing are left out.
+
+    >>> significant_text(Fraction(1, 3), 4, up=True), significant_text(Fraction(-1, 3 * 10**30), 4, up=True)
+    ('0.3334', '-3.333e-31')
+    >>> significant_text(Fraction(10) ** 309, up=True), significant_text(Fraction(31, 2), up=False)
+    ('1e309', '15.5')
+    """
+    value = Fraction(value)
+    if not value:
+        return "0"
+    size = abs(value)
+    exponent = len(str(size.numerator)) - len(str(size.denominator))
+    if size < Fraction(10) ** exponent:
+        exponent -= 1
+    scaled = value / Fraction(10) ** (exponent - digits + 1)
+    whole = -((-scaled.numerator) // scaled.denominator) if up else scaled.numerator // scaled.denominator
+    if abs(whole) >= 10**digits:  # 999.9996 rounded up
+        exponent, whole = exponent + 1, whole // 10
+    sign, figures = "-" if whole < 0 else "", str(abs(whole))
+    if -5 <= exponent < digits + 3:
+        places = digits - 1 - exponent
+        if places <= 0:
+            return f"{sign}{figures}{'0' * -places}"
+        padded = figures.rjust(places + 1, "0")
+        return f"{sign}{padded[:-places]}.{padded[-places:]}".rstrip("0").rstrip(".")
+    mantissa = f"{figures[0]}.{figures[1:]}".rstrip("0").rstrip(".")
+    return f"{sign}{mantissa}e{exponent}"
+
+
 def simplest_between(low: Fraction, high: Fraction) -> Fraction:
     """The fraction with the smallest denominator in [low, high], 0 < low < high (Stern and Brocot).
 

@@ -17,6 +17,7 @@ from certify import checker
 from certify.answers.ladder import Ladder, Proposal
 from certify.certificates import threshold as certificates
 from certify.certificates.symmetry import evidence
+from certify.certificates.units import restated
 from certify.errors import InputError
 from certify.run import OutOfTime, Run
 from certify.thresholds.concavity import strong_concavity
@@ -109,7 +110,9 @@ class Drafts:
             return None
         try:
             with run.stage("checking the structural threshold"):
-                document = certificates.structural_certificate(self.question.game, structural, self._search)
+                document = self._restated(
+                    certificates.structural_certificate(self.question.game, structural, self._search)
+                )
                 verdict = self._verdict(document)
         except OutOfTime:
             return None
@@ -166,7 +169,12 @@ class Drafts:
             document, modulus = certificates.structural_certificate(game, choice, self._search), choice.modulus
         below = self.below if self.below is not None and self.below.alpha_multiple < choice.alpha_star else None
         group = None if self.without_symmetry else self._symmetry
-        return certificates.with_evidence(document, below, group), modulus
+        document = certificates.with_evidence(document, below, group)
+        return self._restated(document), modulus
+
+    def _restated(self, document: dict[str, Any]) -> dict[str, Any]:
+        """The document about the game in its own units."""
+        return restated(document, self.question.asked_about, self.question.unit)
 
     @property
     def _search(self) -> dict[str, str]:

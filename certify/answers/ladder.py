@@ -8,7 +8,7 @@ and localisation (docs/theory/localisation.md, docs/theory/hessian.md#theorem-b)
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 
@@ -16,6 +16,7 @@ from certify.certificates.multiplicity import Evidence
 from certify.errors import InputError, Undecided
 from certify.games import Game
 from certify.games.tree import Tree, unroll
+from certify.games.units import divided, unit_of
 from certify.run import OutOfTime, Run
 from certify.stationary.multiplicity import find_multiplicity, reward_range
 from certify.thresholds.branch_and_bound import Floor, sharpen
@@ -39,7 +40,11 @@ Proposal = Structural | Windows | Localisation
 
 @dataclass(frozen=True)
 class Question:
-    """What `certify.threshold` was asked, read and checked."""
+    """What `certify.threshold` was asked, read and checked.
+
+    unit : payoffs of `game` and all temperatures are in this unit of the game that was asked about, `original`
+    (None: `game` itself).
+    """
 
     game: Game
     method: str
@@ -47,6 +52,27 @@ class Question:
     modulus_at: tuple[Fraction, ...]
     alpha_min: Fraction | None
     max_entries: int
+    unit: Fraction = Fraction(1)
+    original: Game | None = None
+
+    @property
+    def asked_about(self) -> Game:
+        """The game in its own units."""
+        return self.original or self.game
+
+    def in_units(self) -> Question:
+        """The same question with payoffs of everyday size."""
+        unit = unit_of(self.game)
+        if unit == 1:
+            return self
+        return replace(
+            self,
+            game=divided(self.game, unit),
+            modulus_at=tuple(alpha / unit for alpha in self.modulus_at),
+            alpha_min=None if self.alpha_min is None else self.alpha_min / unit,
+            unit=unit,
+            original=self.game,
+        )
 
     @property
     def sharp(self) -> bool:

@@ -14,22 +14,23 @@ from fractions import Fraction
 from typing import Any, TypedDict, Unpack
 
 from certify.answers.optimum_draft import OptimumDraft
-from certify.answers.optimum_result import OptimumResult
+from certify.answers.optimum_result import OptimumResult, in_original_units
 from certify.answers.optimum_search import BranchSearch, Span
 from certify.answers.optimum_threshold import KnownThreshold, find_threshold, given_threshold
 from certify.answers.threshold_result import ThresholdResult
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.policy import layout_of
 from certify.errors import InputError, Undecided
-from certify.exact import parse_rational
+from certify.exact import parse_rational, significant_text
 from certify.games import Game, as_game, game_sha256
 from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
+from certify.games.units import divided, unit_of
 from certify.run import OutOfTime, Progress, Run, quiet
 from certify.stationary.branch_pieces import Stopped
 from certify.stationary.piece_proof import MAX_RATIOS
 
-_HOTTEST = Fraction(10**100)  # searches run in floats
+_HOTTEST = Fraction(10**100)  # in units of the payoffs: searches run in floats
 _THRESHOLD_PART = 0.5  # of the time, where a threshold has to be found first
 _GRACE = 0.8  # seconds for the check of what is proved after an interruption
 
@@ -82,37 +83,44 @@ def optimum(game: Any, alpha: Fraction | int | str | tuple, **options: Unpack[Op
     asked = _Options(**options)
     run = Run.lasting(asked.time_limit, progress=asked.progress)
     played = for_objective(as_game(game, asked.horizon), "entropy")
-    low, high = read_temperatures(alpha)
+    unit = unit_of(played)
+    low, high = (a / unit for a in read_temperatures(alpha, unit))
+    game_in_units = divided(played, unit)
     widest = parse_rational(asked.width, "width")
     if not 0 < widest <= 1:
         raise InputError("width", f"{asked.width}", "use a number in (0, 1]")
     found = OptimumResult("undecided", None, Enclosure(low, high))
     try:
         with run.stage("unrolling the game"):
-            tree = unroll(played, max_entries=asked.max_entries)
+            tree = unroll(game_in_units, max_entries=asked.max_entries)
         size = layout_of(tree).size - layout_of(tree).number_of_rows
         if size > MAX_RATIOS:
             why = f"{size} log-ratios after clustering, a Krawczyk step is made for at most {MAX_RATIOS}"
             found = replace(found, reason=why)
         else:
-            known = _threshold(played, tree, low, asked, run)
+            known = _threshold(played, unit, tree, low, asked, run)
             span = Span(low, high, known.alpha_star, float(widest))
-            found = replace(_followed(tree, span, known, run), alpha_star=known.alpha_star)
+            found = replace(_followed(tree, span, known, (played, unit), run), alpha_star=known.alpha_star)
     except OutOfTime as over:
         found = replace(found, reason=str(over))
+    found = in_original_units(found, unit)
     return replace(found, game_sha256=game_sha256(played), horizon=played.horizon, seconds=time.monotonic() - began)
 
 
-def _threshold(game: Game, tree: Tree, alpha: Fraction, asked: _Options, run: Run) -> KnownThreshold:
+def _threshold(game: Game, unit: Fraction, tree: Tree, alpha: Fraction, asked: _Options, run: Run) -> KnownThreshold:
+    """A threshold of the tree's game, which is `game` in units."""
     if asked.threshold is not None:
-        return given_threshold(game, asked.threshold)
+        return given_threshold(game, asked.threshold).divided(tree.game, unit)
     part = run.part(_THRESHOLD_PART)
     with part.stage("looking for a threshold"):
         return find_threshold(tree, alpha, asked.max_entries, part)
 
 
-def _followed(tree: Tree, span: Span, known: KnownThreshold, run: Run) -> OptimumResult:
-    """What is proved of the branch over the span, as far as it was followed."""
+def _followed(
+    tree: Tree, span: Span, known: KnownThreshold, original: tuple[Game, Fraction], run: Run
+) -> OptimumResult:
+    """What is proved of the branch over the span, as far as it was followed; `original` is the game in its own
+    units, and the unit of the tree's payoffs."""
     kind = "unique" if span.unique else "principal branch"
     blank = OptimumResult("undecided", kind, Enclosure(span.low, span.high))
     search = BranchSearch(tree, span, run)
@@ -134,21 +142,23 @@ def _followed(tree: Tree, span: Span, known: KnownThreshold, run: Run) -> Optimu
         blank = replace(blank, alpha=Enclosure(low, span.high))
     left = run if run.left() > 0 else Run.lasting(_GRACE, progress=run.progress)
     try:
-        return OptimumDraft(search, known.document, left).result(blank, pieces, low, last)
+        return OptimumDraft(search, known.document, original, left).result(blank, pieces, low, last)
     except Undecided as why:
         return replace(blank, reason=str(why))
     except OutOfTime as over:
         return replace(blank, reason=f"{blank.reason}; {over}".removeprefix("; "))
 
 
-def read_temperatures(alpha: Any) -> tuple[Fraction, Fraction]:
-    """The smallest and the largest temperature that "A", "LO:HI", a number or a pair of them means."""
+def read_temperatures(alpha: Any, unit: Fraction = Fraction(1)) -> tuple[Fraction, Fraction]:
+    """The smallest and the largest temperature that "A", "LO:HI", a number or a pair of them means, for payoffs of
+    the size of `unit`."""
     parts = alpha.split(":") if isinstance(alpha, str) else alpha if isinstance(alpha, (tuple, list)) else [alpha]
     if len(parts) not in (1, 2):
         raise InputError("alpha", f"{alpha!r}", "give one temperature, or two as LO:HI")
     numbers = [parse_rational(part, "alpha") for part in parts]
     if not 0 < numbers[0] <= numbers[-1]:
         raise InputError("alpha", f"{alpha}", "use positive temperatures, the smaller one first")
-    if numbers[0] < 1 / _HOTTEST or numbers[-1] > _HOTTEST:
-        raise InputError("alpha", f"{alpha} is out of range", "use temperatures between 1e-100 and 1e100")
+    if numbers[0] < unit / _HOTTEST or numbers[-1] > unit * _HOTTEST:
+        least, most = (significant_text(unit * power, up=True) for power in (1 / _HOTTEST, _HOTTEST))
+        raise InputError("alpha", f"{alpha} is out of range", f"use temperatures between {least} and {most}")
     return numbers[0], numbers[-1]

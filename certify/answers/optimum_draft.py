@@ -16,6 +16,8 @@ from certify.answers.optimum_search import BranchSearch
 from certify.bounds.policy import layout_of
 from certify.certificates.optimum import OptimumClaim, optimum_certificate
 from certify.certificates.symmetry import map_to_json
+from certify.certificates.units import restated
+from certify.games import Game
 from certify.games.histories import histories
 from certify.games.tree import unroll
 from certify.run import Run
@@ -44,9 +46,12 @@ class _Greedy:
 class OptimumDraft:
     """A certificate for the pieces that a search has proved."""
 
-    def __init__(self, search: BranchSearch, threshold: dict[str, Any], run: Run) -> None:
-        """`threshold` is a threshold certificate of the game; `run` bounds the check too."""
-        self.search, self.threshold, self.run = search, threshold, run
+    def __init__(
+        self, search: BranchSearch, threshold: dict[str, Any], original: tuple[Game, Fraction], run: Run
+    ) -> None:
+        """`threshold` is a threshold certificate of the tree's game; `original` that game in its own units, and the
+        unit of the tree's payoffs; `run` bounds the check too."""
+        self.search, self.threshold, self.run, self.original = search, threshold, run, original
         self.tree, self.layout, self.naming = search.tree, layout_of(search.tree), Naming(search.tree)
 
     def result(
@@ -69,8 +74,9 @@ class OptimumDraft:
         )
         rate = self._approx_rate(last) if span.point and last is not None else None
         for claimed in self._rates(rate):
-            document = optimum_certificate(
-                self.tree.game, self.threshold, pieces, enclosed, replace(claim, rate=claimed)
+            document = restated(
+                optimum_certificate(self.tree.game, self.threshold, pieces, enclosed, replace(claim, rate=claimed)),
+                *self.original,
             )
             self.run.progress("checking the certificate")
             with self.run.stage("checking the certificate"):
@@ -136,6 +142,8 @@ class OptimumDraft:
         if self.tree.policy_parameters > _RATE_LOGITS:
             return None
         policy = self.search.path.eq.nested(z)
+        if not all((table > 0).all() for own in policy for table in own):
+            return None  # a probability below what floats can tell from 0
         raw = unroll(self.tree.game, cluster=False)
         table = raw.uniform()
         for i, rows in enumerate(self.naming.histories):

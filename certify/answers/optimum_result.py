@@ -167,5 +167,27 @@ class Naming:
         )
 
 
+def in_original_units(result: OptimumResult, unit: Fraction) -> OptimumResult:
+    """A result about payoffs that were divided by `unit`, for the payoffs themselves; its document stays."""
+    if unit == 1:
+        return result
+
+    def times(value: Any) -> Any:
+        if isinstance(value, Enclosure):
+            return Enclosure(value.lower * unit, value.upper * unit)
+        return None if value is None else value * unit
+
+    return replace(
+        result,
+        pieces=tuple(
+            replace(p, alpha=times(p.alpha), value=times(p.value), return_=times(p.return_)) for p in result.pieces
+        ),
+        **{
+            name: times(getattr(result, name))
+            for name in ("alpha", "value", "return_", "rate", "greedy_return", "alpha_star", "reached")
+        },
+    )
+
+
 def _hull(parts: list[Enclosure]) -> Enclosure:
     return Enclosure(min(p.lower for p in parts), max(p.upper for p in parts))

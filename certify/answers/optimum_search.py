@@ -12,6 +12,7 @@ import numpy as np
 from certify.games.tree import Tree
 from certify.run import OutOfTime, Run
 from certify.stationary.branch_pieces import BranchPath, Piece, Stopped
+from certify.stationary.uniform import uniform_is_stationary
 
 _ABOVE = Fraction(15, 16)  # of the threshold's beta: where the principal branch is begun
 
@@ -62,7 +63,10 @@ class BranchSearch:
             raise Stopped(first, str(over), []) from None
 
     def _from(self, first: Fraction, goal: Fraction) -> tuple[list[Piece], np.ndarray]:
-        span, z = self.span, self.path.start(first)
+        span = self.span
+        if span.unique and uniform_is_stationary(self.tree):
+            return [self.path.uniform(first, goal)], np.zeros(self.path.eq.size)
+        z = self.path.start(first)
         if z is None:
             raise Stopped(
                 first, "no stationary policy was found in floats: it may be degenerate, or too near the boundary", []

@@ -12,8 +12,8 @@ from certify.answers.ladder import Question
 from certify.answers.threshold import answered
 from certify.answers.threshold_result import ThresholdResult
 from certify.certificates.threshold import cover_certificate
+from certify.certificates.units import restated
 from certify.errors import InputError
-from certify.exact import parse_rational
 from certify.games import Game, game_sha256
 from certify.games.readers.textfile import parse_json, read_text
 from certify.games.tree import Tree
@@ -33,6 +33,10 @@ class KnownThreshold:
 
     document: dict[str, Any]
     alpha_star: Fraction
+
+    def divided(self, game: Game, unit: Fraction) -> KnownThreshold:
+        """The same about `game`, whose payoffs are those of this one divided by `unit`."""
+        return KnownThreshold(restated(self.document, game, 1 / unit), self.alpha_star / unit)
 
 
 def find_threshold(tree: Tree, alpha: Fraction, max_entries: int, run: Run) -> KnownThreshold:
@@ -75,8 +79,8 @@ def given_threshold(game: Game, given: Any) -> KnownThreshold:
     if document.get("game_sha256") != game_sha256(game):
         raise InputError(where, "a certificate of another game", "name the game, horizon and discount that it is about")
     try:
-        return KnownThreshold(document, parse_rational(document["claim"]["alpha_star"], where))
-    except (KeyError, TypeError):
+        return KnownThreshold(document, Fraction(document["claim"]["alpha_star"]))
+    except (KeyError, TypeError, ValueError, ZeroDivisionError):
         raise InputError(
             where, "no alpha_star in its claim", "give a certificate that `certify threshold` wrote, unaltered"
         ) from None

@@ -22,7 +22,7 @@ from certify.answers.threshold_result import ThresholdResult
 from certify.certificates import threshold as certificates
 from certify.checkpoint import Checkpoint
 from certify.errors import InputError
-from certify.exact import parse_rational
+from certify.exact import parse_rational, significant_text
 from certify.games import Game, as_game, game_sha256
 from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
@@ -137,7 +137,7 @@ def threshold(game: Any, **options: Unpack[ThresholdOptions]) -> ThresholdResult
     """
     began = time.monotonic()
     asked = _Options(**options)
-    question = asked.question(for_objective(as_game(game, asked.horizon), "entropy"))
+    question = asked.question(for_objective(as_game(game, asked.horizon), "entropy")).in_units()
     with helpers(1 if asked.executor is not None else asked.workers) as pool:
         run = asked.run(began, asked.executor or pool, question)
         return replace(answered(question, run), seconds=time.monotonic() - began)
@@ -154,6 +154,8 @@ def answered(question: Question, run: Run) -> ThresholdResult:
     if run.checkpoint.trouble:
         notes = [*notes, f"the checkpoint {run.checkpoint.trouble}"]
     parameters = _parameters(question.game, ladder.tree, run)
+    if notes and question.unit != 1:
+        notes = [*notes, f"temperatures named here are in units of {significant_text(question.unit, up=True)}"]
     reason = "; ".join(dict.fromkeys(notes)) or ("" if best is not None else "nothing was proved within the limits")
     return _result(question, best, ladder, reason, (parameters, time.monotonic() - began))
 
@@ -169,19 +171,19 @@ def _result(
     question: Question, best: Certified | None, ladder: Ladder, reason: str, measured: tuple[int | None, float]
 ) -> ThresholdResult:
     parameters, seconds = measured
-    claim = {} if best is None else best.document["claim"]
+    claim, unit = {} if best is None else best.document["claim"], question.unit
     multiple, two = (Fraction(claim[k]) if claim.get(k) else None for k in ("alpha_multiple", "alpha_two_maxima"))
     return ThresholdResult(
         status="undecided" if best is None else "proved",
-        alpha_star=None if best is None else best.choice.alpha_star,
+        alpha_star=None if best is None else best.choice.alpha_star * unit,
         alpha_multiple=multiple,
         method=question.method if best is None else best.method,
-        game_sha256=game_sha256(question.game),
+        game_sha256=game_sha256(question.asked_about),
         horizon=question.game.horizon,
         policy_parameters=parameters,
         seconds=seconds,
-        modulus=None if best is None else best.modulus,
-        forms={form.form: form.alpha_star for form in ladder.forms},
+        modulus=None if best is None or best.modulus is None else best.modulus * unit,
+        forms={form.form: form.alpha_star * unit for form in ladder.forms},
         reason=reason,
         engine="" if best is None else best.engine,
         document=None if best is None else best.document,

@@ -77,6 +77,11 @@ class BranchPath:
     def _newton(self, z: np.ndarray, beta: Fraction) -> np.ndarray | None:
         return approx_newton(self.eq, z, float(beta)) if self.eq.size else z
 
+    def uniform(self, low: Fraction, high: Fraction) -> Piece:
+        """The piece that says that the uniform policy is stationary for every beta in [low, high]."""
+        image: Image = [[(Fraction(0), Fraction(0))] * (b - a) for a, b in self.rows]
+        return Piece(low, high, {"beta": [rational_text(low), rational_text(high)], "uniform": True}, image)
+
     def point(self, beta: Fraction, z: np.ndarray, *, refine: bool = True) -> Piece | None:
         """A narrow piece at one beta around the floats z; refined once more if asked for."""
         frame = _Frame(self, z, beta)

@@ -24,6 +24,7 @@ SUBJECTS = {
     "two_steps": ("dectiger", 2, "340"),
     "path": ("lever:3:1/2", None, "1/2:3/4"),
     "branch": ("climbing", None, "17"),  # below its structural threshold of 39/2
+    "uniform": ("lever:2", None, "1/2:3"),  # from its threshold on, where it is degenerate
 }
 
 
@@ -86,6 +87,14 @@ def rehash(value: dict) -> None:
 
 
 POLICY = ("claim", "pieces", 0, "policy")
+
+
+def uniform_of_another_game() -> dict:
+    """The proof for levers that are alike, with the game and the threshold of levers that are not."""
+    other = optimum([["1", "0"], ["0", "0.9"]], ("1/2", "3"), threshold=None).document
+    attack = edited("uniform", *(put(key, other[key]) for key in ("game", "game_sha256")))
+    attack["proof"] |= {"threshold": other["proof"]["threshold"], "generators": []}
+    return attack
 
 
 def invalid() -> dict[str, dict]:
@@ -174,6 +183,9 @@ def invalid() -> dict[str, dict]:
         "game_changed": edited("tied_levers", put("game", "reward", 0, 2, "5/4"), rehash),
         "game_weights_changed": edited("tied_levers", put("game", "weights", ["1", "3/2"]), rehash),
         "game_discount_changed": edited("two_steps", put("game", "discount", "1/2"), rehash),
+        "uniform_of_another_game": uniform_of_another_game(),
+        "uniform_on_a_branch": edited("uniform", put("claim", "branch", "principal")),
+        "uniform_below_the_threshold": edited("uniform", put("proof", "pieces", 0, "beta", 1, "3")),
     }
 
 
@@ -203,6 +215,7 @@ def malformed() -> dict[str, dict]:
         "unknown_field": edited("tied_levers", put("trust_me", True)),
         "generators_not_a_list": edited("tied_levers", put("proof", "generators", {})),
         "objective_local": edited("tied_levers", put("objective", "local-bonus")),
+        "uniform_not_true": edited("uniform", put("proof", "pieces", 0, "uniform", 1)),
         "no_pieces": edited("tied_levers", put("proof", "pieces", [])),
         "value_one_end": edited("tied_levers", put("claim", "pieces", 0, "value", ["1"])),
     }

@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from certify.checker.kinds.threshold import check_threshold
-from certify.checker.numbers.interval import ONE, Interval
+from certify.checker.numbers.interval import ONE, ZERO, Interval
 from certify.checker.reading.automorphism import read_generators
 from certify.checker.reading.envelope import (
     Failed,
@@ -35,6 +35,7 @@ _ENCLOSURES = {"value": "J", "return": "return", "entropy": "entropy"}
 _UNIQUE = "the one stationary policy"
 _BRANCH = "the stationary policy on the branch that continues the unique one without degenerating"
 MAX_PIECES = 20_000
+MAX_UNIFORM = 2_000_000  # probabilities times rewards, where the uniform policy is shown to be stationary
 
 
 def check_optimum(certificate: Any, run: Run) -> Proof:
@@ -100,12 +101,16 @@ class _Optimum:
         found: list[Enclosed] = []
         for k, data in enumerate(entries):
             where = f"proof.pieces[{k}]"
-            record(data, where, ("beta", "reference", "centre", "radius", "inverse"))
+            plain = isinstance(data, dict) and "uniform" in data
+            record(data, where, ("beta", "uniform") if plain else ("beta", "reference", "centre", "radius", "inverse"))
             low, high = pair(data["beta"], f"{where}.beta")
             if not 0 <= low <= high:
                 raise Malformed(f"{where}.beta", "not two betas, the smaller first")
             box = {key: value for key, value in data.items() if key != "beta"}
-            piece = self.subject.enclosed(box, (low, high), where, step="piece", piece=k)
+            if plain:
+                piece = self._uniform(data["uniform"], (low, high), where, step="piece", piece=k)
+            else:
+                piece = self.subject.enclosed(box, (low, high), where, step="piece", piece=k)
             if self.unique and high * alpha_star > 1:
                 raise Failed(f"it reaches below the threshold {alpha_star}", step="piece", piece=k)
             if not self.unique and k == 0 and low * alpha_star > 1:
@@ -117,6 +122,24 @@ class _Optimum:
             if self.run.progress is not None:
                 self.run.progress(f"piece {k + 1} of {len(entries)}")
         return found
+
+    def _uniform(self, given: Any, betas: tuple[Fraction, Fraction], where: str, **failing: Any) -> Enclosed:
+        """The fact that the uniform policy is stationary at every beta: no action of any row changes the return, and
+        none the entropies that follow, all of which are the largest (format, section 8.5)."""
+        process = self.subject.process
+        if given is not True:
+            raise Malformed(f"{where}.uniform", "not true")
+        if not self.unique:
+            raise Failed("the branch is followed by boxes, not by the uniform policy", **failing)
+        counts = [process.actions[t][i] for i, t, _ in self.subject.rows]
+        if sum(counts) * sum(len(row) for depth in process.reward for row in depth) > MAX_UNIFORM:
+            raise Failed("the game is too large to show that the uniform policy is stationary", **failing)
+        table = [[Fraction(1, count)] * count for count in counts]
+        for x, count in enumerate(counts):
+            deviations = ([Fraction(int(a == b)) for b in range(count)] for a in range(count))
+            if len({exact_return(process, [*table[:x], row, *table[x + 1 :]]) for row in deviations}) > 1:
+                raise Failed(f"the uniform policy is not stationary: the actions of row {x} differ", **failing)
+        return Enclosed(*betas, None, [[ZERO] * count for count in counts])
 
     def _enclosures(self, pieces: list[Enclosed]) -> Enclosed:
         """Everything claimed of the policies lies in its enclosure; returns the piece of the last one."""
@@ -135,7 +158,8 @@ class _Optimum:
             table = array(data["policy"], f"{where}.policy", len(self.subject.rows))
             for x, (row, claimed) in enumerate(zip(last.policy[0], table, strict=True)):
                 for p, entry in zip(row, array(claimed, f"{where}.policy[{x}]", len(row)), strict=True):
-                    check_within(p, entry, f"probability in row {x}", f"{where}.policy[{x}]", **failing)
+                    what = f"probability in row {x}"
+                    check_within((p, Fraction(1)), entry, what, f"{where}.policy[{x}]", **failing)
             values = self.subject.values(last.policy, low, high)
             for name, quantity in _ENCLOSURES.items():
                 check_within(values[quantity], data[name], name, f"{where}.{name}", **failing)

@@ -22,15 +22,17 @@ from certify.checker.stationary.equivariance import entry_images
 from certify.checker.stationary.krawczyk import RatioBox, Rows, lies_within, read_box, verify_krawczyk
 from certify.checker.stationary.rate import is_definite, tangent_form
 
+Measured = tuple[Interval, Fraction]  # a quantity, and the unit that it is measured in
+
 
 @dataclass(frozen=True)
 class Enclosed:
     """At every beta of [low, high] `box` holds exactly one stationary policy; it is nondegenerate, and its
-    log-ratios lie in `image`."""
+    log-ratios lie in `image`.  Without a box: the policy of `image` is stationary, and no more."""
 
     low: Fraction
     high: Fraction
-    box: RatioBox
+    box: RatioBox | None
     image: Rows
 
     @cached_property
@@ -43,7 +45,8 @@ def same(first: Enclosed, second: Enclosed) -> bool:
     """Whether at a beta that they share the two certainly hold the same policy: one image lies in the other box, so
     that each box holds the policy of that image, and no other."""
     meet = first.low <= second.high and second.low <= first.high
-    return meet and (lies_within(first.image, second.box) or lies_within(second.image, first.box))
+    pairs = ((first.image, second.box), (second.image, first.box))
+    return meet and any(box is not None and lies_within(image, box) for image, box in pairs)
 
 
 def differ(first: Enclosed, second: Enclosed) -> bool:
@@ -94,20 +97,26 @@ class Subject:
         moved = [[ZERO] * len(row) for row in first.image]
         for (x, a), (y, b) in entry_images(self.process, self.game, points, g):
             moved[y][b] = first.image[x][a]
-        return lies_within(moved, second.box)
+        return second.box is not None and lies_within(moved, second.box)
 
-    def values(self, policy: tuple[Rows, Rows], low: Fraction, high: Fraction) -> dict[str, Interval]:
+    def values(self, policy: tuple[Rows, Rows], low: Fraction, high: Fraction) -> dict[str, Measured]:
         """Expected return, weighted entropy, and J over the policies and the temperatures from `low` to `high`."""
-        reference = [0] * len(self.rows)
-        reward = Equations(self.process, reference, policy, Fraction(1), slopes=False, entropies=False).value()
+        reference, unit = [0] * len(self.rows), self.unit
+        reward = Equations(self.process, reference, policy, 1 / unit, slopes=False, entropies=False).value()
         entropy = Equations(self.process, reference, policy, Fraction(0), slopes=False).value()
-        value = reward + scaled(entropy, low).hull(scaled(entropy, high))
-        return {"return": reward, "entropy": entropy, "J": value}
+        value = reward + scaled(entropy, low / unit).hull(scaled(entropy, high / unit))
+        return {"return": (reward, unit), "entropy": (entropy, Fraction(1)), "J": (value, unit)}
+
+    @cached_property
+    def unit(self) -> Fraction:
+        """The largest payoff: what returns are measured in, so that their scale does not matter."""
+        return max(abs(r) for depth in self.process.reward for row in depth for r in row) or Fraction(1)
 
 
-def check_within(found: Interval, claimed: Any, what: str, where: str, **named: Any) -> tuple[Fraction, Fraction]:
+def check_within(found: Measured, claimed: Any, what: str, where: str, **named: Any) -> tuple[Fraction, Fraction]:
     """The two ends claimed, which must enclose what was found; `named`: the step that fails otherwise."""
     low, high = pair(claimed, where)
-    if not found.within(low, high):
+    value, unit = found
+    if not value.within(low / unit, high / unit):
         raise Failed(f"the {what} is not shown to lie in its enclosure", **named)
     return low, high

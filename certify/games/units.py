@@ -1,0 +1,40 @@
+"""Payoffs in units of a power of ten, so that every scale is within the reach of floats.
+
+J_alpha(R) / u = J_{alpha/u}(R/u): payoffs and temperatures scale together, and everything that is claimed of a
+policy stays as it is (docs/theory/objective.md#the-objective).  Dividing by a power of ten is exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+
+from certify.games.tables import Game
+
+_DIGITS = 6  # payoffs between 10^-6 and 10^6 are taken as they are
+
+
+def unit_of(game: Game) -> Fraction:
+    """The power of ten that the largest payoff is near, 1 where that is of everyday size.
+
+    >>> from certify.games.arrays import from_array
+    >>> unit_of(from_array([["1e300", 0], [0, 1]])) == 10**300, unit_of(from_array([[8, 0], [0, 1]]))
+    (True, Fraction(1, 1))
+    """
+    largest = max((abs(value) for value in game.reward.values()), default=Fraction(0))
+    if not largest:
+        return Fraction(1)
+    digits = len(str(largest.numerator)) - len(str(largest.denominator))
+    return Fraction(1) if abs(digits) <= _DIGITS else Fraction(10) ** digits
+
+
+def divided(game: Game, unit: Fraction) -> Game:
+    """The game with every payoff divided by `unit`.
+
+    >>> from certify.games import builtin
+    >>> divided(builtin("lever:2"), Fraction(2)).reward[0, (0, 0)]
+    Fraction(1, 2)
+    """
+    if unit == 1:
+        return game
+    return replace(game, reward={key: value / unit for key, value in game.reward.items()})

@@ -1,0 +1,82 @@
+"""Payoffs of every scale: what is exact works from 1e-390 to 1e390, and says the same of the scaled game."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+import certify
+from certify.checker import check_certificate
+
+SCALES = ("1e-390", "1e-30", "1e300", "1e309", "1e390")
+SKEW = (("1", "0"), ("0", "0.9"))
+
+
+def payoffs(scale: str, table: tuple[tuple[str, ...], ...] = SKEW) -> list[list[Fraction]]:
+    return [[Fraction(x) * Fraction(scale) for x in row] for row in table]
+
+
+@pytest.fixture(scope="module")
+def plain() -> certify.ThresholdResult:
+    return certify.threshold(payoffs("1"), rtol="1/20")
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_threshold_scales_with_the_payoffs(scale: str, plain: certify.ThresholdResult) -> None:
+    """These were tracebacks (OverflowError, ZeroDivisionError), or brackets without their last digits."""
+    unit = Fraction(scale)
+    found = certify.threshold(payoffs(scale), rtol="1/20")
+    assert found.status == "proved"
+    assert plain.alpha_star is not None
+    assert plain.alpha_multiple is not None
+    assert found.alpha_star == plain.alpha_star * unit
+    assert found.alpha_multiple == plain.alpha_multiple * unit
+    assert found.modulus == (plain.modulus or 0) * unit
+    assert found.forms == {form: alpha * unit for form, alpha in plain.forms.items()}
+    assert found.document is not None
+    # about the game as it was given, not about a scaled one
+    assert {Fraction(r) for *_, r in found.document["game"]["reward"]} == {unit, unit * Fraction(9, 10)}
+    assert check_certificate(found.document, engine="stdlib").valid
+
+
+def ends_of(result: certify.OptimumResult) -> list[tuple[Fraction, Fraction]]:
+    return [(p.lower, p.upper) for row in result.policy.values() for p in row.values()]
+
+
+@pytest.mark.parametrize("alpha", ["0.4", "0.4:2"])
+def test_optimum_scales_with_the_payoffs(alpha: str) -> None:
+    first = certify.optimum(payoffs("1"), alpha)
+    for scale in ("1e-300", "1e309"):
+        unit = Fraction(scale)
+        ends = [Fraction(a) * unit for a in alpha.split(":")]
+        found = certify.optimum(payoffs(scale), ends)
+        assert found.status == "proved", found.reason
+        assert found.kind == first.kind
+        assert first.return_ is not None
+        assert found.return_ is not None
+        assert found.return_.lower == first.return_.lower * unit
+        assert ends_of(found) == ends_of(first)
+        assert found.rate == (None if first.rate is None else first.rate * unit)
+        assert found.document is not None
+        assert check_certificate(found.document, engine="stdlib").valid
+
+
+def test_a_threshold_in_a_file_serves_an_optimum_of_the_same_scale() -> None:
+    game = payoffs("1e309")
+    threshold = certify.threshold(game, rtol="1/20")
+    found = certify.optimum(game, Fraction("4e308"), threshold=threshold)
+    assert found.status == "proved"
+    assert found.alpha_star == threshold.alpha_star
+
+
+def test_a_return_of_another_scale_is_refused() -> None:
+    """Measuring in units must not let a wrong enclosure pass."""
+    found = certify.optimum(payoffs("1e-300"), Fraction("4e-301"))
+    assert found.document is not None
+    piece = found.document["claim"]["pieces"][0]
+    low, high = (Fraction(x) for x in piece["return"])
+    piece["return"] = [str(low + (high - low) * 2), str(high + (high - low) * 2)]
+    verdict = check_certificate(found.document, engine="stdlib")
+    assert not verdict.valid
+    assert (verdict.failed_step or {})["step"] == "enclosure"
