@@ -19,39 +19,45 @@ def samples(seed, count=400):
     yield from (1, 2, ONE - 1, ONE, ONE + 1, 7 * ONE // 5, 7 * ONE // 5 + 1, 7 * ONE // 10, 1 << 4000)
 
 
-def test_log_encloses():
-    with mpmath.workprec(4300):
+@pytest.mark.parametrize("bits", [BITS, 256])
+def test_log_encloses(bits):
+    with mpmath.workprec(4800):
         for x in samples(1):
-            low, high = dyadic.log_bounds(x)
-            truth = mpmath.log(mpmath.mpf(x) / ONE) * ONE
+            low, high = dyadic.log_bounds(x << bits - BITS, bits)
+            truth = mpmath.log(mpmath.mpf(x) / ONE) * 2**bits
             assert low <= truth <= high and high - low <= ULPS
 
 
-def test_exp_encloses():
-    with mpmath.workprec(2000):
+@pytest.mark.parametrize("bits", [BITS, 256])
+def test_exp_encloses(bits):
+    with mpmath.workprec(2400):
         for x in samples(2):
             x = x % (60 * ONE)
             for y in (x, -x, x // 50, -x // 50, -x * 20):
-                low, high = dyadic.exp_bounds(y)
-                truth = mpmath.exp(mpmath.mpf(y) / ONE) * ONE
+                low, high = dyadic.exp_bounds(y << bits - BITS, bits)
+                truth = mpmath.exp(mpmath.mpf(y) / ONE) * 2**bits
                 assert low <= truth <= high
-                assert high - low <= ULPS + truth * mpmath.mpf(2) ** -60
+                assert high - low <= ULPS + truth * mpmath.mpf(2) ** -bits
 
 
 def test_exp_far_out():
     assert dyadic.exp_bounds(-(10**9) * ONE) == (0, 1)
+    for x in (0, -ONE, 1 << (1 << 15)):
+        with pytest.raises(OverflowError):
+            dyadic.log_bounds(x)
     assert dyadic.exp_bounds(0)[0] <= ONE <= dyadic.exp_bounds(0)[1]
     with pytest.raises(OverflowError):
-        dyadic.exp_bounds(1001 * ONE)
+        dyadic.exp_bounds(((1 << 14) + 1) * ONE)
 
 
 def test_the_enclosures_would_not_hold_with_a_wrong_log_of_two(monkeypatch):
     """The comparison above can fail: a relative error of 2^-60 in log 2 is noticed."""
-    monkeypatch.setattr(dyadic, "_LOG2", dyadic._LOG2 + (dyadic._LOG2 >> 60 - 2))
+    right = dyadic.log_two(BITS + 32)
+    monkeypatch.setattr(dyadic, "log_two", lambda work: right + (right >> 60 - 2))
     dyadic.log_bounds.cache_clear()
     try:
         with pytest.raises(AssertionError):
-            test_log_encloses()
+            test_log_encloses(BITS)
     finally:
         dyadic.log_bounds.cache_clear()
 

@@ -7,6 +7,7 @@ induction along the tree every box contains what it should.  If not, the first i
 named: every box before it is that of a check step by step, which would have stopped there.
 """
 
+import itertools
 from concurrent.futures import ProcessPoolExecutor
 from fractions import Fraction
 from typing import NamedTuple
@@ -56,37 +57,22 @@ def verify_all(walk, engine, workers=1, progress=None):
 
 def _share(walk, engine, mine, of, progress=None):
     """None, or (position in order, where, why) of the first failure among every `of`-th batch and in the walk."""
-    position = 0
-    try:
-        for number, batch in enumerate(_batches(walk(), engine.batch)):
-            if number % of == mine:
-                failure = engine.verify([claim for _, claim in batch])
-                if failure is not None:
-                    n, why = failure
-                    return position + n, batch[n][0], why
-                if progress:
-                    progress("verified up to " + ", ".join(f"{key} {value}" for key, value in batch[-1][0].items()))
-            position += len(batch)
-    except Failed as failure:
-        return position, failure.where, failure.why
-    return None
-
-
-def _batches(claims, size):
-    """Lists of `size` claims in order.  What comes before a failure of the walk is still handed out before it."""
-    batch, failure = [], None
-    try:
-        for entry in claims:
-            batch.append(entry)
-            if len(batch) == size:
-                yield batch
-                batch = []
-    except Failed as raised:
-        failure = raised
-    if batch:
-        yield batch
-    if failure is not None:
-        raise failure
+    claims, position, failure = walk(), 0, None
+    for number in itertools.count():
+        batch = []
+        try:
+            for entry in itertools.islice(claims, engine.batch):
+                batch.append(entry)
+        except Failed as raised:  # what comes before is verified all the same
+            failure = position + len(batch), raised.where, raised.why
+        if batch and number % of == mine:
+            if (found := engine.verify([claim for _, claim in batch])) is not None:
+                return position + found[0], batch[found[0]][0], found[1]
+            if progress:
+                progress("verified up to " + ", ".join(f"{key} {value}" for key, value in batch[-1][0].items()))
+        position += len(batch)
+        if len(batch) < engine.batch:
+            return failure
 
 
 _adopted = None  # of a worker process

@@ -26,18 +26,17 @@ engines.
 import functools
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
 
 from certify.checker.cover.obligations import DefiniteClaim, StepClaim, verify_all
 from certify.checker.reading.envelope import (
     MAX_INTEGER,
     MAX_NODES,
     MAX_STEPS,
-    MAX_UNIT,
     Failed,
     Malformed,
     array,
     integer,
+    pair,
     rational,
     record,
 )
@@ -79,13 +78,18 @@ def read_steps(data, where, process):
     for number, entry in enumerate(array(data, where)):
         at = f"{where}[{number}]"
         record(entry, at, ("agent", "depth", "log_ratio"))
-        agent = integer(entry["agent"], f"{at}.agent", 0, process.agents - 1)
-        depth = integer(entry["depth"], f"{at}.depth", 0, process.horizon - 1)
+        agent, depth = _place(entry, at, process)
         count = process.actions[depth][agent] * (process.actions[depth][agent] - 1)
-        rows = array(entry["log_ratio"], f"{at}.log_ratio", process.classes[depth][agent])
-        where_rows = f"{at}.log_ratio"
-        steps.append(Step(agent, depth, tuple([_read_row(row, where_rows, count) for row in rows])))
+        at = f"{at}.log_ratio"
+        rows = array(entry["log_ratio"], at, process.classes[depth][agent])
+        steps.append(Step(agent, depth, tuple([_read_row(row, at, count) for row in rows])))
     return tuple(steps)
+
+
+def _place(entry, where, process):
+    """(agent, depth)."""
+    agent = integer(entry["agent"], f"{where}.agent", 0, process.agents - 1)
+    return agent, integer(entry["depth"], f"{where}.depth", 0, process.horizon - 1)
 
 
 def _read_row(row, where, count):
@@ -96,18 +100,12 @@ def _read_row(row, where, count):
     return tuple(row)
 
 
-def read_unit(proof):
-    """The exponent of the unit of all log ratios."""
-    return integer(proof["unit"], "proof.unit", -MAX_UNIT, -1)
-
-
 def read_nodes(proof, process):
     """The `Node`s of `proof.nodes`, each well-formed by itself."""
     entries = array(proof["nodes"], "proof.nodes")
     if not 1 <= len(entries) <= MAX_NODES:
         raise Malformed("proof.nodes", f"{len(entries)} nodes")
-    nodes = []
-    total = 0
+    nodes, total = [], 0
     for number, entry in enumerate(entries):
         where = f"proof.nodes[{number}]"
         record(entry, where, ("parent", "beta", "steps"), ("close", "split"))
@@ -116,16 +114,16 @@ def read_nodes(proof, process):
         parent = entry["parent"]
         if parent is not None:
             integer(parent, f"{where}.parent", 0, MAX_NODES)
-        low, high = (rational(b, f"{where}.beta") for b in array(entry["beta"], f"{where}.beta", 2))
-        close = entry.get("close")
-        if "close" in entry and close not in ("nondegenerate", "empty"):
+        if entry.get("close", "empty") not in ("nondegenerate", "empty"):
             raise Malformed(f"{where}.close", 'neither "nondegenerate" nor "empty"')
+        beta = pair(entry["beta"], f"{where}.beta")
         split = _read_split(entry["split"], f"{where}.split", process) if "split" in entry else None
-        steps = read_steps(entry["steps"], f"{where}.steps", process)
-        total += len(steps)
+        nodes.append(
+            Node(parent, beta, read_steps(entry["steps"], f"{where}.steps", process), entry.get("close"), split)
+        )
+        total += len(nodes[-1].steps)
         if total > MAX_STEPS:
             raise Malformed("proof.nodes", f"more than {MAX_STEPS} steps")
-        nodes.append(Node(parent, (low, high), steps, close, split))
     return nodes
 
 
@@ -133,8 +131,7 @@ def _read_split(data, where, process):
     if isinstance(data, dict) and "beta" in data:
         return "beta", rational(record(data, where, ("beta",))["beta"], f"{where}.beta")
     record(data, where, ("agent", "depth", "class", "action", "at"))
-    agent = integer(data["agent"], f"{where}.agent", 0, process.agents - 1)
-    depth = integer(data["depth"], f"{where}.depth", 0, process.horizon - 1)
+    agent, depth = _place(data, where, process)
     block = (agent, depth, integer(data["class"], f"{where}.class", 0, process.classes[depth][agent] - 1))
     action = integer(data["action"], f"{where}.action", 0, process.actions[depth][agent] - 1)
     at = rational(data["at"], f"{where}.at")
@@ -158,24 +155,25 @@ def all_claims(nodes, unit, alpha_star, engine, concavity):
 def cover_claims(nodes, unit, alpha_star, engine, keep):
     """What has to hold of the nodes.  `keep` is a dict: the final boxes of the nodes that are its keys are put in."""
     children = _family(nodes)
-    boxes = {}
+    if nodes[0].beta != (0, 1 / alpha_star):
+        raise Failed("the root's interval is not [0, 1/alpha_star]", node=0)
+    boxes = {0: engine.initial_box()}
     cuts = _cuts([step for node in nodes for step in node.steps], unit, engine)
     for number, node in enumerate(nodes):
-        if node.parent is None:
-            if node.beta != (0, 1 / alpha_star):
-                raise Failed("the root's interval is not [0, 1/alpha_star]", node=number)
-            box = engine.initial_box()
-        else:
-            box = boxes.pop(number)
         betas = tuple(dict.fromkeys(node.beta))
-        box = yield from _step_claims(node.steps, cuts, unit, box, betas, engine, {"node": number})
+        where = {"node": number}
+        box = yield from _step_claims(node.steps, cuts, unit, boxes.pop(number), betas, engine, where)
         if number in keep:
             keep[number] = box
-        if node.split is not None:
-            first, second = children[number]
-            boxes[first], boxes[second] = _parts(engine, box, node, number, nodes[first], nodes[second])
-        else:
-            yield from _closing(node, box, betas, engine, {"node": number, "step": "close"})
+        if node.split is None:
+            yield from _closing(node, box, betas, engine, {**where, "step": "close"})
+            continue
+        for child, (beta, part) in zip(children[number], _parts(engine, box, node, number), strict=True):
+            if nodes[child].beta != beta:
+                raise Failed(
+                    "the children's intervals are not what it makes of the interval", node=number, step="split"
+                )
+            boxes[child] = part
 
 
 def _closing(node, box, betas, engine, where):
@@ -188,9 +186,9 @@ def _closing(node, box, betas, engine, where):
 
 
 def _step_claims(steps, cuts, unit, box, betas, engine, where):
-    """What has to hold for the steps from `box` on; returns the box after them.  `cuts` goes on where the last
-    steps ended.  Once a box is empty no policy is left that a step could concern."""
-    for number, (step, cut) in enumerate(zip(steps, islice(cuts, len(steps)), strict=True)):
+    """What has to hold for the steps from `box` on; returns the box after them.  `cuts` goes on
+    where the last steps ended.  Once a box is empty no policy is left that a step could concern."""
+    for number, (step, cut) in enumerate(zip(steps, cuts, strict=False)):
         if not engine.is_empty(box):
             yield {**where, "step": number}, StepClaim(box, betas, step, unit)
             box = engine.cut(box, step, cut)
@@ -220,21 +218,16 @@ def _family(nodes):
     return children
 
 
-def _parts(engine, box, node, number, first, second):
-    """The boxes in which the two children of a split node start."""
-    kind = node.split[0]
+def _parts(engine, box, node, number):
+    """The interval and the box in which each of the two children of a split node starts."""
     low, high = node.beta
-    if kind == "beta":
+    if node.split[0] == "beta":
         middle = node.split[1]
         if not low < middle < high:
             raise Failed("the split is not inside the interval", node=number, step="split")
-        if first.beta != (low, middle) or second.beta != (middle, high):
-            raise Failed("the children's intervals are not the two parts of the interval", node=number, step="split")
-        return box, box
-    if first.beta != node.beta or second.beta != node.beta:
-        raise Failed("the children's intervals are not the interval", node=number, step="split")
+        return ((low, middle), box), ((middle, high), box)
     block, action, at = node.split
-    return engine.split(box, block, action, at, False), engine.split(box, block, action, at, True)
+    return tuple((node.beta, engine.split(box, block, action, at, upper)) for upper in (False, True))
 
 
 def unsplit_path(nodes, number):

@@ -135,7 +135,8 @@ def _check_cover(claim: _Claim, game: Game, run: Run) -> int:
     """The number of steps of a cover, once an engine has verified it."""
     proof = record(claim.proof, "proof", ("type", "unit", "nodes"), ("clustering",))
     process = build_process(game, boolean(proof.get("clustering", True), "proof.clustering"))
-    unit, nodes = tree.read_unit(proof), tree.read_nodes(proof, process)
+    unit = integer(proof["unit"], "proof.unit", -reading.MAX_UNIT, -1)  # the exponent of all log ratios
+    nodes = tree.read_nodes(proof, process)
     concavity = []
     for k, ((alpha, modulus), entry) in enumerate(zip(claim.moduli, claim.concavity, strict=True)):
         where = f"claim.strong_concavity[{k}]"

@@ -2,22 +2,20 @@
 eigenvalues of minus the Hessian of J in the logits of the whole table, AOH by AOH, on directions whose
 rows sum to 0 (format, section 8.3; docs/theory/objective.md#stationary-policies, docs/theory/hessian.md#the-rate).
 
-At a stationary policy blocks between AOHs of one agent vanish, and with S = diag(pi) - pi pi^T per row
+The derivative of beta J by the log-ratios z of a row x, last action as reference, is -w gamma^t d(x) S_x G_x, with
+S = diag(pi) - pi pi^T and G the equations of `equations`.  At a stationary policy G vanishes, so
 
-    -beta u^T Hess u = sum_x w gamma^t d(x) u_x^T S_x u_x - sum (S u)_x^T C (S u)_x',
-
-C the mean of what follows, over pairs of AOHs of different agents on one trajectory.
+    -beta Hess = M DG,   M the matrix of blocks w gamma^t d(x) S_x.
 """
 
-from collections.abc import Sequence
 from fractions import Fraction
-from itertools import accumulate as running_sums
+from itertools import groupby
 
-from certify.checker.numbers.interval import BITS, UNIT, ZERO, Interval, total
+from certify.checker.numbers.interval import BITS, ZERO, Interval, total
 from certify.checker.numbers.positive_definite import positive_definite
 from certify.checker.reading.envelope import Failed
 from certify.checker.reading.process import Process
-from certify.checker.stationary.equations import Equations, Jet, Rows, Slopes, accumulate, rows_of, scaled
+from certify.checker.stationary.equations import Equations, Rows, rows_of, scaled
 
 MAX_LOGITS = 700
 _KEPT_BITS = 100  # behind the point, of the matrix that is shown to be positive definite
@@ -74,116 +72,55 @@ def tangent_form(
     pi = policy[0]
     if sum(map(len, pi)) > MAX_LOGITS:
         raise Failed(f"{sum(map(len, pi))} logits, more than the {MAX_LOGITS} of this checker", step="rate")
-    form = _Form(process, policy, beta)
-    rows = form.values.rows
-    *offsets, size = running_sums((len(row) - 1 for row in pi), initial=0)
-    matrix = {}
-    for x, (i, _, _) in enumerate(rows):
-        weight = scaled(form.reach[x], process.weights[i])
-        block = [
-            [p * ((UNIT if a == b else ZERO) - q) * weight for b, q in enumerate(pi[x])] for a, p in enumerate(pi[x])
-        ]
-        for a in range(len(block)):
-            block[a][a] = block[a][a] - Interval.of(beta * rate)
-        matrix[x, x] = block
-    for (x, y), block in form.cross.items():
-        moved = _sandwich(pi[x], block, pi[y])
-        matrix[x, y] = [[ZERO - entry for entry in row] for row in moved]
+    equations = Equations(process, [len(row) - 1 for row in pi], policy, beta)
+    _, derivative = equations.stationarity()
+    reach = _reach(equations)
+    coordinates = equations.coordinates
+    form = []
+    for x, a in coordinates:
+        # u = (u_1, .., u_last), minus the sum of the others at last, has log-ratios z_a = u_a + sum of the others'
+        weight = scaled(reach[x], process.weights[equations.rows[x][0]])
+        factors = [weight * p * (pi[x][-1] - pi[x][a]) for p in pi[x][:-1]]
+        factors[a] = factors[a] + weight * pi[x][a]
+        first = equations.number[x, 0]
+        columns = zip(*derivative[first : first + len(factors)], strict=True)
+        row = [total(f * entry for f, entry in zip(factors, column, strict=True)) for column in columns]
+        for y, numbers in groupby(range(len(row)), key=lambda l: coordinates[l][0]):
+            part = list(numbers)
+            both = total(row[l] for l in part) - (Interval.of(beta * rate) if x == y else ZERO)
+            for l in part:
+                row[l] = row[l] + both
+        own = equations.number[x, a]
+        row[own] = row[own] - Interval.of(beta * rate)
+        form.append(row)
     shift = BITS - _KEPT_BITS
-    middle = [[0] * size for _ in range(size)]
-    spread = [0] * size
-    for (x, y), block in matrix.items():
-        for a, row in enumerate(_tangent(block)):
-            for b, entry in enumerate(row):
-                k, l = offsets[x] + a, offsets[y] + b
-                if x == y and l < k:
-                    continue
-                middle[k][l] = middle[l][k] = entry.lo + entry.hi >> shift + 1
-                radius = (entry.hi - entry.lo >> shift + 1) + 2
-                spread[k] += radius
-                if k != l:
-                    spread[l] += radius
+    middle = [[0] * len(form) for _ in form]
+    spread = [0] * len(form)
+    for k, row in enumerate(form):
+        for l, entry in enumerate(row[: k + 1]):  # the true matrix is symmetric
+            middle[k][l] = middle[l][k] = entry.lo + entry.hi >> shift + 1
+            radius = (entry.hi - entry.lo >> shift + 1) + 2
+            spread[k] += radius
+            if k != l:
+                spread[l] += radius
     return middle, spread
 
 
-def _tangent(block: Rows) -> Rows:
-    """The block on directions that sum to 0: the last coordinate is minus the sum of the others."""
-    last = [row[-1] for row in block]
-    half = [[entry - z for entry in row[:-1]] for row, z in zip(block, last, strict=True)]
-    return [[entry - z for entry, z in zip(row, half[-1], strict=True)] for row in half[:-1]]
-
-
-def _sandwich(p: list[Interval], block: Rows, q: list[Interval]) -> Rows:
-    """S_p block S_q, with S_p v = p (v - sum p v)."""
-
-    def centred(vector: Sequence[Interval], weights: list[Interval]) -> list[Interval]:
-        mean = total(w * v for w, v in zip(weights, vector, strict=True))
-        return [w * (v - mean) for w, v in zip(weights, vector, strict=True)]
-
-    rows = [centred(row, q) for row in block]
-    columns = [centred(column, p) for column in zip(*rows, strict=True)]
-    return [list(row) for row in zip(*columns, strict=True)]
-
-
-class _Form:
-    """`reach[x]` = gamma^t d(x) per row; `cross[x, y]` = C per pair of rows, x before y."""
-
-    def __init__(self, process: Process, policy: tuple[Rows, Rows], beta: Fraction) -> None:
-        self.process = process
-        self.pi, self.minus_log = policy
-        self.values = Equations(process, [0] * len(self.pi), policy, beta, slopes=False)
-        self.reach = [ZERO] * len(self.pi)
-        self.cross: dict[tuple[int, int], Rows] = {}
-        weights: dict[int, Jet] = {e: (Interval.of(p), {}) for e, p in enumerate(process.start)}
-        for t in range(process.horizon):
-            for e, (rho, through) in weights.items():
-                members = self.values.members(t, e)
-                for x in members:
-                    self.reach[x] = self.reach[x] + rho
-                self._add_same_depth(t, e, members, rho)
-                self._add_across(t, e, members, through)
-            if t + 1 < process.horizon:
-                weights = self._step(t, weights)
-
-    def _step(self, t: int, weights: dict[int, Jet]) -> dict[int, Jet]:
-        """The weights of reaching each joint class, and their derivatives by pi(a|x) of earlier rows
-        {(row, action): Interval}, one depth on, gamma included."""
-        following: dict[int, Jet] = {}
-        for e, (rho, through) in weights.items():
-            members = self.values.members(t, e)
-            for number, a in enumerate(self.process.joint_actions[t]):
-                weight = self.values.others_weight(members, a, ())
-                inner: Slopes = {}
-                accumulate(inner, through, weight)
-                for i, x in enumerate(members):
-                    accumulate(inner, {(x, a[i]): rho}, self.values.others_weight(members, a, (i,)))
-                for to, p in self.process.following[t][e][number]:
-                    known, gathered = following.get(to, (ZERO, {}))
-                    factor = Interval.of(p * self.process.discount)
-                    accumulate(gathered, inner, factor)
-                    following[to] = known + rho * weight * factor, gathered
-        return following
-
-    def _block(self, x: int, y: int) -> Rows:
-        if (x, y) not in self.cross:
-            self.cross[x, y] = [[ZERO] * len(self.pi[y]) for _ in self.pi[x]]
-        return self.cross[x, y]
-
-    def _add_same_depth(self, t: int, e: int, members: list[int], rho: Interval) -> None:
-        for i, x in enumerate(members):
-            for j in range(i + 1, len(members)):
-                block = self._block(x, members[j])
-                for a, (value, _) in zip(self.process.joint_actions[t], self.values.u[t][e], strict=True):
-                    term = value * rho * self.values.others_weight(members, a, (i, j))
-                    block[a[i]][a[j]] = block[a[i]][a[j]] + term
-
-    def _add_across(self, t: int, e: int, members: list[int], through: Slopes) -> None:
-        for j, y in enumerate(members):
-            later = [scaled(m, self.process.weights[j]) for m in self.minus_log[y]]
-            for a, (value, _) in zip(self.process.joint_actions[t], self.values.u[t][e], strict=True):
-                later[a[j]] = later[a[j]] + value * self.values.others_weight(members, a, (j,))
-            for (x, a), weight in through.items():
-                if self.values.rows[x][0] != j:
-                    row = self._block(x, y)[a]
-                    for b, value in enumerate(later):
-                        row[b] = row[b] + weight * value
+def _reach(equations: Equations) -> list[Interval]:
+    """gamma^t d(x) per row x."""
+    process = equations.process
+    reach = [ZERO] * len(equations.rows)
+    weights = dict(enumerate(map(Interval.of, process.start)))
+    for t in range(process.horizon):
+        following: dict[int, Interval] = {}
+        for e, rho in weights.items():
+            members = equations.members(t, e)
+            for x in members:
+                reach[x] = reach[x] + rho
+            rows = process.following[t][e] if t + 1 < process.horizon else [()] * len(process.joint_actions[t])
+            for a, row in zip(process.joint_actions[t], rows, strict=True):
+                weight = rho * equations.others_weight(members, a, ())
+                for to, p in row:
+                    following[to] = following.get(to, ZERO) + scaled(weight, p * process.discount)
+        weights = following
+    return reach
