@@ -18,12 +18,15 @@ from certify.entropy.clipping_bound import ClippingBound
 from certify.entropy.controllers import AdapoController, TargetEntropyController, ZetaController
 from certify.entropy.enclosure import RationalEnclosure, working_precision
 from certify.entropy.exhaustive import clip_decisions, count_binade, rounded_exponentials
+from certify.entropy.flow import FlowReport
 from certify.entropy.formats import FloatFormat
 from certify.entropy.parameters import read_parameters
 from certify.entropy.policy import Numbers, Policy, StatePolicy, numbers_to_json, policy_to_json
 from certify.entropy.rounding import SIDES, binade_row, cell_table
 from certify.entropy.sign import Piece
 from certify.exact import rational_text
+from certify.games.canonical import game_to_json, sha256_of
+from certify.games.model import Game
 
 
 def sign_certificate(
@@ -34,7 +37,7 @@ def sign_certificate(
     sign: str,
     steps: RationalEnclosure | None = None,
     pieces: Sequence[Piece] = (),
-) -> dict:
+) -> dict[str, Any]:
     """The certificate of a proved sign: for every step in `steps` with its subdivision, or of the
     first-order change (`steps` None).
 
@@ -56,7 +59,7 @@ def sign_certificate(
     }
 
 
-def _header(kind: str) -> dict:
+def _header(kind: str) -> dict[str, Any]:
     return {"format": "certify-certificate", "version": 1, "kind": kind}
 
 
@@ -79,7 +82,7 @@ def _parameter_to_json(value: Any) -> Any:
 @working_precision()
 def table_certificate(
     format_: FloatFormat, eps: Sequence[Fraction], binades: Sequence[int], counted: Sequence[int]
-) -> dict:
+) -> dict[str, Any]:
     """The certificate of a 16-bit format's rounding table.
 
     Every distinct rounding cell of its values <= 0 with the log of the mean factor; per binade in
@@ -112,7 +115,7 @@ def table_certificate(
     }
 
 
-def _binade_json(format_: FloatFormat, exponent: int, eps: tuple[Fraction, ...]) -> dict:
+def _binade_json(format_: FloatFormat, exponent: int, eps: tuple[Fraction, ...]) -> dict[str, Any]:
     row = binade_row(format_, exponent, eps)
     return {
         "exponent": exponent,
@@ -123,7 +126,7 @@ def _binade_json(format_: FloatFormat, exponent: int, eps: tuple[Fraction, ...])
     }
 
 
-def _counted_json(format_: FloatFormat, exponent: int, eps: Sequence[Fraction]) -> dict:
+def _counted_json(format_: FloatFormat, exponent: int, eps: Sequence[Fraction]) -> dict[str, Any]:
     count = count_binade(format_, exponent)
     return {
         "exponent": exponent,
@@ -133,7 +136,7 @@ def _counted_json(format_: FloatFormat, exponent: int, eps: Sequence[Fraction]) 
     }
 
 
-def _decision_json(exponentials: tuple[np.ndarray, np.ndarray], eps: Fraction) -> dict:
+def _decision_json(exponentials: tuple[np.ndarray, np.ndarray], eps: Fraction) -> dict[str, Any]:
     found = clip_decisions(exponentials, eps, eps)
     names = ("above_exact", "lost_above", "gained_above", "below_exact", "lost_below", "gained_below")
     return {
@@ -220,3 +223,24 @@ def controller_certificate(
         "controller": name,
         "limits": {f.name: rational_text(getattr(controller, f.name)) for f in fields(controller)},
     }
+
+
+def flow_certificate(
+    game: Game, policy: Sequence[Sequence[Fraction]], alpha: Fraction, report: FlowReport
+) -> dict[str, Any]:
+    """The certificate of entropies and rates at an exact policy, whose rows are in the order of `report.histories`."""
+    restated = game_to_json(game)
+    return {
+        **_header("entropy-flow"),
+        "game": restated,
+        "game_sha256": sha256_of(restated),
+        "alpha": rational_text(alpha),
+        "policy": [[rational_text(p) for p in row] for row in policy],
+        "claim": {"rows": [{"entropy": _padded(x.entropy), "rate": _padded(x.rate)} for x in report.histories]},
+    }
+
+
+def _padded(value: RationalEnclosure) -> list[str]:
+    """The ends with 2^-200 more room: the checker computes to 2^-256, and would not find an exact 0."""
+    room = Fraction(1, 2**200)
+    return RationalEnclosure(value.lower - room, value.upper + room).outward(80).texts()

@@ -20,6 +20,7 @@ KINDS = {  # kind: module and function that makes a `Proof` of a certificate; a 
     "entropy-sign": ("entropy.sign", "check_sign"),
     "entropy-table": ("entropy.table", "check_table"),
     "entropy-batch": ("entropy.batch", "check_batch"),
+    "entropy-flow": ("entropy.flow", "check_flow"),
     "entropy-run": ("entropy.run", "check_run"),
     "entropy-clipping": ("entropy.clipping", "check_clipping"),
     "entropy-controller": ("entropy.controller", "check_controller"),

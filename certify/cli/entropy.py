@@ -8,7 +8,7 @@ Exit codes: 0 proved, 1 refuted, 2 bad input (`InputError`, turned into one line
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 import click
 
 from certify.answers.entropy import DEFAULT_ETA_LIMIT, StepReport, entropy_path, step_report
-from certify.certificates.entropy import table_certificate
-from certify.certificates.writing import save_text
+from certify.certificates.entropy import clipping_certificate, controller_certificate, table_certificate
+from certify.certificates.writing import save_document, save_text
 from certify.cli.entropy_batch import batch_command
 from certify.cli.entropy_flow import flow_command
 from certify.cli.options import OutputFile, collected
@@ -25,6 +25,7 @@ from certify.cli.output import print_json
 from certify.entropy.algorithms import ALGORITHMS, find_algorithm
 from certify.entropy.clipping_bound import clipping_bound, ppo_overshoot
 from certify.entropy.controller_proofs import Proof, prove_adapo, prove_target_entropy, prove_zeta, refute_two_cycle
+from certify.entropy.controllers import AdapoController, TargetEntropyController, ZetaController
 from certify.entropy.enclosure import RationalEnclosure, working_precision
 from certify.entropy.formats import FloatFormat, find_format
 from certify.entropy.plots import plot_bias, plot_change
@@ -230,9 +231,15 @@ def algorithms_command(as_json: bool) -> None:
 
 
 @entropy.command("controllers")
+@click.option("--limits", metavar="NAME:K=V,...", help="One controller, like zeta:zeta_min=1/1000,zeta_max=10 ...")
+@click.option("-o", "--output", type=OutputFile(), help="... whose certificate of range and saturation to write.")
 @click.option("--json", "as_json", is_flag=True)
-def controllers_command(as_json: bool) -> None:
+def controllers_command(limits: str | None, output: Path | None, as_json: bool) -> None:
     """Prove the invariants of the ζ, ε_high and target-entropy controllers with z3."""
+    if (limits is None) != (output is None):
+        raise InputError("--limits", "without -o, or -o without --limits", "give both, or none")
+    if limits is not None and output is not None:
+        save_document(controller_certificate(_controller(limits)), output)
     proofs = [("zeta", p) for p in prove_zeta()] + [("adapo", p) for p in prove_adapo()]
     proofs += [("target", p) for p in prove_target_entropy()]
     data = {
@@ -246,6 +253,19 @@ def controllers_command(as_json: bool) -> None:
         f"{data['counterexample']['witness']}"
     )
     _finish(data, lines, as_json, _EXIT[data["status"]])
+
+
+def _controller(text: str) -> Any:
+    """The controller that `--limits` names."""
+    kinds = {"zeta": ZetaController, "adapo": AdapoController, "target": TargetEntropyController}
+    name, _, rest = text.partition(":")
+    if name not in kinds:
+        raise InputError("--limits", f"{name!r} is unknown", f"use one of {', '.join(kinds)}")
+    given = _parameters(tuple(part.strip() for part in rest.split(",") if part.strip()))
+    names = [f.name for f in fields(kinds[name])]
+    if set(given) != set(names):
+        raise InputError("--limits", text, f"give {', '.join(names)}")
+    return kinds[name](**{key: parse_rational(value, f"--limits {key}") for key, value in given.items()})
 
 
 def _together(proofs: list[Proof]) -> str:
@@ -361,22 +381,21 @@ def _short(ends: list[str], digits: int = 5) -> str:
 @click.option("--step", help="... of this size.")
 @click.option("--eps-low", default="0.2", show_default=True)
 @click.option("--eps-high", default=None, help="[default: eps-low]")
+@click.option("-o", "--output", type=OutputFile(), help="With --new: write the certificate of what was proved.")
 @click.option("--json", "as_json", is_flag=True)
-def clipping_command(
-    old: str,
-    new: str | None,
-    advantages: str | None,
-    step: str | None,
-    eps_low: str,
-    eps_high: str | None,
-    as_json: bool,
-) -> None:
+def clipping_command(old: str, new: str | None, output: Path | None, as_json: bool, **given: Any) -> None:
     """(1 − ε_low) H <= H' <= (1 + ε_high) H when all ratios are in range: premise and conclusion."""
-    low = parse_rational(eps_low, "--eps-low")
-    high = low if eps_high is None else parse_rational(eps_high, "--eps-high")
+    low = parse_rational(given["eps_low"], "--eps-low")
+    high = low if given["eps_high"] is None else parse_rational(given["eps_high"], "--eps-high")
     before = _single(old)
+    if new is None and output is not None:
+        raise InputError("-o", "without --new", "a step of PPO has no certificate; give the new policy")
     if new is not None:
-        found = clipping_bound(before, _single(new), low, high)
+        after = _single(new)
+        found = clipping_bound(before, after, low, high)
+        document = clipping_certificate(before, after, low, high, found)
+        if output is not None and document is not None:
+            save_document(document, output)
         data = {
             "status": found.premise,
             "premise": found.premise,
@@ -393,8 +412,10 @@ def clipping_command(
             f"H' {_decimal(found.after)}",
         ]
         _finish(data, lines, as_json, _EXIT[found.premise])
-    rows = advantages_from_json(read_json_argument(_needed(advantages, "--advantages"), "advantages"), (before,))
-    shot = ppo_overshoot(before, rows[0], parse_rational(_needed(step, "--step"), "--step"), low)
+    rows = advantages_from_json(
+        read_json_argument(_needed(given["advantages"], "--advantages"), "advantages"), (before,)
+    )
+    shot = ppo_overshoot(before, rows[0], parse_rational(_needed(given["step"], "--step"), "--step"), low)
     if shot is None:
         _finish({"status": "undecided", "overshoot": None}, ["no ratio provably leaves the range"], as_json, 3)
     data = {

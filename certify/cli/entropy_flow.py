@@ -6,14 +6,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 import click
 
 from certify.bounds.policy_table import load_policy
-from certify.cli.options import collected
+from certify.certificates.entropy import flow_certificate
+from certify.certificates.writing import save_document
+from certify.cli.options import OutputFile, collected, spare_inputs
 from certify.cli.output import print_json
 from certify.entropy.enclosure import RationalEnclosure
-from certify.entropy.flow import flow_piece, flow_report, history_tree
+from certify.entropy.flow import exact_history_rows, flow_piece, flow_report, history_tree
 from certify.errors import InputError
 from certify.exact import decimal_text, parse_rational, rational_text
 from certify.games.load import load
@@ -32,6 +35,7 @@ class FlowOptions:
     policy: str | None
     duration: str | None
     flow_steps: int
+    output: Path | None
     as_json: bool
 
 
@@ -43,18 +47,27 @@ class FlowOptions:
 @click.option("--policy", help="POLICY.json or .npz; default: uniform.")
 @click.option("--duration", help="Also enclose the flow itself for this long ...")
 @click.option("--flow-steps", default=20, show_default=True, help="... in this many steps.")
+@click.option("-o", "--output", type=OutputFile(), help="Write the certificate of entropies and rates.")
 @click.option("--json", "as_json", is_flag=True)
 @collected(FlowOptions)
 def flow_command(given: FlowOptions) -> None:
     """Entropy of each AOH's policy and in total, and its rate along the gradient flow of J_alpha."""
-    tree = history_tree(load(given.game, given.horizon, given.discount))
+    spare_inputs()
+    game = load(given.game, given.horizon, given.discount)
+    tree = history_tree(game)
     at = tree.uniform() if given.policy is None else load_policy(tree, given.policy)
     temperature = parse_rational(given.alpha, "--alpha")
     if temperature <= 0:
         raise InputError("--alpha", given.alpha, "use a positive temperature")
     report = flow_report(tree, at, temperature)
+    if given.output is not None:
+        rows = exact_history_rows(tree, at)
+        if rows is None:
+            raise InputError("-o", "a policy of enclosures has no certificate", "give exact probabilities")
+        save_document(flow_certificate(game, rows, temperature, report), given.output)
     data = {
         "status": "proved",
+        "certificate": None if given.output is None else str(given.output),
         "alpha": rational_text(temperature),
         "histories": {
             x.key: {"reach": _texts(x.reach), "entropy": _texts(x.entropy), "rate": _texts(x.rate)}

@@ -73,7 +73,8 @@ class ZetaController:
         if side == 0:
             return zeta
         rule = zeta_above if side > 0 else zeta_below
-        return rule(zeta, self.zeta_min, self.zeta_max)
+        moved: Fraction = rule(zeta, self.zeta_min, self.zeta_max)
+        return moved
 
     def saturation_steps(self) -> int:
         """⌊r⌋ + 1 + ⌈r⌉ with r = log2(ζ_max/ζ_min): within it a persistent side saturates ζ."""
@@ -136,7 +137,8 @@ class TargetEntropyController:
         """The next coefficient; `side` is 1 with the entropy above its target, −1 below, 0 at it."""
         if side == 0:
             return coefficient
-        return target_entropy_step(coefficient, side < 0, self.change, self.most)
+        moved: Fraction = target_entropy_step(coefficient, side < 0, self.change, self.most)
+        return moved
 
     def bonus(self, coefficient: Fraction, side: int) -> Fraction:
         """The coefficient that the loss gets: 0 while the entropy is above its target."""

@@ -71,6 +71,27 @@ def _entries(tree: Tree, policy: Any) -> list[RationalEnclosure]:
     return [RationalEnclosure.of(p) for p in exact_rows(layout, layout.flat(policy))]
 
 
+def exact_history_rows(tree: Tree, policy: Any) -> list[list[Fraction]] | None:
+    """The policy's rows in the order of `FlowReport.histories`; None where they are enclosures.
+
+    >>> from certify.games.builtin import builtin
+    >>> tree = history_tree(builtin("lever:2"))
+    >>> exact_history_rows(tree, tree.uniform())[0]
+    [Fraction(1, 2), Fraction(1, 2)]
+    """
+    layout, entries = layout_of(tree), _entries(tree, policy)
+    if not all(e.exact for e in entries):
+        return None
+    rows = []
+    for agent in range(tree.number_of_agents):
+        for x in histories(tree, agent):
+            block = agent, x.depth
+            width = layout.shape[block][1]
+            start = layout.entries[block].start + x.class_index * width
+            rows.append([e.lower for e in entries[start : start + width]])
+    return rows
+
+
 def _rows(tree: Tree, policy: Any, found: ArbEvaluation) -> Iterator[tuple[History, arb, EntropyPath]]:
     layout = layout_of(tree)
     entries = _entries(tree, policy)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from certify.checker import check_certificate
+from certify.checker import check_certificate, check_file
 from certify.cli.entropy import entropy
 from certify.errors import InputError
 
@@ -184,10 +184,10 @@ def test_precision_table(tmp_path):
 
 def test_controllers_and_algorithms():
     code, data = answer("controllers")
-    assert code == 0 and data["status"] == "proved" and len(data["proofs"]) == 13
+    assert code == 0 and data["status"] == "proved" and len(data["proofs"]) == 17
     assert data["counterexample"]["status"] == "refuted"
     assert "two-cycle" in run("controllers").output
-    assert len(answer("algorithms")[1]) == 12
+    assert len(answer("algorithms")[1]) == 14
 
 
 def test_a_key_that_stands_twice_is_refused():
@@ -216,3 +216,24 @@ def test_clipping_commands():
     code, data = answer("clipping", "--old", ".01,.99", "--advantages", "1,0", "--step", "300")
     assert code == 0 and data["overshoot"]["outside"] == "above"
     assert answer("clipping", "--old", ".5,.5", "--advantages", "1,0", "--step", "1/100")[0] == 3
+
+
+def test_controllers_and_clipped_updates_have_certificates(tmp_path):
+    files = {
+        "zeta.json": ["controllers", "--limits", "zeta:zeta_min=1/1000,zeta_max=10"],
+        "target.json": ["controllers", "--limits", "target:change=1/100,most=1/20"],
+        "clip.json": ["clipping", "--old", "1/2,1/2", "--new", "2/5,3/5", "--eps-low", "1/5"],
+        "flow.json": ["flow", "recycling", "--alpha", "2"],
+    }
+    for name, arguments in files.items():
+        result = CliRunner().invoke(entropy, [*arguments, "-o", str(tmp_path / name)])
+        assert result.exit_code == 0, result.output
+        assert check_file(tmp_path / name).valid
+
+
+@pytest.mark.parametrize(
+    "limits", ["pid:k=1", "zeta:zeta_min=1", "zeta:zeta_min=1,zeta_max=1/2", "target:change=x,most=1"]
+)
+def test_limits_that_name_no_controller(tmp_path, limits):
+    result = CliRunner().invoke(entropy, ["controllers", "--limits", limits, "-o", str(tmp_path / "c.json")])
+    assert isinstance(result.exception, InputError) and not (tmp_path / "c.json").exists()

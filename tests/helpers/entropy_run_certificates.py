@@ -6,9 +6,19 @@ import copy
 from collections.abc import Callable
 from fractions import Fraction
 
-from certify.certificates.entropy import RunStart, clipping_certificate, controller_certificate, run_certificate
+import numpy as np
+
+from certify.certificates.entropy import (
+    RunStart,
+    clipping_certificate,
+    controller_certificate,
+    flow_certificate,
+    run_certificate,
+)
 from certify.entropy import AdapoController, ZetaController, clipping_bound, policy_from_json
 from certify.entropy.controllers import TargetEntropyController
+from certify.entropy.flow import exact_history_rows, flow_report, history_tree
+from certify.games.load import load
 
 WEAK = TargetEntropyController(Fraction(1, 100), Fraction(1, 20)), Fraction(3, 5)
 OLD, NEW = ["1/2", "1/2"], ["2/5", "3/5"]
@@ -19,6 +29,26 @@ def clipped(eps: str) -> dict:
     old, new = policy_from_json(OLD)[0], policy_from_json(NEW)[0]
     e = Fraction(eps)
     return clipping_certificate(old, new, e, e, clipping_bound(old, new, e, e))
+
+
+def flowing(name: str, horizon: int, uniform: bool = False) -> dict:
+    """Entropies and rates of a game's histories, at a policy of small fractions."""
+    game = load(name, horizon, None)
+    tree = history_tree(game)
+    policy = tree.uniform()
+    if not uniform:
+        for blocks in policy:
+            for t, block in enumerate(blocks):
+                count = np.arange(block.size).reshape(block.shape) % 5 + 1
+                rows = [[Fraction(int(c), int(row.sum())) for c in row] for row in count]
+                blocks[t] = np.array(rows, dtype=object)
+    rows = exact_history_rows(tree, policy)
+    return flow_certificate(game, rows, Fraction(3, 2), flow_report(tree, policy, Fraction(3, 2)))
+
+
+def _swapped_rows(data: dict) -> None:
+    rows = data["claim"]["rows"]
+    rows[0], rows[1] = rows[1], rows[0]
 
 
 def broken() -> dict:
@@ -45,6 +75,8 @@ def valid() -> dict[str, dict]:
             AdapoController(Fraction(1, 100), Fraction(1, 5), Fraction(1, 2))
         ),
         "entropy_controller_target": controller_certificate(WEAK[0], True),
+        "entropy_flow_dectiger": flowing("dectiger", 2),
+        "entropy_flow_uniform": flowing("broadcast-channel", 2, uniform=True),
         "entropy_clipping_in_range": clipped("1/5"),
         "entropy_clipping_out_of_range": clipped("1/10"),
         "entropy_clipping_bound_broken": broken(),
@@ -63,6 +95,10 @@ def _set(*path_and_value: object) -> Callable[[dict], None]:
 
 
 INVALID = {
+    "entropy_flow_other_alpha": ("entropy_flow_dectiger", _set("alpha", "1")),
+    "entropy_flow_other_policy": ("entropy_flow_dectiger", _set("policy", 0, ["1/3", "1/3", "1/3"])),
+    "entropy_flow_swapped_rows": ("entropy_flow_dectiger", _swapped_rows),
+    "entropy_flow_still": ("entropy_flow_dectiger", _set("claim", "rows", 3, "rate", ["0", "0"])),
     "entropy_run_other_side": ("entropy_run_start", _set("claim", "side", "below")),
     "entropy_run_too_early": ("entropy_run_normalised", _set("claim", "after", 100)),
     "entropy_run_not_normalised": ("entropy_run_normalised", _set("normalised", False)),
@@ -80,6 +116,9 @@ INVALID = {
     "entropy_clipping_unbroken": ("entropy_clipping_in_range", _set("claim", "says", "bound broken")),
 }
 MALFORMED = {
+    "entropy_flow_improbable_row": ("entropy_flow_dectiger", _set("policy", 0, ["1/3", "1/3", "1/2"])),
+    "entropy_flow_negative_alpha": ("entropy_flow_dectiger", _set("alpha", "-1")),
+    "entropy_flow_one_row": ("entropy_flow_dectiger", lambda d: d["claim"]["rows"].pop()),
     "entropy_run_of_a_million_steps": ("entropy_run_start", _set("claim", "after", 10**6)),
     "entropy_run_of_one_action": ("entropy_run_start", _set("actions", 1)),
     "entropy_run_certain_action": ("entropy_run_start", _set("probability", "1")),
