@@ -206,12 +206,12 @@ def prove_target_entropy(rule: Rule = target_entropy_step) -> tuple[Proof, ...]:
     ['proved', 'proved', 'proved', 'proved']
     """
     c, change, most, least = z3.Reals("c change most least")
-    valid = [change > 0, most > 0, 0 <= c, c <= most]
+    valid = [change > 0, most > 0, c >= 0, c <= most]
     up, down = (rule(c, z3.BoolVal(below), change, most, z3.If) for below in (True, False))
     either = rule(c, z3.Bool("below"), change, most, z3.If)
     reached = z3.If(least + change < most, least + change, most)
     return (
-        _decide("range", "the coefficient stays in [0, most]", valid, z3.And(0 <= either, either <= most)),
+        _decide("range", "the coefficient stays in [0, most]", valid, z3.And(either >= 0, either <= most)),
         _decide(
             "rises below",
             "it rises below target unless it is at `most`",
@@ -224,7 +224,7 @@ def prove_target_entropy(rule: Rule = target_entropy_step) -> tuple[Proof, ...]:
         _decide(
             "buildup",
             "at least min(j·change, most) after j steps below",
-            [*valid, 0 <= least, least <= c],
+            [*valid, least >= 0, least <= c],
             up >= reached,
         ),
     )

@@ -331,7 +331,7 @@ def _check_flags(flags: dict[str, bool], sign: int, where: str) -> None:
         if any(flags.values()):
             raise Failed("a masked token is counted", step=where)
         return
-    if flags["up"] and sign != 1 or flags["down"] and sign != -1:
+    if (flags["up"] and sign != 1) or (flags["down"] and sign != -1):
         raise Failed("the sign is not proved", step=where)
     if flags["up"] + flags["down"] + flags["undecided"] + flags["still"] != 1:
         raise Failed("not exactly one of up, down, undecided, still", step=where)
@@ -370,7 +370,7 @@ def _check_decision(token: dict[str, Fraction], flags: dict[str, bool], recipe: 
     under = (low is not None and (low - ratio).positive()) or (dual is not None and (ratio - dual).positive())
     not_over = high is None or (ratio - high).hi <= 0
     not_under = (low is None or (low - ratio).hi <= 0) and (dual is None or (ratio - dual).hi <= 0)
-    if flags["cut"] and not (advantage.positive() and over or (-advantage).positive() and under):
+    if flags["cut"] and not ((advantage.positive() and over) or ((-advantage).positive() and under)):
         raise Failed("the gradient is not proved to be cut", step=where)
     kept = (advantage.lo >= 0 and not_over) or (advantage.hi <= 0 and not_under) or (not_over and not_under)
     if flags["kept"] and not (kept or advantage.lo == advantage.hi == 0):

@@ -16,7 +16,7 @@ from fractions import Fraction
 import numpy as np
 from scipy.sparse import csr_array
 
-from certify.checker.fast.numbers import LARGEST_NUMBER, MOST_AGENTS, SMALLEST_CHANCE
+from certify.checker.fast.numbers import GROW, LARGEST_NUMBER, MOST_AGENTS, SMALLEST_CHANCE, UNIT, Ball, log, log_error
 from certify.checker.reading.envelope import Failed
 from certify.checker.reading.process import Process
 
@@ -33,6 +33,21 @@ def _positive(x: Fraction) -> float:
     if x < SMALLEST_CHANCE:
         raise Failed(f"a positive number below {SMALLEST_CHANCE}, too small for the fast engine", part="game")
     return _number(x)
+
+
+def _tilt(process: Process, t: int) -> Ball:
+    """(joint classes, joint actions) what the reference pays: sum w log odds.  The odds are rounded (UNIT, twice over),
+    w too; each product and sum adds at most UNIT of what it gives."""
+    mid = np.zeros((len(process.joint[t]), len(process.joint_actions[t])))
+    rad = np.zeros_like(mid)
+    for e, a in np.ndindex(*mid.shape):
+        for weight, odds in process.tilts(t, e, a):
+            found = log(np.array(_positive(odds)))
+            term = _positive(weight) * found
+            error = _positive(weight) * (log_error(found) + 2 * UNIT) + 4 * UNIT * abs(term)
+            mid[e, a] += term
+            rad[e, a] += error + UNIT * abs(mid[e, a])
+    return Ball(mid, rad * GROW)
 
 
 def tiled(index: np.ndarray, copies: int, count: int) -> np.ndarray:
@@ -59,6 +74,7 @@ class Depth:
         self.class_counts: tuple[int, ...] = tuple(process.classes[t])
         self.classes = np.array(process.joint[t], dtype=np.int64).reshape(-1, len(self.actions))
         self.reward = np.array([[_number(r) for r in row] for row in process.reward[t]])
+        self.tilt = _tilt(process, t)
         joint = np.arange(len(process.joint_actions[t])).reshape(self.actions)
         # own[i][a, rest]: the joint action in which agent i does a and the others do `rest`
         self.own = [np.moveaxis(joint, i, 0).reshape(self.actions[i], -1) for i in range(len(self.actions))]
@@ -91,6 +107,7 @@ class Depth:
         found.class_counts = tuple(copies * count for count in self.class_counts)
         found.classes = tiled(self.classes, copies, np.array(self.class_counts))
         found.reward = np.tile(self.reward, (copies, 1))
+        found.tilt = Ball(*(np.tile(part, (copies, 1)) for part in self.tilt))
         if deeper:
             found.source = tiled(self.source, copies, self.joint_classes)
             found.target = tiled(self.target, copies, deeper)

@@ -51,7 +51,7 @@ def most_terms(matrix) -> int:
 
 
 def last_model(layout: Layout, betas: np.ndarray) -> Model:
-    """U at the last depth: beta r and nothing else."""
+    """U at the last depth: beta r and what the reference pays."""
     centre = _rewards(layout, layout.horizon - 1, betas)
     zero = np.zeros_like(centre.mid)
     return Model(centre, {}, zero, zero)
@@ -60,7 +60,11 @@ def last_model(layout: Layout, betas: np.ndarray) -> Model:
 def _rewards(layout: Layout, t: int, betas: np.ndarray) -> Ball:
     d = layout.depths[t]
     value = d.reward[:, :, None] * np.repeat(betas, d.joint_classes // d.copies, axis=0)[:, None]
-    return Ball(value, 2 * UNIT * np.abs(value) + TINY)
+    rad = 2 * UNIT * np.abs(value) + TINY
+    if not d.tilt.mid.any():
+        return Ball(value, rad)
+    value = value + d.tilt.mid[:, :, None]
+    return Ball(value, (rad + d.tilt.rad[:, :, None] + UNIT * np.abs(value)) * GROW)
 
 
 def action_model(layout: Layout, t: int, value: Model, betas: np.ndarray) -> Model:

@@ -171,6 +171,8 @@ class _Optimum:
         """The most probable actions of every row, and their return."""
         claim = record(self.claim["greedy"], "claim.greedy", ("rows", "return"))
         orbit = orbits(self.subject.process, self.game, points, generators)
+        if self.subject.process.renamed:
+            raise Failed("greedy policies are not verified where an action is illegal", step="greedy")
         table, decided = [], True
         for x, data in enumerate(array(claim["rows"], "claim.greedy.rows", len(self.subject.rows))):
             where = f"claim.greedy.rows[{x}]"
@@ -196,6 +198,8 @@ class _Optimum:
         rate = rational(self.claim["rate"], "claim.rate")
         if rate <= 0:
             raise Failed("not positive", step="rate")
+        if self.subject.process.renamed:
+            raise Failed("rates are not verified where an action is illegal", step="rate")
         check_size(self.subject.process)
         process = build_process(self.game, clustering=False)
         rows = rows_in(process, self.subject.process)

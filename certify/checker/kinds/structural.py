@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from certify.checker.numbers.fixed_point import BITS, ONE, log_up
+from certify.checker.numbers.fixed_point import ONE, log_rational
 from certify.checker.reading.envelope import Failed, Malformed, array, boolean, integer, pair, rational, record
-from certify.checker.reading.game import MAX_HORIZON, Game, Joint, reachable_states
+from certify.checker.reading.game import MAX_HORIZON, Game, Joint, reachable
 from certify.checker.reading.process import Process, build_process
 
 FORMS_WITHOUT_GAME = ("theorem-B", "theorem-D-prime", "rows")
@@ -28,33 +28,47 @@ Vector = list[list[Fraction]]
 
 @dataclass(frozen=True)
 class Shape:
-    """What the forms for many steps see of a game: action numbers `actions[i][t]`, weights, discount, and
-    the ranges of the return-to-go, `widths[t]` = D_t."""
+    """What the forms for many steps see of a game: action numbers `actions[i][t]` (the largest 1 / reference where
+    there is one), weights, discount, and the ranges of the return-to-go, `widths[t]` = D_t."""
 
-    actions: list[list[int]]
+    actions: list[list[Fraction]]
     weights: tuple[Fraction, ...]
     discount: Fraction
     widths: list[Fraction]
 
 
 def shape_of_game(game: Game) -> Shape:
-    """The `Shape` of a game: D_t from the best and the worst return-to-go of reachable states."""
-    top: dict[int, Fraction] = {}
-    bottom: dict[int, Fraction] = {}
+    """The `Shape` of a game: D_t from the best and the worst return-to-go of what legal play reaches."""
+    reached = reachable(game)
+    later: list[dict[Any, Fraction]] = [{}, {}]  # best and worst return-to-go one step later
     widths: list[Fraction] = []
-    for t, states in reversed(list(enumerate(reachable_states(game)))):
-        ends: list[dict[int, Fraction]] = [{}, {}]
-        for s in states:
-            for end, later, best in ((ends[0], top, max), (ends[1], bottom, min)):
-                values = []
-                for a in game.joint_actions(t):
-                    row = game.transition[s, a] if widths else []
-                    values.append(game.reward.get((s, a), 0) + game.discount * sum(p * later[s2] for s2, p in row))
-                end[s] = best(values)
-        top, bottom = ends
-        widths.append(max(top.values()) - min(bottom.values()))
-    actions = [[len(step) for step in steps] for steps in game.actions]
+    for t in reversed(range(game.horizon)):
+        ends: list[dict[Any, Fraction]] = [{}, {}]
+        for s, decided in reached[t]:
+            values = [_backed_up(game, s, a, later) for a in game.legal(t, decided)]
+            ends[0][s, decided], ends[1][s, decided] = max(v for v, _ in values), min(v for _, v in values)
+        later = ends
+        widths.append(max(later[0].values()) - min(later[1].values()))
+    actions = [
+        [max(_most(game, i, t, decided) for _, decided in reached[t]) for t in range(game.horizon)]
+        for i in range(game.agents)
+    ]
     return Shape(actions, game.weights, game.discount, widths[::-1])
+
+
+def _backed_up(game: Game, s: int, a: Joint, later: list[dict[Any, Fraction]]) -> tuple[Fraction, Fraction]:
+    """The largest and the least return-to-go after state s and joint action a."""
+    found = [game.reward.get((s, a), Fraction(0))] * 2
+    for s2, p in game.transition[s, a] if later[0] else []:
+        for o, q in game.emission[a, s2] if game.reference else [((), Fraction(1))]:
+            to = s2, game.deciding(o)
+            found = [x + game.discount * p * q * end[to] for x, end in zip(found, later, strict=True)]
+    return found[0], found[1]
+
+
+def _most(game: Game, i: int, t: int, decided: Joint) -> Fraction:
+    """The largest 1 / reference of a legal action: the number of actions where it is uniform on all."""
+    return max(1 / p for p in game.row(i, t, decided[i] if decided else -1).values())
 
 
 def shape_of_parameters(data: Any) -> Shape:
@@ -69,12 +83,12 @@ def shape_of_parameters(data: Any) -> Shape:
     if rational(data["discount"], "parameters.discount") != 1:
         # with a discount the return that is left, counted from step t, is not confined to [low, high]
         raise Malformed("parameters.discount", "not 1")
-    return Shape([[actions] * horizon] * agents, (Fraction(1),) * agents, Fraction(1), [high - low] * horizon)
+    return Shape([[Fraction(actions)] * horizon] * agents, (Fraction(1),) * agents, Fraction(1), [high - low] * horizon)
 
 
 def spreads(shape: Shape, beta: Fraction) -> list[Fraction]:
     """Upper bounds of c_t, formula (2), for all t."""
-    logs = {count: Fraction(log_up(count << BITS), ONE) for steps in shape.actions for count in steps}
+    logs = {count: Fraction(log_rational(count)[1], ONE) for steps in shape.actions for count in steps}
     found = [Fraction(0)] * len(shape.widths)
     later = Fraction(0)  # sum over u > t of gamma^(u - t) times the entropies' ranges
     for t in range(len(shape.widths) - 1, -1, -1):

@@ -35,6 +35,8 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
     elif windowed:
         from certify.checker.kinds.windows import check_windows
 
+        if game.reference:
+            raise Failed("windows are for fixed action sets and uniform references", step="form")
         if claim.concavity:
             raise Malformed("claim.strong_concavity", "a proof by windows proves no modulus")
         steps, regions = 1 + check_windows(claim.proof, claim.alpha_star, game, run), []
@@ -135,6 +137,8 @@ def _check_cover(claim: _Claim, game: Game, run: Run) -> int:
     """The number of steps of a cover, once an engine has verified it."""
     proof = record(claim.proof, "proof", ("type", "unit", "nodes"), ("clustering",))
     process = build_process(game, boolean(proof.get("clustering", True), "proof.clustering"))
+    if process.renamed and claim.moduli:
+        raise Failed("a cover proves no modulus where an action is illegal", strong_concavity=0)
     unit = integer(proof["unit"], "proof.unit", -reading.MAX_UNIT, -1)  # the exponent of all log ratios
     nodes = tree.read_nodes(proof, process)
     concavity = []

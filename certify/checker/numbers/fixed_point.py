@@ -93,6 +93,12 @@ def log_up(x: int) -> int:
     return log_bounds(x)[1]
 
 
+def log_rational(x: Fraction) -> tuple[int, int]:
+    """(down, up) of log x for a rational x > 0 of fewer than 4,000 bits above and below: log p - log q."""
+    ends = log_bounds(x.numerator << BITS), log_bounds(x.denominator << BITS)
+    return ends[0][0] - ends[1][1], ends[0][1] - ends[1][0]
+
+
 def exp_bounds(x: int, bits: int = BITS) -> tuple[int, int]:
     """(down, up) of exp(x / 2^bits), in units of 2^-bits <= 2^-60, for any integer x.
 

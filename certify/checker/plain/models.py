@@ -18,7 +18,7 @@ from fractions import Fraction
 from math import lcm, prod
 from typing import NamedTuple
 
-from certify.checker.numbers.fixed_point import BITS, ceil_div, ceil_shift, down
+from certify.checker.numbers.fixed_point import BITS, ceil_div, ceil_shift, down, log_rational
 from certify.checker.numbers.linear import contract_all, dot, front
 from certify.checker.plain.box import Block, Box, Name, at_vertices, multilinear_max
 from certify.checker.reading.process import Process
@@ -92,6 +92,11 @@ class Setting:
             for layer in process.following
         ]
 
+    def tilt(self, t: int, e: int, a: int) -> tuple[int, int]:
+        """(down, up) of what the reference pays, as a reward that beta does not scale."""
+        ends = [(int(w * self.scale), log_rational(odds)) for w, odds in self.process.tilts(t, e, a)]
+        return sum(w * low for w, (low, _) in ends), sum(w * high for w, (_, high) in ends)
+
 
 class Models:
     """Models of V_t and U_t over one box at one beta, built on demand from the last depth.
@@ -126,9 +131,10 @@ class Models:
         return self._v[t]
 
     def _u_model(self, t: int, e: int, a: int) -> Model:
-        reward = down(self.setting.scale * self.beta * self.process.reward[t][e][a])
+        least, most = self.setting.tilt(t, e, a)
+        reward = down(self.setting.scale * self.beta * self.process.reward[t][e][a]) + least
         if t == self.process.horizon - 1:
-            return Model(reward, {}, -rounding({}), rounding({}))
+            return Model(reward, {}, -rounding({}), rounding({}) + most - least)
         denominator, row = self.setting.averages[t][e][a]
         models = [(p, self.v(t + 1)[to]) for to, p in row]
         slopes = average_slopes([(p, model.slopes) for p, model in models], denominator)
@@ -136,7 +142,7 @@ class Models:
             reward + sum(p * model.centre for p, model in models) // denominator,
             slopes,
             sum(p * model.low for p, model in models) // denominator - rounding(slopes),
-            ceil_div(sum(p * model.high for p, model in models), denominator) + rounding(slopes),
+            ceil_div(sum(p * model.high for p, model in models), denominator) + rounding(slopes) + most - least,
         )
 
     def _with_entropy(self, t: int, e: int, blocks: Sequence[Block]) -> tuple[list[int], list[int], list[int]]:

@@ -60,6 +60,11 @@ class Points:
                 yield self._row("emission", p, [s], a, o)
         for (s, a), r in game.reward.items():
             yield self._row("reward", r, [s], a)
+        for (i, o), row in game.reference.items():
+            seen = () if o < 0 else (self.index["observation", i, o],)
+            for action, p in row.items():
+                entry = (self.index["agent", i], self.index["action", i, action], *seen)
+                yield ("reference", p), (), frozenset([entry])
 
     def number(self, name: Any, where: str) -> int:
         """The point that a list like ["action", 0, 2] names; -1 where the game has no such point."""

@@ -6,7 +6,7 @@ distribution.  Anything else is `Malformed`.
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -31,7 +31,10 @@ class Game:
 
     `sizes`: per agent the numbers of its actions and of its observations; `actions[i][t]`: indices of the
     actions that agent i has at step t; `start`: (state, joint initial observation or (), probability);
-    `transition[s, a]` and `emission[a, s']`: lists of (target, probability); `reward[s, a]`, absent means 0.
+    `transition[s, a]` and `emission[a, s']`: lists of (target, probability); `reward[s, a]`, absent means 0;
+    `reference[i, o]`: {legal action: probability} after agent i's observation o, -1 at the first step of a game
+    without initial ones; where there is none all available actions are legal and equally likely.  `kl`: whether the
+    objective pays -KL to it, not the entropy (which knows no reference and no illegal actions).
     """
 
     name: str
@@ -46,22 +49,45 @@ class Game:
     transition: dict[tuple[int, Joint], list[tuple[int, Fraction]]]
     emission: dict[tuple[Joint, int], list[tuple[Joint, Fraction]]]
     reward: dict[tuple[int, Joint], Fraction]
+    reference: dict[tuple[int, int], dict[int, Fraction]]
+    kl: bool = False
 
     def joint_actions(self, step: int) -> list[Joint]:
         """Joint actions at a step, first agent most significant."""
         return list(itertools.product(*(sets[step] for sets in self.actions)))
 
+    def row(self, agent: int, step: int, last: int) -> dict[int, Fraction]:
+        """The reference at a step after the observation `last` (-1: none yet): {legal action: probability}."""
+        sets = self.actions[agent][step]
+        row = self.reference.get((agent, last), {a: Fraction(1, len(sets)) for a in sets})
+        if not row.keys() <= set(sets):
+            raise Malformed("game.reference", f"agent {agent}, observation {last}: not available at step {step}")
+        return row
+
+    def deciding(self, seen: Joint) -> Joint:
+        """What of a joint observation decides what is legal: () where nothing does."""
+        seen = seen or (-1,) * self.agents
+        return tuple(o if (i, o) in self.reference else -2 for i, o in enumerate(seen)) if self.reference else ()
+
+    def legal(self, step: int, decided: Joint) -> list[Joint]:
+        """Legal joint actions at a step, `decided` by the last joint observation."""
+        rows = [self.row(i, step, o) for i, o in enumerate(decided)]
+        return list(itertools.product(*rows)) if self.reference else self.joint_actions(step)
+
 
 def game_of(certificate: Any) -> Game:
     """The `Game` of a certificate, which must have the hash that the certificate names."""
     game = read_game(certificate["game"])
+    objective = certificate.get("objective")
+    if game.reference and objective not in (None, "kl"):
+        raise Malformed("certificate.objective", "a game with legal sets or a reference, and not kl")
     check_hash(certificate, "game")
-    return game
+    return replace(game, kl=objective == "kl")
 
 
 def read_game(data: Any) -> Game:
     """The `Game` that a canonical form describes."""
-    record(data, "game", _FIELDS)
+    record(data, "game", _FIELDS, ("reference",))
     if data["format"] != "certify-game" or data["version"] != 1 or data["version"] is True:
         raise Malformed("game", 'not of format "certify-game", version 1')
     if not isinstance(data["name"], str):
@@ -108,8 +134,9 @@ def read_game(data: Any) -> Game:
         _entries(data["transition"], "game.transition", state, joint(actions), _row(state)),
         _entries(data["emission"], "game.emission", joint(actions), state, _row(joint(observations))),
         _entries(data["reward"], "game.reward", state, joint(actions), rational),
+        _reference(data.get("reference", []), actions, observations),
     )
-    reachable_states(game)
+    reachable(game)
     return game
 
 
@@ -138,6 +165,22 @@ def _action_sets(data: Any, counts: list[int], horizon: int) -> tuple[tuple[Join
     if any(prod(map(len, step)) > MAX_JOINT_ACTIONS for step in zip(*sets, strict=True)):
         raise Malformed("game.actions", f"more than {MAX_JOINT_ACTIONS} joint actions")
     return tuple(sets)
+
+
+def _reference(data: Any, actions: list[int], observations: list[int]) -> dict[tuple[int, int], dict[int, Fraction]]:
+    """Rows [agent, last observation or null, [[action, probability], ..]], positive with sum 1."""
+    rows: dict[tuple[int, int], dict[int, Fraction]] = {}
+    for k, entry in enumerate(array(data, "game.reference")):
+        where = f"game.reference[{k}]"
+        agent, seen, row = array(entry, where, 3)
+        i = integer(agent, where, 0, len(actions) - 1)
+        key = i, -1 if seen is None else integer(seen, where, 0, observations[i] - 1)
+        if key in rows:
+            raise Malformed(where, "one entry twice")
+        found = _row(lambda a, at, i=i: integer(a, at, 0, actions[i] - 1))(row, where)
+        _distribution(where, found)
+        rows[key] = dict(sorted(found))
+    return rows
 
 
 def _entries(data: Any, where: str, first: Read, second: Read, content: Read) -> dict[Any, Any]:
@@ -170,26 +213,34 @@ def _distribution(where: str, row: list[tuple[Any, Fraction]]) -> None:
         raise Malformed(where, "not positive probabilities with sum 1")
 
 
-def reachable_states(game: Game) -> list[frozenset[int]]:
-    """Per step the states that full-support play can reach (format, section 3); the rows that it uses must be
-    distributions."""
+def reachable(game: Game) -> list[frozenset[tuple[int, Joint]]]:
+    """Per step what full-support legal play can reach: states, each with what decides its legal actions (format,
+    section 3); the rows that it uses must be distributions."""
     _distribution("game.start", [(None, p) for _, _, p in game.start])
-    reached = [frozenset(s for s, _, _ in game.start)]
+    reached = [frozenset((s, game.deciding(o)) for s, o, _ in game.start)]
     pairs = 0
-    checked: set[Any] = set()
+    following: dict[Any, set[tuple[int, Joint]]] = {}
     for t in range(game.horizon):
         pairs += len(reached[t]) * prod(len(sets[t]) for sets in game.actions)
         if pairs > MAX_PAIRS:
             raise Malformed("game", f"more than {MAX_PAIRS} pairs of a state and a joint action")
-        following: set[int] = set()
-        for a, s in itertools.product(game.joint_actions(t) if t + 1 < game.horizon else (), reached[t]):
-            row = game.transition.get((s, a), [])
-            following.update(s2 for s2, _ in row)
-            if (s, a) not in checked:
-                checked.add((s, a))
-                _distribution(f"game.transition from state {s} under {list(a)}", row)
-                for key in {(a, s2) for s2, _ in row} - checked:
-                    checked.add(key)
-                    _distribution(f"game.emission after {list(a)} in state {key[1]}", game.emission.get(key, []))
-        reached.append(frozenset(following))
-    return reached[:-1]
+        if t + 1 < game.horizon:
+            moves = {(s, a) for s, decided in reached[t] for a in game.legal(t, decided)}
+            following.update({move: _reached_by(game, *move) for move in sorted(moves - following.keys())})
+            reached.append(frozenset().union(*(following[move] for move in moves)))
+        else:
+            for _, decided in reached[t]:
+                game.legal(t, decided)
+    return reached
+
+
+def _reached_by(game: Game, s: int, a: Joint) -> set[tuple[int, Joint]]:
+    """What can come after state s and joint action a, whose rows must be distributions."""
+    row = game.transition.get((s, a), [])
+    _distribution(f"game.transition from state {s} under {list(a)}", row)
+    found = set()
+    for s2, _ in row:
+        seen = game.emission.get((a, s2), [])
+        _distribution(f"game.emission after {list(a)} in state {s2}", seen)
+        found |= {(s2, game.deciding(o)) for o, _ in seen}
+    return found

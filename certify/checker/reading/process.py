@@ -37,6 +37,10 @@ class Process:
     following[t][e][a]    tuple of (index into joint[t + 1], probability); for t < horizon - 1
     predecessor[t][i][k]  (class, action) at depth t - 1 of the first child in class k; for t > 0
     children[t][i]        (class at t - 1, action, observation) -> class; at depth 0 (0, 0, observation)
+    odds[t][i][k]         per action the number of actions times its share of the reference: 1 where it is uniform
+    renamed               whether somewhere an action is illegal: there it is another name of the first legal one, does
+                          what that one does, and the names of an action share its part of the reference evenly
+                          (docs/theory/legal-actions.md#other-names)
     """
 
     name: str
@@ -53,6 +57,15 @@ class Process:
     following: tuple[Any, ...]
     predecessor: tuple[Any, ...]
     children: tuple[Any, ...]
+    odds: tuple[Any, ...]
+    renamed: bool
+
+    def tilts(self, t: int, e: int, a: int) -> list[tuple[Fraction, Fraction]]:
+        """(weight, odds) of the agents in joint class e at joint action a where the odds are not 1: the reference
+        pays sum weight log odds (docs/theory/legal-actions.md#the-reference-as-a-reward)."""
+        members, move = self.joint[t][e], self.joint_actions[t][a]
+        found = [self.odds[t][i][k][move[i]] for i, k in enumerate(members)]
+        return [(w, odds) for w, odds in zip(self.weights, found, strict=True) if odds != 1]
 
 
 class _Depth(NamedTuple):
@@ -83,12 +96,15 @@ def build_process(game: Game, clustering: bool = True) -> Process:
 
     # before depth 0 there is one joint class, and one thing to do: to look at the initial observations
     before = _Depth([(0,) * n], [()], [[{(0, (0,) * (n - 1)): Fraction(1)}]] * n, [], [], ())
-    depths = [_next_depth(before, ((0,) * n,), [[_at_the_start(game)]], clustering)]
+    rows = _Rows(game)
+    depths = [_next_depth(before, ((0,) * n,), [[_at_the_start(game)]], rows if clustering else None, 0)]
+    moves = [rows.moves(0, depths[0])]
     for t in range(game.horizon - 1):
         if len(depths[t].members) * len(numbered[t]) > MAX_CHILDREN:
             raise Failed("the process has more joint histories at one depth than this checker reads", part="game")
-        met = [[see(belief, a) for a in game.joint_actions(t)] for belief in depths[t].beliefs]
-        depths.append(_next_depth(depths[t], numbered[t], met, clustering))
+        met = [[see(b, a) for a in meant] for b, meant in zip(depths[t].beliefs, moves[t], strict=True)]
+        depths.append(_next_depth(depths[t], numbered[t], met, rows if clustering else None, t + 1))
+        moves.append(rows.moves(t + 1, depths[t + 1]))
     return Process(
         game.name,
         n,
@@ -100,17 +116,55 @@ def build_process(game: Game, clustering: bool = True) -> Process:
         tuple(tuple(map(len, d.first)) for d in depths),
         tuple(tuple(d.members) for d in depths),
         tuple(p for _, p in depths[0].following[0][0]),
-        tuple(_rewards(game, game.joint_actions(t), d.beliefs) for t, d in enumerate(depths)),
+        tuple(_rewards(game, meant, d.beliefs) for meant, d in zip(moves, depths, strict=True)),
         tuple(d.following for d in depths[1:]),
         ((), *(tuple(tuple(x[:2] for x in first) for first in d.first) for d in depths[1:])),
         tuple(tuple(d.cluster) for d in depths),
+        tuple(
+            tuple([rows.at(i, t, x).odds for x in first] for i, first in enumerate(d.first))
+            for t, d in enumerate(depths)
+        ),
+        any(rows.at(i, t, x).renamed for t, d in enumerate(depths) for i, first in enumerate(d.first) for x in first),
     )
 
 
-def _rewards(game: Game, actions: list[Joint], beliefs: list[Belief]) -> tuple[Any, ...]:
+class _Row(NamedTuple):
+    """A row of the reference over all actions of a step: what each of them means, and its odds."""
+
+    meant: Joint
+    odds: tuple[Fraction, ...]
+    renamed: bool
+
+
+class _Rows:
+    """The reference after each child: it depends on the step and the last observation."""
+
+    def __init__(self, game: Game) -> None:
+        self.game, self.initial = game, bool(game.start[0][1])
+        self.known: dict[tuple[int, int, int], _Row] = {}
+
+    def at(self, i: int, t: int, child: Child) -> _Row:
+        """The row of agent i at depth t after the child (class, action, observation)."""
+        last = child[2] if t or self.initial else -1
+        if (i, t, last) not in self.known:
+            sets, row = self.game.actions[i][t], self.game.row(i, t, last)
+            meant = tuple(a if a in row else min(row) for a in sets)
+            odds = tuple(len(sets) * row[a] / meant.count(a) for a in meant)
+            self.known[i, t, last] = _Row(meant, odds, meant != sets)
+        return self.known[i, t, last]
+
+    def moves(self, t: int, depth: _Depth) -> list[list[Joint]]:
+        """Per joint class what its joint actions, in the order of their numbers, mean in the game."""
+        return [
+            list(itertools.product(*(self.at(i, t, depth.first[i][k]).meant for i, k in enumerate(members))))
+            for members in depth.members
+        ]
+
+
+def _rewards(game: Game, moves: list[list[Joint]], beliefs: list[Belief]) -> tuple[Any, ...]:
     return tuple(
-        tuple(sum((p * game.reward.get((s, a), 0) for s, p in belief), Fraction(0)) for a in actions)
-        for belief in beliefs
+        tuple(sum((p * game.reward.get((s, a), 0) for s, p in belief), Fraction(0)) for a in meant)
+        for meant, belief in zip(moves, beliefs, strict=True)
     )
 
 
@@ -139,14 +193,16 @@ def _posteriors(chance: dict[Joint, dict[int, Fraction]]) -> Seen:
     return found
 
 
-def _next_depth(before: _Depth, moves: tuple[Joint, ...], met: list[list[Seen]], clustering: bool) -> _Depth:
-    """The depth after `before` under the joint actions `moves`; `met[e][a]`: what is seen then."""
+def _next_depth(
+    before: _Depth, moves: tuple[Joint, ...], met: list[list[Seen]], rows: "_Rows | None", t: int
+) -> _Depth:
+    """Depth t, after `before` under the joint actions `moves`; `met[e][a]`: what is seen then; `rows` given: merged."""
     arrivals = _arrivals(before, moves, met)
     children = [sorted({child[i] for _, _, child, _, _ in arrivals}) for i in range(len(before.weights))]
     cluster = [{x: k for k, x in enumerate(row)} for row in children]
     weights = _weights(before, moves, met, cluster)
-    if clustering:
-        _merge(cluster, weights)
+    if rows is not None:
+        _merge(cluster, weights, [{x: rows.at(i, t, x)[:2] for x in own} for i, own in enumerate(cluster)])
     table: list[list[dict[Joint, Fraction]]] = [[{} for _ in moves] for _ in before.members]
     beliefs: dict[Joint, Belief] = {}
     for e, a, child, p, belief in arrivals:
@@ -208,8 +264,9 @@ def _weights(
     return weights
 
 
-def _merge(cluster: list[dict[Child, int]], weights: Weights) -> None:
-    """Class numbers per agent and child, by first appearance; rounds until nothing merges."""
+def _merge(cluster: list[dict[Child, int]], weights: Weights, rows: list[dict[Child, Any]]) -> None:
+    """Class numbers per agent and child, by first appearance; rounds until nothing merges.  Children with different
+    rows of the reference never do."""
     merged = True
     while merged:
         merged = False
@@ -220,7 +277,7 @@ def _merge(cluster: list[dict[Child, int]], weights: Weights) -> None:
                 found = _aggregate(weights[i][x], cluster, i)
                 total = sum(found.values())
                 signature = frozenset((key, weight / total) for key, weight in found.items())
-                numbers[x] = known.setdefault(signature, len(known))
+                numbers[x] = known.setdefault((rows[i][x], signature), len(known))
             if numbers != own:
                 cluster[i], merged = numbers, True
 

@@ -7,6 +7,7 @@ d pi(a)/d z_c = pi(a) ([a = c] - pi(c)).  A *jet* is a pair (Interval, {coordina
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 from certify.checker.numbers.interval import BITS, ONE, UNIT, ZERO, Interval, Unbounded, exp, log, total
@@ -90,9 +91,14 @@ def scaled(x: Interval, rational: Fraction) -> Interval:
     return Interval(min(ends) // rational.denominator, -(-max(ends) // rational.denominator))
 
 
+@cache
+def _log_of(odds: Fraction) -> Interval:
+    return log(Interval.of(odds))
+
+
 class Equations:
     """G and DG at one beta over one box; `slopes` false leaves DG out, `entropies` false (then without
-    slopes) the entropies: what is left is beta times the return."""
+    slopes) the entropies and the reference: what is left is beta times the return."""
 
     def __init__(
         self,
@@ -104,6 +110,7 @@ class Equations:
         entropies: bool = True,
     ) -> None:
         self.process, self.reference, self.beta, self.slopes = process, reference, beta, slopes
+        self.entropies = entropies
         self.pi, self.minus_log = policy
         rows = rows_of(process)
         self.row = {name: x for x, name in enumerate(rows)}
@@ -139,6 +146,8 @@ class Equations:
 
     def _u(self, t: int, e: int, a: int, later: list[Jet]) -> Jet:
         value = Interval.of(self.beta * self.process.reward[t][e][a])
+        for weight, odds in self.process.tilts(t, e, a) if self.entropies else ():
+            value = value + scaled(_log_of(odds), weight)
         slopes: Slopes = {}
         if later:
             for to, p in self.process.following[t][e][a]:

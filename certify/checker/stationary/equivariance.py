@@ -34,6 +34,8 @@ def orbits(process: Process, game: Game, points: Points, generators: list[list[i
 
 def entry_images(process: Process, game: Game, points: Points, g: list[int]) -> Iterator[tuple[Entry, Entry]]:
     """((row, action), (row, action) of its image) for every entry of a policy of the process."""
+    if process.renamed:
+        raise Failed("symmetries of policies are not read where an action is illegal", step="symmetry")
     rows = rows_of(process)
     row = {name: x for x, name in enumerate(rows)}
 

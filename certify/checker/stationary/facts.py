@@ -12,7 +12,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from certify.checker.numbers.interval import ZERO, Interval
+from certify.checker.numbers.interval import ZERO, Interval, log
 from certify.checker.reading.automorphism import read_generators
 from certify.checker.reading.envelope import MAX_INTEGER, Failed, array, integer, pair
 from certify.checker.reading.game import Game
@@ -100,10 +100,16 @@ class Subject:
         return second.box is not None and lies_within(moved, second.box)
 
     def values(self, policy: tuple[Rows, Rows], low: Fraction, high: Fraction) -> dict[str, Measured]:
-        """Expected return, weighted entropy, and J over the policies and the temperatures from `low` to `high`."""
+        """Expected return, weighted entropy (minus KL for the objective kl), and J over the policies and the
+        temperatures from `low` to `high`."""
         reference, unit = [0] * len(self.rows), self.unit
         reward = Equations(self.process, reference, policy, 1 / unit, slopes=False, entropies=False).value()
         entropy = Equations(self.process, reference, policy, Fraction(0), slopes=False).value()
+        if self.game.kl:  # -KL = entropy + what the reference pays - log of the number of actions
+            for i, steps in enumerate(self.game.actions):
+                for t, sets in enumerate(steps):
+                    full = log(Interval.of(Fraction(len(sets))))
+                    entropy = entropy - scaled(full, self.game.weights[i] * self.game.discount**t)
         value = reward + scaled(entropy, low / unit).hull(scaled(entropy, high / unit))
         return {"return": (reward, unit), "entropy": (entropy, Fraction(1)), "J": (value, unit)}
 
