@@ -25,12 +25,13 @@ if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names
     from certify.answers.threshold_result import ThresholdResult
     from certify.crossplay.study import CrossPlayStudy
     from certify.errors import InputError, Undecided
-    from certify.games import Game, load
+    from certify.games import Game, from_array, load
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Game": "certify.games",
+    "from_array": "certify.games",
     "load": "certify.games",
     "InputError": "certify.errors",
     "Undecided": "certify.errors",
@@ -59,6 +60,7 @@ __all__ = [
     "Undecided",
     "check",
     "cross_play",
+    "from_array",
     "load",
     "optimum",
     "policy_distance",

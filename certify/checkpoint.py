@@ -34,6 +34,8 @@ class Checkpoint:
         self.trouble = ""
         if self.path is None:
             return
+        if not self.path.name:
+            raise InputError("checkpoint", "no name of a file", "name a file in a folder that exists")
         if self.path.exists():
             self._data = self._read(self.path, about or {})
         self._write()

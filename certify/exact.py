@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from numbers import Rational
+from typing import Any
 
 from certify.errors import InputError
 
@@ -43,6 +45,48 @@ def parse_rational(text: str | int, where: str = "number") -> Fraction:
     if match.group(3) and abs(int(match.group(3)[1:])) > _LONGEST:
         raise InputError(where, f"the exponent of {stripped!r} is out of range", f"keep it within {_LONGEST}")
     return Fraction(stripped)
+
+
+def exact_number(value: Any, where: str = "number") -> Fraction:
+    """The rational that a Python or numpy number stands for: a float is the decimal that prints it.
+
+    Raises `InputError` for what is no finite real number.
+
+    >>> exact_number(0.1), exact_number(3), exact_number("1e-3")
+    (Fraction(1, 10), Fraction(3, 1), Fraction(1, 1000))
+    """
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if isinstance(value, float) or kind == "f":
+        return parse_rational(str(value), where)  # the shortest text that gives this float back
+    if isinstance(value, bool) or kind in ("b", "i", "u"):
+        return Fraction(int(value))
+    if isinstance(value, Rational):
+        return Fraction(int(value.numerator), int(value.denominator))
+    return parse_rational(value, where)
+
+
+def whole_number(value: Any, where: str, least: int = 1) -> int:
+    """The whole number, at least `least`, that a Python or numpy number or a text stands for, else `InputError`.
+
+    >>> whole_number("3", "--workers"), whole_number(2.0, "--workers")
+    (3, 2)
+    """
+    number = exact_number(value, where)
+    if number.denominator != 1 or number < least:
+        raise InputError(where, f"{value!r}", f"use a whole number from {least} on")
+    return int(number)
+
+
+def positive_number(value: Any, where: str, what: str = "number") -> Fraction:
+    """The exact number above 0 that a Python or numpy number or a text stands for, else `InputError`.
+
+    >>> positive_number(0.5, "--time-limit", "number of seconds"), positive_number("1e-3", "--alpha")
+    (Fraction(1, 2), Fraction(1, 1000))
+    """
+    number = exact_number(value, where)
+    if number <= 0:
+        raise InputError(where, f"{value}", f"use a positive {what}")
+    return number
 
 
 def rational_text(value: Fraction | int) -> str:

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import math
+import multiprocessing
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from types import FrameType
 
 from certify.checkpoint import Checkpoint
+from certify.errors import InputError
 
 Progress = Callable[[str], None]
+_GUARD = (
+    "call certify under `if __name__ == '__main__':` where processes are spawned, use fewer workers where memory ends"
+)
 _PATIENCE = 0.5  # seconds in which processes that are no longer needed may end by themselves
 
 
@@ -170,10 +176,15 @@ def helpers(workers: int) -> Iterator[Executor | None]:
     if workers == 1:
         yield None
         return
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        # this process was spawned and imports the script that began it: the script has no guard
+        raise SystemExit(1)
     # an interruption is for this process, which then tells the others to stop
     pool = ProcessPoolExecutor(workers, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN))
     try:
         yield pool
+    except BrokenProcessPool:
+        raise InputError("--workers", "a helper process ended too early", _GUARD) from None
     finally:
         processes = list((pool._processes or {}).values())  # before Python 3.14 there is no public way to end them
         pool.shutdown(wait=False, cancel_futures=True)

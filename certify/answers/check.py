@@ -6,6 +6,7 @@ import os
 
 from certify import checker
 from certify.errors import InputError
+from certify.exact import whole_number
 
 
 def check(path: str | os.PathLike[str], engine: str = "auto", workers: int = 1) -> checker.Verdict:
@@ -13,7 +14,12 @@ def check(path: str | os.PathLike[str], engine: str = "auto", workers: int = 1) 
 
     `engine` is "auto", "stdlib" or "fast"; `workers` processes share the verification of a cover.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError("certificate", f"a {type(path).__name__} is no path", "give the path of a certificate")
+    workers = whole_number(workers, "--workers")
     try:
         return checker.check_file(path, engine=engine, workers=workers)
     except ValueError as error:
-        raise InputError(str(path), str(error), "give a certificate that `certify` wrote, unaltered") from None
+        raise InputError(
+            str(path), str(error).removeprefix(f"{path}: "), "give a certificate that `certify` wrote, unaltered"
+        ) from None

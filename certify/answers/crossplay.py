@@ -16,8 +16,8 @@ from certify.answers.threshold import threshold as find_threshold
 from certify.bounds.policy_table import load_policy
 from certify.crossplay.study import CrossPlayStudy, study, study_policies
 from certify.errors import InputError
+from certify.exact import positive_number, whole_number
 from certify.games import Game, as_game
-from certify.games.arrays import exact_number
 from certify.games.tree import unroll
 from certify.run import Progress, Run, quiet
 
@@ -39,7 +39,7 @@ class CrossPlayOptions(TypedDict, total=False):
     certificate: str | os.PathLike[str] | None
     starts: int
     seed: int
-    time_limit: float
+    time_limit: Fraction | float | str
     progress: Progress
 
 
@@ -52,11 +52,11 @@ class _Options:
     certificate: str | os.PathLike[str] | None = None
     starts: int = 24
     seed: int = 0
-    time_limit: float = DEFAULT_SECONDS
+    time_limit: Fraction | float | str = DEFAULT_SECONDS
     progress: Progress = quiet
 
 
-def cross_play(game: Any, alpha: Fraction | int | str, **options: Unpack[CrossPlayOptions]) -> CrossPlayStudy:
+def cross_play(game: Any, alpha: Fraction | float | str, **options: Unpack[CrossPlayOptions]) -> CrossPlayStudy:
     """Certified self-play and cross-play returns of stationary policies, or of the given ones, at `alpha`.
 
     Parameters
@@ -72,9 +72,9 @@ def cross_play(game: Any, alpha: Fraction | int | str, **options: Unpack[CrossPl
     """
     asked = _Options(**options)
     played = as_game(game, asked.horizon)
-    temperature = exact_number(alpha, "alpha")
-    if temperature <= 0:
-        raise InputError("alpha", f"a temperature of {temperature}", "use a positive number")
+    temperature = positive_number(alpha, "alpha", "temperature")
+    seconds = float(positive_number(asked.time_limit, "--time-limit", "number of seconds"))
+    starts, seed = whole_number(asked.starts, "--starts"), whole_number(asked.seed, "--seed", 0)
     if asked.policies:
         tree = unroll(played, cluster=False)
         return study_policies(played, temperature, [load_policy(tree, path) for path in asked.policies])
@@ -84,10 +84,10 @@ def cross_play(game: Any, alpha: Fraction | int | str, **options: Unpack[CrossPl
     def threshold(asked_about: Game) -> Fraction | None:
         if known is not None:
             return known
-        return find_threshold(asked_about, time_limit=asked.time_limit, progress=asked.progress).alpha_star
+        return find_threshold(asked_about, time_limit=seconds, progress=asked.progress).alpha_star
 
-    run = Run.lasting(asked.time_limit, progress=asked.progress)
-    return study(played, temperature, starts=asked.starts, seed=asked.seed, run=run, threshold=threshold)
+    run = Run.lasting(seconds, progress=asked.progress)
+    return study(played, temperature, starts=starts, seed=seed, run=run, threshold=threshold)
 
 
 def proved_threshold(game: Game, path: str | os.PathLike[str]) -> Fraction:

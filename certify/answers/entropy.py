@@ -13,10 +13,10 @@ from certify.certificates.entropy import sign_certificate
 from certify.entropy.algorithms import direction, find_algorithm
 from certify.entropy.dynamics import EntropyPath
 from certify.entropy.enclosure import PRECISION, RationalEnclosure, enclosure, working_precision
-from certify.entropy.policy import Numbers, Policy
+from certify.entropy.policy import Numbers, Policy, StatePolicy, advantages_from_json, numbers, policy_from_json
 from certify.entropy.sign import PersistenceResult, SignResult, certify_sign, change_range, largest_step
-from certify.errors import InputError
-from certify.exact import rational_text
+from certify.exact import exact_number, positive_number, rational_text
+from certify.games.arrays import plain_document
 
 DEFAULT_ETA_LIMIT = Fraction(64)
 _PRECISIONS = (PRECISION, 192, 240)  # bits, below the 256 of the checker; a sign that one leaves open goes to the next
@@ -86,15 +86,18 @@ def entropy_path(
 
 
 def step_report(
-    policy: Policy,
-    advantages: Sequence[Numbers],
+    policy: Any,
+    advantages: Any,
     algorithm: str,
     parameters: Mapping[str, Any],
-    lower: Fraction,
-    upper: Fraction,
-    eta_limit: Fraction = DEFAULT_ETA_LIMIT,
+    lower: Fraction | float | str,
+    upper: Fraction | float | str,
+    eta_limit: Fraction | float | str = DEFAULT_ETA_LIMIT,
 ) -> StepReport:
     """All enclosures and signs of one algorithm's step for every η in [lower, upper].
+
+    `policy` and `advantages` are what `policy_from_json` and `advantages_from_json` take (nested lists, arrays,
+    dictionaries), or what they return.
 
     η_max is searched up to `eta_limit`, or up to `upper` where that is larger.  A sign that is left open for
     want of precision is tried again with more bits.
@@ -108,15 +111,27 @@ def step_report(
     >>> report.sign.sign, report.persistence.eta_max
     ('increases', Fraction(64, 1))
     """
-    find_algorithm(algorithm)
-    if eta_limit <= 0:
-        raise InputError("eta limit", f"{eta_limit}", "give a limit above 0")
+    found = find_algorithm(algorithm)
+    if not (isinstance(policy, tuple) and policy and all(isinstance(s, StatePolicy) for s in policy)):
+        policy = policy_from_json(plain_document(policy, "policy"), "policy")
+    if not _are_numbers(advantages):
+        data = plain_document(advantages, "advantages")
+        advantages = (numbers(data, "advantages"),) if found.per_sequence else advantages_from_json(data, policy)
+    lower, upper = exact_number(lower, "lower"), exact_number(upper, "upper")
+    eta_limit = positive_number(eta_limit, "eta limit", "limit")
     for bits in _PRECISIONS:
         with working_precision(bits):
             report = _report(policy, advantages, algorithm, parameters, lower, upper, eta_limit)
         if report.sign.status == "proved" or report.sign.witness is not None or report.still:
             break
     return report
+
+
+def _are_numbers(rows: Any) -> bool:
+    """Whether these are rows as `advantages_from_json` returns them."""
+    return isinstance(rows, (tuple, list)) and all(
+        isinstance(row, tuple) and all(isinstance(x, RationalEnclosure) for x in row) for row in rows
+    )
 
 
 def _report(

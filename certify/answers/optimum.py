@@ -21,7 +21,7 @@ from certify.answers.threshold_result import ThresholdResult
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.policy import layout_of
 from certify.errors import InputError, Undecided
-from certify.exact import parse_rational, significant_text
+from certify.exact import exact_number, positive_number, significant_text, whole_number
 from certify.games import Game, as_game, game_sha256
 from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
@@ -46,8 +46,8 @@ class OptimumOptions(TypedDict, total=False):
 
     horizon: int | None
     threshold: ThresholdResult | dict[str, Any] | str | os.PathLike[str] | None
-    time_limit: float | None
-    width: Fraction | str
+    time_limit: Fraction | float | str | None
+    width: Fraction | float | str
     max_entries: int
     progress: Progress
 
@@ -58,13 +58,13 @@ class _Options:
 
     horizon: int | None = None
     threshold: Any = None
-    time_limit: float | None = 300.0
-    width: Fraction | str = Fraction(1, 20)
+    time_limit: Fraction | float | str | None = 300.0
+    width: Fraction | float | str = Fraction(1, 20)
     max_entries: int = DEFAULT_MAX_ENTRIES
     progress: Progress = quiet
 
 
-def optimum(game: Any, alpha: Fraction | int | str | tuple, **options: Unpack[OptimumOptions]) -> OptimumResult:
+def optimum(game: Any, alpha: Fraction | float | str | tuple, **options: Unpack[OptimumOptions]) -> OptimumResult:
     """The certified stationary policy at `alpha`.
 
     Parameters
@@ -81,18 +81,21 @@ def optimum(game: Any, alpha: Fraction | int | str | tuple, **options: Unpack[Op
     """
     began = time.monotonic()
     asked = _Options(**options)
-    run = Run.lasting(asked.time_limit, progress=asked.progress)
+    limit = asked.time_limit
+    seconds = None if limit is None else float(positive_number(limit, "--time-limit", "number of seconds"))
+    run = Run.lasting(seconds, progress=asked.progress)
+    max_entries = whole_number(asked.max_entries, "--max-entries")
     played = for_objective(as_game(game, asked.horizon), "entropy")
     unit = unit_of(played)
     low, high = (a / unit for a in read_temperatures(alpha, unit))
     game_in_units = divided(played, unit)
-    widest = parse_rational(asked.width, "width")
+    widest = exact_number(asked.width, "--width")
     if not 0 < widest <= 1:
-        raise InputError("width", f"{asked.width}", "use a number in (0, 1]")
+        raise InputError("--width", f"{asked.width}", "use a number in (0, 1]")
     found = OptimumResult("undecided", None, Enclosure(low, high))
     try:
         with run.stage("unrolling the game"):
-            tree = unroll(game_in_units, max_entries=asked.max_entries)
+            tree = unroll(game_in_units, max_entries=max_entries)
         size = layout_of(tree).size - layout_of(tree).number_of_rows
         if size > MAX_RATIOS:
             why = f"{size} log-ratios after clustering, a Krawczyk step is made for at most {MAX_RATIOS}"
@@ -155,7 +158,7 @@ def read_temperatures(alpha: Any, unit: Fraction = Fraction(1)) -> tuple[Fractio
     parts = alpha.split(":") if isinstance(alpha, str) else alpha if isinstance(alpha, (tuple, list)) else [alpha]
     if len(parts) not in (1, 2):
         raise InputError("alpha", f"{alpha!r}", "give one temperature, or two as LO:HI")
-    numbers = [parse_rational(part, "alpha") for part in parts]
+    numbers = [exact_number(part, "alpha") for part in parts]
     if not 0 < numbers[0] <= numbers[-1]:
         raise InputError("alpha", f"{alpha}", "use positive temperatures, the smaller one first")
     if numbers[0] < unit / _HOTTEST or numbers[-1] > unit * _HOTTEST:

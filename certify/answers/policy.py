@@ -22,7 +22,7 @@ from certify.bounds.objects import ObjectRecursion
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.bounds.policy_table import load_policy, policy_from_arrays, policy_from_document
 from certify.errors import InputError
-from certify.games import Game, load
+from certify.games import as_game
 from certify.games.histories import histories
 from certify.games.objective import for_objective
 from certify.games.tree import Tree, unroll
@@ -58,12 +58,13 @@ class PolicyDistance:
 
 
 def policy_distance(
-    game: Game | str, alpha: Fraction | int | str, policy: Any, *, horizon: int | None = None, **options: Any
+    game: Any, alpha: Fraction | float | str, policy: Any, *, horizon: int | None = None, **options: Any
 ) -> PolicyDistance:
     """A rigorous bound on the distance of `policy` from the unique stationary policy at `alpha`.
 
     Parameters
     ----------
+    game : a `Game`, a path, the name of a built-in, or payoffs as nested lists or an array.
     policy : a path (.json or .npz), a document {AOH key: {action: number}}, or one array per agent with
         rows in the order of `certify games --aohs`.  A row that misses a sum of 1 by at most 1e-6
         stands for every policy between the row as given and the row divided by its sum.
@@ -77,7 +78,7 @@ def policy_distance(
     ('proved', ('agent2:', '0'), True)
     """
     began = time.monotonic()
-    game = for_objective(load(game, horizon=horizon) if isinstance(game, str) else game, "entropy")
+    game = for_objective(as_game(game, horizon), "entropy")
     low, high = read_temperatures(alpha)
     if low != high:
         raise InputError("alpha", f"{alpha}", "give one temperature")
@@ -112,7 +113,11 @@ def _read(tree: Tree, policy: Any) -> PolicyBox:
         return load_policy(tree, str(policy))
     if isinstance(policy, dict):
         return policy_from_document(tree, policy)
-    return policy_from_arrays(tree, [np.asarray(array) for array in policy])
+    try:
+        arrays = [np.asarray(array) for array in policy]
+    except (TypeError, ValueError) as error:
+        raise InputError("policy", f"{error}", "give a path, a document, or one array of rows per agent") from None
+    return policy_from_arrays(tree, arrays)
 
 
 def _flat(tree: Tree, nested: Any) -> list[Fraction]:

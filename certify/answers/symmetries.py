@@ -7,9 +7,12 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from certify.certificates.symmetry import certificate
 from certify.certificates.writing import save_document
+from certify.exact import whole_number
+from certify.games import as_game
 from certify.games.model import GameTables
 from certify.symmetry import group as groups
 
@@ -32,10 +35,12 @@ class SymmetriesResult(groups.SymmetryGroup):
 
 
 def symmetries(
-    game: GameTables | str, *, states: str = "reachable", max_nodes: int = 200_000, accelerate: bool = False
+    game: Any, *, states: str = "reachable", max_nodes: int = 200_000, accelerate: bool = False
 ) -> SymmetriesResult:
-    """The automorphism group of `game` (or of the game of that name), on its reachable states or on
-    `states="all"`.
+    """The automorphism group of `game`, on its reachable states or on `states="all"`.
+
+    `game` is a `Game` (parameters may stand in it), a path, the name of a built-in, or payoffs as nested lists or
+    an array.
 
     `max_nodes` bounds the search; where it runs out the result says `complete=False`.  With
     `accelerate`, igraph (optional) proposes generators, which are re-checked exactly.
@@ -45,4 +50,7 @@ def symmetries(
     >>> found.order, found.complete, found.status
     (12, True, 'proved')
     """
+    if not isinstance(game, GameTables):
+        game = as_game(game)
+    max_nodes = whole_number(max_nodes, "--max-nodes")
     return SymmetriesResult.of(groups.symmetries(game, states=states, max_nodes=max_nodes, accelerate=accelerate))

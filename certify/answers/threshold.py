@@ -22,7 +22,7 @@ from certify.answers.threshold_result import ThresholdResult
 from certify.certificates import threshold as certificates
 from certify.checkpoint import Checkpoint
 from certify.errors import InputError
-from certify.exact import parse_rational, significant_text
+from certify.exact import exact_number, positive_number, significant_text, whole_number
 from certify.games import Game, as_game, game_sha256
 from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
@@ -62,10 +62,10 @@ class ThresholdOptions(TypedDict, total=False):
     horizon: int | None
     method: str
     rtol: Fraction | float | str
-    time_limit: float | None
-    modulus_at: Sequence[Fraction | str] | None
+    time_limit: Fraction | float | str | None
+    modulus_at: Sequence[Fraction | float | str] | Fraction | float | str | None
     workers: int
-    alpha_min: Fraction | str | None
+    alpha_min: Fraction | float | str | None
     max_entries: int
     executor: Executor | None
     checkpoint: str | os.PathLike[str] | None
@@ -79,10 +79,10 @@ class _Options:
     horizon: int | None = None
     method: str = "auto"
     rtol: Fraction | float | str = Fraction(1, 100)
-    time_limit: float | None = None
-    modulus_at: Sequence[Fraction | str] | None = None
+    time_limit: Fraction | float | str | None = None
+    modulus_at: Sequence[Fraction | float | str] | Fraction | float | str | None = None
     workers: int = 1
-    alpha_min: Fraction | str | None = None
+    alpha_min: Fraction | float | str | None = None
     max_entries: int = DEFAULT_MAX_ENTRIES
     executor: Executor | None = None
     checkpoint: str | os.PathLike[str] | None = None
@@ -92,18 +92,23 @@ class _Options:
         """What is asked about `game`; raises `InputError` for options out of range."""
         if self.method not in METHODS:
             raise InputError("--method", f"{self.method!r}", f"choose from {', '.join(METHODS)}")
-        tolerance = parse_rational(str(self.rtol), "--rtol")
+        tolerance = exact_number(self.rtol, "--rtol")
         if not 0 < tolerance <= 10:
             raise InputError("--rtol", f"{self.rtol}", "use a number in (0, 10]")
-        least = None if self.alpha_min is None else parse_rational(str(self.alpha_min), "--alpha-min")
-        if least is not None and least <= 0:
-            raise InputError("--alpha-min", f"{self.alpha_min}", "use a positive temperature")
-        wanted = tuple(parse_rational(str(a), "--modulus-at") for a in self.modulus_at or [])
-        return Question(game, self.method, tolerance, wanted, least, self.max_entries)
+        least = None if self.alpha_min is None else positive_number(self.alpha_min, "--alpha-min", "temperature")
+        given: Any = [] if self.modulus_at is None else self.modulus_at
+        wanted = tuple(
+            positive_number(a, "--modulus-at", "temperature") for a in (given if _is_list(given) else [given])
+        )
+        if wanted and self.method == "structural":
+            why = "a structural certificate holds one modulus, that at alpha*"
+            raise InputError("--modulus-at", why, "leave it out, or use --method localisation")
+        return Question(game, self.method, tolerance, wanted, least, whole_number(self.max_entries, "--max-entries"))
 
     def run(self, began: float, executor: Executor | None, question: Question) -> Run:
         """The run that answers it."""
-        seconds = self.time_limit
+        limit = self.time_limit
+        seconds = None if limit is None else float(positive_number(limit, "--time-limit", "number of seconds"))
         if seconds is None and question.sharp:
             seconds = DEFAULT_SECONDS
         about = {
@@ -112,7 +117,7 @@ class _Options:
             "rtol": str(question.rtol),
             "alpha_min": None if question.alpha_min is None else str(question.alpha_min),
         }
-        run = Run.lasting(seconds, workers=self.workers, progress=self.progress)
+        run = Run.lasting(seconds, workers=whole_number(self.workers, "--workers"), progress=self.progress)
         return replace(
             run,
             deadline=run.deadline - (time.monotonic() - began),
@@ -138,7 +143,7 @@ def threshold(game: Any, **options: Unpack[ThresholdOptions]) -> ThresholdResult
     began = time.monotonic()
     asked = _Options(**options)
     question = asked.question(for_objective(as_game(game, asked.horizon), "entropy")).in_units()
-    with helpers(1 if asked.executor is not None else asked.workers) as pool:
+    with helpers(1 if asked.executor is not None else whole_number(asked.workers, "--workers")) as pool:
         run = asked.run(began, asked.executor or pool, question)
         return replace(answered(question, run), seconds=time.monotonic() - began)
 
@@ -158,6 +163,10 @@ def answered(question: Question, run: Run) -> ThresholdResult:
         notes = [*notes, f"temperatures named here are in units of {significant_text(question.unit, up=True)}"]
     reason = "; ".join(dict.fromkeys(notes)) or ("" if best is not None else "nothing was proved within the limits")
     return _result(question, best, ladder, reason, (parameters, time.monotonic() - began))
+
+
+def _is_list(value: Any) -> bool:
+    return not isinstance(value, str) and hasattr(value, "__iter__")
 
 
 def _kept(notes: list[str], best: Certified, ladder: Ladder) -> list[str]:
@@ -209,6 +218,8 @@ def structural_threshold(text: str, progress: Progress = quiet) -> ThresholdResu
     Fraction(1, 2)
     """
     began = time.monotonic()
+    if not isinstance(text, str):
+        raise InputError("parameters", f"a {type(text).__name__}", "write n=2,h=80,actions=20,return=0:25")
     shape, parameters = parse_parameters(text)
     rows = row_form(shape)
     found = [*(general(shape, form) for form in ("theorem-B", "theorem-D-prime")), *([] if rows is None else [rows])]

@@ -17,7 +17,7 @@ from numpy.lib.npyio import NpzFile
 
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.errors import InputError
-from certify.games.arrays import exact_number
+from certify.exact import exact_number
 from certify.games.histories import histories
 from certify.games.names import choices, index_of
 from certify.games.readers.textfile import parse_json, read_text

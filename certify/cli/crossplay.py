@@ -15,7 +15,7 @@ from certify.cli.symmetries import finish, finish_undecided
 from certify.crossplay.pairs import disjoint_pairs
 from certify.crossplay.report import pairs_json, pairs_text, study_json, study_text
 from certify.errors import InputError, Undecided
-from certify.exact import parse_rational
+from certify.exact import parse_rational, positive_number
 from certify.games.load import load
 from certify.games.readers.textfile import parse_json, read_text
 
@@ -34,7 +34,7 @@ class CrossplayOptions:
     certificate: str | None
     starts: int
     seed: int
-    time_limit: float
+    time_limit: str
     as_json: bool
 
 
@@ -69,8 +69,7 @@ class CrossplayOptions:
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the float runs.")
 @click.option(
     "--time-limit",
-    type=float,
-    default=60.0,
+    default="60",
     show_default=True,
     help="Seconds for the search, and again for the proof of uniqueness.",
 )
@@ -85,7 +84,7 @@ def crossplay(given: CrossplayOptions) -> None:
         finish(given.as_json, pairs_json(estimate, self_play), pairs_text(estimate, self_play), "proved")
     if given.game is None or given.alpha is None:
         raise InputError("crossplay", "no game or no --alpha", "write: certify crossplay GAME --alpha A")
-    temperature = parse_rational(given.alpha, "--alpha")
+    temperature = positive_number(given.alpha, "--alpha", "temperature")
     loaded = load(given.game, given.horizon, given.discount, given.rows)
     try:
         with Progress() as progress:

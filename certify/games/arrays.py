@@ -6,11 +6,10 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
-from numbers import Rational
 from typing import TYPE_CHECKING, Any
 
 from certify.errors import InputError
-from certify.exact import parse_rational
+from certify.exact import exact_number
 from certify.games.load import document_game, load
 from certify.games.model import Game, check_game
 from certify.games.oneshot import one_shot
@@ -20,24 +19,6 @@ if TYPE_CHECKING:
 
     Payoffs = Sequence[Any] | np.ndarray
 LARGEST = 10**6  # joint actions
-
-
-def exact_number(value: Any, where: str = "number") -> Fraction:
-    """The rational that a Python or numpy number stands for: a float is the decimal that prints it.
-
-    Raises `InputError` for what is no finite real number.
-
-    >>> exact_number(0.1), exact_number(3), exact_number("1e-3")
-    (Fraction(1, 10), Fraction(3, 1), Fraction(1, 1000))
-    """
-    kind = getattr(getattr(value, "dtype", None), "kind", None)
-    if isinstance(value, float) or kind == "f":
-        return parse_rational(str(value), where)  # the shortest text that gives this float back
-    if isinstance(value, bool) or kind in ("b", "i", "u"):
-        return Fraction(int(value))
-    if isinstance(value, Rational):
-        return Fraction(int(value.numerator), int(value.denominator))
-    return parse_rational(value, where)
 
 
 def from_array(payoffs: Payoffs, name: str = "payoffs") -> Game:
@@ -98,7 +79,7 @@ def as_game(
     if isinstance(game, (str, os.PathLike)):
         return load(game, horizon=horizon, discount=discount)
     if isinstance(game, Mapping):
-        return document_game(_plain(game), where, horizon, discount)
+        return document_game(plain_document(game), where, horizon, discount)
     if not isinstance(game, Game):
         if not _is_list(game):
             raise InputError(
@@ -108,12 +89,12 @@ def as_game(
     return document_game(game, where, horizon, discount)
 
 
-def _plain(value: Any, where: str = "game") -> Any:
-    """A document with plain lists, and its floats as the text that prints them."""
+def plain_document(value: Any, where: str = "game") -> Any:
+    """A document of Python objects as JSON would hold it: plain lists, and floats as the text that prints them."""
     if isinstance(value, Mapping):
-        return {key: _plain(part, f"{where}.{key}") for key, part in value.items()}
+        return {key: plain_document(part, f"{where}.{key}") for key, part in value.items()}
     if _is_list(value):
-        return [_plain(part, f"{where}[{k}]") for k, part in enumerate(value)]
+        return [plain_document(part, f"{where}[{k}]") for k, part in enumerate(value)]
     if value is None or isinstance(value, (bool, int, str)):
         return value
     return str(exact_number(value, where))

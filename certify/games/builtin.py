@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from certify.errors import InputError
-from certify.exact import parse_rational, rational_text
+from certify.exact import exact_number, parse_rational, rational_text
 from certify.games.benchmarks import broadcast_channel, dec_tiger, recycling
 from certify.games.model import Game, JointAction, check_game
 from certify.games.oneshot import agent_names, one_shot
@@ -111,9 +111,10 @@ def checked_horizon(horizon: int, where: str) -> int:
     >>> checked_horizon(3, "game")
     3
     """
-    if not isinstance(horizon, int) or isinstance(horizon, bool) or not 1 <= horizon <= LONGEST_HORIZON:
+    number = exact_number(horizon, f"{where}, horizon")
+    if isinstance(horizon, (bool, float)) or number.denominator != 1 or not 1 <= number <= LONGEST_HORIZON:
         raise InputError(where, f"horizon {horizon}", f"use a whole number of steps from 1 to {LONGEST_HORIZON}")
-    return horizon
+    return int(number)
 
 
 def list_builtins() -> tuple[Builtin, ...]:

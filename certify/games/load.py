@@ -41,6 +41,8 @@ def load(
     """
     if rows not in ROWS:
         raise InputError("rows", f"{rows!r}", f"choose from {', '.join(ROWS)}")
+    if not isinstance(path_or_name, (str, os.PathLike)):
+        raise InputError("game", f"a {type(path_or_name).__name__} is no path or name", "give one, or use certify.Game")
     text = os.fspath(path_or_name)
     if is_builtin(text):
         game = builtin(text, horizon, discount)

@@ -196,7 +196,7 @@ def test_thresholds_are_compared_with_the_game(tmp_path) -> None:
     assert below.status == "undecided" and "threshold" in below.reason
 
 
-@pytest.mark.parametrize("alpha", [0, "-1", "1:1/2", "1:2:3", "x", 0.5, None, "1e-390", "1e390"])
+@pytest.mark.parametrize("alpha", [0, "-1", "1:1/2", "1:2:3", "x", float("nan"), None, "1e-390", "1e390"])
 def test_bad_temperatures(alpha) -> None:
     with pytest.raises(InputError):
         certify.optimum("lever:3", alpha)

@@ -11,7 +11,7 @@ import pytest
 
 from certify.errors import InputError
 from certify.games import as_game, builtin, from_array, game_to_json
-from certify.games.arrays import exact_number
+from certify.exact import exact_number
 
 TWO_LEVERS = {(0, 0): F(1), (1, 1): F(1)}
 
