@@ -241,6 +241,81 @@ def k1_loss(batch):
     return z, a, sequence_mean(batch, clipped(torch.exp(logp - old), a, 0.2, 0.2) + 0.04 * (logp - ref), mask)
 
 
+def baseline_pp(batch):
+    """REINFORCE++ with the group mean as baseline."""
+    z, logp, old, _, _, mask = batch.tensors()
+    r = spread(batch, by_group(batch, "none", 0.0))
+    chosen = r[mask > 0]
+    a = (r - chosen.mean()) * torch.rsqrt(chosen.var(unbiased=True) + 1e-8)
+    return z, a, token_mean(clipped(torch.exp(logp - old), a, 0.2, 0.2), mask)
+
+
+def kl_in_reward(batch):
+    """verl with use_kl_in_reward, estimator k3 of the old policy, coefficient 1/100."""
+    z, logp, old, ref, _, mask = batch.tensors()
+    total = torch.zeros(len(batch.reward), dtype=torch.float64)
+    batch.reward = (
+        torch.tensor(batch.reward) - 0.01 * total.index_add(0, torch.tensor(batch.sequence), k3(old, ref) * mask)
+    ).numpy()
+    a = spread(batch, by_group(batch, "sample", 1e-6))
+    return z, a, token_mean(clipped(torch.exp(logp - old), a, 0.2, 0.2, 3.0), mask)
+
+
+def repo_r(batch):
+    """GRPO with REPO-R's rescaled advantages, zeta 1/100, log pi clamped at -20."""
+    z, logp, old, _, _, mask = batch.tensors()
+    a = spread(batch, by_group(batch, "sample", 1e-6))
+    log_pi = torch.clamp(logp.detach(), min=-20.0)
+    up, down = (a * (1 - 0.01 * log_pi)).clamp(min=0), (a * (1 + 0.01 * log_pi)).clamp(max=0)
+    a = torch.where(a > 0, up, down)
+    return z, a, token_mean(clipped(torch.exp(logp - old), a, 0.2, 0.2), mask)
+
+
+def repo_d(batch):
+    """GRPO with A − βL, β = ζ times the mean over tokens of A (π_k L_k − E[πL]), ζ = 1/100."""
+    z, logp, old, _, _, mask = batch.tensors()
+    a = spread(batch, by_group(batch, "sample", 1e-6))
+    log_pi = torch.log_softmax(z.detach(), dim=-1)
+    pi = log_pi.exp()
+    entropy = -(pi * log_pi).sum(-1)
+    big_l = log_pi + entropy[:, None]
+    own = torch.arange(len(batch.token)), torch.tensor(batch.token)
+    slope = pi[own] * big_l[own] - (pi * pi * big_l).sum(-1)
+    beta = 0.01 * (a * slope * mask).sum() / mask.sum()
+    a = a - beta * big_l[own]
+    return z, a, token_mean(clipped(torch.exp(logp - old), a, 0.2, 0.2), mask)
+
+
+def top_entropy(batch):
+    """verl with the gradient on the fifth of the tokens that has the largest entropies."""
+    z, logp, old, _, _, mask = batch.tensors()
+    a = spread(batch, by_group(batch, "sample", 1e-6))
+    log_pi = torch.log_softmax(z.detach(), dim=-1)
+    entropy = torch.where(mask > 0, -(log_pi.exp() * log_pi).sum(-1), -torch.ones(len(mask), dtype=torch.float64))
+    count = max(1, int(mask.sum().item() * 0.2))
+    chosen = torch.zeros_like(mask)
+    chosen[torch.topk(entropy, count).indices] = 1.0
+    loss = clipped(torch.exp(logp - old), a, 0.2, 0.2, 3.0) * chosen
+    return z, a, (loss * mask).sum() / mask.sum()
+
+
+def covariances(a, logp, mask):
+    off = [(x - (x * mask).sum() / mask.sum()) for x in (a, logp.detach())]
+    return off[0] * off[1]
+
+
+def kl_cov(batch):
+    """verl's KL-Cov: |log ratio| on the fifth of the tokens with the largest covariance, coefficient 1, no clip."""
+    z, logp, old, _, _, mask = batch.tensors()
+    a = spread(batch, by_group(batch, "sample", 1e-6))
+    covariance = torch.where(mask > 0, covariances(a, logp, mask), torch.tensor(-np.inf, dtype=torch.float64))
+    count = max(1, int(mask.sum().item() * 0.2))
+    chosen = torch.zeros_like(mask)
+    chosen[torch.topk(covariance, count).indices] = 1.0
+    loss = -a * torch.exp(logp - old) + chosen * (logp - old).abs()
+    return z, a, token_mean(loss, mask)
+
+
 ORACLES = {  # name: (recipe, parameters, oracle)
     "verl": ("verl", {}, verl),
     "trl": ("trl", {}, trl),
@@ -262,4 +337,10 @@ ORACLES = {  # name: (recipe, parameters, oracle)
     "batch-std": ("trl", {"std": "batch"}, batch_std),
     "k2": ("grpo", {"kl": "k2"}, k2_loss),
     "k1": ("grpo", {"kl": "k1"}, k1_loss),
+    "reinforce++-baseline": ("reinforce++", {"advantage": "reinforce++-baseline"}, baseline_pp),
+    "kl-in-reward": ("verl", {"kl": "k3", "kl_in": "reward", "kl_coefficient": "1/100"}, kl_in_reward),
+    "repo-r": ("repo-r", {}, repo_r),
+    "repo-d": ("repo-d", {}, repo_d),
+    "top-entropy": ("verl", {"mask": "top-entropy"}, top_entropy),
+    "kl-cov": ("verl", {"mask": "kl-cov", "clip": "none", "mask_share": "1/5"}, kl_cov),
 }

@@ -555,6 +555,7 @@ def _transformed(
         positive = advantage.mid > 0
         x = Balls(np.where(positive, up.mid, down.mid), np.where(positive, up.rad, down.rad))
         kept = np.where(positive, x.mid + x.rad > 0, x.mid - x.rad < 0)  # else max(0, ·), min(0, ·) give 0
+        kept &= (advantage.mid != 0) | (advantage.rad != 0)
         sure = np.where(positive, x.mid - x.rad >= 0, x.mid + x.rad <= 0)
         mixed = Span(np.where(positive, 0.0, x.mid - x.rad), np.where(positive, x.mid + x.rad, 0.0)).ball()
         return Balls(
