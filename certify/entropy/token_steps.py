@@ -548,20 +548,7 @@ def _transformed(
             raise InputError(
                 dump.path.name, "no log-probabilities, needed for repo-r", "add a column logp_train or logits"
             )
-        low = new.low if recipe.clamp is None else np.maximum(new.low, -float(recipe.clamp))
-        log_pi = Span(low, np.maximum(low, new.high)).ball()
-        one, zeta = Balls.exact(np.ones(1)), number(recipe.zeta)
-        up, down = advantage * (one - zeta * log_pi), advantage * (one + zeta * log_pi)
-        positive = advantage.mid > 0
-        x = Balls(np.where(positive, up.mid, down.mid), np.where(positive, up.rad, down.rad))
-        kept = np.where(positive, x.mid + x.rad > 0, x.mid - x.rad < 0)  # else max(0, ·), min(0, ·) give 0
-        kept &= (advantage.mid != 0) | (advantage.rad != 0)
-        sure = np.where(positive, x.mid - x.rad >= 0, x.mid + x.rad <= 0)
-        mixed = Span(np.where(positive, 0.0, x.mid - x.rad), np.where(positive, x.mid + x.rad, 0.0)).ball()
-        return Balls(
-            np.where(~kept, 0.0, np.where(sure, x.mid, mixed.mid)),
-            np.where(~kept, 0.0, np.where(sure, x.rad, mixed.rad)),
-        )
+        return _rescaled(advantage, new, recipe)
     if figures is None:
         raise InputError(
             dump.path.name, f"no logits, needed for {recipe.transform}", "add a column logits, or use repo-r"
@@ -573,6 +560,28 @@ def _transformed(
         beta = number(recipe.zeta) * product.sum() / Balls.exact([active.sum()])
     centred = figures.log_pi + figures.entropy
     return advantage - beta * centred
+
+
+def _rescaled(advantage: Balls, log_pi: Span, recipe: Recipe) -> Balls:
+    """REPO-R: max(0, A(1 − ζ log π)) for A > 0, min(0, A(1 + ζ log π)) for A < 0, 0 for A = 0; log π at least −clamp.
+
+    Where the sign of A is open, the hull of both rules and 0.
+    """
+    low, high = log_pi.low, log_pi.high
+    if recipe.clamp is not None:
+        floor = -float(recipe.clamp)
+        low, high = np.maximum(low, np.nextafter(floor, -np.inf)), np.maximum(high, np.nextafter(floor, np.inf))
+    x, one, zeta = Span(low, high).ball(), Balls.exact(np.ones(1)), number(recipe.zeta)
+    up, down = advantage * (one - zeta * x), advantage * (one + zeta * x)
+    ups, downs = Span(up.mid - up.rad, up.mid + up.rad), Span(down.mid - down.rad, down.mid + down.rad)
+    positive, negative = advantage.mid > advantage.rad, advantage.mid < -advantage.rad
+    least = np.where(positive, np.maximum(ups.low, 0.0), np.where(negative, np.minimum(downs.low, 0.0), 0.0))
+    most = np.where(positive, np.maximum(ups.high, 0.0), np.where(negative, np.minimum(downs.high, 0.0), 0.0))
+    open_ = ~positive & ~negative & ((advantage.mid != 0) | (advantage.rad != 0))
+    least = np.where(open_, np.minimum(np.minimum(ups.low, downs.low), 0.0), least)
+    most = np.where(open_, np.maximum(np.maximum(ups.high, downs.high), 0.0), most)
+    found = Span(np.nextafter(least, -np.inf), np.nextafter(most, np.inf)).ball()
+    return _zeroed(found, (least == 0) & (most == 0))
 
 
 def _corrected(dump: Dump, recipe: Recipe, coefficient: Balls, error: float) -> Balls:
