@@ -1,4 +1,4 @@
-"""Threshold certificates by windows as JSON objects (docs/certificate-format.md, section 10)."""
+"""Threshold certificates by windows as JSON objects (docs/certificate-windows.md)."""
 
 from __future__ import annotations
 

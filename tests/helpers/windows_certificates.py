@@ -83,9 +83,20 @@ def mixed_forms() -> Game:
 
 
 def unreachable_nodes() -> Game:
-    """After b the state is s_b, where all rewards are -5: values there count although "a was taken" never leads there."""
+    """After b the state is s_b, where rewards are -5: values there count although "a was taken" never leads there."""
     actions = ((0, 0), (0, 1), (1, 0), (1, 1))
     return chain({(2, a): Fraction(-5) for a in actions}, "unreachable nodes")
+
+
+# what windows of length 0 give for `two_observations` if terms of one node are added up; the stationary policies there have
+# 4.71 and 12.74 for the pairs (1, 0) and (1, 2)
+ADDED_UP = (4.89, 9.51, 4.61, 8.46, 1.04, 2.76)
+
+
+def two_observations() -> Game:
+    """After two observations the state may be the same and the values different: agent 1 plays on as it has seen."""
+    rng = np.random.default_rng(2_006)
+    return random_game(rng, horizon=2, actions=(3, 2), discount=True, weights=True)
 
 
 def revealing() -> Game:
@@ -120,6 +131,8 @@ def false_lemmas() -> Iterator[tuple[str, Document]]:
     yield "form_chosen_at_each_end_direct", forged(mixed_forms(), 1, Fraction(2), first_step(0.001, 0))
     yield "form_chosen_at_each_end_mimic", forged(mixed_forms(), 1, Fraction(2), first_step(0.001, 1))
     yield "unreachable_nodes_left_out", forged(unreachable_nodes(), 1, Fraction(1), first_step(1.4, 1))
+    step = {"agent": 0, "depth": 0, "log_ratio": [[math.ceil(x * unit) for x in ADDED_UP]], "mimic": [[1] * 6]}
+    yield "differences_of_one_node_added_up", forged(two_observations(), 0, Fraction(10, 6), step)
     yield "initial_observation_ignored", forged(revealing(), 0, Fraction(1), first_step(0.001, 0, 0, 2))
 
 

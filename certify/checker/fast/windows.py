@@ -1,4 +1,4 @@
-"""Verifies proofs by windows in float64 with proved error bounds (format, section 10).
+"""Verifies proofs by windows in float64 with proved error bounds (docs/certificate-windows.md).
 
 Only upper bounds are computed: a lower bound is minus an upper bound of the negative.  `inflated`
 pays for rounding: a float sum of nonnegative float weights times inflated numbers is an

@@ -1,4 +1,4 @@
-"""Verifies proofs by windows in whole numbers, one loop after the other (format, section 10).
+"""Verifies proofs by windows in whole numbers, one loop after the other (docs/certificate-windows.md).
 
 A value n stands for n 2^-BITS, a probability of a box for n 2^-PLACES; sums and products are exact, what is rounded is
 rounded to the side named `up` or `down`.  Standard library only.

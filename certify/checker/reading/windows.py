@@ -1,4 +1,4 @@
-"""A game seen through windows, in exact rationals (format, section 10.1): what both engines work on.
+"""A game seen through windows, in exact rationals (docs/certificate-windows.md): what both engines work on.
 
 Level 0 lies before the start (one node; what is seen of it are the initial observations), level u > 0
 is step u - 1.  A window is a tuple of symbols, the latest last.  No policy occurs in this file.
@@ -208,15 +208,24 @@ class WindowProcess:
         return self._cached(("follow", id(level), id(later), u > self.k), make)
 
     def mimic(self, u, i):
-        """[pair (a, b)][reachable node][others' action] -> [(node of level u + 1, P(.|a) - P(.|b))], a remembered."""
+        """[pair (a, b)][reachable node][others' action] -> [(node of level u + 1, P(s', o|a) - P(s', o|b))], a remembered.
+
+        One entry for every (s', o): what follows two observations may have one node and different values.
+        """
         level, later = self.levels[u], self.levels[u + 1]
 
         def change(e, a, b, c):
-            first, second = ((*c[:i], own, *c[i:]) for own in (a, b))
-            found = dict(self.after(u, e, first))
-            for e2, p in self.after(u, e, second, first).items():
-                found[e2] = found.get(e2, 0) - p
-            return [(later.index[e2], d) for e2, d in found.items() if d]
+            (state, windows), first = e, (*c[:i], a, *c[i:])
+            found = dict(self.row(u, state, first))
+            for to, p in self.row(u, state, (*c[:i], b, *c[i:])).items():
+                found[to] = found.get(to, 0) - p
+            entries = []
+            for (s2, seen), d in found.items():
+                if d:
+                    symbols = (self.symbol(u, j, first[j], seen[j]) for j in range(self.n))
+                    after = tuple(self.extended(u, w, x) for w, x in zip(windows, symbols, strict=True))
+                    entries.append((later.index[s2, after], d))
+            return entries
 
         def make():
             own, others = self.own_actions(u, i), self.others_actions(u, i)

@@ -1,5 +1,5 @@
 """Uniqueness from conditional covariances (floats, proposals only): rules W4 to W7 of
-docs/certificate-format.md, section 10.
+docs/certificate-windows.md.
 """
 
 from __future__ import annotations
@@ -103,11 +103,11 @@ class Finisher:
         guesses[u, i, "middle"] = bound
         likely = back.chance.sum(-1)  # [start, own window, others' window, their action]
         sums = np.einsum("nwoad,epnwoad->epnwoa", back.chance, best[..., back.slot])
-        middle = np.where(likely > 1e-14, sums / np.where(likely > 1e-14, likely, 1), 0)
+        middle = np.where(likely > 0, sums / np.where(likely > 0, likely, 1), 0)
         # the reference: the middle of what a window leaves
         reference = np.rint((bound - bound[:, reverse]) / 2 * SCALE)  # [end, pair, window]
         r = reference[:, :, None, :, None, None] / SCALE
-        zeta = np.where(likely > 1e-14, np.maximum(np.abs(middle - r), np.abs(middle[:, reverse] + r)), 0)
+        zeta = np.where(likely > 0, np.maximum(np.abs(middle - r), np.abs(middle[:, reverse] + r)), 0)
         phi = 0.5 * np.einsum("wp,epnwoa->enwoa", self._products(u, i), zeta**2)
 
         def first(bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

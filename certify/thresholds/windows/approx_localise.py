@@ -1,6 +1,6 @@
 """Bounds on log-ratios of stationary policies, window by window (floats, proposals only).
 
-Rule W3 of docs/certificate-format.md, section 10: E[X | x] <= bound for every history x with a given window,
+Rule W3 of docs/certificate-windows.md: E[X | x] <= bound for every history x with a given window,
 by one recursion backwards along the own symbols of the window; here with a search for the least bound.
 """
 
@@ -15,7 +15,7 @@ from certify.thresholds.windows.approx_values import Box
 from certify.thresholds.windows.beliefs import Beliefs, Trail
 from certify.thresholds.windows.tables import Level, Tables
 
-TINY = 1e-13
+TINY = 1e-300
 First = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 

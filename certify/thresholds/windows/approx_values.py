@@ -1,6 +1,6 @@
 """Boxes of policies per window, and bounds on the values of nodes (floats, proposals only).
 
-Rules W1 and W2 of docs/certificate-format.md, section 10.  Arrays carry the ends of the interval of beta first.
+Rules W1 and W2 of docs/certificate-windows.md.  Arrays carry the ends of the interval of beta first.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from certify.thresholds.windows.tables import Level, Links
 
 GRID = 2.0**-40  # box ends are multiples of this
+ROOM = 2.0**-5  # of the grid, for rounding
 MOST_ACTIONS = 6  # per agent: the vertices of a box are enumerated
 
 
@@ -46,8 +47,9 @@ class Box:
         with np.errstate(over="ignore"):
             high = 1 / np.exp(-bound).sum(-1)
             low = 1 / np.exp(np.swapaxes(bound, -1, -2)).sum(-1)
-        low = np.maximum(self.low[:used], np.floor(low / GRID) * GRID)
-        high = np.minimum(self.high[:used], np.ceil(high / GRID) * GRID)
+        # as wide as a checker may make it: a policy that is ruled out must not be missing here by rounding alone
+        low = np.maximum(self.low[:used], np.floor(np.maximum(low / GRID - ROOM, 0)) * GRID)
+        high = np.minimum(self.high[:used], np.ceil(high / GRID + ROOM) * GRID)
         for _ in range(2):
             low = np.maximum(low, 1 - (high.sum(-1, keepdims=True) - high))
             high = np.minimum(high, 1 - (low.sum(-1, keepdims=True) - low))

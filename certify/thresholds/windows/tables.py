@@ -35,15 +35,15 @@ class Links:
     chance: np.ndarray
 
 
-def links(shape: tuple[int, ...], rows: Iterable[dict[int, float]]) -> Links:
-    """`Links` from one row {target: chance} per element of `shape`, padded with chance 0."""
-    listed = list(rows)
+def links(shape: tuple[int, ...], rows: Iterable[dict[int, float] | list[tuple[int, float]]]) -> Links:
+    """`Links` from one row of (target, chance) per element of `shape`, padded with chance 0."""
+    listed = [list(row.items()) if isinstance(row, dict) else row for row in rows]
     width = max((len(row) for row in listed), default=0) or 1
     target = np.zeros((len(listed), width), dtype=np.int64)
     chance = np.zeros((len(listed), width))
     for k, row in enumerate(listed):
-        target[k, : len(row)] = list(row)
-        chance[k, : len(row)] = list(row.values())
+        for b, (to, p) in enumerate(row):
+            target[k, b], chance[k, b] = to, p
     return Links(target.reshape(*shape, width), chance.reshape(*shape, width))
 
 
@@ -295,15 +295,21 @@ class Tables:
 
     def _difference(
         self, u: int, i: int, node: Node, pair: tuple[int, int], b: tuple[int, ...], place: dict[Node, int]
-    ) -> dict[int, float]:
-        """P(.|a) - P(.|b) over nodes that remember a."""
+    ) -> list[tuple[int, float]]:
+        """P(s', o|a) - P(s', o|b) with the node that remembers a, one entry for every (s', o): histories with one
+        node may have different values, so differences at one node must not be added up."""
+        state, windows = node
         first, second = ((*b[:i], own, *b[i:]) for own in pair)
-        exact: dict[int, Fraction] = {}
-        for e2, p in self._after(u, node, first):
-            exact[place[e2]] = exact.get(place[e2], Fraction(0)) + p
-        for e2, p in self._after(u, node, second, first):
-            exact[place[e2]] = exact.get(place[e2], Fraction(0)) - p
-        return {k: float(d) for k, d in exact.items() if d}
+        exact = dict(self.row(u, state, first))
+        for to, p in self.row(u, state, second).items():
+            exact[to] = exact.get(to, Fraction(0)) - p
+        result = []
+        for (s2, seen), d in exact.items():
+            if d:
+                names = (self.symbol(u, j, first[j], seen[j]) for j in range(self.n))
+                after = tuple(self.extended(u, w, x) for w, x in zip(windows, names, strict=True))
+                result.append((place[s2, after], float(d)))
+        return result
 
 
 def _row_of(entries: Iterable[tuple[tuple, Fraction]], place: dict) -> dict[int, float]:

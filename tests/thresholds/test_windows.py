@@ -1,0 +1,129 @@
+"""Thresholds by windows: floats try to refute them, by a second policy, by a policy outside its box, by a Hessian
+that is not definite; and the checker confirms what the search proposes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from multistart import distinct_policies
+from random_games import random_game
+from windows_oracle import Oracle
+
+from certify.certificates.threshold import windows_certificate
+from certify.checker import check_certificate
+from certify.errors import InputError
+from certify.games import builtin
+from certify.games.model import Game
+from certify.games.tree import unroll
+from certify.run import OutOfTime, Run
+from certify.thresholds.index_tables import Plan
+from certify.thresholds.structural import structural_thresholds
+from certify.thresholds.windows.approx_finish import Finisher
+from certify.thresholds.windows.approx_sweeps import Localised
+from certify.thresholds.windows.beliefs import Beliefs
+from certify.thresholds.windows.search import Search, windows_thresholds
+from certify.thresholds.windows.symbols import lossless_symbols
+from certify.thresholds.windows.tables import Tables
+
+KINDS = (
+    {"horizon": 2},
+    {"horizon": 3, "observations": 1},
+    {"horizon": 2, "initial_observations": True},
+    {"horizon": 2, "agents": 3, "observations": 1},
+    {"horizon": 2, "agents": 3, "observations": (2, 1, 1), "weights": True},
+    {"horizon": 3, "actions": 3, "observations": 1, "available": True},
+    {"horizon": 2, "actions": (3, 2), "discount": True, "weights": True},
+)
+
+
+def game_of(seed: int) -> tuple[Game, np.random.Generator]:
+    rng = np.random.default_rng(2_000 + seed)
+    return random_game(rng, **KINDS[seed % len(KINDS)]), rng
+
+
+@pytest.mark.parametrize("seed", range(2 * len(KINDS)))
+def test_thresholds_are_confirmed_and_withstand_multistart(seed: int) -> None:
+    game, rng = game_of(seed)
+    start = structural_thresholds(game)[0].alpha_star
+    found = list(windows_thresholds(game, 2 * start, rtol=0.3, largest_k=1))
+    assert found
+    document = windows_certificate(game, found[-1])
+    verdict = check_certificate(document, engine="fast")
+    assert verdict.valid, verdict.failed_step
+    plan = Plan(unroll(game))
+    for factor in (1.0, 1.5):
+        assert distinct_policies(plan, factor * float(found[-1].alpha_star), rng, starts=3) <= 1
+
+
+@pytest.mark.parametrize("seed", range(2 * len(KINDS)))
+@pytest.mark.parametrize("k", [0, 1])
+def test_every_stationary_policy_lies_in_its_box_and_has_a_definite_hessian_where_it_is_claimed(
+    seed: int, k: int
+) -> None:
+    """At temperatures with and without several stationary policies, against a second implementation."""
+    game, rng = game_of(seed)
+    tables = Tables(game, min(k, game.horizon - 1))
+    oracle = Oracle(game)
+    start = float(structural_thresholds(game)[0].alpha_star)
+    for part in (0.03, 0.3):
+        beta = 1 / (part * start)
+        found = Localised.whole(tables, Beliefs(tables), np.array([beta]))
+        for _ in range(8):
+            found.sweep()
+        finisher = Finisher(found)
+        holds = finisher.holds()
+        policies = oracle.stationary(beta, rng, starts=3)
+        assert not holds or len(policies) <= 1
+        for policy in policies:
+            assert oracle.outside(policy, found) < 1e-5
+            if holds:
+                assert oracle.largest_eigenvalue(policy, beta) < 1
+                oracle.check_constants(policy, beta, finisher)
+
+
+def test_the_comparison_can_fail() -> None:
+    """Boxes that are a little too small are noticed."""
+    game, rng = game_of(0)
+    tables, oracle = Tables(game, 1), Oracle(game)
+    beta = 30 / float(structural_thresholds(game)[0].alpha_star)
+    found = Localised.whole(tables, Beliefs(tables), np.array([beta]))
+    for _ in range(12):
+        found.sweep()
+    (policy, *_) = oracle.stationary(beta, rng, starts=1)
+    for row in found.boxes:
+        for box in row:
+            box.high[:] = box.high - 0.6 * (box.high - box.low)
+    assert oracle.outside(policy, found) > 1e-5
+
+
+def test_figures_of_recycling() -> None:
+    """h = 2: at most 1.13 (docs/windows.md), with both engines."""
+    (found, *_) = sorted(
+        windows_thresholds(builtin("recycling", horizon=2), Fraction(9)), key=lambda found: found.alpha_star
+    )
+    assert float(found.alpha_star) <= 1.13
+
+
+def test_symbols_of_dectiger() -> None:
+    symbols = lossless_symbols(builtin("dectiger", horizon=3))
+    assert [len({x for row in agent for x in row}) for agent in symbols] == [3, 3]
+
+
+def test_a_search_ends_with_its_run() -> None:
+    with pytest.raises(OutOfTime):
+        list(windows_thresholds(builtin("dectiger", horizon=4), Fraction(549), run=Run.lasting(0)))
+
+
+def test_too_many_actions_are_one_line() -> None:
+    with pytest.raises(InputError, match="10 actions"):
+        list(windows_thresholds(builtin("lever:10"), Fraction(1)))
+
+
+@pytest.mark.parametrize("alpha", [400.0])
+def test_long_horizons_against_policies_of_windows(alpha: float) -> None:
+    """A horizon whose histories nobody enumerates: policies of windows are a subset, so a second one would refute."""
+    search = Search(builtin("dectiger", horizon=12), 1)
+    assert search.single(alpha)
+    assert Oracle.window_policies(search.tables, 1 / alpha, np.random.default_rng(0)) == 1
