@@ -180,6 +180,9 @@ class Ladder:
 
     def _windows(self, run: Run) -> None:
         """Thresholds by windows: no history is enumerated."""
+        if self.question.game.reference:
+            self.notes.append("windows are for fixed action sets and uniform references")
+            return
         start = min(form.alpha_star for form in self.forms)
         try:
             with run.stage("comparing windows"):

@@ -42,6 +42,8 @@ class ThresholdOptions(TypedDict, total=False):
     """What `threshold` takes beside the game, all of it optional.
 
     horizon : of a sequential game.
+    objective : "entropy", or "kl" to the game's reference, uniform on the legal actions unless it names one
+        (docs/theory/legal-actions.md#kl-to-a-reference).
     method : "structural" (docs/theory/structural.md); "windows" (long horizons, docs/windows.md);
         "localisation" (docs/theory/localisation.md,
         docs/theory/hessian.md#theorem-b); "search" (branch and bound, docs/theory/continuation.md#covers, between
@@ -60,6 +62,7 @@ class ThresholdOptions(TypedDict, total=False):
     """
 
     horizon: int | None
+    objective: str
     method: str
     rtol: Fraction | float | str
     time_limit: Fraction | float | str | None
@@ -77,6 +80,7 @@ class _Options:
     """The same with its defaults; an option of another name is a `TypeError`."""
 
     horizon: int | None = None
+    objective: str = "entropy"
     method: str = "auto"
     rtol: Fraction | float | str = Fraction(1, 100)
     time_limit: Fraction | float | str | None = None
@@ -113,6 +117,7 @@ class _Options:
             seconds = DEFAULT_SECONDS
         about = {
             "game_sha256": game_sha256(question.game),
+            **({} if question.game.objective == "entropy" else {"objective": question.game.objective}),
             "method": question.method,
             "rtol": str(question.rtol),
             "alpha_min": None if question.alpha_min is None else str(question.alpha_min),
@@ -142,7 +147,9 @@ def threshold(game: Any, **options: Unpack[ThresholdOptions]) -> ThresholdResult
     """
     began = time.monotonic()
     asked = _Options(**options)
-    question = asked.question(for_objective(as_game(game, asked.horizon), "entropy")).in_units()
+    if asked.objective == "local":
+        raise InputError("objective", "no certificate for the local bonus yet", "use entropy or kl")
+    question = asked.question(for_objective(as_game(game, asked.horizon), asked.objective)).in_units()
     with helpers(1 if asked.executor is not None else whole_number(asked.workers, "--workers")) as pool:
         run = asked.run(began, asked.executor or pool, question)
         return replace(answered(question, run), seconds=time.monotonic() - began)
@@ -188,6 +195,7 @@ def _result(
         alpha_multiple=multiple,
         method=question.method if best is None else best.method,
         game_sha256=game_sha256(question.asked_about),
+        objective=question.game.objective,
         horizon=question.game.horizon,
         policy_parameters=parameters,
         seconds=seconds,

@@ -18,6 +18,7 @@ class ThresholdResult:
     status : "proved" (the checker accepted the certificate) or "undecided" (`reason` says why).
     alpha_star : uniqueness is proved for every alpha >= alpha_star.  alpha_multiple : at least two
     stationary policies are proved to exist there (None: none was proved).  ratio : their quotient.
+    objective : what is paid beside the reward, "entropy" or "kl".
     alpha_two_maxima : two strict local maxima are proved to exist there.
     modulus : a certified lower bound on alpha - lambda_max(M) at alpha_star, on the region named in
     the certificate.  forms : alpha_star of every structural form that was tried.
@@ -38,6 +39,7 @@ class ThresholdResult:
     document: dict[str, Any] | None = field(default=None, repr=False)
     certificate: str | None = None
     alpha_two_maxima: Fraction | None = None
+    objective: str = "entropy"
 
     @property
     def ratio(self) -> float | None:

@@ -16,6 +16,7 @@ from certify.crossplay.matrix import cross_play
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
+from certify.games.objective import named_in_certificates
 from certify.stationary.approx_equations import ApproxEquations
 from certify.stationary.existence import StationaryProof
 from certify.stationary.piece_proof import UNIT_BITS
@@ -53,7 +54,7 @@ def crossplay_certificate(game: Game, proofs: Sequence[StationaryProof]) -> dict
         "kind": "crossplay",
         "game": restated,
         "game_sha256": sha256_of(restated),
-        "objective": "visitation",
+        "objective": named_in_certificates(game),
         "claim": {"alpha": rational_text(alpha), "teams": teams},
         "proof": {
             "clustering": tree.clustered,

@@ -20,6 +20,7 @@ from certify.certificates.version import FORMAT, VERSION
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
+from certify.games.objective import named_in_certificates
 from certify.stationary.approx_equations import ApproxEquations
 from certify.stationary.existence import StationaryProof
 from certify.stationary.piece_proof import INVERSE_BITS, UNIT_BITS
@@ -55,7 +56,7 @@ def multiplicity_certificate(game: Game, result: Multiplicity, search: dict[str,
         "kind": "multiplicity",
         "game": restated,
         "game_sha256": sha256_of(restated),
-        "objective": "visitation",
+        "objective": named_in_certificates(game),
         "claim": evidence.claims(),
         "proof": evidence.proof,
         "consequences": list(CONSEQUENCES),

@@ -12,6 +12,7 @@ from certify.certificates.version import FORMAT, VERSION
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
+from certify.games.objective import named_in_certificates
 from certify.stationary.branch_pieces import Piece
 from certify.stationary.enclosed import Enclosed
 from certify.stationary.greedy import GreedyRow
@@ -84,7 +85,7 @@ def optimum_certificate(
         "kind": "optimum",
         "game": restated,
         "game_sha256": sha256_of(restated),
-        "objective": "visitation",
+        "objective": named_in_certificates(game),
         "claim": claim,
         "proof": proof,
     }

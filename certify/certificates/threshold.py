@@ -11,6 +11,7 @@ from certify.certificates.windows import windows_proof
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
+from certify.games.objective import named_in_certificates
 from certify.thresholds.concavity import Concavity
 from certify.thresholds.contraction import UNIT
 from certify.thresholds.cover_tree import Node, node_to_json
@@ -35,7 +36,7 @@ def envelope(game: Game, claim: dict[str, Any], proof: dict[str, Any], search: d
         "kind": "threshold",
         "game": restated,
         "game_sha256": sha256_of(restated),
-        "objective": "visitation",
+        "objective": named_in_certificates(game),
         "claim": claim,
         "proof": proof,
         "consequences": list(CONSEQUENCES),

@@ -7,12 +7,15 @@ later steps pay flows back to earlier ones.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from typing import Literal
+from typing import Any, Literal
 
 from certify.errors import InputError
-from certify.games.model import FIRST, Game
+from certify.games.arrays import exact_number
+from certify.games.model import FIRST, Game, check_game
+from certify.games.names import choices, index_of
 from certify.games.reachability import met_observations, restrict_to_reachable
 
 Objective = Literal["entropy", "kl", "local"]
@@ -30,6 +33,7 @@ def for_objective(game: Game, objective: str) -> Game:
     """
     if objective not in OBJECTIVES:
         raise InputError("objective", f"{objective!r} is unknown", f"choose from {', '.join(OBJECTIVES)}")
+    game = replace(game, objective=objective)
     if not game.reference or objective == "kl":
         return game
     uniform = restrict_to_reachable(
@@ -43,6 +47,56 @@ def for_objective(game: Game, objective: str) -> Game:
         "can then break every symmetry, at every temperature (claim 8)",
         "use --objective kl",
     )
+
+
+def named_in_certificates(game: Game) -> str:
+    """What certificates call the objective of the game.
+
+    >>> from certify.games import builtin
+    >>> named_in_certificates(builtin("climbing")), named_in_certificates(for_objective(builtin("climbing"), "kl"))
+    ('visitation', 'kl')
+    """
+    return "visitation" if game.objective == "entropy" else game.objective
+
+
+def with_reference(game: Game, rows: Any, where: str) -> Game:
+    """The game with the reference of a document `{agent: {observation or "": {action: number}}}`.
+
+    Rows keep to what the game has as legal there.  Raises `InputError` naming the place.
+
+    >>> from certify.games import builtin
+    >>> half = {"": {"0": "1/2", "1": "1/4", "2": "1/4"}}
+    >>> with_reference(builtin("lever:3"), {"agent1": half}, "here").reference[0, FIRST][0]
+    (0, Fraction(1, 2))
+    """
+    found = dict(game.reference)
+    for agent, entries in _object(rows, where).items():
+        i = _index(agent, game.agents, where)
+        for observation, row in _object(entries, f"{where}, {agent}").items():
+            at = f"{where}, {agent}, {observation or 'first step'}"
+            o = FIRST if not observation else _index(observation, game.observations[i], at)
+            numbers = {
+                _index(name, game.actions[i], at): exact_number(p, f"{at}, {name}") for name, p in _object(row, at).items()
+            }
+            legal = {a for a, _ in found.get((i, o), ())} or None
+            if legal is not None and set(numbers) != legal:
+                raise InputError(at, "not one number for every legal action", "name exactly the legal actions")
+            if legal is None and game.available is None and len(numbers) != len(game.actions[i]):
+                raise InputError(at, "not one number for every action", "name every action")
+            found[i, o] = tuple(sorted(numbers.items()))
+    return check_game(replace(game, reference=found))
+
+
+def _object(value: Any, where: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise InputError(where, "not an object", 'write {agent: {observation or "": {action: number}}}')
+    return value
+
+
+def _index(name: Any, names: Sequence[str], where: str) -> int:
+    if (index := index_of(str(name), names)) is None:
+        raise InputError(where, f"unknown name {name!r}", choices(names))
+    return index
 
 
 def _uniform(row: tuple[tuple[int, Fraction], ...]) -> tuple[tuple[int, Fraction], ...]:

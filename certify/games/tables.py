@@ -41,6 +41,7 @@ class GameTables:
         (docs/theory/legal-actions.md#kl-to-a-reference).
         `FIRST` stands for the first step of a game without initial observations.  Where a row is absent, all
         available actions are legal and the reference is uniform on them.
+    objective : what is paid beside the reward (`certify.games.objective`); no part of the game's canonical form.
     """
 
     name: str
@@ -57,6 +58,7 @@ class GameTables:
     weights: tuple[Fraction, ...] = ()
     available: tuple[tuple[tuple[int, ...], ...], ...] | None = None
     reference: Mapping[tuple[int, int], tuple[tuple[int, Fraction], ...]] = field(default_factory=dict)
+    objective: str = field(default="entropy", compare=False)
     source: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
