@@ -15,6 +15,7 @@ from certify.errors import InputError
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z")
 _RATIO = re.compile(r"[+-]?\d+/\d+\Z")
 _LONGEST = 400  # characters; also bounds the decimal exponent, so no 10**(10**9) is ever built
+_LONGEST_RATIO = 4_001  # as in certificates, 2,000 digits on both sides of the bar
 
 
 def parse_rational(text: str | int, where: str = "number") -> Fraction:
@@ -33,8 +34,9 @@ def parse_rational(text: str | int, where: str = "number") -> Fraction:
     if not isinstance(text, str):
         raise InputError(where, f"{text!r} is not an exact number", 'write it as a string, like "17/20" or "0.85"')
     stripped = text.strip()
-    if len(stripped) > _LONGEST:
-        raise InputError(where, f"a number of {len(stripped)} characters", f"use at most {_LONGEST}")
+    longest = _LONGEST_RATIO if "/" in stripped else _LONGEST
+    if len(stripped) > longest:
+        raise InputError(where, f"a number of {len(stripped)} characters", f"use at most {longest}")
     if _RATIO.match(stripped):
         if int(stripped.split("/")[1]) == 0:
             raise InputError(where, f"{stripped!r} divides by zero", "give a nonzero denominator")

@@ -14,12 +14,13 @@ from certify.answers.check import check
 from certify.answers.optimum_threshold import given_threshold
 from certify.answers.threshold import threshold as find_threshold
 from certify.bounds.policy_table import load_policy
-from certify.crossplay.study import CrossPlayStudy, study, study_policies
+from certify.crossplay.study import CrossPlayStudy, in_original_units, study, study_policies
 from certify.errors import InputError
 from certify.exact import positive_number, whole_number
 from certify.games import Game, as_game
 from certify.games.tree import unroll
-from certify.run import Progress, Run, quiet
+from certify.games.units import divided, unit_of
+from certify.run import OutOfTime, Progress, Run, quiet
 
 DEFAULT_SECONDS = 60.0
 
@@ -30,7 +31,7 @@ class CrossPlayOptions(TypedDict, total=False):
     horizon : of a sequential game.  policies : files of policy tables whose teams are asked about,
     instead of stationary policies that are looked for.  certificate : the file of a threshold
     certificate, which is checked first; computed if needed and None.  starts, seed : of the float runs.
-    time_limit : seconds for the search, and again for the proof of uniqueness.  progress : called with a
+    time_limit : seconds for everything together.  progress : called with a
     line now and then.
     """
 
@@ -75,19 +76,32 @@ def cross_play(game: Any, alpha: Fraction | float | str, **options: Unpack[Cross
     temperature = positive_number(alpha, "alpha", "temperature")
     seconds = float(positive_number(asked.time_limit, "--time-limit", "number of seconds"))
     starts, seed = whole_number(asked.starts, "--starts"), whole_number(asked.seed, "--seed", 0)
-    if asked.policies:
-        tree = unroll(played, cluster=False)
-        return study_policies(played, temperature, [load_policy(tree, path) for path in asked.policies])
-    known = None if asked.certificate is None else proved_threshold(played, asked.certificate)
-    asked.progress("looking for stationary policies")
+    unit = unit_of(played)
+    in_units, alpha_in_units = divided(played, unit), temperature / unit
+    run = Run.lasting(seconds, progress=asked.progress)
+    known: Fraction | None = None
 
     def threshold(asked_about: Game) -> Fraction | None:
         if known is not None:
             return known
-        return find_threshold(asked_about, time_limit=seconds, progress=asked.progress).alpha_star
+        run.check()
+        return find_threshold(asked_about, time_limit=run.left(), progress=asked.progress).alpha_star
 
-    run = Run.lasting(seconds, progress=asked.progress)
-    return study(played, temperature, starts=starts, seed=seed, run=run, threshold=threshold)
+    try:
+        if asked.policies:
+            with run.stage("comparing the policies given"):
+                tree = unroll(in_units, cluster=False)
+                boxes = [load_policy(tree, path) for path in asked.policies]
+                found = study_policies(in_units, alpha_in_units, boxes)
+        else:
+            if asked.certificate is not None:
+                with run.stage("checking the threshold certificate"):
+                    known = proved_threshold(played, asked.certificate) / unit
+            asked.progress("looking for stationary policies")
+            found = study(in_units, alpha_in_units, starts=starts, seed=seed, run=run, threshold=threshold)
+    except OutOfTime as over:
+        found = CrossPlayStudy("undecided", None, None, None, None, {}, reason=str(over))
+    return in_original_units(found, unit)
 
 
 def proved_threshold(game: Game, path: str | os.PathLike[str]) -> Fraction:

@@ -22,10 +22,12 @@ from certify.bounds.objects import ObjectRecursion
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.bounds.policy_table import load_policy, policy_from_arrays, policy_from_document
 from certify.errors import InputError
+from certify.exact import significant_text
 from certify.games import as_game
 from certify.games.histories import histories
 from certify.games.objective import for_objective
 from certify.games.tree import Tree, unroll
+from certify.games.units import divided, unit_of
 
 NORM = "max |π − π*|"
 _PRECISION = 256
@@ -79,14 +81,15 @@ def policy_distance(
     """
     began = time.monotonic()
     game = for_objective(as_game(game, horizon), "entropy")
-    low, high = read_temperatures(alpha)
+    unit = unit_of(game)
+    low, high = read_temperatures(alpha, unit)
     if low != high:
         raise InputError("alpha", f"{alpha}", "give one temperature")
-    tree = unroll(game, cluster=False)
+    tree = unroll(divided(game, unit), cluster=False)
     box = _read(tree, policy)
     found = optimum(game, low, **options)
     if found.status != "proved" or found.kind != "unique" or found.return_ is None:
-        why = found.reason or f"uniqueness is proved from alpha = {float(found.alpha_star or 0):.6g} on only"
+        why = found.reason or f"uniqueness is proved from alpha = {_from(found.alpha_star)} on only"
         return PolicyDistance("undecided", seconds=time.monotonic() - began, reason=why)
     entries = [(key, action, p) for key, row in found.policy.items() for action, p in row.items()]
     lower, upper = _flat(tree, box.lower), _flat(tree, box.upper)
@@ -96,7 +99,8 @@ def policy_distance(
     ]
     worst = max(range(len(entries)), key=largest.__getitem__)
     reward = expected_return(tree, box)
-    gap = (_short(found.return_.lower - reward.upper, up=False), _short(found.return_.upper - reward.lower, up=True))
+    best = (found.return_.lower / unit, found.return_.upper / unit)
+    gap = (_short(best[0] - reward.upper, up=False) * unit, _short(best[1] - reward.lower, up=True) * unit)
     return PolicyDistance(
         "proved",
         _short(largest[worst], up=True),
@@ -146,6 +150,10 @@ def expected_return(tree: Tree, box: PolicyBox) -> Enclosure[Fraction]:
         p[:] = [ball(Fraction(lo), Fraction(hi)) for lo, hi in ends]
         zero[:] = [to_arb(Fraction(0))] * layout.size
         return Enclosure(*finite_ends(ObjectRecursion(tree, p, zero, layout.row_sums(zero), to_arb).reward))
+
+
+def _from(alpha: Fraction | None) -> str:
+    return "no temperature" if alpha is None else significant_text(alpha, up=True)
 
 
 def _short(value: Fraction, *, up: bool, bits: int = 80) -> Fraction:

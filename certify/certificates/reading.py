@@ -8,7 +8,7 @@ from certify.certificates.reading_crossplay import describe_crossplay
 from certify.certificates.reading_multiplicity import describe_multiplicity
 from certify.certificates.reading_optimum import describe_optimum
 from certify.errors import InputError
-from certify.exact import decimal_text, parse_rational
+from certify.exact import parse_rational, significant_text
 
 
 def describe(document: Any, where: str) -> str:
@@ -57,7 +57,7 @@ def _claim(alpha, claim: dict[str, Any], horizon: int) -> list[str]:
     )
     lines = [
         "What is claimed",
-        f"  For every temperature alpha >= {claim['alpha_star']} (at most {decimal_text(alpha, 6, up=True)}) "
+        f"  For every temperature alpha >= {claim['alpha_star']} (at most {significant_text(alpha, 8, up=True)}) "
         "the entropy-regularised",
         "  objective has exactly one stationary policy. Every trajectory of the softmax policy-gradient flow",
         "  converges to it, from every initialisation, and it is fixed by every symmetry of the objective.",
@@ -67,7 +67,7 @@ def _claim(alpha, claim: dict[str, Any], horizon: int) -> list[str]:
         region = structural if item["node"] is None else "the box that holds every stationary policy there"
         lines.append(
             f"  At alpha = {item['alpha']} it is strongly concave on {region}, modulus at least "
-            f"{decimal_text(modulus, 6, up=False)}."
+            f"{significant_text(modulus, 8, up=False)}."
         )
     return lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from certify.exact import decimal_text, parse_rational
+from certify.exact import parse_rational, significant_text
 
 
 def describe_crossplay(document: dict[str, Any]) -> list[str]:
@@ -35,4 +35,4 @@ def describe_crossplay(document: dict[str, Any]) -> list[str]:
 
 def _shown(ends: list[str]) -> str:
     low, high = (parse_rational(end, "team") for end in ends)
-    return f"[{decimal_text(low, 6, up=False)}, {decimal_text(high, 6, up=True)}]"
+    return f"[{significant_text(low, 8, up=False)}, {significant_text(high, 8, up=True)}]"

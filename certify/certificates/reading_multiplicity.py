@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from certify.exact import decimal_text, parse_rational
+from certify.exact import parse_rational, significant_text
 
 _LABELS = {
     "maximum": "a strict local maximum: an open set of initialisations trains to it",
@@ -45,9 +45,8 @@ def evidence_lines(proof: dict[str, Any]) -> list[str]:
 
 
 def _temperature(witness: dict[str, Any]) -> str:
-    return (
-        f"alpha = {witness['alpha']} (at least {decimal_text(parse_rational(witness['alpha'], 'alpha'), 6, up=False)})"
-    )
+    alpha = significant_text(parse_rational(witness["alpha"], "alpha"), 8, up=False)
+    return f"alpha = {witness['alpha']} (at least {alpha})"
 
 
 def _policies(witness: dict[str, Any]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from certify.exact import decimal_text, parse_rational
+from certify.exact import parse_rational, significant_text
 
 
 def describe_optimum(document: dict[str, Any]) -> list[str]:
@@ -28,13 +28,13 @@ def describe_optimum(document: dict[str, Any]) -> list[str]:
     for piece in claim["pieces"]:
         where = "" if low == high else f"  for alpha in [{piece['alpha'][0]}, {piece['alpha'][1]}]:"
         values = [
-            f"{name} in [{decimal_text(parse_rational(piece[key][0], key), 9, up=False)}, "
-            f"{decimal_text(parse_rational(piece[key][1], key), 9, up=True)}]"
+            f"{name} in [{significant_text(parse_rational(piece[key][0], key), 9, up=False)}, "
+            f"{significant_text(parse_rational(piece[key][1], key), 9, up=True)}]"
             for name, key in (("J", "value"), ("return", "return"), ("entropy", "entropy"))
         ]
         lines.append(f"{where}  {', '.join(values)}")
     if claim["rate"] is not None:
-        rate = decimal_text(parse_rational(claim["rate"], "rate"), 9, up=False)
+        rate = significant_text(parse_rational(claim["rate"], "rate"), 9, up=False)
         lines.append(f"  The softmax flow approaches it at an exponential rate of at least {rate}.")
     greedy = claim["greedy"]
     if greedy is not None:

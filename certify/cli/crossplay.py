@@ -67,12 +67,7 @@ class CrossplayOptions:
     help="Float runs that look for stationary policies.",
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the float runs.")
-@click.option(
-    "--time-limit",
-    default="60",
-    show_default=True,
-    help="Seconds for the search, and again for the proof of uniqueness.",
-)
+@click.option("--time-limit", default="60", show_default=True, help="Seconds.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @collected(CrossplayOptions)
 def crossplay(given: CrossplayOptions) -> None:

@@ -15,7 +15,7 @@ from certify.bounds.enclosure import Enclosure
 from certify.cli.options import OutputFile, collected
 from certify.cli.output import DONE, UNDECIDED, Progress, print_json
 from certify.errors import InputError
-from certify.exact import decimal_text, parse_rational, rational_text
+from certify.exact import decimal_text, parse_rational, rational_text, significant_text
 from certify.games import Game, load
 from certify.games.tree import DEFAULT_MAX_ENTRIES
 
@@ -167,6 +167,9 @@ def shown(value: Enclosure, digits: int = 12) -> str:
     >>> shown(Enclosure(Fraction(1, 3), Fraction(1, 3))), shown(Enclosure(Fraction(0), Fraction(1)), 2)
     ('0.333333333333 ± 1e-12', '[0.00, 1.00]')
     """
+    size = max(abs(value.lower), abs(value.upper))
+    if size and not Fraction(1, 10**6) <= size <= 10**9:  # decimal places say too little, or too much
+        return f"[{significant_text(value.lower, digits, up=False)}, {significant_text(value.upper, digits, up=True)}]"
     unit = Fraction(1, 10**digits)
     near = round((value.lower + value.upper) / 2 / unit) * unit
     if near - unit <= value.lower and value.upper <= near + unit:
@@ -176,10 +179,7 @@ def shown(value: Enclosure, digits: int = 12) -> str:
 
 def _decimal(value: Fraction) -> str:
     """A lower bound with six significant digits, rounded down."""
-    digits = 6
-    while value * 10**digits < 10**5 and digits < 60:
-        digits += 1
-    return decimal_text(value, digits, up=False)
+    return significant_text(value, 6, up=False)
 
 
 def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
@@ -191,7 +191,7 @@ def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
     if result.kind == "unique":
         print(
             f"{game.name} at alpha = {at}: the unique stationary policy (uniqueness is proved from "
-            f"alpha* = {decimal_text(result.alpha_star, 6, up=True)} on)"
+            f"alpha* = {significant_text(result.alpha_star, 8, up=True)} on)"
         )
     else:
         print(
@@ -199,7 +199,7 @@ def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
         )
         print(
             "  (not claimed to be the only stationary policy: that is proved from alpha* = "
-            f"{decimal_text(result.alpha_star, 6, up=True)} on)"
+            f"{significant_text(result.alpha_star, 8, up=True)} on)"
         )
     print(f"  J        {shown(result.value)}\n  return   {shown(result.return_)}\n  entropy  {shown(result.entropy)}")
     if result.rate is not None:
@@ -288,8 +288,8 @@ def _print_distance(result: PolicyDistance, path: str | None) -> None:
         return
     infoset, action = result.at
     print(
-        f"{result.norm} is at most {decimal_text(result.distance, 12, up=True)} and at least "
-        f"{decimal_text(result.distance_lower, 12, up=False)}, met at {infoset} {action}"
+        f"{result.norm} is at most {significant_text(result.distance, 12, up=True)} and at least "
+        f"{significant_text(result.distance_lower, 12, up=False)}, met at {infoset} {action}"
     )
     print(f"return of the stationary policy minus its own: {shown(result.return_gap)}")
     if path is not None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from certify.exact import decimal_text, rational_text
+from certify.exact import rational_text, significant_text
 
 DONE, REFUTED, BAD_INPUT, UNDECIDED, FAILED = 0, 1, 2, 3, 4
 
@@ -56,17 +56,19 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
+_LONGEST = 24  # characters of an exact number that is shown beside its decimal
+
+
 def shown(value: Fraction, *, up: bool) -> str:
     """A rational for a person: exact where it is short, with a decimal on the safe side."""
     text = rational_text(value)
-    if "/" not in text:
+    if "/" not in text and len(text) <= _LONGEST:
         return text
-    decimal = decimal_text(value, 6, up=up)
-    exact = Fraction(decimal) == value
+    decimal = significant_text(value, 8, up=up)
     return (
-        decimal.rstrip("0").rstrip(".")
-        if exact
+        decimal
+        if Fraction(decimal) == value
         else f"{text} ({'at most' if up else 'at least'} {decimal})"
-        if len(text) <= 24
+        if len(text) <= _LONGEST
         else decimal
     )

@@ -8,16 +8,19 @@ from typing import Any
 from certify.bounds.enclosure import Enclosure
 from certify.crossplay.pairs import PairEstimate
 from certify.crossplay.study import CrossPlayStudy
-from certify.exact import decimal_text, rational_text
+from certify.exact import rational_text, significant_text
 
 _GRID = 10**15  # ends are rounded outward to this grid: the enclosures stay enclosures
+_EVERYDAY = 6  # digits: numbers of another scale have a grid of their own
 _SHOWN = 8
 
 
 def _ends(enclosure: Enclosure) -> list[str]:
-    low = (enclosure.lower * _GRID).__floor__()
-    high = (enclosure.upper * _GRID).__ceil__()
-    return [rational_text(Fraction(low, _GRID)), rational_text(Fraction(high, _GRID))]
+    size = max(abs(enclosure.lower), abs(enclosure.upper))
+    digits = len(str(size.denominator)) - len(str(size.numerator)) if size else 0
+    grid = _GRID * (Fraction(10) ** digits if abs(digits) > _EVERYDAY else 1)
+    low, high = (enclosure.lower * grid).__floor__(), (enclosure.upper * grid).__ceil__()
+    return [rational_text(low / Fraction(grid)), rational_text(high / Fraction(grid))]
 
 
 def study_json(study: CrossPlayStudy, alpha: Fraction) -> dict[str, Any]:
@@ -45,7 +48,7 @@ def study_json(study: CrossPlayStudy, alpha: Fraction) -> dict[str, Any]:
 
 
 def _shown(enclosure: Enclosure) -> str:
-    return f"[{decimal_text(enclosure.lower, 6, up=False)}, {decimal_text(enclosure.upper, 6, up=True)}]"
+    return f"[{significant_text(enclosure.lower, 8, up=False)}, {significant_text(enclosure.upper, 8, up=True)}]"
 
 
 def study_text(study: CrossPlayStudy, alpha: Fraction) -> str:

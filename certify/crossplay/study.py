@@ -6,9 +6,11 @@ that is proved to exist and on its images under the group, or on several proved 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from typing import Any
 
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.policy import PolicyBox
@@ -18,11 +20,13 @@ from certify.errors import InputError, Undecided
 from certify.games.model import Game
 from certify.games.objective import for_objective
 from certify.games.tree import unroll
-from certify.run import Run
+from certify.run import OutOfTime, Run
 from certify.stationary.existence import StationaryProof
-from certify.symmetry.group import SymmetryGroup, symmetries
+from certify.symmetry.group import symmetries
 
 _LARGEST_TREE = 2_000_000  # numbers; float runs on more take minutes
+_SEARCH_PART = 0.5  # of the time, for policies that are different
+_ORBIT_PART = 0.5  # of the rest, for their images under the symmetries
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,28 @@ class CrossPlayStudy:
     orbit: Orbit | None = None
     group_order: int | None = None
     reason: str | None = None
+
+
+def in_original_units(found: CrossPlayStudy, unit: Fraction) -> CrossPlayStudy:
+    """A study of payoffs that were divided by `unit`, for the payoffs themselves."""
+    if unit == 1:
+        return found
+
+    def times(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(times(part) for part in value)
+        if isinstance(value, Enclosure):
+            return Enclosure(value.lower * unit, value.upper * unit)
+        return None if value is None else value * unit
+
+    t = found.table
+    return replace(
+        found,
+        table=t and CrossPlay(*(times(part) for part in (t.sp_value, t.sp_reward, t.xp_value, t.xp_reward))),
+        gap=times(found.gap),
+        gaps={of: times(gap) for of, gap in found.gaps.items()},
+        alpha_star=times(found.alpha_star),
+    )
 
 
 def study_policies(game: Game, alpha: Fraction, policies: Sequence[PolicyBox]) -> CrossPlayStudy:
@@ -78,22 +104,26 @@ def study(
     threshold: Callable[[Game], Fraction | None] = lambda game: None,
 ) -> CrossPlayStudy:
     """Look for stationary policies that are incompatible; where there seems to be one policy only,
-    ask `threshold` for a certified alpha_star.  `run` bounds the search for policies.
+    ask `threshold` for a certified alpha_star.  `run` bounds everything but that.
+
+    Raises `OutOfTime` where the run is over before anything is proved.
 
     >>> from certify.games import builtin
     >>> result = study(builtin("lever:2"), Fraction(1, 4))
     >>> result.relation, result.gap_of, result.gap.lower > Fraction(4, 5)
     ('gap', 'return', True)
     """
+    run = run or Run()
     try:
-        tree = unroll(for_objective(game, "entropy"), cluster=False, max_entries=_LARGEST_TREE)
-        proofs = proved_runs(tree, alpha, starts=starts, seed=seed, run=run)
-        group = symmetries(tree.game)
-        best = _best_orbit(proofs, group, alpha)
+        with run.stage("unrolling the game"):
+            tree = unroll(for_objective(game, "entropy"), cluster=False, max_entries=_LARGEST_TREE)
+        proofs = proved_runs(tree, alpha, starts=starts, seed=seed, run=run.part(_SEARCH_PART))
+        best = _best_orbit(proofs, alpha, run.part(_ORBIT_PART)) if proofs else None
         if best is not None:
             return best
         if len(proofs) > 1:
-            return _gap_study(proofs[:8], None, None, alpha)
+            with run.stage("comparing the policies found"):
+                return _gap_study(proofs[:8], None, None, alpha)
         failure = None if proofs else "no stationary policy was proved to exist"
     except InputError as large:  # too large to enclose policies; equality may be proved all the same
         proofs, failure = [], str(large)
@@ -112,22 +142,31 @@ def study(
             f"proved at this temperature ({bound})",
         )
     zero = Enclosure(Fraction(0), Fraction(0))
-    table = cross_play(tree, alpha, [proofs[0].policy]) if proofs else None
+    table = None
+    with contextlib.suppress(OutOfTime):  # equal it is all the same
+        if proofs:
+            with run.stage("enclosing the return"):
+                table = cross_play(tree, alpha, [proofs[0].policy])
     return CrossPlayStudy("proved", "equal", table, zero, "return", {"return": zero, "J": zero}, alpha_star)
 
 
-def _best_orbit(proofs: Sequence[StationaryProof], group: SymmetryGroup, alpha: Fraction) -> CrossPlayStudy | None:
-    """The study of the proved policy of largest J among those that have several images."""
+def _best_orbit(proofs: Sequence[StationaryProof], alpha: Fraction, run: Run) -> CrossPlayStudy | None:
+    """The study of the proved policy of largest J among those that have several images, as far as the run goes."""
     best: CrossPlayStudy | None = None
-    for proof in proofs:
-        try:
-            orbit = orbit_of_policy(proof, group)
-        except Undecided:
-            continue
-        if len(orbit.policies) > 1:
-            found = _gap_study([proof], orbit, group.order, alpha)
-            if best is None or found.table.sp_value[0].lower > best.table.sp_value[0].lower:
-                best = found
+    try:
+        with run.stage("comparing the policies found with their images"):
+            group = symmetries(proofs[0].tree.game)
+            for proof in proofs:
+                try:
+                    orbit = orbit_of_policy(proof, group)
+                except Undecided:
+                    continue
+                if len(orbit.policies) > 1:
+                    found = _gap_study([proof], orbit, group.order, alpha)
+                    if best is None or found.table.sp_value[0].lower > best.table.sp_value[0].lower:
+                        best = found
+    except OutOfTime as over:
+        run.progress(str(over))
     return best
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from certify.exact import decimal_text, rational_text
+from certify.exact import rational_text, significant_text
 from certify.symmetry.histories import EquivarianceVerdict, FixedSubspace
 
 
@@ -40,4 +40,4 @@ def policy_text(verdict: EquivarianceVerdict, space: FixedSubspace) -> str:
 
 
 def _range(lower: Fraction, upper: Fraction) -> str:
-    return f"[{decimal_text(lower, 6, up=False)}, {decimal_text(upper, 6, up=True)}]"
+    return f"[{significant_text(lower, 8, up=False)}, {significant_text(upper, 8, up=True)}]"

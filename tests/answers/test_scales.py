@@ -8,6 +8,9 @@ import pytest
 
 import certify
 from certify.checker import check_certificate
+from certify.cli.output import shown
+from certify.exact import significant_text
+from certify.games.arrays import from_array
 
 SCALES = ("1e-390", "1e-30", "1e300", "1e309", "1e390")
 SKEW = (("1", "0"), ("0", "0.9"))
@@ -80,3 +83,37 @@ def test_a_return_of_another_scale_is_refused() -> None:
     verdict = check_certificate(found.document, engine="stdlib")
     assert not verdict.valid
     assert (verdict.failed_step or {})["step"] == "enclosure"
+
+
+@pytest.mark.parametrize("scale", ["1e-300", "1e309"])
+def test_crossplay_and_policies_scale_with_the_payoffs(scale: str) -> None:
+    unit = Fraction(scale)
+    first, found = (certify.cross_play(payoffs(s), Fraction(1, 5) * Fraction(s)) for s in ("1", scale))
+    assert (found.status, found.relation) == ("proved", "gap")
+    assert first.gap is not None
+    assert found.gap is not None
+    assert abs(found.gap.lower / unit - first.gap.lower) < Fraction(1, 10**9)
+    half = {"0": "1/2", "1": "1/2"}
+    game = from_array(payoffs(scale))
+    distance = certify.policy_distance(game, Fraction(3, 5) * unit, {"agent1:": half, "agent2:": half})
+    assert distance.status == "proved"
+    assert distance.return_gap is not None
+    assert Fraction(2, 100) < distance.return_gap.lower / unit < Fraction(3, 100)
+
+
+def test_numbers_for_a_person_have_significant_digits() -> None:
+    """Payoffs of 1e-30 were shown as "alpha* = 0.000001, alpha_multiple = 0.000000"."""
+    assert shown(Fraction("3.5e-31"), up=True) == "3.5e-31"
+    assert shown(Fraction(1, 3 * 10**30), up=False) == "3.3333333e-31"
+    assert shown(Fraction(10) ** 309, up=True) == "1e309"
+    assert shown(Fraction(1, 3), up=True) == "1/3 (at most 0.33333334)"
+    assert shown(Fraction(-2, 3), up=True) == "-2/3 (at most -0.66666666)"
+
+
+@pytest.mark.parametrize("value", [Fraction(1, 3), Fraction(2, 3), Fraction(-1, 7), Fraction("999999.96"), Fraction(7)])
+@pytest.mark.parametrize("power", [-400, -6, -5, 0, 5, 9, 400])
+def test_significant_digits_are_rounded_to_the_safe_side(value: Fraction, power: int) -> None:
+    exact = value * Fraction(10) ** power
+    low, high = (Fraction(significant_text(exact, 6, up=up)) for up in (False, True))
+    assert low <= exact <= high
+    assert high - low <= abs(exact) / 10**5

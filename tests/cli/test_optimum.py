@@ -83,9 +83,8 @@ def test_a_policy_file(capsys, tmp_path, structural) -> None:
     assert exact(found["return_gap"])[0] <= 0
     assert "is at most 0.2000000000" in run(capsys, "policy", "lever:2", "--alpha", "1", str(table))[1]
     assert run(capsys, "policy", "lever:2", "--alpha", "2/5", "--threshold", structural, str(table))[0] == 3
-    assert (
-        run(capsys, "policy", "lever:2", "--alpha", "1/2", "--threshold", structural, str(table))[0] == 3
-    )  # degenerate there
+    # degenerate there, but uniform
+    assert run(capsys, "policy", "lever:2", "--alpha", "1/2", "--threshold", structural, str(table))[0] == 0
 
 
 @pytest.mark.parametrize(
