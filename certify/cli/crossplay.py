@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from certify.answers.crossplay import cross_play
-from certify.cli.options import collected
+from certify.cli.options import SET, collected, named_values
 from certify.cli.output import Progress
 from certify.cli.symmetries import finish, finish_undecided
 from certify.crossplay.pairs import disjoint_pairs
@@ -28,6 +28,7 @@ class CrossplayOptions:
     alpha: str | None
     horizon: int | None
     discount: str | None
+    values: tuple[str, ...]
     rows: str
     policies: tuple[str, ...]
     runs: str | None
@@ -43,6 +44,7 @@ class CrossplayOptions:
 @click.option("--alpha", help="Temperature; exact, like 13/2.")
 @click.option("--horizon", type=int, help="Number of steps.")
 @click.option("--discount", help="Overrides the game's own discount.")
+@SET
 @click.option(
     "--rows",
     type=click.Choice(["exact", "renormalise"]),
@@ -80,7 +82,7 @@ def crossplay(given: CrossplayOptions) -> None:
     if given.game is None or given.alpha is None:
         raise InputError("crossplay", "no game or no --alpha", "write: certify crossplay GAME --alpha A")
     temperature = positive_number(given.alpha, "--alpha", "temperature")
-    loaded = load(given.game, given.horizon, given.discount, given.rows)
+    loaded = load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
     try:
         with Progress() as progress:
             result = cross_play(

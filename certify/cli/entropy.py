@@ -20,7 +20,7 @@ from certify.certificates.entropy import clipping_certificate, controller_certif
 from certify.certificates.writing import save_document, save_text
 from certify.cli.entropy_batch import batch_command
 from certify.cli.entropy_flow import flow_command
-from certify.cli.options import OutputFile, collected
+from certify.cli.options import OutputFile, collected, named_values
 from certify.cli.output import print_json
 from certify.entropy.algorithms import ALGORITHMS, find_algorithm
 from certify.entropy.clipping_bound import clipping_bound, ppo_overshoot
@@ -87,7 +87,7 @@ def entropy(given: EntropyOptions) -> None:
         return
     lower, upper = _step_interval(given.step, given.steps)
     name = _needed(given.algorithm, "--algorithm")
-    parameters = _parameters(given.params)
+    parameters = named_values(given.params, "--param")
     read = _policy(_needed(given.policy, "--policy"))
     rows = _advantages(_needed(given.advantages, "--advantages"), read, name)
     limit = parse_rational(given.eta_limit, "--eta-limit")
@@ -122,18 +122,6 @@ def _needed(value: str | None, name: str) -> str:
     if value is None:
         raise InputError("certify entropy", f"{name} is missing", f"add {name}")
     return value
-
-
-def _parameters(pairs: tuple[str, ...]) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise InputError("--param", f"{pair!r}", "write it as name=value")
-        if key in given:
-            raise InputError("--param", f"{key!r} is given twice", "give it once")
-        given[key] = value
-    return given
 
 
 def _policy(text: str) -> Policy:
@@ -261,7 +249,7 @@ def _controller(text: str) -> Any:
     name, _, rest = text.partition(":")
     if name not in kinds:
         raise InputError("--limits", f"{name!r} is unknown", f"use one of {', '.join(kinds)}")
-    given = _parameters(tuple(part.strip() for part in rest.split(",") if part.strip()))
+    given = named_values(tuple(part.strip() for part in rest.split(",") if part.strip()), "--param")
     names = [f.name for f in fields(kinds[name])]
     if set(given) != set(names):
         raise InputError("--limits", text, f"give {', '.join(names)}")

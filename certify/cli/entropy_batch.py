@@ -12,7 +12,7 @@ import click
 
 from certify.answers.entropy_batch import BatchReport, entropy_batch
 from certify.certificates.writing import save_document
-from certify.cli.options import OutputFile, spare_inputs
+from certify.cli.options import OutputFile, named_values, spare_inputs
 from certify.cli.output import print_json
 from certify.entropy.recipe import RECIPES
 from certify.errors import InputError
@@ -43,7 +43,7 @@ def batch_command(dump: Path, recipe: str, params: tuple[str, ...], as_json: boo
     if options["gram"] is not None and options["features"] is not None:
         raise InputError("--gram", "beside --features", "give one of them")
     output, sample, plot = (options.pop(name) for name in ("output", "sample", "plot"))
-    report = entropy_batch(dump, recipe, _pairs(params), **options)
+    report = entropy_batch(dump, recipe, named_values(params, "--param"), **options)
     data = {**report.to_json(), "certificate": None if output is None else str(output)}
     if output is not None:
         save_document(report.certificate(sample), output)
@@ -56,18 +56,6 @@ def batch_command(dump: Path, recipe: str, params: tuple[str, ...], as_json: boo
     else:
         print("\n".join(lines(report)))
     raise click.exceptions.Exit(_EXIT[report.status])
-
-
-def _pairs(params: tuple[str, ...]) -> dict[str, str]:
-    given: dict[str, str] = {}
-    for pair in params:
-        key, equals, value = pair.partition("=")
-        if not equals or not key:
-            raise InputError("--param", f"{pair!r}", "write it as name=value")
-        if key in given:
-            raise InputError("--param", f"{key!r} is given twice", "give it once")
-        given[key] = value
-    return given
 
 
 def _span(pair: tuple[Fraction, Fraction]) -> str:

@@ -13,7 +13,7 @@ import click
 from certify.bounds.policy_table import load_policy
 from certify.certificates.entropy import flow_certificate
 from certify.certificates.writing import save_document
-from certify.cli.options import OutputFile, collected, spare_inputs
+from certify.cli.options import SET, OutputFile, collected, named_values, spare_inputs
 from certify.cli.output import print_json
 from certify.entropy.enclosure import RationalEnclosure
 from certify.entropy.flow import exact_history_rows, flow_piece, flow_report, history_tree
@@ -32,6 +32,7 @@ class FlowOptions:
     alpha: str
     horizon: int | None
     discount: str | None
+    values: tuple[str, ...]
     policy: str | None
     duration: str | None
     flow_steps: int
@@ -44,6 +45,7 @@ class FlowOptions:
 @click.option("--alpha", required=True, help="The temperature.")
 @click.option("--horizon", type=int, help="Number of steps, for games that do not bring one.")
 @click.option("--discount", help="Overrides the game's discount.")
+@SET
 @click.option("--policy", help="POLICY.json or .npz; default: uniform.")
 @click.option("--duration", help="Also enclose the flow itself for this long ...")
 @click.option("--flow-steps", default=20, show_default=True, help="... in this many steps.")
@@ -53,7 +55,7 @@ class FlowOptions:
 def flow_command(given: FlowOptions) -> None:
     """Entropy of each AOH's policy and in total, and its rate along the gradient flow of J_alpha."""
     spare_inputs()
-    game = load(given.game, given.horizon, given.discount)
+    game = load(given.game, given.horizon, given.discount, values=named_values(given.values, "--set"))
     tree = history_tree(game)
     at = tree.uniform() if given.policy is None else load_policy(tree, given.policy)
     temperature = parse_rational(given.alpha, "--alpha")

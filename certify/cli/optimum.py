@@ -12,7 +12,7 @@ from certify.answers.optimum import OptimumResult
 from certify.answers.optimum import optimum as find_optimum
 from certify.answers.policy import PolicyDistance, policy_distance
 from certify.bounds.enclosure import Enclosure
-from certify.cli.options import OutputFile, collected
+from certify.cli.options import SET, OutputFile, collected, named_values
 from certify.cli.output import DONE, UNDECIDED, Progress, print_json
 from certify.errors import InputError
 from certify.exact import decimal_text, parse_rational, rational_text, significant_text
@@ -29,6 +29,7 @@ def _options(command):
             click.argument("game"),
             click.option("--horizon", type=int, help="Number of steps (sequential games)."),
             click.option("--discount", help="Overrides the game's discount."),
+            SET,
             click.option(
                 "--rows", default="exact", help="exact | renormalise: rows of a file that miss 1 by rounding."
             ),
@@ -64,6 +65,7 @@ class _Shared:
     game: str
     horizon: int | None
     discount: str | None
+    values: tuple[str, ...]
     rows: str
     threshold: str | None
     time_limit: str
@@ -87,7 +89,7 @@ class OptimumOptions(_Shared):
 @collected(OptimumOptions)
 def optimum(given: OptimumOptions) -> int:
     """Enclose the stationary policy of GAME at a temperature, certified."""
-    loaded = load(given.game, horizon=given.horizon, discount=given.discount, rows=given.rows)
+    loaded = load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
     with Progress() as progress:
         result = find_optimum(
             loaded,
@@ -251,7 +253,7 @@ class PolicyOptions(_Shared):
 @collected(PolicyOptions)
 def policy(given: PolicyOptions) -> int:
     """Bound the distance of the policy in TABLE (.json or .npz) from the unique stationary policy of GAME."""
-    loaded = load(given.game, horizon=given.horizon, discount=given.discount, rows=given.rows)
+    loaded = load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
     with Progress() as progress:
         result = policy_distance(
             loaded,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -98,3 +98,25 @@ def read_certificate(name: str) -> dict[str, Any]:
         return read_file(name)
     except ValueError as error:
         raise InputError(name, str(error).removeprefix(f"{name}: "), "give a certificate file, unaltered") from None
+
+
+SET = click.option(
+    "--set", "values", multiple=True, metavar="NAME=VALUE", help="A value for a parameter of a .json game; repeat it."
+)
+
+
+def named_values(pairs: Sequence[str], option: str) -> dict[str, str]:
+    """What `NAME=VALUE` pairs give, each name once; raises `InputError` that names the option.
+
+    >>> named_values(["eps=1/10"], "--set")
+    {'eps': '1/10'}
+    """
+    given: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise InputError(option, f"{pair!r}", "write it as name=value")
+        if key in given:
+            raise InputError(option, f"{key!r} is given twice", "give it once")
+        given[key] = value
+    return given

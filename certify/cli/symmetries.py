@@ -14,7 +14,7 @@ from typing import NoReturn
 import click
 
 from certify.answers.symmetries import SymmetriesResult
-from certify.cli.options import OutputFile, collected
+from certify.cli.options import SET, OutputFile, collected, named_values
 from certify.cli.output import DONE, REFUTED, UNDECIDED, print_json
 from certify.errors import InputError, Undecided
 from certify.games.load import load
@@ -26,21 +26,6 @@ from certify.symmetry.maps import read_map
 from certify.symmetry.report import group_json, group_text
 
 
-def _load(name: str, horizon: int | None, discount: str | None, rows: str, needs_horizon: bool) -> GameTables:
-    """The game, parameters left as symbols.  Symmetries do not depend on the horizon, so a file
-    needs none, unless a certificate is to restate it."""
-    path = Path(name)
-    if path.suffix.lower() == ".json" and path.is_file():
-        document = parse_json(read_text(path), name)
-        if isinstance(document, dict) and document.get("parameters"):
-            from certify.games.readers.native import load_parametric
-
-            return load_parametric(path, horizon)
-    if path.suffix.lower() == ".dpomdp" and horizon is None and not needs_horizon:
-        horizon = 1
-    return load(name, horizon, discount, rows)
-
-
 @dataclass(frozen=True)
 class SymmetriesOptions:
     """The options of `certify symmetries`, as click names them."""
@@ -48,6 +33,7 @@ class SymmetriesOptions:
     game: str
     horizon: int | None
     discount: str | None
+    values: tuple[str, ...]
     rows: str
     states: str
     candidate: str | None
@@ -63,10 +49,29 @@ class SymmetriesOptions:
     as_json: bool
 
 
+def _load(given: SymmetriesOptions) -> GameTables:
+    """The game, parameters left as symbols.  Symmetries do not depend on the horizon, so a file
+    needs none, unless a certificate is to restate it."""
+    path, values = Path(given.game), named_values(given.values, "--set")
+    if not values and path.suffix.lower() == ".json" and path.is_file():
+        document = parse_json(read_text(path), given.game)
+        if isinstance(document, dict) and document.get("parameters"):
+            from certify.games.readers.native import load_parametric
+
+            if given.discount is not None:
+                raise InputError("--discount", "a game with parameters left open", "give them values by --set")
+            return load_parametric(path, given.horizon)
+    horizon = given.horizon
+    if path.suffix.lower() == ".dpomdp" and horizon is None and given.output is None and given.policy is None:
+        horizon = 1
+    return load(given.game, horizon, given.discount, given.rows, values)
+
+
 @click.command("symmetries")
 @click.argument("game")
 @click.option("--horizon", type=int, help="Number of steps (a certificate restates it).")
 @click.option("--discount", help="Overrides the game's own discount; exact, like 9/10.")
+@SET
 @click.option(
     "--rows",
     type=click.Choice(["exact", "renormalise"]),
@@ -97,9 +102,7 @@ class SymmetriesOptions:
 @collected(SymmetriesOptions)
 def symmetries(given: SymmetriesOptions) -> None:
     """The automorphism group of GAME: generators, order, orbits, completeness."""
-    loaded = _load(
-        given.game, given.horizon, given.discount, given.rows, given.output is not None or given.policy is not None
-    )
+    loaded = _load(given)
     if given.candidate is not None:
         _check_candidate(loaded, given.candidate, given.states, given.timeout, given.as_json)
     if given.policy is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from certify.answers import threshold as api
-from certify.cli.options import OutputFile, collected
+from certify.cli.options import SET, OutputFile, collected, named_values
 from certify.cli.output import DONE, UNDECIDED, Progress, print_json, shown
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
@@ -26,6 +26,7 @@ class ThresholdOptions:
     game: str | None
     horizon: int | None
     discount: str | None
+    values: tuple[str, ...]
     rows: str
     method: str
     parameters: str | None
@@ -45,6 +46,7 @@ class ThresholdOptions:
 @click.argument("game", required=False)
 @click.option("--horizon", type=int, help="Number of steps (sequential games).")
 @click.option("--discount", help="Overrides the game's discount.")
+@SET
 @click.option("--rows", default="exact", help="exact | renormalise: rows of a file that miss 1 by rounding.")
 @click.option("--method", default="auto", show_default=True, help="auto | structural | windows | localisation | search")
 @click.option("--structural", "parameters", help="Bare parameters instead of a game: n=2,h=80,actions=20,return=0:25")
@@ -80,7 +82,7 @@ def threshold(given: ThresholdOptions) -> int:
         if given.parameters is not None:
             result = api.structural_threshold(given.parameters, progress)
         else:
-            loaded = load(given.game, horizon=given.horizon, discount=given.discount, rows=given.rows)
+            loaded = load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
             result = api.threshold(
                 loaded,
                 method=given.method,

@@ -84,9 +84,7 @@ def parameter_values(names: list[str], values: Mapping[str, Fraction | int | str
     {'eps': Fraction(1, 10)}
     """
     if missing := [name for name in names if name not in values]:
-        raise InputError(
-            where, f"no value for parameter {missing[0]!r}", f'give values like {{"{missing[0]}": "1/10"}}'
-        )
+        raise InputError(where, f"no value for parameter {missing[0]!r}", f"give one, like --set {missing[0]}=1/10")
     if unknown := [name for name in values if name not in names]:
         raise InputError(
             where,

@@ -47,7 +47,7 @@ def read_native(
         raise InputError(
             where,
             f"a game with parameters ({names})",
-            "give their values, or load it by load_parametric for a symmetry proof",
+            "give their values by --set NAME=VALUE (in Python: values=)",
         )
     given = parameter_values(list(constraints), values or {}, where)
     for name, texts in constraints.items():
