@@ -5,11 +5,13 @@ numbers are logarithms of action numbers, of which upper bounds are used.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 from certify.checker.numbers.fixed_point import ONE, log_rational
+from certify.checker.numbers.linear import front
 from certify.checker.reading.envelope import Failed, Malformed, array, boolean, integer, pair, rational, record
 from certify.checker.reading.game import MAX_HORIZON, Game, Joint, reachable
 from certify.checker.reading.process import Process, build_process
@@ -146,13 +148,12 @@ def one_step_sums(game: Game, beta: Fraction, vector: Vector) -> Sums:
     process = _one_step(game)
     marginal: Sums = {}
     entries: dict[Joint, Fraction] = {}
-    for e, p, rewards in zip(process.joint[0], process.start, process.reward[0], strict=True):
-        payoff = dict(zip(process.joint_actions[0], rewards, strict=True))
+    for e, p, payoffs in zip(process.joint[0], process.start, process.reward[0], strict=True):
         for i in range(game.agents):
             marginal[i, e[i]] = marginal.get((i, e[i]), Fraction(0)) + p
         for i, j in itertools.permutations(range(game.agents), 2):
             key = (i, e[i], j, e[j])
-            entries[key] = entries.get(key, Fraction(0)) + p * _interaction(payoff, i, j)
+            entries[key] = entries.get(key, Fraction(0)) + p * _interaction(payoffs, process.actions[0], i, j)
     sums = dict.fromkeys(marginal, Fraction(0))
     for (i, k, j, l), entry in entries.items():
         sums[i, k] += beta * entry * vector[j][l] / (4 * game.weights[i] * marginal[i, k] * vector[i][k])
@@ -169,17 +170,15 @@ def _one_step(game: Game) -> Process:
     return build_process(game, clustering=False)
 
 
-def _interaction(payoff: dict[Joint, Fraction], i: int, j: int) -> Fraction:
+def _interaction(payoffs: Sequence[Fraction], sizes: Sequence[int], i: int, j: int) -> Fraction:
     """max over a, a', b, b' and the others' actions of |u(a,b) - u(a',b) - u(a,b') + u(a',b')|."""
-    tables: dict[Joint, dict[int, list[Fraction]]] = {}  # others' actions, a -> payoffs over b
-    for joint, u in payoff.items():
-        others = tuple(a for k, a in enumerate(joint) if k not in (i, j))
-        tables.setdefault(others, {}).setdefault(joint[i], []).append(u)
+    table = front(payoffs, sizes, [k for k in range(len(sizes)) if k not in (i, j)] + [i, j])
+    rows = [table[x : x + sizes[j]] for x in range(0, len(table), sizes[j])]  # u(a, .), a fastest
     best = Fraction(0)
-    for table in tables.values():
-        for first, second in itertools.combinations(table.values(), 2):
+    for x in range(0, len(rows), sizes[i]):
+        for first, second in itertools.combinations(rows[x : x + sizes[i]], 2):
             # the largest mixed difference of two rows is the width of their difference
-            difference = [x - y for x, y in zip(first, second, strict=True)]
+            difference = [p - q for p, q in zip(first, second, strict=True)]
             best = max(best, max(difference) - min(difference))
     return best
 
@@ -235,30 +234,24 @@ def check_structural(
     Give the game, or the shape where there are parameters only.  `concavity`: (alpha, modulus) pairs.
     """
     form = proof["form"]
-    spectral = form == "one-step-spectral"
     record(proof, "proof", ("type", "form") + (() if form in WITHOUT_VECTOR else ("vector",)), ("strict",))
     strict = boolean(proof.get("strict", False), "proof.strict") or form == "theorem-D-prime"
+    if concavity and form not in ("theorem-B", "one-step-rho"):
+        raise Failed(f"the form {form} proves no modulus", strong_concavity=0)
+    if form == "one-step-spectral":
+        if strict:
+            raise Failed("the form one-step-spectral verifies no strict inequality", step="strict")
+        if not spectral_holds(game, alpha_star):
+            raise Failed("the matrix is not positive semidefinite", step="matrix")
+        return 1
     if form == "rows":
-        if concavity:
-            raise Failed("the form rows proves no modulus", strong_concavity=0)
         found = multipliers(shape or shape_of_game(game), 1 / alpha_star)
         for (i, t), y in found.items():
             if y <= 0:
                 raise Failed(f"the multiplier of agent {i}, step {t} is not positive", step=f"agent {i}, step {t}")
         return len(found)
-    if spectral:
-        if strict:
-            raise Failed("the form one-step-spectral verifies no strict inequality", step="strict")
-        if not spectral_holds(game, alpha_star):
-            raise Failed("the matrix is not positive semidefinite", step="matrix")
-        if concavity:
-            raise Failed("the form one-step-spectral proves no modulus", strong_concavity=0)
-        return 1
-    if form == "one-step-rho":
-        lengths = list(_one_step(game).classes[0])
-    else:
-        shape = shape or shape_of_game(game)
-        lengths = [len(shape.widths)] * len(shape.actions)
+    shape = None if form == "one-step-rho" else shape or shape_of_game(game)
+    lengths = list(_one_step(game).classes[0]) if shape is None else [len(shape.widths)] * len(shape.actions)
     vector = _vector(proof["vector"], lengths)
 
     def sums(beta: Fraction) -> Sums:
@@ -272,8 +265,6 @@ def check_structural(
             place = f"agent {i}, {'observation number' if shape is None else 'step'} {k}"
             raise Failed(f"the sum of {place} is not {'below' if strict else 'at most'} 1", step=place)
     for number, (alpha, modulus) in enumerate(concavity):
-        if form == "theorem-D-prime":
-            raise Failed("the form theorem-D-prime proves no modulus", strong_concavity=number)
         if not 0 <= modulus <= alpha * (1 - max(sums(1 / alpha).values(), default=Fraction(0))):
             raise Failed("the modulus is larger than the sums give, or negative", strong_concavity=number)
     return len(at_alpha_star) + len(concavity)

@@ -88,13 +88,8 @@ def log_bounds(x: int, bits: int = BITS) -> tuple[int, int]:
     return (value - _SLACK) >> _EXTRA, ceil_shift(value + _SLACK, _EXTRA)
 
 
-def log_up(x: int) -> int:
-    """An upper bound of log(x / 2^BITS)."""
-    return log_bounds(x)[1]
-
-
 def log_rational(x: Fraction) -> tuple[int, int]:
-    """(down, up) of log x for a rational x > 0 of fewer than 4,000 bits above and below: log p - log q."""
+    """(down, up) of log x for a rational x = p / q > 0: log p - log q."""
     ends = log_bounds(x.numerator << BITS), log_bounds(x.denominator << BITS)
     return ends[0][0] - ends[1][1], ends[0][1] - ends[1][0]
 

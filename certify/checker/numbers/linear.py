@@ -10,15 +10,14 @@ from typing import TypeVar
 
 from certify.checker.numbers.fixed_point import ONE
 
-Number = TypeVar("Number", int, float)
+Entry = TypeVar("Entry")
 
 
-def dot(x: Sequence[Number], y: Sequence[Number]) -> Number:
-    """The sum of products, exact for integers; both have the same length."""
+def dot(x: Sequence[int], y: Sequence[int]) -> int:
+    """The sum of products; both have the same length."""
     if len(x) != len(y):
         raise ValueError("vectors of different lengths")
-    total: Number = sum(map(mul, x, y))
-    return total
+    return sum(map(mul, x, y))
 
 
 def contract(columns: Sequence[Sequence[int]], policy: Sequence[int]) -> list[list[int]]:
@@ -40,7 +39,7 @@ def contract_all(columns: Sequence[Sequence[int]], policies: Sequence[Sequence[i
     return [column[0] for column in columns]
 
 
-def front(table: Sequence[int], sizes: Sequence[int], agents: Sequence[int]) -> list[int]:
+def front(table: Sequence[Entry], sizes: Sequence[int], agents: Sequence[int]) -> list[Entry]:
     """The table with the axes of `agents` moved to the front, in that order.
 
     >>> front([0, 1, 2, 3, 4, 5], (2, 3), (1,))

@@ -17,7 +17,6 @@ from certify.checker.numbers.fixed_point import (
     down,
     exp_bounds,
     log_bounds,
-    log_up,
     up,
 )
 from certify.checker.reading.envelope import Failed
@@ -472,7 +471,7 @@ class _Vertex:
     def __init__(self, chances, linear):
         self.chances = chances
         self.linear = ceil_shift(sum(c * x for c, x in zip(chances, linear, strict=True)), PLACES)
-        self.entropy = sum(-c * log_up(c << (BITS - PLACES)) >> PLACES for c in chances if c)
+        self.entropy = sum(-c * log_bounds(c << (BITS - PLACES))[1] >> PLACES for c in chances if c)
 
 
 class _Box:

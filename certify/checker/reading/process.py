@@ -6,6 +6,7 @@ are merged; stationary policies of the game are those of the process that is lef
 """
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -28,19 +29,8 @@ Weights = list[dict[Child, list[tuple[int, tuple[Child, ...], int, Fraction]]]]
 class Process:
     """A Markov process over joint classes, depth by depth; every number a `Fraction`.
 
-    actions[t][i]         number of actions of agent i at depth t
-    joint_actions[t]      tuples of action numbers 0 .. actions[t][i] - 1, first agent most significant
-    classes[t][i]         number of classes of agent i at depth t
-    joint[t]              joint classes (k_1, .., k_n) of positive probability, sorted
-    start                 probability of each joint class of depth 0
-    reward[t][e][a]       E[R | e, a];  e indexes joint[t], a indexes joint_actions[t]
-    following[t][e][a]    tuple of (index into joint[t + 1], probability); for t < horizon - 1
-    predecessor[t][i][k]  (class, action) at depth t - 1 of the first child in class k; for t > 0
-    children[t][i]        (class at t - 1, action, observation) -> class; at depth 0 (0, 0, observation)
-    odds[t][i][k]         per action the number of actions times its share of the reference: 1 where it is uniform
-    renamed               whether somewhere an action is illegal: there it is another name of the first legal one, does
-                          what that one does, and the names of an action share its part of the reference evenly
-                          (docs/theory/legal-actions.md#other-names)
+    Where an action is illegal it is another name of the first legal one, does what that one does, and the names of an
+    action share its part of the reference evenly (docs/theory/legal-actions.md#other-names).
     """
 
     name: str
@@ -48,17 +38,17 @@ class Process:
     horizon: int
     discount: Fraction
     weights: tuple[Fraction, ...]
-    actions: tuple[Any, ...]
-    joint_actions: tuple[Any, ...]
-    classes: tuple[Any, ...]
-    joint: tuple[Any, ...]
-    start: tuple[Fraction, ...]
-    reward: tuple[Any, ...]
-    following: tuple[Any, ...]
-    predecessor: tuple[Any, ...]
-    children: tuple[Any, ...]
-    odds: tuple[Any, ...]
-    renamed: bool
+    actions: tuple[Any, ...]  # [t][i]: number of actions of agent i at depth t
+    joint_actions: tuple[Any, ...]  # [t]: tuples of action numbers 0 .. actions[t][i] - 1, first agent most significant
+    classes: tuple[Any, ...]  # [t][i]: number of classes of agent i at depth t
+    joint: tuple[Any, ...]  # [t]: joint classes (k_1, .., k_n) of positive probability, sorted
+    start: tuple[Fraction, ...]  # probability of each joint class of depth 0
+    reward: tuple[Any, ...]  # [t][e][a]: E[R | e, a]; e indexes joint[t], a indexes joint_actions[t]
+    following: tuple[Any, ...]  # [t][e][a]: tuple of (index into joint[t + 1], probability); for t < horizon - 1
+    predecessor: tuple[Any, ...]  # [t][i][k]: (class, action) at depth t - 1 of the first child in class k; for t > 0
+    children: tuple[Any, ...]  # [t][i]: {(class at t - 1, action, observation): class}; at depth 0 (0, 0, observation)
+    odds: tuple[Any, ...]  # [t][i][k]: per action their number times its share of the reference: 1 where it is uniform
+    renamed: bool  # whether somewhere an action is illegal
 
     def tilts(self, t: int, e: int, a: int) -> list[tuple[Fraction, Fraction]]:
         """(weight, odds) of the agents in joint class e at joint action a where the odds are not 1: the reference
@@ -69,19 +59,14 @@ class Process:
 
 
 class _Depth(NamedTuple):
-    """The joint classes of one depth and the belief at each.
-
-    `cluster[i]` maps the children of agent i, ascending, to their classes; `first[i]` lists the first child of
-    every class, and `weights[i]` its weights; `following[e][a]`: (joint class, probability) pairs that joint class
-    e of the depth before leads to under action a.
-    """
+    """The joint classes of one depth."""
 
     members: list[Joint]
-    beliefs: list[Belief]
-    weights: ClassWeights
-    cluster: list[dict[Child, int]]
-    first: list[list[Child]]
-    following: tuple[Any, ...]
+    beliefs: list[Belief]  # at each
+    weights: ClassWeights  # of the first child of every class
+    cluster: list[dict[Child, int]]  # per agent its children, ascending, and their classes
+    first: list[list[Child]]  # per agent and class its first child
+    following: tuple[Any, ...]  # [joint class of the depth before][action]: (joint class, probability) pairs
 
 
 def build_process(game: Game, clustering: bool = True) -> Process:
@@ -92,12 +77,15 @@ def build_process(game: Game, clustering: bool = True) -> Process:
 
     @cache
     def see(belief: Belief, a: Joint) -> Seen:
-        return _after_a_step(game, belief, a)
+        return _posteriors(
+            (o, s2, p * q * r) for s, p in belief for s2, q in game.transition[s, a] for o, r in game.emission[a, s2]
+        )
 
     # before depth 0 there is one joint class, and one thing to do: to look at the initial observations
     before = _Depth([(0,) * n], [()], [[{(0, (0,) * (n - 1)): Fraction(1)}]] * n, [], [], ())
+    initial = _posteriors((o or (0,) * n, s, p) for s, o, p in game.start)
     rows = _Rows(game)
-    depths = [_next_depth(before, ((0,) * n,), [[_at_the_start(game)]], rows if clustering else None, 0)]
+    depths = [_next_depth(before, ((0,) * n,), [[initial]], rows if clustering else None, 0)]
     moves = [rows.moves(0, depths[0])]
     for t in range(game.horizon - 1):
         if len(depths[t].members) * len(numbered[t]) > MAX_CHILDREN:
@@ -168,24 +156,12 @@ def _rewards(game: Game, moves: list[list[Joint]], beliefs: list[Belief]) -> tup
     )
 
 
-def _at_the_start(game: Game) -> Seen:
+def _posteriors(terms: Iterable[tuple[Joint, int, Fraction]]) -> Seen:
+    """What is seen, of (joint observation, state, chance), of which several may be equal but for the chance."""
     chance: dict[Joint, dict[int, Fraction]] = {}
-    for s, o, p in game.start:
-        chance.setdefault(o or (0,) * game.agents, {})[s] = p
-    return _posteriors(chance)
-
-
-def _after_a_step(game: Game, belief: Belief, a: Joint) -> Seen:
-    chance: dict[Joint, dict[int, Fraction]] = {}
-    for s, p in belief:
-        for s2, q in game.transition[s, a]:
-            for o, r in game.emission[a, s2]:
-                states = chance.setdefault(o, {})
-                states[s2] = states.get(s2, Fraction(0)) + p * q * r
-    return _posteriors(chance)
-
-
-def _posteriors(chance: dict[Joint, dict[int, Fraction]]) -> Seen:
+    for o, s, p in terms:
+        states = chance.setdefault(o, {})
+        states[s] = states.get(s, Fraction(0)) + p
     found = []
     for o, states in sorted(chance.items()):
         total = sum(states.values(), Fraction(0))
@@ -197,7 +173,14 @@ def _next_depth(
     before: _Depth, moves: tuple[Joint, ...], met: list[list[Seen]], rows: "_Rows | None", t: int
 ) -> _Depth:
     """Depth t, after `before` under the joint actions `moves`; `met[e][a]`: what is seen then; `rows` given: merged."""
-    arrivals = _arrivals(before, moves, met)
+    arrivals = [  # joint class, action, child of every agent, probability, belief
+        (e, a, tuple(zip(members, move, o, strict=True)), p, belief)
+        for e, (members, after) in enumerate(zip(before.members, met, strict=True))
+        for a, (move, row) in enumerate(zip(moves, after, strict=True))
+        for o, p, belief in row
+    ]
+    if len(arrivals) > MAX_CHILDREN:
+        raise Failed(f"{len(arrivals)} joint histories at one depth, more than this checker reads", part="game")
     children = [sorted({child[i] for _, _, child, _, _ in arrivals}) for i in range(len(before.weights))]
     cluster = [{x: k for k, x in enumerate(row)} for row in children]
     weights = _weights(before, moves, met, cluster)
@@ -212,30 +195,14 @@ def _next_depth(
             raise Failed("histories of one joint class have different beliefs", part="game")
     index = {e: k for k, e in enumerate(sorted(beliefs))}
     following = tuple(tuple(tuple(sorted((index[to], p) for to, p in row.items())) for row in rows) for rows in table)
-    first = [_first_children(own) for own in cluster]
-    kept = [[_kept(_aggregate(weights[i][x], cluster, i)) for x in row] for i, row in enumerate(first)]
-    return _Depth(list(index), [beliefs[e] for e in index], kept, cluster, first, following)
-
-
-def _arrivals(
-    before: _Depth, moves: tuple[Joint, ...], met: list[list[Seen]]
-) -> list[tuple[int, int, tuple[Child, ...], Fraction, Belief]]:
-    """(joint class, action, child of every agent, probability, belief) of whatever may be seen."""
-    arrivals = [
-        (e, a, tuple(zip(members, move, o, strict=True)), p, belief)
-        for e, (members, rows) in enumerate(zip(before.members, met, strict=True))
-        for a, (move, row) in enumerate(zip(moves, rows, strict=True))
-        for o, p, belief in row
+    earliest = [{k: x for x, k in reversed(own.items())} for own in cluster]
+    first = [[row[k] for k in range(len(row))] for row in earliest]
+    # the others' classes determine the belief, so weights are kept without
+    kept = [
+        [{key[:2]: weight for key, weight in _aggregate(weights[i][x], cluster, i).items()} for x in row]
+        for i, row in enumerate(first)
     ]
-    if len(arrivals) > MAX_CHILDREN:
-        raise Failed(f"{len(arrivals)} joint histories at one depth, more than this checker reads", part="game")
-    return arrivals
-
-
-def _first_children(own: dict[Child, int]) -> list[Child]:
-    """The first child in every class, class by class."""
-    earliest = {k: x for x, k in reversed(own.items())}
-    return [earliest[k] for k in sorted(earliest)]
+    return _Depth(list(index), [beliefs[e] for e in index], kept, cluster, first, following)
 
 
 def _weights(
@@ -280,11 +247,6 @@ def _merge(cluster: list[dict[Child, int]], weights: Weights, rows: list[dict[Ch
                 numbers[x] = known.setdefault((rows[i][x], signature), len(known))
             if numbers != own:
                 cluster[i], merged = numbers, True
-
-
-def _kept(weights: dict[Any, Fraction]) -> dict[tuple[int, Joint], Fraction]:
-    """The weights without the beliefs, which the others' classes determine."""
-    return {(path, others): weight for (path, others, _), weight in weights.items()}
 
 
 def _aggregate(weights: list[Any], cluster: list[dict[Child, int]], i: int) -> dict[Any, Fraction]:
