@@ -2,10 +2,10 @@
 sizes, the certified sign there, and the largest η_max up to which the sign provably persists.
 Implements docs/theory/entropy.md#finite-steps (finite steps), by adaptive subdivision of the step interval.
 
-Every piece [l, h] of the subdivision is settled by one of three rules, which certificates name:
+Every piece [l, h] of the subdivision is settled by one of four rules, which certificates name:
 `slope` (H' has the sign on the piece, and the change at l does or is 0), `second` (l = 0, the
 first-order change is exactly 0 and H'' has the sign), `value` (the change itself has the sign on
-the whole piece).
+the whole piece), `tail` (the entropy is below its start at every step from l on, by the lemma of `tail`).
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ def certify_sign(path: EntropyPath, lower: Fraction, upper: Fraction) -> SignRes
         )
         return SignResult("undecided", "undecided", steps, (), reason=reason)
     if first in (None, sign):
-        pieces, stopped, witness = _sweep(path, lower, upper, sign)
+        pieces, stopped, witness = _swept(path, lower, upper, sign)
         if stopped is None:
             return SignResult("proved", NAMES[sign], steps, tuple(pieces))
         reason = f"the sign is not settled just above the step {stopped}"
@@ -166,7 +166,7 @@ def largest_step(path: EntropyPath, limit: Fraction, resolution: Fraction = Frac
         return PersistenceResult(
             "undecided", None, None, False, (), "the sign of arbitrarily small steps is not settled"
         )
-    pieces, stopped, witness = _sweep(path, Fraction(0), limit, sign, resolution)
+    pieces, stopped, witness = _swept(path, Fraction(0), limit, sign, resolution)
     if stopped is None:
         return PersistenceResult(
             NAMES[sign], limit, None, True, tuple(pieces), forever=sign < 0 and falls_beyond(path, limit)
@@ -201,6 +201,16 @@ def _second_order(path: EntropyPath, high: Fraction, sign: int) -> bool:
     if not path.first_order().is_zero():
         return False
     return bool(sign * path.local(high / 2, high / 2).curvature > 0)
+
+
+def _swept(
+    path: EntropyPath, lower: Fraction, upper: Fraction, sign: int, resolution: Fraction = Fraction(1, 2**20)
+) -> tuple[list[Piece], Fraction | None, Fraction | None]:
+    """`_sweep`, and where it stops short of `upper` the lemma of `tail` for all that is left."""
+    pieces, stopped, witness = _sweep(path, lower, upper, sign, resolution)
+    if stopped and sign < 0 and witness is None and falls_beyond(path, stopped):
+        return [*pieces, Piece(stopped, upper, "tail")], None, None
+    return pieces, stopped, witness
 
 
 def _sweep(

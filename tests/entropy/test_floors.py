@@ -1,5 +1,5 @@
-"""The page docs/theory/updates.md in numbers: mode token, second derivatives, safe steps, drift, floors; each statement on
-random instances, and a weakened version of each that fails."""
+"""The page docs/theory/updates.md in numbers: mode token, second derivatives, safe steps, drift, floors; each statement
+on random instances, and a weakened version of each that fails."""
 
 from __future__ import annotations
 

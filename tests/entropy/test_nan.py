@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from flint import arb
 
+import certify.entropy.sign as sign_module
 from certify.answers.entropy import entropy_path, step_report
 from certify.bounds.arb_numbers import float_ends, power, square
 from certify.bounds.enclosure import Enclosure
+from certify.checker import check_certificate
 from certify.entropy import advantages_from_json, policy_from_json, working_precision
 from certify.entropy.enclosure import enclosure, sign_of
 from certify.errors import Undecided
@@ -112,3 +114,11 @@ def test_the_range_is_two_per_cent_wide_at_most():
         least, most = min(v.lower for v in values), max(v.upper for v in values)
         assert found.change.width <= Fraction(103, 100) * (most - least) + Fraction(1, 10**12)
         assert found.change.lower >= -found.entropy.upper - Fraction(1, 10**30)
+
+
+def test_where_the_sweep_stops_the_lemma_on_large_steps_goes_on(monkeypatch):
+    """A sweep that may use three pieces only stops early; what is left falls, and the checker agrees."""
+    monkeypatch.setattr(sign_module, "_PIECES", 3)
+    found = report(["1/2", "3/10", "1/5"], ["5", "3", "2"], "natural", 1000)
+    assert found.sign.sign == "decreases" and found.sign.pieces[-1].rule == "tail"
+    assert check_certificate(found.certificate()).valid

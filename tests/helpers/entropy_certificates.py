@@ -33,6 +33,14 @@ def signed(policy: object, advantages: list, algorithm: str, upper: Fraction, **
     return certificate
 
 
+def tail() -> dict:
+    """A fall whose last piece rests on the lemma about large steps alone."""
+    data = signed(ORDERED, ["5", "3", "2"], "natural", Fraction(1000))
+    kept = [piece for piece in data["pieces"] if Fraction(piece[0]) < 3]
+    data["pieces"] = [*kept, [kept[-1][1], "1000", "tail"]]
+    return data
+
+
 def valid() -> dict[str, dict]:
     two_states = {"states": [{"probabilities": ORDERED, "weight": "1/3"}, {"logits": ["0", "1/2"], "weight": "2/3"}]}
     first = signed(ORDERED, ["5", "3", "2"], "natural", Fraction(1))
@@ -52,6 +60,7 @@ def valid() -> dict[str, dict]:
             action="0",
             gram="1,1/2",
         ),
+        "entropy_tail": tail(),
         "entropy_ppo_old_policy": signed(ORDERED, ["1", "0", "-1"], "ppo", Fraction(1), old='["2/5", "2/5", "1/5"]'),
         "entropy_two_states": signed(two_states, {"states": [["1", "0", "0"], ["0", "1"]]}, "reinforce", Fraction(1)),
         "entropy_enclosed_policy": signed(
@@ -99,6 +108,8 @@ ATTACKS = {
     ),
     "entropy_dropped_piece": _attack("entropy_rare_action", lambda d: d["pieces"].pop(1)),
     "entropy_dropped_last_piece": _attack("entropy_rare_action", lambda d: d["pieces"].pop()),
+    "entropy_tail_from_the_start": _attack("entropy_tail", _set("pieces", [["0", "1000", "tail"]])),
+    "entropy_tail_of_a_rise": _attack("entropy_rare_action", _set("pieces", [["0", "382", "tail"]])),
     "entropy_gap": _attack("entropy_rare_action", _gap),
     "entropy_no_pieces": _attack("entropy_rare_action", _set("pieces", [])),
     "entropy_one_coarse_piece": _attack("entropy_rare_action", _set("pieces", [["0", "382", "slope"]])),

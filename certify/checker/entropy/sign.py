@@ -4,10 +4,13 @@ With π_η ∝ π e^{ηu}, L = log π + H, v = u − E_π u, X = L + ηv:
     change     H(η) − H(0) = log E_π e^{ηv} − E_η X
     slope      H'(η)  = −Cov_η(X, v)
     curvature  H''(η) = −E_η[(X − E_η X + 1)(v − E_η v)²]
-A piece (l, h] with centre c and radius r is settled by one of three rules:
+A piece (l, h] with centre c and radius r is settled by one of four rules:
     value   change(c) + slope(c) [−r, r] + curvature([l, h]) [0, r²]/2 has the sign;
     slope   slope(c) + curvature([l, h]) [−r, r] has the sign, and l = 0 or change(l) has it;
-    second  l = 0, the first-order change is exactly 0, curvature([l, h]) has the sign.
+    second  l = 0, the first-order change is exactly 0, curvature([l, h]) has the sign;
+    tail    the sign is a fall, and Σ d(s)(g_s − H_s) < 0 at l with g_s = −P log(P/k) − (1 − P) log((1 − P)/(n − k))
+    for a set T of k < n actions whose u are all above the others' and with P = π_l(T) > k/n, or g_s = log n.  For P
+    does not fall from l on (dP/dη = P(1 − P)(E[u | T] − E[u | not T]) >= 0), H_s <= g_s(P), and g_s falls in P > k/n.
 The pieces must cover the claimed interval without a gap.
 """
 
@@ -33,6 +36,7 @@ class Path:
         for s, u in zip(states, rows, strict=True):
             mean = s.mean(u)
             self.parts.append((s.mass, s.pi, s.centred, [x - mean for x in u]))
+        self.entropies = [s.entropy for s in states]
         self.neutral = neutral or all(s.uniform for s in states)
 
     def first_order(self) -> Interval:
@@ -43,6 +47,13 @@ class Path:
             w * total(p * x * v for p, x, v in zip(pi, centred, spread, strict=True))
             for w, pi, centred, spread in self.parts
         )
+
+    def falls_beyond(self, eta: Interval) -> bool:
+        """The rule `tail` holds at η."""
+        bound = ZERO
+        for (w, pi, _, spread), entropy in zip(self.parts, self.entropies, strict=True):
+            bound = bound + w * (_largest_entropy(_tilt(pi, spread, eta)[0], spread) - entropy)
+        return (-bound).positive()
 
     def at(self, eta: Interval) -> tuple[Interval, Interval]:
         """(change, slope) at one η (an interval with equal ends up to rounding)."""
@@ -79,6 +90,21 @@ def _tilt(
     mass = total(weights)
     q = [w / mass for w in weights]
     return q, log(mass) + eta * top, total(p * v for p, v in zip(q, spread, strict=True))
+
+
+def _largest_entropy(q: Sequence[Interval], spread: Sequence[Interval]) -> Interval:
+    """g of the smallest set T that is separated from the rest and heavy enough, or log n."""
+    n = len(q)
+    order = sorted(range(n), key=lambda a: -spread[a].lo)
+    for k in range(1, n):
+        inside, outside = order[:k], order[k:]
+        if min(spread[a].lo for a in inside) <= max(spread[a].hi for a in outside):
+            continue
+        share, rest = total(q[a] for a in inside), total(q[a] for a in outside)
+        if rest.positive() and (share * Interval.of(n) - Interval.of(k)).positive():
+            left = Interval.of(n - k)
+            return -(share * log(share / Interval.of(k))) - rest * log(rest / left)
+    return log(Interval.of(n))
 
 
 def check_sign(certificate: Any, run: Run) -> Proof:
@@ -119,8 +145,12 @@ def _check_cover(path: Path, pieces: list[Any], lower: Fraction, upper: Fraction
 
 
 def _check_piece(path: Path, low: Fraction, high: Fraction, rule: Any, sign: int, k: int) -> None:
-    if rule not in ("slope", "value", "second"):
-        raise Malformed(f"pieces[{k}]", "the rule is none of slope, value, second")
+    if rule not in ("slope", "value", "second", "tail"):
+        raise Malformed(f"pieces[{k}]", "the rule is none of slope, value, second, tail")
+    if rule == "tail":
+        if sign > 0 or not path.falls_beyond(Interval.of(low)):
+            raise Failed("the entropy is not shown to stay below its start", step=f"piece {k}")
+        return
     centre, radius = (low + high) / 2, (high - low) / 2
     around, steps = Interval.of(-radius, radius), Interval.of(low, high)
     if rule == "second":
