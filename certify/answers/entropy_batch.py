@@ -9,7 +9,7 @@ first order.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -35,6 +35,7 @@ from certify.entropy.token_steps import (
     KEPT,
     TokenSteps,
     at,
+    decide,
     log_ends,
     stored_span,
     token_steps,
@@ -87,6 +88,7 @@ class BatchReport:
     row_hashes: bytes = field(repr=False)
     source: Dump = field(repr=False)
     shared: SharedChange | None = None
+    by_eps: dict[str, dict[str, int]] = field(default_factory=dict)
 
     def certificate(self, sample: int = 16) -> dict[str, Any]:
         """The certificate of the batch with `sample` leaves of the digest's tree, drawn by the digest."""
@@ -117,6 +119,7 @@ class BatchReport:
             "eta_safe": None if self.eta_safe is None else rational_text(self.eta_safe),
             "drift": self.drift,
             "clip": self.clip,
+            "clip_by_eps": self.by_eps or None,
             "ratio_mean": _texts(self.ratio_mean),
             "ratio_bias": _texts(self.ratio_bias),
             "digest": self.digest,
@@ -160,13 +163,15 @@ def entropy_batch(
     processes: int = 1,
     gram: str | Path | None = None,
     features: str | Path | None = None,
+    eps: Sequence[Fraction | str] = (),
 ) -> BatchReport:
     """Certify the entropy and its first-order change under one update for the batch in `path`.
 
     `parameters` change fields of the recipe; `logp_error` is a bound on the absolute error of the stored
     log-probabilities (from the matmul) that is added to their rounding; `worst` tokens are listed; with
     `processes` > 1 rows of logits are shared out.  `gram` is a file with ⟨φ_s, φ_t⟩ of all pairs of tokens, `features`
-    one with the φ_s themselves: the step is then one of shared parameters too (`shared`).
+    one with the φ_s themselves: the step is then one of shared parameters too (`shared`).  For every ε in `eps` clip
+    decisions are counted for the range [1 − ε, 1 + ε] as well.
 
     Raises `InputError` for files and recipes that do not fit.
 
@@ -187,8 +192,25 @@ def entropy_batch(
     figures, row_hashes = (None, b"") if dump.logits is None else row_figures(dump, processes)
     steps = token_steps(dump, rule, figures, error * _ULP)
     report = _Report(dump, rule, figures, steps, row_hashes, worst).report()
+    if eps:
+        report = replace(report, by_eps={str(e): clip_counts(steps, parse_rational(e, "--eps")) for e in eps})
     given = features if gram is None else gram
     return report if given is None else replace(report, shared=_shared(dump, steps, Path(given), gram is None))
+
+
+def clip_counts(steps: TokenSteps, eps: Fraction) -> dict[str, int]:
+    """How many unmasked tokens PPO's clip at [1 − ε, 1 + ε] keeps and cuts, and how many rounding leaves open.
+
+    Raises `InputError` where there are no ratios, or for an ε that is not within [0, 1].
+    """
+    if not 0 <= eps <= 1:
+        raise InputError("--eps", f"{eps}", "use a number from 0 to 1")
+    if steps.log_ratio is None:
+        raise InputError("--eps", "no column logp_old: every ratio is 1", "add it to the batch")
+    rule = Recipe("clip", "", clip="ppo", eps_low=eps, eps_high=eps)
+    found = decide(steps.log_ratio, steps.advantage, rule)[steps.active]
+    names = (("kept", KEPT), ("cut", CUT), ("ambiguous", AMBIGUOUS))
+    return {name: int((found == value).sum()) for name, value in names}
 
 
 def _shared(dump: Dump, steps: TokenSteps, path: Path, features: bool) -> SharedChange:

@@ -10,26 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from certify.answers.entropy_batch import BatchReport
+from certify.answers.entropy_batch import BatchReport, clip_counts
 from certify.entropy.balls import Balls
 from certify.entropy.plots import save, subplots
-from certify.entropy.recipe import Recipe
 from certify.entropy.rounding import binade_row
-from certify.entropy.token_steps import AMBIGUOUS, CUT, decide
 
 EPSILONS = tuple(Fraction(k, 50) for k in range(1, 26))
 
 
 def clip_shares(report: BatchReport, epsilons: tuple[Fraction, ...] = EPSILONS) -> list[tuple[float, float, float]]:
     """(ε, share cut, share ambiguous) for symmetric clip ranges; empty without ratios."""
-    steps = report.steps
-    if steps.log_ratio is None:
+    if report.steps.log_ratio is None:
         return []
     rows = []
     for eps in epsilons:
-        recipe = Recipe("clip", "", clip="ppo", eps_low=eps, eps_high=eps)
-        found = decide(steps.log_ratio, steps.advantage, recipe)[steps.active]
-        rows.append((float(eps), float((found == CUT).mean()), float((found == AMBIGUOUS).mean())))
+        found = clip_counts(report.steps, eps)
+        rows.append((float(eps), found["cut"] / report.tokens, found["ambiguous"] / report.tokens))
     return rows
 
 

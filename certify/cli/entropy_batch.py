@@ -27,6 +27,7 @@ _EXIT = {"proved": 0, "partial": 3}
 @click.option(
     "--logp-error", default="0", metavar="BOUND", help="Absolute error of the log-probabilities besides rounding."
 )
+@click.option("--eps", multiple=True, metavar="E", help="Count clip decisions for [1 - E, 1 + E] too (repeatable).")
 @click.option("--worst", default=5, show_default=True, help="How many of the tokens that lose most to list.")
 @click.option("--processes", default=1, show_default=True, help="Share the rows of logits among processes.")
 @click.option("--gram", type=click.Path(path_type=Path), help="<phi_s, phi_t> of all tokens (.npy): shared parameters.")
@@ -99,6 +100,8 @@ def lines(report: BatchReport) -> list[str]:
         n = max(1, report.tokens)
         shares = ", ".join(f"{k} {v} ({100 * v / n:.4g} %)" for k, v in report.clip.items())
         found.append(f"clip decisions  {shares}")
+        for eps, counts in report.by_eps.items():
+            found.append(f"  at eps {eps:7} " + ", ".join(f"{k} {v} ({100 * v / n:.4g} %)" for k, v in counts.items()))
         found.append(f"mean ratio      {_span(report.ratio_mean)}")
         if report.ratio_bias is not None:
             found.append(f"bias of ratios  {_span(report.ratio_bias)} for errors uniform on the rounding cells")

@@ -211,6 +211,18 @@ def test_the_mean_ratio_holds_the_truth():
     assert report.first_order is None and "logits" in report.why["first_order"]
 
 
+def test_shares_by_clip_range(tmp_path):
+    rng = np.random.default_rng(2)
+    old, new, advantage = sampled_batch(rng, 2_000)
+    columns = {"logp_train": Column(BFLOAT16.round(new), BFLOAT16), "logp_old": Column(BFLOAT16.round(old), BFLOAT16)}
+    columns["advantage"] = Column(advantage, None)
+    report = entropy_batch(Dump(Path("batch"), 2_000, columns, None), "verl", eps=("1/10", "0.2"))
+    both = report.to_json()["clip_by_eps"]
+    assert all(sum(x.values()) == 2_000 for x in both.values()) and both["1/10"]["cut"] >= both["0.2"]["cut"]
+    with pytest.raises(InputError, match="0 to 1"):
+        entropy_batch(Dump(Path("batch"), 2_000, columns, None), "verl", eps=("3",))
+
+
 def test_a_bound_on_log_probabilities_widens():
     column = Column(np.array([-3.0]), BFLOAT16)
     plain, wider = stored_span(column), stored_span(column, 0.1)
