@@ -55,12 +55,13 @@ def limits(branch: Branch, least: float = 0.0) -> list[Limit]:
     for k in folds:
         if max(alpha[k - 1 : k + 2]) * 1.05 < least:
             continue
-        best = minimize_scalar(
-            lambda s, k=k: _log_beta(branch, k, s),
-            bounds=_reach_of(branch, k),
-            method="bounded",
-            options={"xatol": 1e-6},
-        )
+        with np.errstate(invalid="ignore"):  # where the corrector leaves, the height is infinite
+            best = minimize_scalar(
+                lambda s, k=k: _log_beta(branch, k, s),
+                bounds=_reach_of(branch, k),
+                method="bounded",
+                options={"xatol": 1e-6},
+            )
         if best.fun <= branch.y[k, -1]:
             result.append(Limit(float(np.exp(-best.fun)), "fold", branch, k, float(best.x)))
         else:

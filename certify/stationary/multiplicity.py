@@ -7,11 +7,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 
+import numpy as np
+
 from certify.errors import InputError
+from certify.exact import simplest_between
 from certify.games.tree import Tree
 from certify.run import OutOfTime, Run
 from certify.stationary.approx_equations import ApproxEquations
 from certify.stationary.approx_limits import Limit
+from certify.stationary.approx_policies import approx_policies
 from certify.stationary.approx_search import ApproxSearch
 from certify.stationary.existence import LARGEST
 from certify.stationary.two_maxima import find_two_maxima
@@ -21,6 +25,9 @@ from certify.thresholds.structural import structural_thresholds
 
 DEFAULT_RTOL = Fraction(1, 2000)
 _SEED = 0
+_LEVELS = tuple(Fraction(k, 1000) for k in (999, 998, 995, 990, 980, 950, 900, 800, 650, 500, 350, 200))
+_HALVINGS = 3  # of the step between the level that succeeded and the one above
+_SLACK = Fraction(1, 10**5)  # of a temperature, for a short fraction
 
 
 def find_multiplicity(
@@ -71,8 +78,47 @@ def find_multiplicity(
         run.progress(f"from below: proving two stationary policies below {limit.alpha:.8g}")
         witness = proofs.below(limit)
         if witness is not None:
-            run.progress(f"from below: alpha_multiple = {float(witness.alpha):.8g}")
-            return Multiplicity(tree, witness, _two_maxima(proofs, search, witness), limit.alpha)
+            return _with_maxima(proofs, search, witness, limit.alpha)
+    with run.stage("looking for several stationary policies at lower temperatures"):
+        witness = _moderately_lower(proofs, search)
+    return None if witness is None else _with_maxima(proofs, search, witness, search.best or float(witness.alpha))
+
+
+def _with_maxima(proofs: WitnessProofs, search: ApproxSearch, witness: Witness, limit: float) -> Multiplicity:
+    """The evidence, whose two maxima may be the sharper witness."""
+    two = _two_maxima(proofs, search, witness)
+    if two is not None and two.alpha > witness.alpha:
+        witness = two
+    proofs.run.progress(f"from below: alpha_multiple = {float(witness.alpha):.8g}")
+    return Multiplicity(proofs.tree, witness, two, limit)
+
+
+def _moderately_lower(proofs: WitnessProofs, search: ApproxSearch) -> Witness | None:
+    """Where the limit itself is out of reach (the branches of an almost degenerate game nearly meet): two policies
+    at the first level below it at which they can be told apart, then as far up again as that goes."""
+    eq, rng = proofs.eq, np.random.default_rng(_SEED)
+    top = search.best or search.top
+
+    def at(alpha: Fraction) -> Witness | None:
+        found = approx_policies(
+            eq, float(alpha), rng, starts=48, newton_starts=16, warm=search.known(float(alpha)), limit=6
+        )
+        return proofs.at(alpha, found.z) if len(found.z) > 1 else None
+
+    high = Fraction(1)
+    for level in _LEVELS:
+        if level * Fraction(top) < Fraction(search.floor):
+            return None
+        witness = at(simplest_between(level * Fraction(top) * (1 - _SLACK), level * Fraction(top)))
+        if witness is None:
+            high = level
+            continue
+        low = level
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            better = at(simplest_between(middle * Fraction(top) * (1 - _SLACK), middle * Fraction(top)))
+            low, high, witness = (low, middle, witness) if better is None else (middle, high, better)
+        return witness
     return None
 
 

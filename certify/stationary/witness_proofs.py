@@ -74,6 +74,15 @@ class WitnessProofs:
                 return self.witness(alpha, solutions)
         return None
 
+    def at(self, alpha: Fraction, policies: list[np.ndarray]) -> Witness | None:
+        """A witness at `alpha` itself from float policies there: the first two proved to differ, or a saddle."""
+        solutions: list[Solution] = []
+        for z in policies:
+            self._add(solutions, z, alpha)
+            if len(solutions) == 2:
+                return self.witness(alpha, solutions)
+        return self.witness(alpha, solutions) if solutions and solutions[0].kind == SADDLE else None
+
     def _add(self, solutions: list[Solution], z: np.ndarray, alpha: Fraction) -> None:
         new = self.solution(z, alpha)
         if new is not None and all(disjoint(new.proof, other.proof) for other in solutions):
