@@ -26,7 +26,8 @@ Check ({name}.unique : forall alpha : R, ({name}.alpha_star <= alpha)%R -> Certi
 Eval cbv delta [{name}.alpha_star] in {name}.alpha_star.
 Print Assumptions {name}.unique.
 """
-_EQUIVARIANT = """Check ({name}.equivariant : forall (alpha : R) p, ({name}.alpha_star <= alpha)%R ->
+_EQUIVARIANT = """Require Import Reals. Require Certify.Symmetry {name}.
+Check ({name}.equivariant : forall (alpha : R) p, ({name}.alpha_star <= alpha)%R ->
   Certify.Game.stationary {name}.game alpha p ->
   forall s, List.In s {name}.generators -> Certify.Symmetry.fixed_by {name}.game s p).
 Print Assumptions {name}.equivariant.
@@ -127,12 +128,12 @@ def _ask(text: str, carrier: str, folder: Path, built: Path) -> Answer:
     (folder / "file").mkdir()
     (folder / "file" / "certified_game.v").write_text(text, encoding="utf-8")
     equivariant = "Theorem equivariant" in text
-    question = _QUESTION.format(name="certified_game")
-    if equivariant:
-        question = "Require Certify.Symmetry.\n" + question + _EQUIVARIANT.format(name="certified_game")
-    (folder / "file" / "question.v").write_text(question, encoding="utf-8")
+    questions = {"question": _QUESTION} | ({"symmetries": _EQUIVARIANT} if equivariant else {})
+    for name, question in questions.items():
+        (folder / "file" / f"{name}.v").write_text(question.format(name="certified_game"), encoding="utf-8")
     output = ""
-    for name in ("certified_game", "question"):
+    found: set[str] = set()
+    for name in ("certified_game", *questions):
         run = subprocess.run(
             ["coqc", "-q", "-w", "none", *names, str(folder / "file" / f"{name}.v")],
             capture_output=True,
@@ -141,8 +142,10 @@ def _ask(text: str, carrier: str, folder: Path, built: Path) -> Answer:
         )
         if run.returncode:
             return Answer(False, None, (), carrier, _last_words(run.stderr))
-        output = run.stdout
-    assumed = tuple(sorted(set(assumptions(output))))
+        if name in questions:
+            output += run.stdout
+            found.update(assumptions(run.stdout))
+    assumed = tuple(sorted(found))
     star = re.search(r"= \(?([0-9]+ */ *[0-9]+|[0-9]+)\)?(?:%R)?\s*: R", output)
     extra = sorted(set(assumed) - allowed(carrier))
     why = f"it assumes more than it may: {', '.join(extra)}" if extra else None
@@ -160,7 +163,7 @@ def assumptions(output: str) -> Iterator[str]:
     if not found:
         return
     for line in rest.splitlines():
-        if line and line != "Axioms:" and not line[0].isspace():
+        if line and not line[0].isspace():
             yield line.split(" :")[0].strip()
 
 

@@ -215,3 +215,20 @@ def strip(own: Sequence[tuple[int, int]], e: Expression, sizes: Sequence[int]) -
     for x, k in own:
         e = simplify(deviation(x, k, e), sizes)
     return e
+
+
+def through(x: int, k: int, e: Expression) -> bool:
+    """Whether every payoff in `e` lies behind `x` playing `k`, so that the probability of that divides out.
+
+    >>> through(0, 1, ("a", 0, (ZERO, ("c", Fraction(3)))))
+    True
+    """
+    if is_zero(e):
+        return True
+    if e[0] in "ce":
+        return False
+    if e[0] == "+":
+        return through(x, k, e[1]) and through(x, k, e[2])
+    if e[1] == x:
+        return all(j == k or is_zero(f) for j, f in enumerate(e[2]))
+    return all(through(x, k, f) for f in e[2])

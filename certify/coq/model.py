@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from certify.coq import expressions as ex
@@ -55,7 +55,7 @@ def unroll(game: Game) -> Tree:
         raise InputError(game.name, why, "export games with the entropy objective")
     _refuse_large(game)
     if game.horizon > 1 or game.available is not None:
-        return _unroll_steps(game)
+        return _with_common_moves(_unroll_steps(game))
     simple = len(game.start) == 1 and not any(game.start[0][1])
     return _unroll_tensor(game) if simple else _unroll_bayesian(game)
 
@@ -212,6 +212,29 @@ def renaming(tree: Tree, mapping: GameMap) -> tuple[tuple[int, tuple[int, ...]],
     return tuple(images)
 
 
+def _with_common_moves(tree: Tree) -> Tree:
+    """The hints with the moves of others that a decision point has seen: they divide out like its own earlier ones."""
+    hints = []
+    for x, (own, order) in enumerate(tree.hints):
+        below, gains = _raw(x, tree)
+        parts = [ex.strip(own, e, tree.sizes) for e in (below, *gains.values())]
+        seen = []
+        for y, size in enumerate(tree.sizes):
+            for k in range(size if y != x and size > 1 and ex.occurs(y, parts[0]) else 0):
+                if all(ex.through(y, k, e) for e in parts):
+                    seen.append((y, k))
+                    parts = [ex.strip([(y, k)], e, tree.sizes) for e in parts]
+        hints.append(((*own, *seen), order))
+    return replace(tree, hints=tuple(hints))
+
+
+def _raw(x: int, tree: Tree) -> tuple[Expression, dict[tuple[int, int], Expression]]:
+    """The coefficient of the entropy of `x`, and what `x` gains by one action instead of another."""
+    below = ex.simplify(ex.entropy_coefficient(x, tree.value), tree.sizes)
+    pairs = itertools.combinations(range(tree.sizes[x]), 2)
+    return below, {(a, b): ex.simplify(ex.difference(x, a, b, tree.value), tree.sizes) for a, b in pairs}
+
+
 def equations(tree: Tree) -> Equations:
     """The stationarity equations, normalised as Coq normalises them.
 
@@ -220,13 +243,10 @@ def equations(tree: Tree) -> Equations:
     (('c', Fraction(1, 1)), ('c', Fraction(1, 1)))
     """
     numerators, denominators = [], []
-    for x, size in enumerate(tree.sizes):
-        own, order = tree.hints[x]
-        below = ex.simplify(ex.entropy_coefficient(x, tree.value), tree.sizes)
+    for x, (own, order) in enumerate(tree.hints):
+        below, gains = _raw(x, tree)
         denominators.append(ex.expand(order, ex.strip(own, below, tree.sizes), tree.sizes))
-        row = {}
-        for a, b in itertools.combinations(range(size), 2):
-            raw = ex.simplify(ex.difference(x, a, b, tree.value), tree.sizes)
-            row[a, b] = ex.expand(order, ex.strip(own, raw, tree.sizes), tree.sizes)
-        numerators.append(row)
+        numerators.append(
+            {pair: ex.expand(order, ex.strip(own, e, tree.sizes), tree.sizes) for pair, e in gains.items()}
+        )
     return Equations(tuple(numerators), tuple(denominators))

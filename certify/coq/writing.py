@@ -12,7 +12,7 @@ from certify.games.canonical import game_sha256
 from certify.games.model import Game
 from certify.symmetry.maps import GameMap
 
-PRECISION = 40  # bits of the interval arithmetic
+PRECISION = 30  # bits of the interval arithmetic
 CARRIERS = {"z": "CertifyZ", "bignums": "CertifyBig"}  # the build of the library that a file uses
 
 

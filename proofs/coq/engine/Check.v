@@ -22,7 +22,8 @@ Notation AA := (Game.A G).
 Definition at3 (L : list (list (list I.type))) x a b := nth b (nth a (nth x L []) []) I.nai.
 Definition one := ratio prec 1.
 Definition wf_game := alltab n (fun x => (0 <? A x)%nat && wfx n AA (D_ Q_ x) && alltab (A x) (fun a => alltab (A x) (fun b => wfx n AA (N_ Q_ x a b)))).
-Definition pol_of L := tab n (fun x => tab (A x) (fun a => I.inv prec (isum prec (tab (A x) (fun b => I.exp prec (at3 L x b a)))))).
+Definition unit := I.join I.zero one.
+Definition pol_of L := tab n (fun x => tab (A x) (fun a => I.meet unit (I.inv prec (isum prec (tab (A x) (fun b => I.exp prec (at3 L x b a))))))).
 (** beta lies between two ends, and everything is affine in beta: enclose at both ends, take the hull *)
 Definition both (B : I.type * I.type) (f : I.type -> I.type) := I.join (f (fst B)) (f (snd B)).
 Definition step B P L := let Dn := tab n (fun x => ieval prec one P (D_ Q_ x)) in let M := tab n (fun x => tab (A x) (fun a => tab (A x) (fun b => if (a <? b)%nat then I.meet (at3 L x a b) (I.div prec (both B (fun B => ieval prec B P (N_ Q_ x a b))) (nth x Dn I.nai)) else I.nai))) in
@@ -71,11 +72,14 @@ Lemma at3_tab f x a b : (x < n)%nat -> (a < A x)%nat -> (b < A x)%nat ->
   at3 (tab n (fun x => tab (A x) (fun a => tab (A x) (fun b => f x a b)))) x a b = f x a b.
 Proof. intros. unfold at3. rewrite !nth_tab; auto. Qed.
 Definition inL L (p : policy) := forall x a b, (x < n)%nat -> (a < A x)%nat -> (b < A x)%nat -> cont (at3 L x a b) (ln (p x a) - ln (p x b)).
+Lemma cone : cont one 1. Proof. unfold one. replace 1 with (Q2R 1) by (unfold Q2R; cbn; field). apply cratio. Qed.
 Lemma pol_of_correct L x r : (x < n)%nat -> dist (A x) r ->
   (forall a b, (a < A x)%nat -> (b < A x)%nat -> cont (at3 L x a b) (ln (r a) - ln (r b))) ->
   forall k, (k < A x)%nat -> cont (nth k (nth x (pol_of L) []) I.nai) (r k).
 Proof.
-  intros Hx Hr HL k Hk. unfold pol_of. rewrite !nth_tab by auto. rewrite (softmax_inv _ _ _ Hr Hk). apply cinv.
+  intros Hx Hr HL k Hk. unfold pol_of. rewrite !nth_tab by auto. apply I.meet_correct.
+  { pose proof (dist_le1 _ _ _ Hr Hk). destruct Hr as [Hr _]. specialize (Hr k Hk). apply (contains_connected _ 0 1); [| |lra]; apply I.join_correct; [left; apply czero|right; apply cone]. }
+  rewrite (softmax_inv _ _ _ Hr Hk). apply cinv.
   - apply isum_tab. intros b Hb. apply cexp. apply HL; auto.
   - apply Rgt_not_eq, rsum_pos. lia. intros; apply exp_pos.
 Qed.
@@ -89,7 +93,6 @@ Lemma wfN x : (x < n)%nat -> wfx n AA (D_ Q_ x) = true.
 Proof. intros Hx. pose proof WF as H. apply alltab_spec with (i := x) in H; auto. rewrite !andb_true_iff in H. tauto. Qed.
 Lemma wfD x a b : (x < n)%nat -> (a < A x)%nat -> (b < A x)%nat -> wfx n AA (N_ Q_ x a b) = true.
 Proof. intros Hx Ha Hb. pose proof WF as H. apply alltab_spec with (i := x) in H; auto. rewrite !andb_true_iff in H. destruct H as [_ H]. apply alltab_spec with (i := a) in H; auto. apply alltab_spec with (i := b) in H; auto. Qed.
-Lemma cone : cont one 1. Proof. unfold one. replace 1 with (Q2R 1) by (unfold Q2R; cbn; field). apply cratio. Qed.
 Section Fixed.
 Variables (beta bl bh s0 : R) (B : I.type * I.type).
 Hypothesis HBl : cont (fst B) bl.
@@ -121,7 +124,7 @@ Proof.
       assert (p x k <= 1). { rewrite <- H2. clear - Hk H1. revert Hk H1. generalize (A x). intros m. induction m; intros Hk H1; [lia|]. cbn [rsum].
         assert (0 <= rsum m (p x)) by (apply rsum_0; intros; apply Rlt_le, H1; lia). destruct (Nat.eq_dec k m) as [->|]; [lra|].
         specialize (IHm ltac:(lia) ltac:(auto)). pose proof (H1 m ltac:(lia)). lra. }
-      apply (contains_connected (I.convert (I.join I.zero (ratio prec 1))) 0 1).
+      apply (contains_connected (I.convert unit) 0 1).
       * apply I.join_correct. left. apply czero.
       * apply I.join_correct. right. apply cone.
       * lra.
