@@ -46,8 +46,8 @@ def verify_all(walk, engine, workers=1, progress=None):
     if workers == 1:
         found = [_share(walk, engine, 0, 1, progress)]
     else:
-        with ProcessPoolExecutor(workers - 1, initializer=_adopt, initargs=(walk, engine)) as pool:
-            others = [pool.submit(_adopted_share, number, workers) for number in range(1, workers)]
+        with ProcessPoolExecutor(workers - 1) as pool:
+            others = [pool.submit(_share, walk, engine, number, workers) for number in range(1, workers)]
             found = [_share(walk, engine, 0, workers, progress), *(other.result() for other in others)]
     failures = [failure for failure in found if failure is not None]
     if failures:
@@ -73,15 +73,3 @@ def _share(walk, engine, mine, of, progress=None):
         position += len(batch)
         if len(batch) < engine.batch:
             return failure
-
-
-_adopted = None  # of a worker process
-
-
-def _adopt(*walk_and_engine):
-    global _adopted
-    _adopted = walk_and_engine
-
-
-def _adopted_share(mine, of):
-    return _share(*_adopted, mine, of)

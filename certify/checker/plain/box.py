@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from functools import cached_property
 from itertools import product
-from operator import mul
+from operator import mul, sub
 
 from certify.checker.numbers.fixed_point import (
     BITS,
@@ -78,26 +78,19 @@ class Block:
         return [log_bounds(c) for c in self.centre]
 
     @cached_property
-    def _offsets(self) -> list[tuple[int, ...]]:
-        return [tuple(x - y for x, y in zip(v, self.centre, strict=True)) for v in self.vertices]
-
-    @cached_property
     def deviations(self) -> list[tuple[tuple[int, ...], int]]:
         """(v - c, upper bound of KL(v || c)) per vertex v."""
-        return [(dv, self._divergence_up(v)) for dv, v in zip(self._offsets, self.vertices, strict=True)]
-
-    def _divergence_up(self, v: Sequence[int]) -> int:
-        # v >= 0, so each product with an upper bound of log v - log c is an upper bound; 0 log 0 = 0
-        total = sum(x * (log_bounds(x)[1] - low) for x, (low, _) in zip(v, self.log_centre, strict=True) if x)
-        return max(0, ceil_shift(total, BITS))
+        found = []
+        for v in self.vertices:
+            # v >= 0, so each product with an upper bound of log v - log c is an upper bound; 0 log 0 = 0
+            total = sum(x * (log_bounds(x)[1] - low) for x, (low, _) in zip(v, self.log_centre, strict=True) if x)
+            found.append((tuple(map(sub, v, self.centre)), max(0, ceil_shift(total, BITS))))
+        return found
 
     def sigma(self, slope: Sequence[int], shift: int) -> int:
         """Upper bound of g·delta + e eta over the box, rule (4), for (g_1, .., g_A, e) = slope / 2^shift."""
-        e = slope[-1]  # `map` stops before it
-        if e < 0:
-            best = max([sum(map(mul, dv, slope)) - e * kl for dv, kl in self.deviations])
-        else:
-            best = max([sum(map(mul, dv, slope)) for dv in self._offsets])
+        # `map` stops before e
+        best = max([sum(map(mul, dv, slope)) + max(0, -slope[-1]) * kl for dv, kl in self.deviations])
         return ceil_shift(best, BITS + shift)
 
     def sigma_plus(self, slope: Sequence[int], shift: int) -> int:

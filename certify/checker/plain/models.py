@@ -15,12 +15,12 @@ Blocks with a single action have delta = eta = 0 and are left out.
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from math import lcm, prod
+from math import lcm
 from typing import NamedTuple
 
 from certify.checker.numbers.fixed_point import BITS, ceil_div, ceil_shift, down, log_rational
 from certify.checker.numbers.linear import contract_all, dot, front
-from certify.checker.plain.box import Block, Box, Name, at_vertices, multilinear_max
+from certify.checker.plain.box import Block, Box, Name, at_vertices
 from certify.checker.reading.process import Process
 
 Slope = list[int]  # (g_1, .., g_A, e)
@@ -109,12 +109,14 @@ class Models:
         self.setting, self.process, self.box, self.beta = setting, setting.process, box, beta
         self._v: dict[int, list[Model]] = {}
         self._u: dict[int, list[list[Model]]] = {}
-        same = later is not None
-        for t in range(self.process.horizon - 1, -1, -1):
-            if later is not None and same and t in later._u:
+        for t in reversed(range(self.process.horizon)):
+            if later is None:
+                break
+            if t in later._u:
                 self._u[t] = later._u[t]
-            same = later is not None and same and later.box.layers[t] is box.layers[t]
-            if later is not None and same and t in later._v:
+            if later.box.layers[t] is not box.layers[t]:
+                break
+            if t in later._v:
                 self._v[t] = later._v[t]
 
     def u(self, t: int) -> list[list[Model]]:
@@ -181,15 +183,10 @@ class Models:
             (x - sum(gain[k] for gain, k in zip(gains, a, strict=True)) << BITS) + constant
             for x, a in zip(values, self.process.joint_actions[t], strict=True)
         ]
-        if later:
-            left = list(spread(blocks, lows, highs, (later, columns), middle))
-            bent = [x for (x,) in at_vertices([table], blocks)]
-            low = min((x >> shift + BITS) + least for x, (least, _) in zip(bent, left, strict=True))
-            high = max(ceil_shift(x, shift + BITS) + most for x, (_, most) in zip(bent, left, strict=True))
-        else:
-            left = [(min(lows), max(highs))] * prod(len(block.vertices) for block in blocks)
-            low = min(lows) - ceil_shift(multilinear_max([-x for x in table], blocks), shift + BITS)
-            high = max(highs) + ceil_shift(multilinear_max(table, blocks), shift + BITS)
+        left = list(spread(blocks, lows, highs, (later, columns), middle))
+        bent = [x for (x,) in at_vertices([table], blocks)]
+        low = min((x >> shift + BITS) + least for x, (least, _) in zip(bent, left, strict=True))
+        high = max(ceil_shift(x, shift + BITS) + most for x, (_, most) in zip(bent, left, strict=True))
         return Model(centre, slopes, low, high, _beyond(blocks, left) if len(blocks) == 2 else ())
 
 

@@ -126,41 +126,25 @@ class StepCheck:
         found = _crude(values, (later, columns), blocks, less)
         if sharing:
             return Form(found[0][0], {y: passed[at] for y, _, at in later})
-        coupled = None
-        if u == line.depth and self.process.agents == 2:
-            coupled = Coupled(self.models, line.agent, u + 1, terms), blocks[0].vertices
-        return Form(self._largest(found, shift, coupled, 0 if top else -inf), {})
+        fine = u == line.depth and self.process.agents == 2
+        coupled = Coupled(self.models, line.agent, u + 1, terms) if fine else None
+        return Form(self._largest(found, blocks, coupled, 0 if top else -inf), {})
 
     def _largest(
-        self,
-        found: Sequence[tuple[int, int, Slopes]],
-        shift: int,
-        coupled: tuple[Coupled, Sequence[Sequence[int]]] | None,
-        best: float,
+        self, found: Sequence[tuple[int, int, Slopes]], blocks: Sequence[Block], coupled: Coupled | None, best: float
     ) -> int:
-        """The largest bound, or `best` if that is larger; `found` lists crude bounds per vertex in falling order."""
+        """The largest bound with sigma+ in place of sigma, and the coupled one where that is smaller, or `best` if that
+        is larger; `found` lists crude bounds per vertex in falling order."""
+        shift = len(blocks) * BITS
         for crude, number, slopes in found:
             if crude <= best:
                 break  # as are all that follow
-            best = max(best, self._finer(crude, number, slopes, shift, best, coupled))
+            named = [(self.box.block(y), slope) for y, slope in slopes.items()]
+            bound = crude + sum(block.sigma_plus(g, shift) - block.sigma(g, shift) for block, g in named)
+            if bound > best and coupled is not None:
+                bound = min(bound, coupled.bound(blocks[0].vertices[number], slopes))
+            best = max(best, bound)
         return int(best)
-
-    def _finer(
-        self,
-        bound: int,
-        number: int,
-        slopes: Slopes,
-        shift: int,
-        enough: float,
-        coupled: tuple[Coupled, Sequence[Sequence[int]]] | None,
-    ) -> int:
-        """The bound at vertex `number` with sigma+ in place of sigma, or if that is above `enough` the coupled one."""
-        for y, slope in slopes.items():
-            bound += self.box.block(y).sigma_plus(slope, shift) - self.box.block(y).sigma(slope, shift)
-        if bound > enough and coupled is not None:
-            form, vertices = coupled
-            bound = min(bound, form.bound(vertices[number], slopes))
-        return bound
 
     def _root(self, line: Line, found: Sequence[Form]) -> int:
         """The bound of F: sum b(m) value(m) and what the slopes that are left may add."""
