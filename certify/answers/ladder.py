@@ -35,6 +35,8 @@ _WINDOWS_PART = 0.6  # of the rest, where localisation found nothing
 _LEAST = 1.0  # seconds for a stage, however little is left
 _BELOW_RTOL = Fraction(1, 2000)
 
+NOT_LOCALISED = "localisation proved nothing within its limits"
+
 Proposal = Structural | Windows | Localisation
 
 
@@ -160,7 +162,7 @@ class Ladder:
                 return
         found = self._localised(start)
         if not found:
-            self.notes.append("localisation proved nothing within its limits")
+            self.notes.append(NOT_LOCALISED)
             if question.method == "auto":
                 self._windows(self.run.part(_WINDOWS_PART, least=_LEAST))
                 start = min(p.alpha_star for p in self.proposals)

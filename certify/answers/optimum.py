@@ -107,7 +107,16 @@ def optimum(game: Any, alpha: Fraction | float | str | tuple, **options: Unpack[
     except OutOfTime as over:
         found = replace(found, reason=str(over))
     found = in_original_units(found, unit)
-    return replace(found, game_sha256=game_sha256(played), horizon=played.horizon, seconds=time.monotonic() - began)
+    asked_for = Enclosure(low * unit, high * unit)
+    if found.status == "proved" and (found.alpha.lower, found.alpha.upper) != (asked_for.lower, asked_for.upper):
+        found = replace(found, status="partial")
+    return replace(
+        found,
+        asked=asked_for,
+        game_sha256=game_sha256(played),
+        horizon=played.horizon,
+        seconds=time.monotonic() - began,
+    )
 
 
 def _threshold(game: Game, unit: Fraction, tree: Tree, alpha: Fraction, asked: _Options, run: Run) -> KnownThreshold:

@@ -46,11 +46,12 @@ class Tie:
 class OptimumResult:
     """What `optimum` found; enclosures have `Fraction` ends.
 
-    status : "proved" (the checker accepted the certificate) or "undecided" (`reason` says why).
+    status : "proved" (the checker accepted the certificate), "partial" (it did, and `alpha` is less than `asked`:
+    `reason` says why) or "undecided" (`reason` says why).
     kind : "unique", or "principal branch" (the branch of stationary policies that continues the
     unique one from large temperatures without degenerating: others may exist); None: not looked for.
-    alpha : the temperatures; lower = upper for one; of a path that could not be followed to its end
-    (`reason`), those that were reached.  value : J_alpha.  return_ : the expected return.
+    alpha : the temperatures that are proved; lower = upper for one.  asked : those that were asked
+    for.  value : J_alpha.  return_ : the expected return.
     entropy : the weighted entropy.  policy : per infoset and action; over an interval of
     temperatures all of these hold for the whole interval, and `pieces` are sharper.
     rate : a lower bound on the exponential rate of the softmax flow near the policy.
@@ -72,6 +73,7 @@ class OptimumResult:
     greedy_return: Fraction | None = None
     ties: tuple[Tie, ...] = ()
     pieces: tuple[PathPiece, ...] = field(default=(), repr=False)
+    asked: Ends | None = None
     alpha_star: Fraction | None = None
     reached: Fraction | None = None
     game_sha256: str = ""

@@ -17,7 +17,7 @@ from typing import Any, TypedDict, Unpack
 
 from certify import checker
 from certify.answers.drafts import Certified, Drafts
-from certify.answers.ladder import Ladder, Question
+from certify.answers.ladder import NOT_LOCALISED, Ladder, Question
 from certify.answers.threshold_result import ThresholdResult
 from certify.certificates import threshold as certificates
 from certify.checkpoint import Checkpoint
@@ -104,8 +104,8 @@ class _Options:
         wanted = tuple(
             positive_number(a, "--modulus-at", "temperature") for a in (given if _is_list(given) else [given])
         )
-        if wanted and self.method == "structural":
-            why = "a structural certificate holds one modulus, that at alpha*"
+        if wanted and self.method in ("structural", "windows"):
+            why = f"a certificate by {self.method} holds no modulus but that at alpha*"
             raise InputError("--modulus-at", why, "leave it out, or use --method localisation")
         return Question(game, self.method, tolerance, wanted, least, whole_number(self.max_entries, "--max-entries"))
 
@@ -163,6 +163,10 @@ def answered(question: Question, run: Run) -> ThresholdResult:
     drafts = Drafts(ladder, run)
     best = drafts.best()
     notes = drafts.notes if best is None else _kept(drafts.notes, best, ladder)
+    if best is not None:
+        proved = {Fraction(item["alpha"]) for item in best.document["claim"].get("strong_concavity", [])}
+        left = [a * question.unit for a in question.modulus_at if a * question.unit not in proved]
+        notes = [*notes, *(f"no modulus is proved at {significant_text(a, up=True)}" for a in left)]
     if run.checkpoint.trouble:
         notes = [*notes, f"the checkpoint {run.checkpoint.trouble}"]
     parameters = _parameters(question.game, ladder.tree, run)
@@ -178,6 +182,8 @@ def _is_list(value: Any) -> bool:
 
 def _kept(notes: list[str], best: Certified, ladder: Ladder) -> list[str]:
     """The notes that still say something beside a threshold that is proved."""
+    if not best.method.startswith("structural"):
+        notes = [note for note in notes if note != NOT_LOCALISED]  # another method did what it could not
     missed = [p.alpha_star for p in ladder.proposals if p.alpha_star < best.choice.alpha_star]
     unchecked = f"alpha* = {float(min(missed)):.6g} was found and not confirmed" if missed else ""
     return [*notes, unchecked] if unchecked and not any("does not confirm" in n for n in notes) else notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 from certify.certificates.reading_crossplay import describe_crossplay
@@ -57,8 +58,7 @@ def _claim(alpha, claim: dict[str, Any], horizon: int) -> list[str]:
     )
     lines = [
         "What is claimed",
-        f"  For every temperature alpha >= {claim['alpha_star']} (at most {significant_text(alpha, 8, up=True)}) "
-        "the entropy-regularised",
+        f"  For every temperature alpha >= {claim['alpha_star']} ({_about(alpha, up=True)}) the entropy-regularised",
         "  objective has exactly one stationary policy. Every trajectory of the softmax policy-gradient flow",
         "  converges to it, from every initialisation, and it is fixed by every symmetry of the objective.",
     ]
@@ -68,8 +68,16 @@ def _claim(alpha, claim: dict[str, Any], horizon: int) -> list[str]:
         lines.append(
             f"  At alpha = {item['alpha']} it is strongly concave on {region}, modulus at least "
             f"{significant_text(modulus, 8, up=False)}."
+            if modulus > 0
+            else f"  At alpha = {item['alpha']} it is concave on {region}; no modulus above 0 is claimed there."
         )
     return lines
+
+
+def _about(value: Fraction, *, up: bool) -> str:
+    """A fraction as a decimal, on the safe side where it is none."""
+    text = significant_text(value, 8, up=up)
+    return text if Fraction(text) == value else f"{'at most' if up else 'at least'} {text}"
 
 
 def _structural(proof: dict[str, Any]) -> list[str]:
@@ -88,7 +96,7 @@ def _cover(proof: dict[str, Any]) -> list[str]:
         f"  reached by {steps} contraction steps; {sum(n['close'] == 'nondegenerate' for n in closed)} end in a "
         "definiteness test, "
         f"{sum(n['close'] == 'empty' for n in closed)} are empty.",
-        f"  AOHs that no policy can tell apart were merged: {'yes' if proof.get('clustering') else 'no'}.",
+        f"  AOHs that no policy can tell apart were merged: {'yes' if proof.get('clustering', True) else 'no'}.",
     ]
 
 

@@ -10,7 +10,7 @@ import click
 
 from certify.answers.crossplay import cross_play
 from certify.cli.options import SET, collected, named_values
-from certify.cli.output import Progress
+from certify.cli.output import Progress, heading
 from certify.cli.symmetries import finish, finish_undecided
 from certify.crossplay.pairs import disjoint_pairs
 from certify.crossplay.report import pairs_json, pairs_text, study_json, study_text
@@ -75,6 +75,8 @@ class CrossplayOptions:
 def crossplay(given: CrossplayOptions) -> None:
     """Certified self-play and cross-play returns in GAME: equal above alpha*, a gap below."""
     if given.runs is not None:
+        if given.game is not None or given.policies:
+            raise InputError("--runs", "beside a game", "give a matrix of returns, or a game")
         matrix = _read_matrix(given.runs)
         estimate = disjoint_pairs(matrix)
         self_play = sum((matrix[k][k] for k in range(len(matrix))), Fraction(0)) / len(matrix)
@@ -97,7 +99,8 @@ def crossplay(given: CrossplayOptions) -> None:
             )
     except Undecided as reason:
         finish_undecided(given.as_json, reason)
-    finish(given.as_json, study_json(result, temperature), study_text(result, temperature), result.status)
+    text = f"{heading(loaded)}\n{study_text(result, temperature)}"
+    finish(given.as_json, study_json(result, temperature), text, result.status)
 
 
 def _read_matrix(path: str) -> list[list[Fraction]]:

@@ -107,7 +107,9 @@ def entropy(given: EntropyOptions) -> None:
 
 
 def _step_interval(step: str | None, steps: str | None) -> tuple[Fraction, Fraction]:
-    if (step is None) == (steps is None):
+    if step is not None and steps is not None:
+        raise InputError("--step", "beside --steps", "give one of them")
+    if step is None and steps is None:
         raise InputError("certify entropy", "needs a step size", "give either --step ETA or --steps LO:HI")
     if step is not None:
         eta = parse_rational(step, "--step")

@@ -13,8 +13,8 @@ import click
 from certify.bounds.policy_table import load_policy
 from certify.certificates.entropy import flow_certificate
 from certify.certificates.writing import save_document
-from certify.cli.options import SET, OutputFile, collected, named_values, spare_inputs
-from certify.cli.output import print_json
+from certify.cli.options import SET, OutputFile, collected, idle, named_values
+from certify.cli.output import heading, print_json
 from certify.entropy.enclosure import RationalEnclosure
 from certify.entropy.flow import exact_history_rows, flow_piece, flow_report, history_tree
 from certify.errors import InputError
@@ -54,7 +54,6 @@ class FlowOptions:
 @collected(FlowOptions)
 def flow_command(given: FlowOptions) -> None:
     """Entropy of each AOH's policy and in total, and its rate along the gradient flow of J_alpha."""
-    spare_inputs()
     game = load(given.game, given.horizon, given.discount, values=named_values(given.values, "--set"))
     tree = history_tree(game)
     at = tree.uniform() if given.policy is None else load_policy(tree, given.policy)
@@ -79,22 +78,34 @@ def flow_command(given: FlowOptions) -> None:
         "total_rate": _texts(report.total_rate),
         "value_rate": _texts(report.value_rate),
     }
-    lines = [f"{x.key:40} H {_decimals(x.entropy)}  dH/dτ {_decimals(x.rate)}" for x in report.histories]
+    lines = [heading(game)]
+    lines += [f"{x.key:40} H {_decimals(x.entropy)}  dH/dτ {_decimals(x.rate)}" for x in report.histories]
     lines += [
         f"total entropy {_decimals(report.total)}  rate {_decimals(report.total_rate)}",
         f"dJ/dτ {_decimals(report.value_rate)}",
     ]
-    if given.duration is not None:
+    if given.duration is None:
+        data["notes"] = idle(["flow_steps"], "without --duration")
+        lines += [f"note: {note}" for note in data["notes"]]
+    else:
         piece = flow_piece(tree, at, temperature, parse_rational(given.duration, "--duration"), given.flow_steps)
         ends = [[Fraction(e.lower), Fraction(e.upper)] for e in piece.entropy]
         data["piece"] = {
             "times": [rational_text(t) for t in piece.times],
             "entropy": [[rational_text(x) for x in pair] for pair in ends],
         }
+        data["piece"]["informative_until"] = (
+            None if piece.informative_until is None else rational_text(piece.informative_until)
+        )
         lines += [
             f"τ = {rational_text(t):12} total entropy {_decimals(RationalEnclosure(*pair))}"
             for t, pair in zip(piece.times, ends, strict=True)
         ]
+        if piece.informative_until is not None:
+            lines.append(
+                f"after τ = {rational_text(piece.informative_until)} the enclosures are too wide to say anything: "
+                "take more --flow-steps, or a shorter --duration"
+            )
     if given.as_json:
         print_json(data)
     else:

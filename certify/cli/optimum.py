@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,8 +12,8 @@ from certify.answers.optimum import OptimumResult
 from certify.answers.optimum import optimum as find_optimum
 from certify.answers.policy import PolicyDistance, policy_distance
 from certify.bounds.enclosure import Enclosure
-from certify.cli.options import SET, OutputFile, collected, named_values
-from certify.cli.output import DONE, UNDECIDED, Progress, print_json
+from certify.cli.options import SET, OutputFile, collected, idle, named_values
+from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json
 from certify.errors import InputError
 from certify.exact import decimal_text, parse_rational, rational_text, significant_text
 from certify.games import Game, load
@@ -100,6 +100,8 @@ def optimum(given: OptimumOptions) -> int:
             max_entries=given.max_entries,
             progress=progress,
         )
+    if _is_point(result) and (notes := idle(["width"], "at one temperature")):
+        result = replace(result, reason="; ".join(filter(None, [result.reason, *notes])))
     path = None if given.output is None or result.document is None else str(result.save(given.output))
     if given.as_json:
         print_json(optimum_json(result, path))
@@ -118,9 +120,10 @@ def _policy_json(policy) -> dict:
 
 def optimum_json(result: OptimumResult, path: str | None) -> dict:
     """The JSON object of the interface."""
-    point = result.alpha.lower == result.alpha.upper
+    point = _is_point(result)
     found = {
         "status": result.status,
+        "asked": None if result.asked is None else rational_text(result.asked.lower) if point else _ends(result.asked),
         "alpha": rational_text(result.alpha.lower) if point else _ends(result.alpha),
         "kind": result.kind,
         "value": _ends(result.value),
@@ -184,41 +187,67 @@ def _decimal(value: Fraction) -> str:
     return significant_text(value, 6, up=False)
 
 
+def _is_point(result: OptimumResult) -> bool:
+    """Whether one temperature was asked about."""
+    asked = result.asked or result.alpha
+    return asked.lower == asked.upper
+
+
+def _span(alpha: Enclosure) -> str:
+    """Temperatures for a person, as an interval within the one that is meant."""
+    if alpha.lower == alpha.upper:
+        return significant_text(alpha.lower, 8, up=True)
+    return f"[{significant_text(alpha.lower, 8, up=True)}, {significant_text(alpha.upper, 8, up=False)}]"
+
+
 def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
-    if result.status != "proved":
+    """The answer for a person; of an interval a table, since one hull over all of it would say little."""
+    print(heading(game))
+    if result.status not in ("proved", "partial"):
         print(f"undecided: {result.reason}")
         return
-    point = result.alpha.lower == result.alpha.upper
-    at = rational_text(result.alpha.lower) if point else f"every temperature in [{', '.join(_ends(result.alpha))}]"
-    if result.kind == "unique":
-        print(
-            f"{game.name} at alpha = {at}: the unique stationary policy (uniqueness is proved from "
-            f"alpha* = {significant_text(result.alpha_star, 8, up=True)} on)"
-        )
-    else:
-        print(
-            f"{game.name} at alpha = {at}: the principal branch, followed from large temperatures without degenerating"
-        )
-        print(
-            "  (not claimed to be the only stationary policy: that is proved from alpha* = "
-            f"{significant_text(result.alpha_star, 8, up=True)} on)"
-        )
-    print(f"  J        {shown(result.value)}\n  return   {shown(result.return_)}\n  entropy  {shown(result.entropy)}")
-    if result.rate is not None:
-        print(f"  exponential rate of the softmax flow near it: at least {_decimal(result.rate)}")
-    elif point:
+    point = _is_point(result)
+    at = f"at alpha = {_span(result.alpha)}" if point else f"for every alpha in {_span(result.alpha)}"
+    if result.status == "partial" and result.asked is not None:
+        print(f"partial: proved {at}, asked for {_span(result.asked)}")
         print(f"  {result.reason}")
-    if not point:
+    known = significant_text(result.alpha_star, 8, up=True)
+    if result.kind == "unique":
+        print(f"{at}: the unique stationary policy (the threshold certificate inside proves this from {known} on)")
+    else:
+        print(f"{at}: the principal branch, followed from large temperatures without degenerating")
+        print(f"  (not claimed to be the only stationary policy: that is proved from {known} on)")
+    if point:
+        print(
+            f"  J        {shown(result.value)}\n  return   {shown(result.return_)}\n  entropy  {shown(result.entropy)}"
+        )
+        if result.rate is not None:
+            print(f"  exponential rate of the softmax flow near it: at least {_decimal(result.rate)}")
         if result.reason:
-            print(f"  {result.reason}")
-        print(f"  a tube of {len(result.pieces)} pieces; the numbers above and below hold on the whole interval")
-    _print_policy(result)
+            print(f"  note: {result.reason}")
+        _print_policy(result)
+    else:
+        _print_tube(result)
     if result.greedy_return is not None:
         even = " (tied actions played equally often)" if result.ties else ""
         print(f"  greedy policy{even}: return exactly {rational_text(result.greedy_return)}")
     print(f"  checked by the {result.engine} engine; {result.seconds:.1f} s")
     if path is not None:
         print(f"  certificate: {path}")
+
+
+def _print_tube(result: OptimumResult) -> None:
+    """One row for each piece of the path: what holds at all its temperatures."""
+    print(f"  a tube of {len(result.pieces)} pieces, each for all its temperatures:")
+    rows = [("alpha", "J", "return", "entropy")]
+    for p in result.pieces[:_SHOWN_ROWS]:
+        rows.append((_span(p.alpha), shown(p.value, 6), shown(p.return_, 6), shown(p.entropy, 6)))
+    widths = [max(len(row[k]) for row in rows) for k in range(4)]
+    for row in rows:
+        print("  " + "  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+    if len(result.pieces) > _SHOWN_ROWS:
+        print(f"  … and {len(result.pieces) - _SHOWN_ROWS} more rows")
+    print("  (the policies of every piece: --json)")
 
 
 def _print_policy(result: OptimumResult) -> None:
@@ -280,11 +309,12 @@ def policy(given: PolicyOptions) -> int:
             }
         )
     else:
-        _print_distance(result, path)
+        _print_distance(result, loaded, path)
     return DONE if result.status == "proved" else UNDECIDED
 
 
-def _print_distance(result: PolicyDistance, path: str | None) -> None:
+def _print_distance(result: PolicyDistance, game: Game, path: str | None) -> None:
+    print(heading(game))
     if result.status != "proved":
         print(f"undecided: {result.reason}")
         return

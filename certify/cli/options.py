@@ -120,3 +120,20 @@ def named_values(pairs: Sequence[str], option: str) -> dict[str, str]:
             raise InputError(option, f"{key!r} is given twice", "give it once")
         given[key] = value
     return given
+
+
+def idle(names: Sequence[str], why: str) -> list[str]:
+    """Notes on those of the options (by parameter name) that were given on the command line and do nothing.
+
+    >>> idle(["width"], "at one temperature")  # outside of a command nothing was given
+    []
+    """
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return []
+    given = [p for p in context.command.params if p.name in names]
+    return [
+        f"{max(p.opts, key=len)} does nothing {why}"
+        for p in given
+        if context.get_parameter_source(p.name or "") is click.core.ParameterSource.COMMANDLINE
+    ]

@@ -9,11 +9,14 @@ import json
 import sys
 import time
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
 from certify.exact import rational_text, significant_text
+
+if TYPE_CHECKING:
+    from certify.games.model import GameTables
 
 DONE, REFUTED, BAD_INPUT, UNDECIDED, FAILED = 0, 1, 2, 3, 4
 
@@ -60,15 +63,21 @@ _LONGEST = 24  # characters of an exact number that is shown beside its decimal
 
 
 def shown(value: Fraction, *, up: bool) -> str:
-    """A rational for a person: exact where it is short, with a decimal on the safe side."""
+    """A rational for a person: a decimal, rounded to the safe side; `--json` has the fraction.
+
+    >>> shown(Fraction(1, 3), up=True), shown(Fraction(1, 3), up=False), shown(Fraction(397, 25), up=True)
+    ('0.33333334', '0.33333333', '15.88')
+    """
     text = rational_text(value)
-    if "/" not in text and len(text) <= _LONGEST:
-        return text
-    decimal = significant_text(value, 8, up=up)
-    return (
-        decimal
-        if Fraction(decimal) == value
-        else f"{text} ({'at most' if up else 'at least'} {decimal})"
-        if len(text) <= _LONGEST
-        else decimal
-    )
+    return text if "/" not in text and len(text) <= _LONGEST else significant_text(value, 8, up=up)
+
+
+def heading(game: GameTables) -> str:
+    """The line that says which game an answer is about.
+
+    >>> from certify.games import load
+    >>> heading(load("dectiger", horizon=3))
+    'dectiger, horizon 3'
+    """
+    discount = "" if game.discount == 1 else f", discount {rational_text(game.discount)}"
+    return f"{game.name}, horizon {game.horizon}{discount}"

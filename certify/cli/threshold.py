@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import click
 
 from certify.answers import threshold as api
-from certify.cli.options import SET, OutputFile, collected, named_values
-from certify.cli.output import DONE, UNDECIDED, Progress, print_json, shown
+from certify.cli.options import SET, OutputFile, collected, idle, named_values
+from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json, shown
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
 from certify.games import load
 from certify.games.tree import DEFAULT_MAX_ENTRIES
+
+_OF_A_GAME = (
+    "horizon", "discount", "values", "rows", "method", "rtol", "time_limit", "modulus_at", "max_entries", "alpha_min",
+    "workers", "dask", "checkpoint",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class ThresholdOptions:
     alpha_min: str | None
     workers: int
     dask: str | None
-    checkpoint: str | None
+    checkpoint: Path | None
     output: Path | None
     as_json: bool
 
@@ -61,7 +66,12 @@ class ThresholdOptions:
 @click.option(
     "--dask", metavar="ADDRESS", help="Search on the Dask cluster with this scheduler (needs the extra dask)."
 )
-@click.option("--checkpoint", metavar="FILE", help="Keep the state of the search here; go on from it where it exists.")
+@click.option(
+    "--checkpoint",
+    type=OutputFile(),
+    metavar="FILE",
+    help="Keep the state of the search here; go on from it where it exists.",
+)
 @click.option("-o", "--output", type=OutputFile(), help="Write the certificate here.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @collected(ThresholdOptions)
@@ -78,8 +88,10 @@ def threshold(given: ThresholdOptions) -> int:
     limit = None if given.time_limit is None else parse_rational(given.time_limit, "--time-limit")
     if limit is not None and limit <= 0:
         raise InputError("--time-limit", given.time_limit, "use a positive number of seconds")
+    loaded, notes = None, list[str]()
     with Progress() as progress:
         if given.parameters is not None:
+            notes = idle(_OF_A_GAME, "beside --structural")
             result = api.structural_threshold(given.parameters, progress)
         else:
             loaded = load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
@@ -96,6 +108,8 @@ def threshold(given: ThresholdOptions) -> int:
                 checkpoint=given.checkpoint,
                 progress=progress,
             )
+    if notes:
+        result = replace(result, reason="; ".join(filter(None, [result.reason, *notes])))
     path = None
     if given.output is not None and result.document is not None:
         path = str(result.save(given.output))
@@ -115,12 +129,13 @@ def threshold(given: ThresholdOptions) -> int:
                 "certificate": path,
                 "modulus": result.modulus,
                 "forms": {k: rational_text(v) for k, v in result.forms.items()},
+                "unverified": ["forms"],
                 "engine": result.engine,
                 "reason": result.reason,
             }
         )
     else:
-        _print(result, path)
+        _print(result, given.parameters if loaded is None else heading(loaded), path)
     return DONE if result.status == "proved" else UNDECIDED
 
 
@@ -139,9 +154,12 @@ def _dask(address: str) -> Executor:
         ) from None
 
 
-def _print(result: api.ThresholdResult, path: str | None) -> None:
+def _print(result: api.ThresholdResult, about: str, path: str | None) -> None:
+    """The answer for a person: every sentence follows from the certificate, or says that nobody checked it."""
+    print(about)
     if result.status != "proved":
         print(f"undecided: {result.reason}")
+        _print_forms(result)
         return
     print(f"alpha* = {shown(result.alpha_star, up=True)}")
     print("  for every temperature alpha >= alpha* there is exactly one stationary policy; every trajectory of the")
@@ -160,11 +178,17 @@ def _print(result: api.ThresholdResult, path: str | None) -> None:
             "named in the certificate"
         )
     elif isinstance(result.modulus, Fraction):
-        print("  uniqueness only at alpha* itself (modulus 0 there)")
+        print("  concave at alpha*, on the region named in the certificate; no modulus above 0 is proved there")
     print(f"  method: {result.method}; checked by the {result.engine} engine; {result.seconds:.1f} s")
-    for form, alpha in result.forms.items():
-        print(f"  structural form {form}: alpha >= {shown(alpha, up=True)}")
+    _print_forms(result)
     if result.reason:
         print(f"  note: {result.reason}")
     if path is not None:
         print(f"  certificate: {path}")
+
+
+def _print_forms(result: api.ThresholdResult) -> None:
+    """The structural forms beside the one that the certificate holds: computed, and checked by nobody."""
+    for form, alpha in result.forms.items():
+        if result.method != f"structural ({form})" or alpha != result.alpha_star:
+            print(f"  for comparison, not checked: structural form {form} gives alpha >= {shown(alpha, up=True)}")

@@ -57,7 +57,7 @@ def study_text(study: CrossPlayStudy, alpha: Fraction) -> str:
     if study.relation == "equal":
         lines.append(
             f"cross-play equals self-play: the stationary policy is unique for every alpha >= "
-            f"{study.alpha_star}, and {alpha} is one of them"
+            f"{significant_text(study.alpha_star, up=True)}, and {significant_text(alpha, up=True)} is one of them"
         )
     elif study.relation == "gap" and study.orbit is not None:
         lines.append(

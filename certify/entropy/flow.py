@@ -153,6 +153,14 @@ class FlowPiece:
     entropy: tuple[Enclosure, ...]
     value: tuple[Enclosure, ...]
 
+    @property
+    def informative_until(self) -> Fraction | None:
+        """The last time before the total entropy is enclosed no better than to half of what it can be, or None
+        where that never happens."""
+        most = max(e.upper for e in self.entropy)
+        useless = [k for k, e in enumerate(self.entropy) if e.upper - e.lower >= most / 2 > 0]
+        return self.times[max(0, useless[0] - 1)] if useless else None
+
 
 def flow_piece(tree: Tree, policy: Any, alpha: Fraction, duration: Fraction, steps: int) -> FlowPiece:
     """A certified enclosure of θ(τ), 0 <= τ <= duration, at the ends of `steps` equal steps.

@@ -39,8 +39,8 @@ def group_text(group: SymmetryGroup) -> str:
     """The same for people, long lists cut."""
     game = group.game
     lines = [
-        f"{game.name}: automorphism group of order {'' if group.complete else 'at least '}{group.order} "
-        f"on agents, actions and observations"
+        f"{game.name}, horizon {game.horizon}: automorphism group of order "
+        f"{'' if group.complete else 'at least '}{group.order} on agents, actions and observations"
     ]
     lines.append(
         "complete: no automorphism was missed (exhausted search at every level)"
