@@ -16,6 +16,8 @@ from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json, s
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
 from certify.games import load
+from certify.games.objective import with_reference
+from certify.games.readers.textfile import parse_json, read_text
 from certify.games.tree import DEFAULT_MAX_ENTRIES
 
 _OF_A_GAME = (
@@ -33,6 +35,8 @@ class ThresholdOptions:
     discount: str | None
     values: tuple[str, ...]
     rows: str
+    objective: str
+    reference: Path | None
     method: str
     parameters: str | None
     rtol: str
@@ -53,6 +57,10 @@ class ThresholdOptions:
 @click.option("--discount", help="Overrides the game's discount.")
 @SET
 @click.option("--rows", default="exact", help="exact | renormalise: rows of a file that miss 1 by rounding.")
+@click.option("--objective", default="entropy", show_default=True, help="entropy | kl: what is paid beside the reward.")
+@click.option(
+    "--reference", type=click.Path(path_type=Path), help="Reference policy for kl (.json; docs/objectives.md)."
+)
 @click.option("--method", default="auto", show_default=True, help="auto | structural | windows | localisation | search")
 @click.option("--structural", "parameters", help="Bare parameters instead of a game: n=2,h=80,actions=20,return=0:25")
 @click.option("--rtol", default="1/100", show_default=True, help="Resolution in alpha.")
@@ -95,8 +103,14 @@ def threshold(given: ThresholdOptions) -> int:
             result = api.structural_threshold(given.parameters, progress)
         else:
             loaded = load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
+            if given.reference is not None:
+                if given.objective != "kl":
+                    raise InputError("--reference", "it is read for the objective kl only", "add --objective kl")
+                rows = parse_json(read_text(given.reference), str(given.reference))
+                loaded = with_reference(loaded, rows, str(given.reference))
             result = api.threshold(
                 loaded,
+                objective=given.objective,
                 method=given.method,
                 rtol=given.rtol,
                 time_limit=None if limit is None else float(limit),
@@ -121,6 +135,7 @@ def threshold(given: ThresholdOptions) -> int:
                 "alpha_multiple": result.alpha_multiple,
                 "ratio": result.ratio,
                 "alpha_two_maxima": result.alpha_two_maxima,
+                "objective": result.objective,
                 "method": result.method,
                 "game_sha256": result.game_sha256,
                 "horizon": result.horizon,

@@ -76,7 +76,8 @@ def with_reference(game: Game, rows: Any, where: str) -> Game:
             at = f"{where}, {agent}, {observation or 'first step'}"
             o = FIRST if not observation else _index(observation, game.observations[i], at)
             numbers = {
-                _index(name, game.actions[i], at): exact_number(p, f"{at}, {name}") for name, p in _object(row, at).items()
+                _index(name, game.actions[i], at): exact_number(p, f"{at}, {name}")
+                for name, p in _object(row, at).items()
             }
             legal = {a for a, _ in found.get((i, o), ())} or None
             if legal is not None and set(numbers) != legal:

@@ -2,43 +2,20 @@
 
 from __future__ import annotations
 
-import itertools
-import random
 from dataclasses import replace
 from fractions import Fraction as F
 
 import numpy as np
 import pytest
+from legal_games import MATCH, random_legal_game
 
 from certify.errors import InputError
-from certify.games import Game, as_game, builtin, check_game, game_from_json, game_to_json, restrict_to_reachable
+from certify.games import as_game, builtin, check_game, game_from_json, game_to_json, restrict_to_reachable
 from certify.games.histories import histories
 from certify.games.model import FIRST
 from certify.games.objective import for_objective
 from certify.games.tree import history_counts, unroll
 from certify.symmetry import differences, is_symmetry, read_map, symmetries
-
-MATCH = {
-    "kind": "dec-pomdp",
-    "name": "match-three",
-    "agents": ["one", "two"],
-    "states": ["begin", "matched", "missed"],
-    "actions": [["a", "b", "c"], ["a", "b", "c"]],
-    "observations": [["match", "miss"], ["match", "miss"]],
-    "horizon": 2,
-    "start": [{"state": "begin", "probability": 1}],
-    "transition": [
-        {"state": "begin", "actions": [x, y], "next": {"matched" if x == y else "missed": 1}}
-        for x in "ab"
-        for y in "ab"
-    ],
-    "emission": [
-        {"actions": ["*", "*"], "state": "matched", "outcomes": [{"observations": ["match"] * 2, "probability": 1}]},
-        {"actions": ["*", "*"], "state": "missed", "outcomes": [{"observations": ["miss"] * 2, "probability": 1}]},
-    ],
-    "reward": [{"state": "begin", "actions": [x, x], "value": 1} for x in "ab"],
-    "legal": {agent: {"": ["a", "b"], "miss": ["a"]} for agent in ("one", "two")},
-}
 
 
 def test_section_nine_of_the_theory_as_a_file() -> None:
@@ -105,18 +82,6 @@ def test_what_contradicts_is_refused(change: dict, message: str) -> None:
 def test_illegal_transitions_need_not_be_given() -> None:
     game = as_game(MATCH)
     assert (0, (2, 2)) not in game.transition and check_game(game) == game
-
-
-def random_legal_game(seed: int) -> Game:
-    """A small game with random legal sets and references after each observation."""
-    rng = random.Random(seed)
-    base = builtin("dectiger", horizon=3)
-    rows = {}
-    for i, o in itertools.product(range(2), (FIRST, 0, 1)):
-        legal = sorted(rng.sample(range(3), rng.choice([1, 2, 3])))
-        weights = [rng.choice([1, 1, 2]) for _ in legal]
-        rows[i, o] = tuple((a, F(w, sum(weights))) for a, w in zip(legal, weights, strict=True))
-    return check_game(replace(base, reference=rows))
 
 
 @pytest.mark.parametrize("seed", range(20))

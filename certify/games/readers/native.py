@@ -45,9 +45,7 @@ def read_native(
     if constraints and not values:
         names = ", ".join(constraints)
         raise InputError(
-            where,
-            f"a game with parameters ({names})",
-            "give their values by --set NAME=VALUE (in Python: values=)",
+            where, f"a game with parameters ({names})", "give their values by --set NAME=VALUE (in Python: values=)"
         )
     given = parameter_values(list(constraints), values or {}, where)
     for name, texts in constraints.items():

@@ -1,0 +1,45 @@
+"""Small games whose legal actions depend on the last observation."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from dataclasses import replace
+from fractions import Fraction as F
+
+from certify.games import Game, builtin, check_game
+from certify.games.model import FIRST
+
+MATCH = {
+    "kind": "dec-pomdp",
+    "name": "match-three",
+    "agents": ["one", "two"],
+    "states": ["begin", "matched", "missed"],
+    "actions": [["a", "b", "c"], ["a", "b", "c"]],
+    "observations": [["match", "miss"], ["match", "miss"]],
+    "horizon": 2,
+    "start": [{"state": "begin", "probability": 1}],
+    "transition": [
+        {"state": "begin", "actions": [x, y], "next": {"matched" if x == y else "missed": 1}}
+        for x in "ab"
+        for y in "ab"
+    ],
+    "emission": [
+        {"actions": ["*", "*"], "state": "matched", "outcomes": [{"observations": ["match"] * 2, "probability": 1}]},
+        {"actions": ["*", "*"], "state": "missed", "outcomes": [{"observations": ["miss"] * 2, "probability": 1}]},
+    ],
+    "reward": [{"state": "begin", "actions": [x, x], "value": 1} for x in "ab"],
+    "legal": {agent: {"": ["a", "b"], "miss": ["a"]} for agent in ("one", "two")},
+}
+
+
+def random_legal_game(seed: int) -> Game:
+    """A small game with random legal sets and references after each observation."""
+    rng = random.Random(seed)
+    base = builtin("dectiger", horizon=3)
+    rows = {}
+    for i, o in itertools.product(range(2), (FIRST, 0, 1)):
+        legal = sorted(rng.sample(range(3), rng.choice([1, 2, 3])))
+        weights = [rng.choice([1, 1, 2]) for _ in legal]
+        rows[i, o] = tuple((a, F(w, sum(weights))) for a, w in zip(legal, weights, strict=True))
+    return check_game(replace(base, reference=rows))
