@@ -131,6 +131,8 @@ class _Optimum:
             raise Malformed(f"{where}.uniform", "not true")
         if not self.unique:
             raise Failed("the branch is followed by boxes, not by the uniform policy", **failing)
+        if any(odds != 1 for depth in process.odds for agent in depth for row in agent for odds in row):
+            raise Failed("the uniform policy is no reference here", **failing)
         counts = [process.actions[t][i] for i, t, _ in self.subject.rows]
         if sum(counts) * sum(len(row) for depth in process.reward for row in depth) > MAX_UNIFORM:
             raise Failed("the game is too large to show that the uniform policy is stationary", **failing)
