@@ -201,6 +201,26 @@ def test_larger_games(name, horizon, alpha, tmp_path, coq_library):
     assert answer.valid, answer.why
 
 
+def test_two_levers_from_one_half_on_rest_on_the_reals_only(tmp_path, coq_library):
+    path = tmp_path / "levers.v"
+    path.write_text(
+        "From Coq Require Import Reals QArith List. Require Import Certify.Game Certify.Models Certify.TwoByTwo.\n"
+        "Import ListNotations.\n"
+        "Check (two_levers : forall alpha, (1 / 2 <= alpha)%R -> exactly_one (matrix_game [[1; 0]; [0; 1]]%Q) alpha).\n"
+        "Goal forall alpha, (49 / 100 <= alpha)%R -> exactly_one (matrix_game [[1; 0]; [0; 1]]%Q) alpha.\n"
+        "Proof. Fail exact two_levers. Abort.\nPrint Assumptions two_levers.\n",
+        encoding="utf-8",
+    )
+    run = subprocess.run(
+        ["coqc", "-w", "none", "-Q", str(coq_library / "common"), "Certify", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr[-500:]
+    assert set(building.assumptions(run.stdout)) <= building.allowed("CertifyZ")
+
+
 @pytest.mark.slow
 def test_coqchk_accepts_the_library(coq_library):
     run = subprocess.run(
