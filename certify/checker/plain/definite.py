@@ -12,8 +12,8 @@ from math import prod
 from certify.checker.numbers.fixed_point import BITS, ceil_div, ceil_shift, down, log_bounds, up
 from certify.checker.numbers.linear import contract, front
 from certify.checker.numbers.positive_definite import definite_on_tangents
-from certify.checker.plain.box import Block, Name, multilinear_max
-from certify.checker.plain.models import Columns, Models, slope_columns, spread
+from certify.checker.plain.box import Block, Name
+from certify.checker.plain.models import Models, slope_columns, spread
 from certify.checker.reading.envelope import Failed
 
 MAX_PARAMETERS = 3_000
@@ -159,8 +159,8 @@ class SecondDerivative:
             (low, high), (other_low, other_high) = contract(ends, plus), contract(ends, minus)
             below = [x + y - z for x, y, z in zip(values, low, other_high, strict=True)]
             above = [x + y - z for x, y, z in zip(values, high, other_low, strict=True)]
-            least, most = _span(others, below, above, (later, moved))
-            result.append((least // scale, ceil_div(most, scale)))
+            leasts, mosts = zip(*spread(others, below, above, (later, moved)), strict=True)
+            result.append((min(leasts) // scale, ceil_div(max(mosts), scale)))
         return result
 
 
@@ -171,16 +171,6 @@ def _centring(counts: Sequence[int], chosen: Sequence[int]) -> list[int]:
     for count, k in zip(counts, chosen, strict=True):
         weights = [x * (count * (a == k) - 1) for x in weights for a in range(count)]
     return weights
-
-
-def _span(blocks: Sequence[Block], lows: Sequence[int], highs: Sequence[int], slopes: Columns) -> Ends:
-    """The ends of what `spread` finds."""
-    if slopes[0]:
-        lows, highs = zip(*spread(blocks, lows, highs, slopes), strict=True)
-        return min(lows), max(highs)
-    shift = len(blocks) * BITS
-    least = -ceil_shift(multilinear_max([-x for x in lows], blocks), shift)
-    return least, ceil_shift(multilinear_max(highs, blocks), shift)
 
 
 def _product(weight: Ends, ends: Ends) -> Ends:

@@ -78,16 +78,13 @@ def rounding(slopes: Slopes) -> int:
 
 
 class Setting:
-    """A process in whole numbers.  J, and so all that is claimed, is multiplied by `scale`: the weights become whole.
-
-    `averages[t][e][a]` is gamma P(.|e, a).
-    """
+    """A process in whole numbers.  J, and so all that is claimed, is multiplied by `scale`: weights become whole."""
 
     def __init__(self, process: Process) -> None:
         self.process = process
         self.scale = lcm(*(w.denominator for w in process.weights))
         self.weights = [int(w * self.scale) for w in process.weights]
-        self.averages = [
+        self.averages = [  # [t][e][a]: gamma P(.|e, a)
             [[common_denominator([(to, p * process.discount) for to, p in row]) for row in rows] for rows in layer]
             for layer in process.following
         ]

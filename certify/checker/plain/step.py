@@ -27,15 +27,7 @@ from certify.checker.reading.process import Process
 
 
 class Line:
-    """The joint classes along the line of predecessors of class k of one agent at one depth.
-
-    nodes[u]     joint classes of depth u that meet the line, by their index
-    onward[u]    per node of depth u < `depth` and joint action of the others, with the line's own action: the
-                 chances of the nodes of depth u + 1, by their place in nodes[u + 1]
-    start        initial chances of the nodes of depth 0
-    single       whether one node only is met at depth 0
-    own          [others' joint action][own action] -> number of the joint action at `depth`
-    """
+    """The joint classes along the line of predecessors of class k of one agent at one depth."""
 
     def __init__(self, process: Process, agent: int, depth: int, k: int) -> None:
         self.agent, self.depth = agent, depth
@@ -45,9 +37,11 @@ class Line:
             previous, action = process.predecessor[t][agent][line[0]]
             line.insert(0, previous)
             taken.insert(0, action)
-        self.nodes = [
+        self.nodes = [  # [u]: joint classes of depth u that meet the line, by their index
             [e for e, classes in enumerate(process.joint[u]) if classes[agent] == x] for u, x in enumerate(line)
         ]
+        # [u]: per node of depth u < `depth` and joint action of the others, with the line's own action: the chances of
+        # the nodes of depth u + 1, by their place in nodes[u + 1]
         self.onward = []
         for u, action in enumerate(taken):
             place = {e: number for number, e in enumerate(self.nodes[u + 1])}
@@ -59,11 +53,12 @@ class Line:
                 [[common_denominator([(place[e], p) for e, p in row if e in place]) for row in rows] for rows in tables]
             )
         self.start = common_denominator([(m, process.start[e]) for m, e in enumerate(self.nodes[0])])
-        self.single = len(self.nodes[0]) == 1
-        self.own = _by_own_action(process, agent, depth)
+        self.single = len(self.nodes[0]) == 1  # whether one node only is met at depth 0
+        self.own = _by_own_action(process, agent, depth)  # the joint actions at `depth`
 
 
 def _by_own_action(process: Process, agent: int, t: int) -> list[list[int]]:
+    """[others' joint action][own action] -> number of the joint action at depth t."""
     sizes = process.actions[t]
     others = [i for i in range(len(sizes)) if i != agent]
     table = front(range(len(process.joint_actions[t])), sizes, others)

@@ -27,30 +27,24 @@ Read = Callable[[Any, str], Any]
 
 @dataclass(frozen=True)
 class Game:
-    """A finite-horizon Dec-POMDP; indices everywhere.
-
-    `sizes`: per agent the numbers of its actions and of its observations; `actions[i][t]`: indices of the
-    actions that agent i has at step t; `start`: (state, joint initial observation or (), probability);
-    `transition[s, a]` and `emission[a, s']`: lists of (target, probability); `reward[s, a]`, absent means 0;
-    `reference[i, o]`: {legal action: probability} after agent i's observation o, -1 at the first step of a game
-    without initial ones; where there is none all available actions are legal and equally likely.  `kl`: whether the
-    objective pays -KL to it, not the entropy (which knows no reference and no illegal actions).
-    """
+    """A finite-horizon Dec-POMDP; indices everywhere.  Without a reference all available actions are legal and equally
+    likely."""
 
     name: str
     agents: int
     states: int
-    sizes: tuple[tuple[int, int], ...]
+    sizes: tuple[tuple[int, int], ...]  # per agent the numbers of its actions and of its observations
     horizon: int
     discount: Fraction
     weights: tuple[Fraction, ...]
-    actions: tuple[tuple[Joint, ...], ...]
-    start: list[tuple[int, Joint, Fraction]]
-    transition: dict[tuple[int, Joint], list[tuple[int, Fraction]]]
-    emission: dict[tuple[Joint, int], list[tuple[Joint, Fraction]]]
-    reward: dict[tuple[int, Joint], Fraction]
+    actions: tuple[tuple[Joint, ...], ...]  # [i][t]: indices of the actions that agent i has at step t
+    start: list[tuple[int, Joint, Fraction]]  # (state, joint initial observation or (), probability)
+    transition: dict[tuple[int, Joint], list[tuple[int, Fraction]]]  # [s, a]: (target, probability)
+    emission: dict[tuple[Joint, int], list[tuple[Joint, Fraction]]]  # [a, s']: (target, probability)
+    reward: dict[tuple[int, Joint], Fraction]  # [s, a], absent means 0
+    # [i, o]: {legal action: probability} after agent i's observation o, -1 at the first step without initial ones
     reference: dict[tuple[int, int], dict[int, Fraction]]
-    kl: bool = False
+    kl: bool = False  # whether the objective pays -KL to the reference, not the entropy (which knows none)
 
     def joint_actions(self, step: int) -> list[Joint]:
         """Joint actions at a step, first agent most significant."""

@@ -28,12 +28,9 @@ MAX_RATIO = 1000  # of a log-ratio
 
 @dataclass(frozen=True)
 class RatioBox:
-    """|z - centre| <= radius; one entry per row of the process and action, in units of 2^-unit_bits.
+    """|z - centre| <= radius; one entry per row of the process and action, in units of 2^-unit_bits."""
 
-    `reference[x]` is the action of row x whose entries (centre and radius) are 0.
-    """
-
-    reference: tuple[int, ...]
+    reference: tuple[int, ...]  # per row the action whose entries (centre and radius) are 0
     centre: tuple[tuple[int, ...], ...]
     radius: tuple[tuple[int, ...], ...]
     unit_bits: int
