@@ -282,7 +282,8 @@ class _Rows:
             name = self.format.name
 
             def seen(codes: np.ndarray, counts: np.ndarray) -> None:
-                parts = codes.astype("<u2").tobytes(), counts.astype("<u4").tobytes()
+                own = rows[len(hashes), sampled[len(hashes)]]
+                parts = codes.astype("<u2").tobytes(), counts.astype("<u4").tobytes(), own.astype("<u2").tobytes()
                 hashes.append(merkle.row_hash(name, self.size, *parts))
 
             found = self.histograms.figures(rows, sampled, seen)

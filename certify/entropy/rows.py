@@ -98,6 +98,10 @@ class Histograms:
 
     def count(self, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The codes that occur in a row of codes (n,) uint16, ascending, and how often."""
+        if len(row) <= _DIRECT:
+            ordered = np.sort(row)
+            ends = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(row) - 1)
+            return ordered[ends].astype(np.intp), np.diff(ends, prepend=-1)
         if len(self._buffer) != len(row):
             self._buffer = np.empty(len(row), dtype=np.intp)
         np.copyto(self._buffer, row)

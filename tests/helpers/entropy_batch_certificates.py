@@ -125,6 +125,12 @@ def _other_leaf(data: dict) -> None:
     data["sample"][0], data["sample"][1] = data["sample"][1], data["sample"][0]
 
 
+def _other_token(data: dict) -> None:
+    """Of the token without a step: nothing but the hash of its row depends on which entry was sampled."""
+    row = data["sample"][4]["rows"][0]
+    row["sampled"] = next(c for c in row["codes"] if c != row["sampled"])
+
+
 def _own_choice(data: dict) -> None:
     """A full sample, cut down to the leaf that its maker likes."""
     full = certificate()["sample"]
@@ -137,6 +143,7 @@ ATTACKED = {
     "entropy_batch_other_digest": _attacked(_set("claim", "digest", "0" * 64)),
     "entropy_batch_other_recipe": _attacked(_set("batch", "recipe", "eps_high", "1")),
     "entropy_batch_other_row": _attacked(_set("sample", 0, "rows", 0, "codes", 0, 1)),
+    "entropy_batch_other_token": _attacked(_other_token),
     "entropy_batch_other_sibling": _attacked(_set("sample", 0, "path", 0, "sums", 0, "0")),
     "entropy_batch_other_side": _attacked(_set("sample", 0, "path", 0, "side", "left")),
     "entropy_batch_swapped_leaves": _attacked(_other_leaf),

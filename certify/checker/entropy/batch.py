@@ -230,26 +230,37 @@ class _Row:
     """A row of logits: its hash, and e^d, d, multiplicity of every distinct entry, d = value − top."""
 
     def __init__(self, data: Any, header: Header, where: str) -> None:
+        self.token: int | None = None
         if header.rows in CODES:
             record(data, where, ("codes", "counts", "sampled"))
             codes = [integer(c, where, 0, 65535) for c in array(data["codes"], where)]
             counts = [integer(c, where, 1, header.size) for c in array(data["counts"], where, len(codes))]
             if sum(counts) != header.size or any(a >= b for a, b in zip(codes, codes[1:], strict=False)):
                 raise Malformed(where, "not a histogram of the row")
-            parts: tuple[bytes, ...] = struct.pack(f"<{len(codes)}H", *codes), struct.pack(f"<{len(counts)}I", *counts)
+            own = integer(data["sampled"], where, 0, 65535)
+            parts: tuple[bytes, ...] = (
+                struct.pack(f"<{len(codes)}H", *codes),
+                struct.pack(f"<{len(counts)}I", *counts),
+                struct.pack("<H", own),
+            )
             values = [_decoded(c, *CODES[header.rows], where) for c in codes]
-            sampled = _decoded(integer(data["sampled"], where, 0, 65535), *CODES[header.rows], where)
+            sampled = _decoded(own, *CODES[header.rows], where)
         else:
             record(data, where, ("values", "sampled"))
             given = array(data["values"], where, header.size)
             values = [None if x == "-inf" else rational(x, where) for x in given]
-            floats = [float("-inf") if v is None else float(v) for v in values]
-            if any(v is not None and Fraction(f) != v for v, f in zip(values, floats, strict=True)):
-                raise Malformed(where, "a number that is no float64")
+            floats = [float("-inf") if v is None else _float(v, where) for v in values]
             kind = FLOATS[header.rows]
-            parts = (b"".join(struct.pack(kind, f) for f in floats),)
+            try:
+                parts = (b"".join(struct.pack(kind, f) for f in floats),)
+            except OverflowError:
+                raise Malformed(where, f"a number that is no {header.rows}") from None
+            stored = [x for (x,) in struct.iter_unpack(kind, parts[0])]
+            if any(v is not None and Fraction(f) != v for v, f in zip(values, stored, strict=True)):
+                raise Malformed(where, f"a number that is no {header.rows}")
             counts = [1] * len(values)
-            sampled = values[integer(data["sampled"], where, 0, header.size - 1)]
+            self.token = integer(data["sampled"], where, 0, header.size - 1)
+            sampled = values[self.token]
         text = f"row {header.rows} {header.size} {len(parts)}\n"
         self.hash = hashlib.sha256(text.encode() + b"".join(parts)).digest()
         finite = [(v, n) for v, n in zip(values, counts, strict=True) if v is not None]
@@ -268,6 +279,13 @@ class _Row:
         at = next(k for k, (v, _) in enumerate(finite) if v == sampled)
         self.slope = pi[at] * centred[at] - total(s * x for s, x in zip(squares, centred, strict=True))
         self.norm = total(s * x.square() for s, x in zip(squares, centred, strict=True))
+
+
+def _float(value: Fraction, where: str) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        raise Malformed(where, "a number beyond every float") from None
 
 
 def _decoded(code: int, exponent_bits: int, precision: int, where: str) -> Fraction | None:
@@ -295,6 +313,8 @@ def _check_token(token: dict[str, Fraction], row: _Row | None, header: Header, a
     flags = {name: bool(int(token["flags"]) >> k & 1) for k, name in enumerate(COUNTS)}
     c = _span(token, "coefficient")
     if row is not None:
+        if row.token is not None and row.token != token.get("token"):
+            raise Failed("another entry of the row than the token that was sampled", step=where)
         if not row.entropy.within(token["entropy_low"], token["entropy_high"]):
             raise Failed("the entropy of the row is not within the claimed one", step=where)
         moved = -(c * row.slope) + _span(token, "bonus") * row.norm
