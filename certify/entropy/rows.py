@@ -83,7 +83,7 @@ class Histograms:
     >>> from certify.entropy.formats import BFLOAT16
     >>> rows = np.array([[0x3F80, 0x3F80, 0x0000]], dtype=np.uint16)  # logits 1, 1, 0
     >>> found = Histograms(BFLOAT16).figures(rows, np.array([0]))
-    >>> bool(abs(found.entropy.mid[0] - 1.01961) < 1e-5), bool(found.mode[0])
+    >>> bool(abs(found.entropy.mid[0] - 1.0174) < 1e-4), bool(found.mode[0])
     (True, True)
     """
 
@@ -179,7 +179,7 @@ def plain_figures(rows: np.ndarray, sampled: np.ndarray) -> RowFigures:
     """The figures of float32 or float64 rows (B, n) at the sampled tokens (B,), the stored values taken as exact.
 
     >>> found = plain_figures(np.array([[1.0, 1.0, 0.0]]), np.array([2]))
-    >>> bool(abs(found.entropy.mid[0] - 1.01961) < 1e-5), bool(found.mode[0])
+    >>> bool(abs(found.entropy.mid[0] - 1.0174) < 1e-4), bool(found.mode[0])
     (True, False)
     """
     step = max(1, _AT_ONCE // rows.shape[1])
