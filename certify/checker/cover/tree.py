@@ -19,7 +19,7 @@ are tuples of exact `Fraction`s at which a bound is to be verified.
                                           (number, why) of the first that is not
 
 `block` is (agent, depth, class); `why` says in one line what did not verify.  A claim's verdict depends on nothing
-but the claim.  A further way to close a node is a further kind of claim: yield it in `_closing`, verify it in the
+but the claim.  A further way to close a node is a further kind of claim: yield it in `cover_claims`, verify it in the
 engines.
 """
 
@@ -166,23 +166,16 @@ def cover_claims(nodes, unit, alpha_star, engine, keep):
         if number in keep:
             keep[number] = box
         if node.split is None:
-            yield from _closing(node, box, betas, engine, {**where, "step": "close"})
+            where["step"] = "close"
+            if not engine.is_empty(box):
+                if node.close == "empty":
+                    raise Failed("the box is not empty", **where)
+                yield where, DefiniteClaim(box, betas)
             continue
         for child, (beta, part) in zip(children[number], _parts(engine, box, node, number), strict=True):
             if nodes[child].beta != beta:
-                raise Failed(
-                    "the children's intervals are not what it makes of the interval", node=number, step="split"
-                )
+                raise Failed("the children's intervals are not the parts of its own", node=number, step="split")
             boxes[child] = part
-
-
-def _closing(node, box, betas, engine, where):
-    """What has to hold for a node without children."""
-    if node.close == "empty":
-        if not engine.is_empty(box):
-            raise Failed("the box is not empty", **where)
-    elif not engine.is_empty(box):
-        yield where, DefiniteClaim(box, betas)
 
 
 def _step_claims(steps, cuts, unit, box, betas, engine, where):
