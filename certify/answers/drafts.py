@@ -26,7 +26,7 @@ from certify.thresholds.structural_form import Structural
 from certify.thresholds.windows.search import Windows
 
 LOWER_END, SYMMETRY = "lower end", "symmetry group"
-_SYMMETRY_ENTRIES = 20_000  # transitions up to which a certificate carries the symmetry group
+_SYMMETRY_ENTRIES = 20_000  # transitions and rewards up to which a certificate carries the symmetry group
 _GRACE = 0.8  # seconds that a check may still take after an interruption
 # the first part of the step that a checker names -> what of the certificate it is about
 _PARTS = {
@@ -184,7 +184,7 @@ class Drafts:
     def _symmetry(self) -> dict[str, Any] | None:
         """Evidence for the automorphism group, of games small enough for it to be a side dish."""
         game = self.question.game
-        entries = sum(len(row) for row in game.transition.values())
+        entries = sum(len(row) for row in game.transition.values()) + len(game.reward)
         return evidence(game) if entries <= _SYMMETRY_ENTRIES else None
 
     def _verdict(self, document: dict[str, Any]) -> checker.Verdict:

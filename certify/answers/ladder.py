@@ -14,7 +14,7 @@ from functools import cached_property
 
 from certify.certificates.multiplicity import Evidence
 from certify.errors import InputError, Undecided
-from certify.games import Game
+from certify.games import Game, game_sha256
 from certify.games.tree import Tree, unroll
 from certify.games.units import divided, unit_of
 from certify.run import OutOfTime, Run
@@ -61,6 +61,11 @@ class Question:
     def asked_about(self) -> Game:
         """The game in its own units."""
         return self.original or self.game
+
+    @cached_property
+    def game_sha256(self) -> str:
+        """The hash of the game in its own units."""
+        return game_sha256(self.asked_about)
 
     def in_units(self) -> Question:
         """The same question with payoffs of everyday size."""

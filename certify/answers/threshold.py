@@ -23,7 +23,7 @@ from certify.certificates import threshold as certificates
 from certify.checkpoint import Checkpoint
 from certify.errors import InputError
 from certify.exact import exact_number, positive_number, significant_text, whole_number
-from certify.games import Game, as_game, game_sha256
+from certify.games import Game, as_game
 from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.run import OutOfTime, Progress, Run, helpers, quiet
@@ -116,7 +116,7 @@ class _Options:
         if seconds is None and question.sharp:
             seconds = DEFAULT_SECONDS
         about = {
-            "game_sha256": game_sha256(question.game),
+            "game_sha256": question.game_sha256,
             **({} if question.game.objective == "entropy" else {"objective": question.game.objective}),
             "method": question.method,
             "rtol": str(question.rtol),
@@ -200,7 +200,7 @@ def _result(
         alpha_star=None if best is None else best.choice.alpha_star * unit,
         alpha_multiple=multiple,
         method=question.method if best is None else best.method,
-        game_sha256=game_sha256(question.asked_about),
+        game_sha256=question.game_sha256,
         objective=question.game.objective,
         horizon=question.game.horizon,
         policy_parameters=parameters,

@@ -11,6 +11,7 @@ from fractions import Fraction
 
 from certify.games.tables import Game
 
+_DIGITS_PER_BIT = 0.30103
 _DIGITS = 6  # payoffs between 10^-6 and 10^6 are taken as they are
 
 
@@ -21,10 +22,8 @@ def unit_of(game: Game) -> Fraction:
     >>> unit_of(from_array([["1e300", 0], [0, 1]])) == 10**300, unit_of(from_array([[8, 0], [0, 1]]))
     (True, Fraction(1, 1))
     """
-    largest = max((abs(value) for value in game.reward.values()), default=Fraction(0))
-    if not largest:
-        return Fraction(1)
-    digits = len(str(largest.numerator)) - len(str(largest.denominator))
+    sizes = [v.numerator.bit_length() - v.denominator.bit_length() for v in game.reward.values() if v]
+    digits = round(max(sizes, default=0) * _DIGITS_PER_BIT)
     return Fraction(1) if abs(digits) <= _DIGITS else Fraction(10) ** digits
 
 

@@ -18,6 +18,8 @@ from certify.thresholds.structural_form import Structural, candidates, perron
 
 MAX_SPECTRAL = 64  # actions per agent up to which the exact LDL test is tried
 MAX_PAYOFF_ENTRIES = 2_000_000
+_LONGEST_SCALE, _ROUNDED = 4_096, 512  # bits of a common denominator; of numbers with a longer one
+_SMALL = 2**60  # of whole numbers whose mixed differences, of four, are within int64
 _VECTOR_GRID = 2**24  # of the entries of a proposed vector
 _LONGEST_DENOMINATOR, _ALPHA_GRID = 10**6, 10**9  # longer temperatures are rounded up to the grid
 
@@ -55,12 +57,28 @@ def interaction(payoff: np.ndarray, i: int, j: int) -> Fraction:
 
     For fixed (a, a') it is the width of u(a, .) - u(a', .) over b.
     """
-    moved = np.moveaxis(payoff, (i, j), (0, 1))
-    best = Fraction(0)
-    for a, b in itertools.combinations(range(moved.shape[0]), 2):
-        difference = moved[a] - moved[b]
-        best = max(best, Fraction(np.max(difference.max(0) - difference.min(0))))
-    return best
+    whole, scale = _whole(payoff)
+    moved = np.moveaxis(whole, (i, j), (0, 1))
+    best = 0
+    for a in range(moved.shape[0] - 1):
+        difference = moved[a] - moved[a + 1 :]  # axes: a', b, the others
+        best = max(best, int(np.max(difference.max(1) - difference.min(1))))
+    return Fraction(best, scale)
+
+
+def _whole(payoff: np.ndarray) -> tuple[np.ndarray, int]:
+    """Whole numbers, int64 where their mixed differences are, and what they are divided by."""
+    flat = [Fraction(value) for value in payoff.ravel()]
+    scale = 1
+    for value in flat:
+        scale = math.lcm(scale, value.denominator)
+        if scale.bit_length() > _LONGEST_SCALE:  # then temperatures are rounded up, by far more than this
+            most = max(v.numerator.bit_length() - v.denominator.bit_length() for v in flat)
+            scale = 1 << max(0, _ROUNDED - most)
+            break
+    numbers = [round(value * scale) for value in flat]
+    small = max(map(abs, numbers), default=0) < _SMALL
+    return np.array(numbers, dtype=np.int64 if small else object).reshape(payoff.shape), scale
 
 
 def one_step_rho(step: OneStep) -> Structural | None:

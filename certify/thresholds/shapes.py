@@ -55,8 +55,9 @@ def shape_of(game: Game) -> Shape:
         high, low = {}, {}
         for moment in sorted(met[t]):
             actions = list(game.legal_joint_actions(t, moment[1]))
-            ends = [(_backed_up(game, moment[0], a, top), _backed_up(game, moment[0], a, bottom)) for a in actions]
-            high[moment], low[moment] = max(e for e, _ in ends), min(e for _, e in ends)
+            best = [_backed_up(game, moment[0], a, top) for a in actions]
+            worst = [_backed_up(game, moment[0], a, bottom) for a in actions] if bottom else best
+            high[moment], low[moment] = max(best), min(worst)
         top, bottom = high, low
         widths.append(max(top.values()) - min(bottom.values()))
     return Shape(tuple(reversed(widths)), _spreads(game, met), game.weights, game.discount)
@@ -79,10 +80,12 @@ def _spreads(game: Game, met: list[frozenset[Moment]]) -> tuple[tuple[Fraction, 
 
 
 def _backed_up(game: Game, s: int, a: JointAction, values: dict[Moment, Fraction]) -> Fraction:
+    if not values:
+        return game.reward.get((s, a), Fraction(0))
     future = Fraction(0)
-    if values and not game.reference:
+    if not game.reference:
         future = sum((p * values[s2, ()] for s2, p in game.transition[s, a]), future)
-    elif values:
+    else:
         for s2, p in game.transition[s, a]:
             future += p * sum((q * values[s2, deciding(game, o)] for o, q in game.emission[a, s2]), Fraction(0))
     return game.reward.get((s, a), Fraction(0)) + game.discount * future

@@ -8,6 +8,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from math import ceil, floor, lcm
 from typing import Any
 
 from certify.checker.numbers.fixed_point import ONE, log_rational
@@ -151,9 +152,10 @@ def one_step_sums(game: Game, beta: Fraction, vector: Vector) -> Sums:
     for e, p, payoffs in zip(process.joint[0], process.start, process.reward[0], strict=True):
         for i in range(game.agents):
             marginal[i, e[i]] = marginal.get((i, e[i]), Fraction(0)) + p
-        for i, j in itertools.permutations(range(game.agents), 2):
-            key = (i, e[i], j, e[j])
-            entries[key] = entries.get(key, Fraction(0)) + p * _interaction(payoffs, process.actions[0], i, j)
+        for i, j in itertools.combinations(range(game.agents), 2):
+            entry = p * _interaction(payoffs, process.actions[0], i, j)
+            for key in ((i, e[i], j, e[j]), (j, e[j], i, e[i])):
+                entries[key] = entries.get(key, Fraction(0)) + entry
     sums = dict.fromkeys(marginal, Fraction(0))
     for (i, k, j, l), entry in entries.items():
         sums[i, k] += beta * entry * vector[j][l] / (4 * game.weights[i] * marginal[i, k] * vector[i][k])
@@ -172,15 +174,31 @@ def _one_step(game: Game) -> Process:
 
 def _interaction(payoffs: Sequence[Fraction], sizes: Sequence[int], i: int, j: int) -> Fraction:
     """max over a, a', b, b' and the others' actions of |u(a,b) - u(a',b) - u(a,b') + u(a',b')|."""
-    table = front(payoffs, sizes, [k for k in range(len(sizes)) if k not in (i, j)] + [i, j])
-    rows = [table[x : x + sizes[j]] for x in range(0, len(table), sizes[j])]  # u(a, .), a fastest
-    best = Fraction(0)
+    below, above, scale = _whole(payoffs)
+    order = [k for k in range(len(sizes)) if k not in (i, j)] + [i, j]
+    tables = [front(whole, sizes, order) for whole in (below, above)]
+    # u(a, .) for every a, rounded down and up, a fastest
+    rows = [tuple(table[x : x + sizes[j]] for table in tables) for x in range(0, len(tables[0]), sizes[j])]
+    best = 0
     for x in range(0, len(rows), sizes[i]):
-        for first, second in itertools.combinations(rows[x : x + sizes[i]], 2):
+        for (low, high), (other_low, other_high) in itertools.combinations(rows[x : x + sizes[i]], 2):
             # the largest mixed difference of two rows is the width of their difference
-            difference = [p - q for p, q in zip(first, second, strict=True)]
-            best = max(best, max(difference) - min(difference))
-    return best
+            most, least = max(map(int.__sub__, high, other_low)), min(map(int.__sub__, low, other_high))
+            best = max(best, most - least)
+    return Fraction(best, scale)
+
+
+def _whole(payoffs: Sequence[Fraction]) -> tuple[list[int], list[int], int]:
+    """Whole numbers below and above the payoffs times a scale: the payoffs themselves where their common
+    denominator is short, else within 2^-512 of the largest."""
+    scale = 1
+    for payoff in payoffs:
+        scale = lcm(scale, payoff.denominator)
+        if scale.bit_length() > _LONGEST:
+            most = max(p.numerator.bit_length() - p.denominator.bit_length() for p in payoffs)
+            scale = 1 << max(0, _GRID - most)
+            break
+    return [floor(p * scale) for p in payoffs], [ceil(p * scale) for p in payoffs], scale
 
 
 def spectral_holds(game: Game, alpha: Fraction) -> bool:
