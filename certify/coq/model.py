@@ -215,7 +215,8 @@ def renaming(tree: Tree, mapping: GameMap) -> tuple[tuple[int, tuple[int, ...]],
 def _with_common_moves(tree: Tree) -> Tree:
     """The hints with the moves of others that a decision point has seen: they divide out like its own earlier ones."""
     hints = []
-    for x, (own, order) in enumerate(tree.hints):
+    for x, (moves, order) in enumerate(tree.hints):
+        own = tuple((y, k) for y, k in moves if tree.sizes[y] > 1)  # the only action divides out by itself
         below, gains = _raw(x, tree)
         parts = [ex.strip(own, e, tree.sizes) for e in (below, *gains.values())]
         seen = []
