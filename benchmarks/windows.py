@@ -1,8 +1,8 @@
 """Measures thresholds by windows: alpha* and seconds of processor time, of the search and of the check, against
 the horizon and the length of windows.
 
-`python benchmarks/windows.py [--picture FILE.svg] [--quick]` prints one JSON object; exit 1 if a certificate is refused or an
-alpha* lies above what is asked for.
+`python benchmarks/windows.py [--picture FILE.svg] [--quick]` prints one JSON object; exit 1 if a certificate is refused
+or an alpha* lies above what is asked for.
 """
 
 from __future__ import annotations

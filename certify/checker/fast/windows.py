@@ -45,7 +45,8 @@ class FastWindows:
 
     def _trail(self, u: int, i: int, lookback: int) -> _Trail:
         trail = self.process.trail(u, i, lookback)
-        return self._table(trail, lambda t: _Trail(t, self.process, u, i, lookback))
+        found: _Trail = self._table(trail, lambda t: _Trail(t, self.process, u, i, lookback))
+        return found
 
     # The walk --------------------------------------------------------------------------------
 
@@ -185,12 +186,12 @@ class FastWindows:
         return np.einsum("...oa,ova->...ov", inflated(x, q.shape[-1] + self.process.n), q).max(-1)
 
     def _best(self, u: int, i: int, x: np.ndarray) -> np.ndarray:
-        """Given start and joint symbols, the largest mean over the others' policies: [end, pair, start, own, others]."""
+        """Given start and joint symbols, the largest mean over policies: [end, pair, start, own, others]."""
         trail = self._trail(u, i, self.process.lookback(u))
         return self._choose(u, i, trail.averaged(x))
 
     def _mean_below(self, u: int, i: int, lookback: int, value: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Whether E[value | x] <= target is proved, [..., window]; value [..., start, own, others], target [.., own]."""
+        """Whether E[value | x] <= target is proved, [..., window]; value [.., start, own, others]."""
         trail = self._trail(u, i, lookback)
         x = inflated(value, 1) - target[..., None, :, None]
         return self._walked(u, i, trail, np.where(trail.together, inflated(x, 1), 0.0), 0)
@@ -200,7 +201,8 @@ class FastWindows:
             chance, slot = trail.chance[steps], trail.slot[steps]
             x = np.einsum("nwoad,...nwoad->...nwoa", chance, inflated(x, chance.shape[-1])[..., slot])
             x = self._choose(u - steps - 1, i, x)
-        return (np.where(trail.possible[:, None, :], x, 0.0) <= 0).all((-1, -3))
+        proved: np.ndarray = np.all(np.where(trail.possible[:, None, :], x, 0.0) <= 0, axis=(-1, -3))
+        return proved
 
     # Uniqueness (W4 to W7) -------------------------------------------------------------------
 
@@ -222,7 +224,11 @@ class FastWindows:
                 if given["groups"]:
                     squares[i] = self._squares(u, i, given)
             for i, square in squares.items():
-                self._spread(u, i, constants[i, u - 1]["groups"], square, left[i], penalty)
+                for lag, cost in self._costs(u, i, constants[i, u - 1]["groups"], square, left[i]):
+                    for j in range(p.n):
+                        if j != i:
+                            penalty[u - lag, j] += cost / self.weights[j]
+                            penalty[u - lag, j] *= 1 + 8 * UNIT
 
     def _squares(self, u: int, i: int, given: dict[str, Any]) -> list[np.ndarray]:
         """f^2 for each lag class 1, 2, .. (the last one counts for all later lags)."""
@@ -323,28 +329,19 @@ class FastWindows:
         caps = self.boxes[u][i].largest_product[: level.used[i], None] * self.boxes[u][j].largest_product[where[j]]
         return np.minimum(np.sqrt(square), widest * np.sqrt(caps)) * (1 + 256 * UNIT)
 
-    def _spread(
-        self,
-        u: int,
-        i: int,
-        groups: list[tuple[int, list[int]]],
-        squares: list[np.ndarray],
-        left: np.ndarray,
-        penalty: np.ndarray,
-    ) -> None:
-        """Rules W5 and W7: what agent i at level u costs the others earlier."""
+    def _costs(
+        self, u: int, i: int, groups: list[tuple[int, list[int]]], squares: list[np.ndarray], left: np.ndarray
+    ) -> list[tuple[int, float]]:
+        """Rules W5 and W7: what agent i at level u costs an agent of weight 1 earlier, [(lag, cost)]."""
+        costs = []
         for number, (begin, shares) in enumerate(groups):
             end = groups[number + 1][0] - 1 if number + 1 < len(groups) else u - 1
             square = squares[min(begin, len(squares)) - 1]
             share = np.array(shares, dtype=float) * self.scale
             kappa = square / (self.weights[i] * share * left) * (1 + 32 * UNIT)
             chain = self._chain(u, i, kappa, begin)
-            for lag in range(begin, end + 1):
-                cost = self.gamma**lag * chain * (1 + (lag + 32) * UNIT)
-                for j in range(self.process.n):
-                    if j != i:
-                        penalty[u - lag, j] += cost / self.weights[j]
-                        penalty[u - lag, j] *= 1 + 8 * UNIT
+            costs += [(lag, self.gamma**lag * chain * (1 + (lag + 32) * UNIT)) for lag in range(begin, end + 1)]
+        return costs
 
     def _chain(self, u: int, i: int, kappa: np.ndarray, steps: int) -> float:
         """sup E[kappa(own window at u) | node, others' actions, `steps` levels earlier]."""

@@ -1,4 +1,4 @@
-"""Reads proofs of type "windows" and walks through them (docs/certificate-windows.md); an engine does the arithmetic."""
+"""Reads proofs of type "windows" and walks through them (docs/certificate-windows.md); engines do the arithmetic."""
 
 from fractions import Fraction
 from itertools import pairwise

@@ -4,9 +4,12 @@ A value n stands for n 2^-BITS, a probability of a box for n 2^-PLACES; sums and
 rounded to the side named `up` or `down`.  Standard library only.
 """
 
+from __future__ import annotations
+
 import itertools
 from fractions import Fraction
 from math import isqrt, lcm, prod
+from typing import Any
 
 from certify.checker.numbers.fixed_point import (
     BITS,
@@ -20,7 +23,13 @@ from certify.checker.numbers.fixed_point import (
     up,
 )
 from certify.checker.reading.envelope import Failed
+from certify.checker.reading.windows import Level, Trail, WindowProcess
 
+Range = tuple[int, int]  # at most and at least
+Row = tuple[int, list[tuple[int, int]]]  # denominator, (target, numerator)
+Table = dict[tuple[int, int], int]  # by start and others' window
+
+ONE_EXACTLY = Fraction(1)
 PLACES = 40  # boxes lie on the grid of 2^-PLACES
 WHOLE = 1 << PLACES
 FINE = 40  # the recursion over windows, whose numbers carry likelihoods, has so many more bits
@@ -31,12 +40,15 @@ class PlainWindows:
 
     name = "stdlib"
 
-    def __init__(self, process, unit):
+    def __init__(self, process: WindowProcess, unit: int) -> None:
         self.process, self.unit = process, unit
         self.weights, self.gamma = process.game.weights, process.game.discount
-        self._rows = {}
+        self._rows: dict[Any, Any] = {}
+        self.known: dict[Any, Any] = {}
+        self.ends: list[Fraction] = []
+        self.boxes: list[list[list[_Box]]] = []
 
-    def _row(self, row, factor=1):
+    def _row(self, row: Any, factor: Fraction = ONE_EXACTLY) -> Row:
         """(denominator, [(target, numerator)]) of [(target, rational)] times `factor`, kept per list."""
         key = id(row), factor
         if key not in self._rows:
@@ -44,32 +56,33 @@ class PlainWindows:
             denominator = lcm(*(p.denominator for _, p in items)) if items else 1
             numerators = [(to, p.numerator * (denominator // p.denominator)) for to, p in items]
             self._rows[key] = (denominator, numerators, row)  # the row itself, so that its id stays taken
-        return self._rows[key][:2]
+        found: Row = self._rows[key][:2]
+        return found
 
-    def _mantissa(self, m):
+    def _mantissa(self, m: int) -> int:
         return m << (BITS + self.unit)
 
     # The walk ----------------------------------------------------------------------------------
 
-    def begin(self, low, high):
+    def begin(self, low: Fraction, high: Fraction) -> None:
         """The whole policy space for beta in [low, high]."""
         self.ends = [low] if low == high else [low, high]
         self.boxes = [[_whole(level, i) for i in range(self.process.n)] for level in self.process.levels]
         self.known = {}
 
-    def _forget(self, u):
+    def _forget(self, u: int) -> None:
         """Drops what depends on boxes of level u."""
         kept = {"ahead": range(u, len(self.boxes)), "values": range(u + 1, len(self.boxes) + 1)}
         self.known = {
             key: x for key, x in self.known.items() if (key[1] != u if key[0] == "others" else key[1] in kept[key[0]])
         }
 
-    def step(self, i, depth, bounds, mimic):
+    def step(self, i: int, depth: int, bounds: list[list[int | None]], mimic: list[list[bool]]) -> None:
         """Rule W3: verify log-ratio bounds of agent i, then shrink its boxes."""
         u = depth + 1
         level, w_i = self.process.levels[u], self.weights[i]
         pairs = _pairs(level.shape[i])
-        wanted = {(w, p) for w, row in enumerate(bounds) for p, m in enumerate(row) if m is not None}
+        wanted = {(w, p): m for w, row in enumerate(bounds) for p, m in enumerate(row) if m is not None}
         for end in range(len(self.ends)):
             for form in (False, True):
                 keys = {(w, p) for w, p in wanted if mimic[w][p] == form}
@@ -78,9 +91,8 @@ class PlainWindows:
                 payoff = self._mimic(u, i, end) if form else self._direct(u, i, end)
                 for w, p in sorted(keys):
                     best = self._best(u, i, payoff[p], w)
-                    if not self._mean_below(
-                        u, i, self.process.lookback(u), w, best, down(w_i * self._exact(bounds[w][p]))
-                    ):
+                    target = down(w_i * self._exact(wanted[w, p]))
+                    if not self._mean_below(u, i, self.process.lookback(u), w, best, target):
                         raise Failed(
                             "a bound on a log-ratio is not proved",
                             agent=i,
@@ -89,24 +101,26 @@ class PlainWindows:
                             actions=list(pairs[p]),
                         )
         for w, row in enumerate(bounds):
-            box = self.boxes[u][i][w].shrunk({pair: self._mantissa(m) for pair, m in zip(pairs, row) if m is not None})
+            box = self.boxes[u][i][w].shrunk(
+                {pair: self._mantissa(m) for pair, m in zip(pairs, row, strict=True) if m is not None}
+            )
             if box.empty():
                 raise Failed("a box without policies", agent=i, depth=depth)
             self.boxes[u][i][w] = box
         self._forget(u)
 
-    def _exact(self, m):
+    def _exact(self, m: int) -> Fraction:
         return Fraction(m) * Fraction(2) ** self.unit
 
     # Values (W1, W2) ---------------------------------------------------------------------------
 
-    def _ahead(self, u, end):
+    def _ahead(self, u: int, end: int) -> list[list[Range]]:
         """[node][joint action] -> (at most, at least) U."""
         key = "ahead", u, end
         if key not in self.known:
             level, game, beta = self.process.levels[u], self.process.game, self.ends[end]
             later = self._values(u + 1, end) if u < game.horizon else None
-            follow = self.process.follow(u) if later else None
+            follow = self.process.follow(u) if later else []
             table = []
             for e, (s, _) in enumerate(level.nodes):
                 row = []
@@ -120,9 +134,10 @@ class PlainWindows:
                     row.append((low, high))
                 table.append(row)
             self.known[key] = table
-        return self.known[key]
+        found: Any = self.known[key]
+        return found
 
-    def _values(self, u, end):
+    def _values(self, u: int, end: int) -> list[Range]:
         """[node] -> (at most, at least) V."""
         key = "values", u, end
         if key not in self.known:
@@ -142,18 +157,19 @@ class PlainWindows:
                     highs.append(ceil_shift(high, shift) + most)
                 table.append((min(lows), max(highs)))
             self.known[key] = table
-        return self.known[key]
+        found: Any = self.known[key]
+        return found
 
     # Payoffs -----------------------------------------------------------------------------------
 
-    def _places(self, u, i):
+    def _places(self, u: int, i: int) -> list[list[int]]:
         """[own action][others' action] -> number of the joint action."""
         level = self.process.levels[u]
         index = {a: k for k, a in enumerate(level.actions)}
         others = self.process.others_actions(u, i)
         return [[index[(*c[:i], a, *c[i:])] for c in others] for a in self.process.own_actions(u, i)]
 
-    def _direct(self, u, i, end):
+    def _direct(self, u: int, i: int, end: int) -> list[list[list[int]]]:
         """X1: [pair][reachable node][others' action], at least upper U(a) - lower U(b)."""
         level, ahead, places = self.process.levels[u], self._ahead(u, end), self._places(u, i)
         return [
@@ -164,11 +180,11 @@ class PlainWindows:
             for a, b in _pairs(level.shape[i])
         ]
 
-    def _mimic(self, u, i, end):
+    def _mimic(self, u: int, i: int, end: int) -> list[list[list[int]]]:
         """X2: the same from the reward difference and the change of what comes next, own windows remembering a."""
         level, game, places = self.process.levels[u], self.process.game, self._places(u, i)
         later = self._values(u + 1, end) if u < game.horizon else None
-        change = self.process.mimic(u, i) if later else None
+        change = self.process.mimic(u, i) if later else []
         table = []
         for p, (a, b) in enumerate(_pairs(level.shape[i])):
             nodes = []
@@ -187,7 +203,7 @@ class PlainWindows:
 
     # The recursion (W3) ------------------------------------------------------------------------
 
-    def _others(self, u, i, o):
+    def _others(self, u: int, i: int, o: int) -> list[list[int]]:
         """Products of vertices of the others' boxes at joint window o: lists over their joint actions."""
         key = "others", u, i, o
         if key not in self.known:
@@ -200,13 +216,16 @@ class PlainWindows:
             ]
         return self.known[key]
 
-    def _choose(self, u, i, o, x):
+    def _choose(self, u: int, i: int, o: int, x: list[int]) -> int:
         """At least max over the others' policies of sum p x, x a list over their joint actions."""
         best = max(sum(c * y for c, y in zip(q, x, strict=True)) for q in self._others(u, i, o))
         return ceil_shift(best, PLACES * (self.process.n - 1))
 
-    def _averaged(self, u, i, trail, x, w, n, o):
-        """Means of x [node][action] over the posterior: a list over the actions, rounded up; None where they never meet."""
+    def _averaged(
+        self, u: int, i: int, trail: Trail, x: list[list[int]], place: tuple[int, int, int]
+    ) -> list[int] | None:
+        """Means of x [node][action] over the posterior: a list over the actions, rounded up; None where none is."""
+        n, w, o = place
         chances = trail.belief[n][w][o]
         if not chances:
             return None
@@ -217,24 +236,24 @@ class PlainWindows:
         rows = [(x[level.index[s, windows]], b) for s, b in items]
         return [ceil_div(sum(b * row[c] for row, b in rows), denominator) for c in range(len(rows[0][0]))]
 
-    def _best(self, u, i, x, w, lookback=None):
+    def _best(self, u: int, i: int, x: list[list[int]], w: int, lookback: int | None = None) -> Table:
         """{(start, others' window): the largest mean of x over the others' policies} at own window w."""
         lookback = self.process.lookback(u) if lookback is None else lookback
         trail = self.process.trail(u, i, lookback)
         found = {}
         for n in range(len(trail.starts)):
             for o in range(len(self.process.levels[u].others[i])):
-                means = self._averaged(u, i, trail, x, w, n, o)
+                means = self._averaged(u, i, trail, x, (n, w, o))
                 if means is not None:
                     found[n, o] = self._choose(u, i, o, means)
         return found
 
-    def _mean_below(self, u, i, lookback, w, value, target):
-        """Whether E[value | x] <= target is proved for histories x with own window w; value {(start, others' window)}."""
+    def _mean_below(self, u: int, i: int, lookback: int, w: int, value: Table, target: int) -> bool:
+        """Whether E[value | x] <= target is proved for own window w; value {(start, others' window)}."""
         trail = self.process.trail(u, i, lookback)
         return self._walked(u, i, trail, w, {key: (x - target) << FINE for key, x in value.items()}, 0)
 
-    def _walked(self, u, i, trail, w, x, done):
+    def _walked(self, u: int, i: int, trail: Trail, w: int, x: Table, done: int) -> bool:
         for steps in range(done, len(trail.back)):
             before = u - steps - 1
             new = {}
@@ -250,7 +269,7 @@ class PlainWindows:
 
     # Uniqueness (W4 to W7) ---------------------------------------------------------------------
 
-    def finish(self, constants):
+    def finish(self, constants: dict[tuple[int, int], dict[str, Any]]) -> None:
         """Verify the constants of every (agent, depth) with a choice and that all multipliers stay positive."""
         process = self.process
         penalty = [[0] * process.n for _ in range(process.game.horizon + 1)]
@@ -266,13 +285,16 @@ class PlainWindows:
                 if given["groups"]:
                     squares[i] = self._squares(u, i, given)
             for i, square in squares.items():
-                self._spread(u, i, constants[i, u - 1]["groups"], square, left[i], penalty)
+                for lag, cost in self._costs(u, i, constants[i, u - 1]["groups"], square, left[i]):
+                    for j in range(process.n):
+                        if j != i:
+                            penalty[u - lag][j] += up(cost / self.weights[j])
 
-    def _squares(self, u, i, given):
+    def _squares(self, u: int, i: int, given: dict[str, Any]) -> list[list[int]]:
         """[lag class][window] -> f^2 in units of 2^-BITS, the last class for all later lags."""
         level = self.process.levels[u]
         pairs = _pairs(level.shape[i])
-        best = [None] * level.used[i]
+        best: list[int] = []
         if given["variance"] is not None:
             best = [self._mantissa(m) for m in given["variance"]]
             for end in range(len(self.ends)):
@@ -295,11 +317,16 @@ class PlainWindows:
                 products = self.boxes[u][i][w].products(pairs)
                 square = sum(ceil_shift(q * x * x, BITS + 2 * PLACES) for q, x in zip(products, width, strict=True))
                 square = min(ceil_div(square, 8), ceil_div(ceil_shift(max(width) ** 2, BITS), 16))
-                best[w] = square if best[w] is None else min(best[w], square)
+                if w < len(best):
+                    best[w] = min(best[w], square)
+                else:
+                    best.append(square)
             found.append(list(best))
         return found
 
-    def _lag_one(self, u, i, w, payoff, reference, square):
+    def _lag_one(
+        self, u: int, i: int, w: int, payoff: list[list[list[int]]], reference: list[int], square: int
+    ) -> bool:
         """Rule W4, variance, at own window w."""
         process, trail = self.process, self.process.trail(u, i, self.process.lookback(u))
         pairs = _pairs(process.levels[u].shape[i])
@@ -325,7 +352,7 @@ class PlainWindows:
                 x[n, o] = self._choose(u - 1, i, o, terms)
         return self._walked(u, i, trail, w, x, 1)
 
-    def _same(self, u, i, given):
+    def _same(self, u: int, i: int, given: dict[int, list[int]]) -> list[int]:
         """[window] -> the shares of the same-time terms of agent i together, verified (rule W6)."""
         process, level = self.process, self.process.levels[u]
         lookback = process.lookback(u)
@@ -346,7 +373,7 @@ class PlainWindows:
                 total[w] += share
         return total
 
-    def _interactions(self, u, i, j, w, end):
+    def _interactions(self, u: int, i: int, j: int, w: int, end: int) -> Table:
         """{(start, others' window): sigma^2 in units of 2^-2 BITS} at own window w (rule W6)."""
         process, level = self.process, self.process.levels[u]
         trail, ahead = process.trail(u, i, process.lookback(u)), self._ahead(u, end)
@@ -355,10 +382,11 @@ class PlainWindows:
         found = {}
         for n in range(len(trail.starts)):
             for o, windows in enumerate(level.others[i]):
-                high = self._averaged(u, i, trail, highs, w, n, o)
+                high = self._averaged(u, i, trail, highs, (n, w, o))
                 if high is None:
                     continue
-                low = self._averaged(u, i, trail, lows, w, n, o)
+                low = self._averaged(u, i, trail, lows, (n, w, o))
+                assert low is not None
                 agents = [x for x in range(process.n) if x != i]
                 boxes = {x: self.boxes[u][x][level.place[x][v]] for x, v in zip(agents, windows, strict=True)}
                 boxes[i] = self.boxes[u][i][w]
@@ -367,8 +395,11 @@ class PlainWindows:
                 found[n, o] = _sigma_squared(above, below, boxes[i], boxes[j])
         return found
 
-    def _spread(self, u, i, groups, squares, left, penalty):
-        """Rules W5 and W7: what agent i at level u costs the others earlier."""
+    def _costs(
+        self, u: int, i: int, groups: list[tuple[int, list[int]]], squares: list[list[int]], left: list[int]
+    ) -> list[tuple[int, Fraction]]:
+        """Rules W5 and W7: what agent i at level u costs an agent of weight 1 earlier, [(lag, cost)]."""
+        costs = []
         for number, (begin, shares) in enumerate(groups):
             end = groups[number + 1][0] - 1 if number + 1 < len(groups) else u - 1
             square = squares[min(begin, len(squares)) - 1]
@@ -377,12 +408,10 @@ class PlainWindows:
                 for f, share, c in zip(square, shares, left, strict=True)
             ]
             chain = Fraction(self._chain(u, i, kappa, begin), ONE)
-            for lag in range(begin, end + 1):
-                for j in range(self.process.n):
-                    if j != i:
-                        penalty[u - lag][j] += up(self.gamma**lag * chain / self.weights[j])
+            costs += [(lag, self.gamma**lag * chain) for lag in range(begin, end + 1)]
+        return costs
 
-    def _chain(self, u, i, kappa, steps):
+    def _chain(self, u: int, i: int, kappa: list[int], steps: int) -> int:
         """sup E[kappa(own window at u) | node, others' actions, `steps` levels earlier]."""
         process = self.process
         value = [kappa[w] for _, w in process.own_pairs(u, i)]
@@ -406,7 +435,7 @@ class PlainWindows:
         return max(value)
 
 
-def _two_agents(shape, i, j, x, boxes):
+def _two_agents(shape: tuple[int, ...], i: int, j: int, x: list[int], boxes: dict[int, _Box]) -> list[list[int]]:
     """[a_i][a_j] -> at least the mean of x over the others' policies; x a list over joint actions."""
     table = dict(zip(itertools.product(*map(range, shape)), x, strict=True))
     rest = [k for k in range(len(shape)) if k not in (i, j)]
@@ -428,7 +457,7 @@ def _two_agents(shape, i, j, x, boxes):
     return result
 
 
-def _sigma_squared(above, below, mine, theirs):
+def _sigma_squared(above: list[list[int]], below: list[list[int]], mine: _Box, theirs: _Box) -> int:
     """The smaller of both bounds of rule W6, squared, in units of 2^-2 BITS; `below` <= U <= `above`."""
     rows, columns = range(len(above)), range(len(above[0]))
     middle = [[(above[a][b] + below[a][b]) // 2 for b in columns] for a in rows]
@@ -452,23 +481,24 @@ def _sigma_squared(above, below, mine, theirs):
     return min(frobenius, capped)
 
 
-def _root(square):
+def _root(square: int) -> int:
     """At least the square root of square 2^-BITS."""
     root = isqrt(square << BITS)
     return root if root * root == square << BITS else root + 1
 
 
-def down_root(x):
+def down_root(x: Fraction) -> int:
     """At most the square root of a rational, as a fixed-point number."""
     return isqrt((x.numerator << 2 * BITS) // x.denominator)
 
 
 class _Vertex:
-    """A vertex of box and simplex: `chances` in units of 2^-PLACES, `linear` at least and `entropy` at most what they say."""
+    """A vertex of box and simplex: `chances` in units of 2^-PLACES, `linear` an upper and `entropy` a lower bound of
+    its entropy."""
 
     __slots__ = ("chances", "entropy", "linear")
 
-    def __init__(self, chances, linear):
+    def __init__(self, chances: tuple[int, ...], linear: list[int]) -> None:
         self.chances = chances
         self.linear = ceil_shift(sum(c * x for c, x in zip(chances, linear, strict=True)), PLACES)
         self.entropy = sum(-c * log_bounds(c << (BITS - PLACES))[1] >> PLACES for c in chances if c)
@@ -477,12 +507,12 @@ class _Vertex:
 class _Box:
     """low <= pi <= high for one window, whole numbers in units of 2^-PLACES."""
 
-    def __init__(self, low, high):
+    def __init__(self, low: list[int], high: list[int]) -> None:
         self.low, self.high = low, high
-        self._vertices = None
+        self._vertices: list[_Vertex] | None = None
 
     @property
-    def vertices(self):
+    def vertices(self) -> list[_Vertex]:
         """All vertices of box and simplex, filled up from `low` in every order of the actions."""
         if self._vertices is None:
             room = sum(h - lo for lo, h in zip(self.low, self.high, strict=True))
@@ -503,7 +533,7 @@ class _Box:
             self._vertices = [_Vertex(p, linear) for p in sorted(found)]
         return self._vertices
 
-    def shrunk(self, bounds):
+    def shrunk(self, bounds: dict[tuple[int, int], int]) -> _Box:
         """With log pi(a) - log pi(b) <= bounds[a, b] where there is one (rule W3)."""
         actions = range(len(self.low))
         low, high = list(self.low), list(self.high)
@@ -523,26 +553,26 @@ class _Box:
             high = [min(h, WHOLE - sum(low) + low[a]) for a, h in enumerate(high)]
         return _Box(low, high)
 
-    def empty(self):
+    def empty(self) -> bool:
         return any(lo > h for lo, h in zip(self.low, self.high, strict=True)) or not sum(self.low) <= WHOLE <= sum(
             self.high
         )
 
-    def largest_product(self):
+    def largest_product(self) -> int:
         """At least p (1 - p) in units of 2^-2 PLACES: over the box for two actions, 1/4 beyond."""
         if len(self.low) > 2:
             return WHOLE * WHOLE // 4
         p = min(max(WHOLE // 2, self.low[0]), self.high[0])
         return p * (WHOLE - p)
 
-    def products(self, pairs):
+    def products(self, pairs: list[tuple[int, int]]) -> list[int]:
         """At least pi(a) pi(b) per pair, in units of 2^-2 PLACES."""
         if len(self.low) == 2:
             return [self.largest_product()] * 2
         return [self.high[a] * self.high[b] for a, b in pairs]
 
 
-def _whole(level, i):
+def _whole(level: Level, i: int) -> list[_Box]:
     """Boxes of every policy where histories are, of the uniform one, up to the grid, elsewhere."""
     actions = level.shape[i]
     return [
@@ -553,6 +583,6 @@ def _whole(level, i):
     ]
 
 
-def _pairs(actions):
+def _pairs(actions: int) -> list[tuple[int, int]]:
     """Ordered pairs (a, b), a != b, a major."""
     return [(a, b) for a in range(actions) for b in range(actions) if a != b]

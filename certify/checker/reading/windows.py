@@ -4,17 +4,29 @@ Level 0 lies before the start (one node; what is seen of it are the initial obse
 is step u - 1.  A window is a tuple of symbols, the latest last.  No policy occurs in this file.
 """
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 from certify.checker.reading.envelope import Failed, Malformed, array, integer
+from certify.checker.reading.game import Game
+
+Window = tuple[int, ...]
+Joint = tuple[int, ...]
+Windows = tuple[Window, ...]
+Node = tuple[int, Windows]  # state, one window per agent
+Entries = list[tuple[int, Fraction]]  # (target, chance)
+Kernel = dict[tuple[int, Joint], dict[tuple[int, Joint], Fraction]]
 
 MAX_LENGTH = 8  # of a window
 MAX_WINDOW_NODES = 20_000  # of a level
 MAX_WINDOW_ACTIONS = 6  # of an agent: engines enumerate the vertices of boxes
 
 
-def read_symbols(data, game):
+def read_symbols(data: Any, game: Game) -> list[list[list[int]]]:
     """`symbols[i][a][o]`, verified: pairs of one agent with one symbol have proportional kernels (rule W0)."""
     symbols = []
     for i, rows in enumerate(array(data, "proof.symbols", game.agents)):
@@ -26,7 +38,7 @@ def read_symbols(data, game):
                 for row in array(rows, where, actions)
             ]
         )
-        standing = {}
+        standing: dict[int, Kernel] = {}
         for a in range(actions):
             for o in range(observations):
                 shape = _normalised(_kernel(game, i, a, o))
@@ -35,9 +47,9 @@ def read_symbols(data, game):
     return symbols
 
 
-def _kernel(game, i, a, o):
+def _kernel(game: Game, i: int, a: int, o: int) -> Kernel:
     """{(s, others' actions): {(s', others' observations): chance}} of the own pair (a, o)."""
-    table = {}
+    table: Kernel = {}
     for (s, joint), row in game.transition.items():
         if joint[i] == a:
             found = table.setdefault((s, joint[:i] + joint[i + 1 :]), {})
@@ -49,7 +61,7 @@ def _kernel(game, i, a, o):
     return table
 
 
-def _normalised(table):
+def _normalised(table: Kernel) -> Kernel | None:
     """The same for proportional kernels; None for a kernel that is 0."""
     total = sum(p for row in table.values() for p in row.values())
     if not total:
@@ -60,16 +72,21 @@ def _normalised(table):
 class Level:
     """Nodes (state, windows) of a level: first the `reachable` ones, then those that only comparisons need.
 
-    `windows[i]`: first the `used[i]` windows that histories have.  `actions`: joint actions; `shape`: numbers of actions.
+    `windows[i]`: first the `used[i]` windows that histories have.  `actions`: joint actions; `shape`: numbers of
+    actions.
     """
 
-    def __init__(self, reached, closed, actions, shape):
+    def __init__(
+        self, reached: frozenset[Node], closed: frozenset[Node], actions: list[Joint], shape: tuple[int, ...]
+    ) -> None:
         first = sorted(reached)
         self.nodes = first + sorted(closed - reached)
         self.reachable = len(first)
         self.index = {e: k for k, e in enumerate(self.nodes)}
         self.actions, self.shape = actions, shape
-        self.windows, self.used, self.place = [], [], []
+        self.windows: list[list[Window]] = []
+        self.used: list[int] = []
+        self.place: list[dict[Window, int]] = []
         for i in range(len(shape)):
             seen = sorted({w[i] for _, w in first})
             self.used.append(len(seen))
@@ -84,22 +101,24 @@ class Trail:
 
     `starts`: states there.  `belief[n][w][o]`: {state: chance} at the top given start n and the symbols of own
     window w and others' windows o since; {} where they do not go together.  `back[k][n][w][o][c]`: {others'
-    windows one level later: chance of own symbol and of them}, k = 0 the last level before the top, c the others' action.
-    `possible`: the pairs (n, o) at the beginning.
+    windows one level later: chance of own symbol and of them}, k = 0 the last level before the top, c the others'
+    action.  `possible`: the pairs (n, o) at the beginning.
     """
 
-    def __init__(self, starts, belief, back, possible):
+    def __init__(self, starts: list[int], belief: Any, back: list[Any], possible: list[tuple[int, int]]) -> None:
         self.starts, self.belief, self.back, self.possible = starts, belief, back, possible
 
 
 class WindowProcess:
     """Levels 0 .. horizon of `game`, and the chances between them."""
 
-    def __init__(self, game, k, symbols):
+    def __init__(self, game: Game, k: int, symbols: list[list[list[int]]]) -> None:
         self.game, self.k, self.symbols, self.n = game, k, symbols, game.agents
         if any(len(step) > MAX_WINDOW_ACTIONS for steps in game.actions for step in steps):
             raise Malformed("game.actions", f"more than {MAX_WINDOW_ACTIONS} actions with a proof by windows")
-        self._rows, self._cache, self._standing = {}, {}, {}
+        self._rows: dict[Any, dict[tuple[int, Joint], Fraction]] = {}
+        self._cache: dict[Any, Any] = {}
+        self._standing: dict[tuple[int, int], tuple[int, int]] = {}
         for s, joint in game.transition:
             for _, seen in self.row(1, s, joint):
                 for i in range(self.n):
@@ -110,11 +129,11 @@ class WindowProcess:
 
     # Chances -----------------------------------------------------------------------------------
 
-    def row(self, level, state, joint):
+    def row(self, level: int, state: int, joint: Joint) -> dict[tuple[int, Joint], Fraction]:
         """{(next state, observations): chance}; from level 0 the start of the game."""
         key = (None, ()) if level == 0 else (state, joint)
         if key not in self._rows:
-            found = {}
+            found: dict[tuple[int, Joint], Fraction] = {}
             if level == 0:
                 for s, o, p in self.game.start:
                     to = s, o or (0,) * self.n
@@ -126,30 +145,35 @@ class WindowProcess:
             self._rows[key] = found
         return self._rows[key]
 
-    def own_actions(self, level, i):
+    def own_actions(self, level: int, i: int) -> tuple[int, ...]:
+        """Actions of agent i; one at level 0."""
         return (0,) if level == 0 else self.game.actions[i][level - 1]
 
-    def joint_actions(self, level):
+    def joint_actions(self, level: int) -> list[Joint]:
+        """Joint actions, first agent most significant."""
         return [(0,) * self.n] if level == 0 else self.game.joint_actions(level - 1)
 
-    def others_actions(self, level, i):
+    def others_actions(self, level: int, i: int) -> list[Joint]:
+        """Joint actions of the agents but i."""
         return list(itertools.product(*(self.own_actions(level, j) for j in range(self.n) if j != i)))
 
-    def symbol(self, level, i, action, observation):
+    def symbol(self, level: int, i: int, action: int, observation: int) -> int:
+        """The symbol of an own pair; at level 0 the initial observation."""
         return observation if level == 0 else self.symbols[i][action][observation]
 
-    def extended(self, level, window, symbol):
+    def extended(self, level: int, window: Window, symbol: int) -> Window:
         """A window one level later: it keeps everything up to level k + 1, the last k symbols after that."""
         longer = (*window, symbol)
         return longer if level <= self.k else longer[len(longer) - self.k :]
 
-    def lookback(self, level):
+    def lookback(self, level: int) -> int:
+        """The length of windows: they begin so many levels earlier."""
         return level if level <= self.k + 1 else self.k
 
-    def after(self, level, node, joint, remembered=None):
+    def after(self, level: int, node: Node, joint: Joint, remembered: Joint | None = None) -> dict[Node, Fraction]:
         """[(next node, chance)]; windows remember the actions `remembered`, if given."""
         state, windows = node
-        found = {}
+        found: dict[Node, Fraction] = {}
         for (s2, seen), p in self.row(level, state, joint).items():
             names = remembered or joint
             to = (
@@ -163,19 +187,21 @@ class WindowProcess:
 
     # Levels ------------------------------------------------------------------------------------
 
-    def _levels(self):
-        reached = closed = frozenset([(0, ((),) * self.n)])
-        levels, sets = [], None
+    def _levels(self) -> list[Level]:
+        root: Node = (0, ((),) * self.n)
+        reached = closed = frozenset([root])
+        levels: list[Level] = []
+        sets: Any = None
         for u in range(self.game.horizon + 1):
             actions = self.joint_actions(u)
             shape = tuple(len(self.own_actions(u, i)) for i in range(self.n))
-            before = levels[-1] if levels else None
-            same = u > self.k + 1 and before.actions == actions and sets == (reached, closed)
-            levels.append(before if same else Level(reached, closed, actions, shape))
+            same = u > self.k + 1 and levels[-1].actions == actions and sets == (reached, closed)
+            levels.append(levels[-1] if same else Level(reached, closed, actions, shape))
             sets = reached, closed
             if u == self.game.horizon:
                 break
-            new, more = set(), set()
+            new: set[Node] = set()
+            more: set[Node] = set()
             for e in closed:
                 for joint in actions:
                     (new if e in reached else more).update(self.after(u, e, joint))
@@ -190,31 +216,33 @@ class WindowProcess:
                 reached, closed = sets  # one object, so that comparing is quick
         return levels
 
-    def _cached(self, key, make):
+    def _cached(self, key: Any, make: Callable[[], Any]) -> Any:
         if key not in self._cache:
             self._cache[key] = make()
         return self._cache[key]
 
-    def follow(self, u):
+    def follow(self, u: int) -> list[list[Entries]]:
         """[node][joint action] -> [(node of level u + 1, chance)]."""
         level, later = self.levels[u], self.levels[u + 1]
 
-        def make():
+        def make() -> Any:
             return [
                 [[(later.index[e2], p) for e2, p in self.after(u, e, joint).items()] for joint in level.actions]
                 for e in level.nodes
             ]
 
-        return self._cached(("follow", id(level), id(later), u > self.k), make)
+        found: list[list[Entries]] = self._cached(("follow", id(level), id(later), u > self.k), make)
+        return found
 
-    def mimic(self, u, i):
-        """[pair (a, b)][reachable node][others' action] -> [(node of level u + 1, P(s', o|a) - P(s', o|b))], a remembered.
+    def mimic(self, u: int, i: int) -> list[list[list[Entries]]]:
+        """[pair (a, b)][reachable node][others' action] -> [(node of level u + 1, P(s', o|a) - P(s', o|b))].
 
-        One entry for every (s', o): what follows two observations may have one node and different values.
+        a is remembered.  One entry for every (s', o): what follows two observations may have one node and
+        different values.
         """
         level, later = self.levels[u], self.levels[u + 1]
 
-        def change(e, a, b, c):
+        def change(e: Node, a: int, b: int, c: Joint) -> Entries:
             (state, windows), first = e, (*c[:i], a, *c[i:])
             found = dict(self.row(u, state, first))
             for to, p in self.row(u, state, (*c[:i], b, *c[i:])).items():
@@ -227,7 +255,7 @@ class WindowProcess:
                     entries.append((later.index[s2, after], d))
             return entries
 
-        def make():
+        def make() -> Any:
             own, others = self.own_actions(u, i), self.others_actions(u, i)
             return [
                 [[change(e, a, b, c) for c in others] for e in level.nodes[: level.reachable]]
@@ -236,14 +264,14 @@ class WindowProcess:
                 if a != b
             ]
 
-        return self._cached(("mimic", id(level), id(later), i, u > self.k), make)
+        found: list[list[list[Entries]]] = self._cached(("mimic", id(level), id(later), i, u > self.k), make)
+        return found
 
-    def own(self, u, i):
-        """Pairs (state, own window) of a level, and [pair][own action][others' action] -> [(pair one level later,
-        chance)]."""
+    def own(self, u: int, i: int) -> list[list[list[Entries]]]:
+        """[pair (state, own window)][own action][others' action] -> [(pair one level later, chance)]."""
         level, later = self.levels[u], self.levels[u + 1]
 
-        def make():
+        def make() -> Any:
             pairs = self.own_pairs(u, i)
             index = {x: k for k, x in enumerate(self.own_pairs(u + 1, i))}
             table = []
@@ -252,7 +280,7 @@ class WindowProcess:
                 for a in self.own_actions(u, i):
                     row = []
                     for c in self.others_actions(u, i):
-                        found = {}
+                        found: dict[int, Fraction] = {}
                         for (s2, seen), p in self.row(u, s, (*c[:i], a, *c[i:])).items():
                             window = self.extended(u, level.windows[i][w], self.symbol(u, i, a, seen[i]))
                             to = index[s2, later.place[i][window]]
@@ -262,39 +290,42 @@ class WindowProcess:
                 table.append(rows)
             return table
 
-        return self._cached(("own", id(level), id(later), i, u > self.k), make)
+        found: list[list[list[Entries]]] = self._cached(("own", id(level), id(later), i, u > self.k), make)
+        return found
 
-    def own_pairs(self, u, i):
+    def own_pairs(self, u: int, i: int) -> list[tuple[int, int]]:
+        """Pairs (state, own window) of reachable nodes."""
         level = self.levels[u]
-        return self._cached(
+        found: list[tuple[int, int]] = self._cached(
             ("pairs", id(level), i),
             lambda: sorted({(s, level.place[i][w[i]]) for s, w in level.nodes[: level.reachable]}),
         )
+        return found
 
     # Posteriors --------------------------------------------------------------------------------
 
-    def _seen_by(self, level, i, symbol, others, state):
+    def _seen_by(self, level: int, i: int, symbol: int, others: Joint, state: int) -> list[tuple[int, Joint, Fraction]]:
         """[(next state, others' symbols, chance)] after the others' actions, together with agent i's symbol (one pair
         stands for all that share it: their kernels are proportional)."""
         a, o = (0, symbol) if level == 0 else self._standing[i, symbol]
         joint = (*others[:i], a, *others[i:])
-        found = {}
+        found: dict[tuple[int, Joint], Fraction] = {}
         for (s2, seen), p in self.row(level, state, joint).items():
             if seen[i] == o:
                 names = tuple(self.symbol(level, j, joint[j], seen[j]) for j in range(self.n) if j != i)
                 found[s2, names] = found.get((s2, names), 0) + p
         return [(s2, names, p) for (s2, names), p in found.items()]
 
-    def posterior(self, begin, start, joint):
-        """{state: chance} after the joint symbols since level `begin`, where the state was `start`; {} if impossible."""
+    def posterior(self, begin: int, start: int, joint: tuple[Window, ...]) -> dict[int, Fraction]:
+        """{state: chance} after the joint symbols since level `begin`, with the state `start`; {} if impossible."""
         if not joint[0]:
             return {start: Fraction(1)}
 
-        def make():
+        def make() -> Any:
             level = begin + len(joint[0]) - 1
             last = tuple(w[-1] for w in joint)
             others = tuple(0 if level == 0 else self._standing[j, last[j]][0] for j in range(1, self.n))
-            found = {}
+            found: dict[int, Fraction] = {}
             for s, b in self.posterior(begin, start, tuple(w[:-1] for w in joint)).items():
                 for s2, names, p in self._seen_by(level, 0, last[0], others, s):
                     if names == last[1:]:
@@ -302,25 +333,27 @@ class WindowProcess:
             total = sum(found.values())
             return {s: p / total for s, p in found.items()}
 
-        return self._cached(("posterior", begin == 0, start, joint), make)
+        known: dict[int, Fraction] = self._cached(("posterior", begin == 0, start, joint), make)
+        return known
 
-    def trail(self, top, i, lookback):
+    def trail(self, top: int, i: int, lookback: int) -> Trail:
         """The `Trail` of agent i from level `top` over `lookback` levels."""
         begin = top - lookback
         key = ("trail", i, lookback, begin == 0, *(id(level) for level in self.levels[begin : top + 1]))
-        return self._cached(key, lambda: self._trail(top, i, lookback, begin))
+        trail: Trail = self._cached(key, lambda: self._trail(top, i, lookback, begin))
+        return trail
 
-    def _trail(self, top, i, lookback, begin):
+    def _trail(self, top: int, i: int, lookback: int, begin: int) -> Trail:
         level, first = self.levels[top], self.levels[begin]
         starts, others = first.states, level.others[i]
         own = [_last(w, lookback) for w in level.windows[i][: level.used[i]]]
         reached = set(level.nodes[: level.reachable])
 
-        def joint(mine, theirs, count):
+        def joint(mine: Window, theirs: Windows, count: int) -> Windows:
             recent = [_last(w, count) for w in theirs]
             return (*recent[:i], mine, *recent[i:])
 
-        def meeting(start, w, ws):
+        def meeting(start: int, w: int, ws: Windows) -> dict[int, Fraction]:
             """The posterior, {} where this start and these windows never meet: then no value matters."""
             found = self.posterior(begin, start, joint(own[w], ws, lookback))
             windows = (*ws[:i], level.windows[i][w], *ws[i:])
@@ -334,15 +367,15 @@ class WindowProcess:
         ]
         return Trail(starts, belief, back, possible)
 
-    def _back(self, u, i, begin, own, joint):
+    def _back(self, u: int, i: int, begin: int, own: list[Window], joint: Any) -> list[Any]:
         """Chances from level u to u + 1 given the start, the own symbols up to u and the others' windows."""
         level, known = self.levels[u], u - begin
         index = {ws: o for o, ws in enumerate(self.levels[u + 1].others[i])}
         actions = self.others_actions(u, i)
-        made = {}
+        made: dict[Any, Any] = {}
 
-        def row(start, window, ws, action):
-            found = {}
+        def row(start: int, window: Window, ws: Windows, action: Joint) -> dict[int, Fraction]:
+            found: dict[Windows, Fraction] = {}
             for s, b in self.posterior(begin, start, joint(window[:known], ws, known)).items():
                 for _, names, p in self._seen_by(u, i, window[known], action, s):
                     after = tuple(self.extended(u, w, x) for w, x in zip(ws, names, strict=True))
@@ -350,7 +383,7 @@ class WindowProcess:
             # windows that no history has together with this start and window: their chance is another start's
             return {index[ws2]: p for ws2, p in found.items() if ws2 in index}
 
-        def rows(start, window):
+        def rows(start: int, window: Window) -> Any:
             key = start, window[: known + 1]
             if key not in made:
                 made[key] = [[row(start, window, ws, c) for c in actions] for ws in level.others[i]]
@@ -359,5 +392,5 @@ class WindowProcess:
         return [[rows(start, window) for window in own] for start in self.levels[begin].states]
 
 
-def _last(window, count):
+def _last(window: Window, count: int) -> Window:
     return window[len(window) - count :]

@@ -45,7 +45,8 @@ class Finisher:
     def holds(self) -> bool:
         """Whether every multiplier stays positive; fills `constants`."""
         tables = self.tables
-        high = low = None
+        high: np.ndarray | None = None
+        low: np.ndarray | None = None
         for u in range(tables.horizon, 0, -1):
             level = tables.levels[u]
             up, down = (ahead(level, self.found.beta, tables.gamma, later) for later in (high, low))

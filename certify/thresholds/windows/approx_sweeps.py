@@ -57,7 +57,8 @@ class Localised:
         """One pass from the last step to the first; returns the largest narrowing of a log-ratio's two bounds,
         relative to what they leave."""
         tables = self.tables
-        high = low = None
+        high: np.ndarray | None = None
+        low: np.ndarray | None = None
         gain = 0.0
         for u in range(tables.horizon, 0, -1):
             level = tables.levels[u]

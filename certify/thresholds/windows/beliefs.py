@@ -41,7 +41,8 @@ class Trail:
     @property
     def together(self) -> np.ndarray:
         """[start, own window, others' window]."""
-        return self.belief.sum(-1) > 0
+        found: np.ndarray = self.belief.sum(-1) > 0
+        return found
 
 
 class Beliefs:
@@ -128,7 +129,8 @@ class Beliefs:
                 meet = (found[:, side.nodes[k, o] < 0] == 0).all(1)
                 belief[:, k, o] = np.where(meet[:, None], found, 0.0)
         first = levels[begin].sides[i]
-        possible = (first.nodes >= 0).any(0)[:, starts].T
+        there: np.ndarray = np.any(first.nodes >= 0, axis=0)
+        possible = there[:, starts].T
         back = [self._back(top, i, begin, u, own) for u in range(top - 1, begin - 1, -1)]
         return Trail(starts, belief, back, possible)
 

@@ -7,11 +7,13 @@ posterior, and so does a positive factor of the kernel.
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import Any
 
 from certify.games.model import Game, JointAction
 
 # (row, what follows) -> chance; None in place of what follows marks a row that the game does not have
 Kernel = dict[tuple[int, JointAction], dict[tuple[int, tuple[int, ...]], Fraction]]
+Shape = tuple[frozenset[Any], frozenset[Any]]
 
 
 def kernel(game: Game, agent: int, action: int, observation: int) -> Kernel:
@@ -31,7 +33,7 @@ def kernel(game: Game, agent: int, action: int, observation: int) -> Kernel:
     return result
 
 
-def normalised(table: Kernel) -> tuple[frozenset, frozenset] | None:
+def normalised(table: Kernel) -> Shape | None:
     """What proportional kernels share: their rows, and their entries divided by the sum; None for a zero kernel."""
     total = sum((p for row in table.values() for p in row.values()), Fraction(0))
     if total == 0:
@@ -51,7 +53,7 @@ def lossless_symbols(game: Game) -> tuple[tuple[tuple[int, ...], ...], ...]:
     """
     result = []
     for i in range(game.number_of_agents):
-        known: dict[tuple[frozenset, frozenset], int] = {}
+        known: dict[Shape, int] = {}
         rows = []
         for a in range(len(game.actions[i])):
             row = []

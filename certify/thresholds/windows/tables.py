@@ -12,6 +12,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -99,7 +100,7 @@ class Tables:
         self.weights = [float(w) for w in game.weights]
         self.symbols = lossless_symbols(self.game)
         self._rows: dict[tuple[int, JointAction], dict[tuple[int, tuple[int, ...]], Fraction]] = {}
-        self._seen: dict[tuple, list[tuple[int, tuple[int, ...], Fraction]]] = {}
+        self._seen: dict[Any, list[tuple[int, tuple[int, ...], Fraction]]] = {}
         reached, closed = self._node_sets()
         self.levels = self._build(reached, closed)
 
@@ -179,7 +180,7 @@ class Tables:
 
     def _node_sets(self) -> tuple[list[frozenset[Node]], list[frozenset[Node]]]:
         """Per level the nodes of full-support play, and those together with all that comparisons need."""
-        root = frozenset([(0, ((),) * self.n)])
+        root: frozenset[Node] = frozenset([(0, ((),) * self.n)])
         reached, closed = [root], [root]
         memory: dict[object, tuple[frozenset[Node], frozenset[Node]]] = {}
         for u in range(self.horizon):
@@ -199,7 +200,7 @@ class Tables:
                 raise TooLarge(f"more than {self.limit} nodes at one step with windows of length {self.k}")
         return reached, closed
 
-    def _signature(self, level: int) -> tuple:
+    def _signature(self, level: int) -> tuple[Any, ...]:
         return level == 0, tuple(tuple(self.own_actions(level, i)) for i in range(self.n))
 
     # Tables ----------------------------------------------------------------------------------
@@ -312,7 +313,7 @@ class Tables:
         return result
 
 
-def _row_of(entries: Iterable[tuple[tuple, Fraction]], place: dict) -> dict[int, float]:
+def _row_of(entries: Iterable[tuple[Any, Fraction]], place: dict[Any, int]) -> dict[int, float]:
     row: dict[int, float] = {}
     for to, p in entries:
         k = place[to]
