@@ -13,12 +13,10 @@ from certify.coq import building
 from certify.coq.approx_search import Search, approx_cover
 from certify.coq.model import equations, unroll
 from certify.coq.writing import coq_file
-from certify.games import builtin, load
+from certify.games import builtin
 from certify.games.model import Game
 from certify.symmetry import symmetries
 from certify.symmetry.maps import GameMap
-
-pytestmark = pytest.mark.xdist_group("coq")  # one worker builds the library
 
 
 def exported(game, alpha, carrier="bignums", symmetries=()):
@@ -52,6 +50,7 @@ def test_two_levers(carrier, tmp_path, coq_library):
     assert ("PrimInt63.int" in answer.assumptions) == (carrier == "bignums")
 
 
+@pytest.mark.slow
 def test_three_agents(tmp_path, coq_library):
     answer = asked(exported(builtin("match:3x3x3"), "1"), tmp_path, coq_library)
     assert answer.valid, answer.why
@@ -189,15 +188,16 @@ def test_coq_unrolls_and_normalises_as_the_search_does(name, tmp_path, coq_libra
 @pytest.mark.parametrize(
     ("name", "horizon", "alpha"),
     [
-        ("climbing", 1, "42/5"),
-        ("lever:10:9/10", 1, "47/200"),
+        ("climbing", None, "42/5"),
+        ("lever:10:9/10", None, "47/200"),
         ("dectiger", 2, "60"),
         ("recycling", 2, "23/10"),
-        ("broadcast-channel", 2, "1"),
+        ("broadcast-channel", 2, "27/25"),
+        ("tiny-hanabi:E", None, "12"),
     ],
 )
 def test_larger_games(name, horizon, alpha, tmp_path, coq_library):
-    game = builtin(name, horizon=horizon) if horizon > 1 else load(name)
+    game = builtin(name, horizon=horizon) if horizon else builtin(name)
     answer = asked(exported(game, alpha), tmp_path, coq_library)
     assert answer.valid, answer.why
 
