@@ -41,8 +41,9 @@ class WitnessProofs:
 
     def __init__(self, tree: Tree, eq: ApproxEquations, rtol: Fraction, run: Run | None = None) -> None:
         self.tree, self.eq, self.rtol, self.run = tree, eq, rtol, run or Run()
-        group = symmetries(tree.game)
-        self.generators = [g for g in group.generators if g.key != identity_map(tree.game).key]
+        # where an action is illegal its class plays it under another action's name, and images of tables mean nothing
+        group = symmetries(tree.game).generators if all(level.all_legal for level in tree.levels) else ()
+        self.generators = [g for g in group if g.key != identity_map(tree.game).key]
         self.images = [entry_permutation(tree, g) for g in self.generators]
 
     def solution(self, z: np.ndarray, alpha: Fraction) -> Solution | None:
