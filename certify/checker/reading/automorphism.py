@@ -60,10 +60,10 @@ class Points:
                 yield self._row("emission", p, [s], a, o)
         for (s, a), r in game.reward.items():
             yield self._row("reward", r, [s], a)
-        for (i, o), row in game.reference.items():
-            seen = () if o < 0 else (self.index["observation", i, o],)
-            for action, p in row.items():
-                entry = (self.index["agent", i], self.index["action", i, action], *seen)
+        for (i, last), chances in game.reference.items():
+            observed = () if last < 0 else (self.index["observation", i, last],)
+            for action, p in chances.items():
+                entry: Joint = (self.index["agent", i], self.index["action", i, action], *observed)
                 yield ("reference", p), (), frozenset([entry])
 
     def number(self, name: Any, where: str) -> int:

@@ -171,7 +171,11 @@ def _reference(data: Any, actions: list[int], observations: list[int]) -> dict[t
         key = i, -1 if seen is None else integer(seen, where, 0, observations[i] - 1)
         if key in rows:
             raise Malformed(where, "one entry twice")
-        found = _row(lambda a, at, i=i: integer(a, at, 0, actions[i] - 1))(row, where)
+
+        def action(value: Any, at: str, count: int = actions[i]) -> int:
+            return integer(value, at, 0, count - 1)
+
+        found = _row(action)(row, where)
         _distribution(where, found)
         rows[key] = dict(sorted(found))
     return rows
