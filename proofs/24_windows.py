@@ -20,9 +20,8 @@ CLAIM = Claim(
     "alpha >= alpha* there is exactly one stationary policy; so thresholds need no enumeration of histories.",
 )
 
-QUICK = (("recycling", 2), ("recycling", 4))
-FULL = (*QUICK, ("recycling", 10), ("dectiger", 2), ("dectiger", 3), ("dectiger", 10))
-SECONDS = 240.0
+QUICK = (("recycling", 2),)
+FULL = (*QUICK, ("recycling", 3), ("dectiger", 2))
 RTOL = "1/50"
 
 
@@ -32,7 +31,7 @@ def run(out: Path, quick: bool) -> Outcome:
     for name, horizon in QUICK if quick else FULL:
         game = certify.load(name, horizon=horizon)
         structural = certify.threshold(game, method="structural")
-        found = certify.threshold(game, method="windows", rtol="1/10" if quick else RTOL, time_limit=SECONDS)
+        found = certify.threshold(game, method="windows", rtol="1/10" if quick else RTOL)
         if found.status != "proved" or structural.alpha_star is None:
             raise Undecided(found.reason)
         evidence.append(found.save(out / f"{name}-{horizon}.cert.json"))

@@ -48,8 +48,8 @@ def lossless_symbols(game: Game) -> tuple[tuple[tuple[int, ...], ...], ...]:
     Pairs that never occur (zero kernels) take symbol 0.
 
     >>> from certify.games import builtin
-    >>> lossless_symbols(builtin("two-stage-lever"))[0]
-    ((0, 1), (2, 3))
+    >>> lossless_symbols(builtin("dectiger", horizon=2))[0]  # hear left, hear right, opened
+    ((0, 1), (2, 2), (2, 2))
     """
     result = []
     for i in range(game.number_of_agents):
