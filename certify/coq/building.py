@@ -149,7 +149,7 @@ def _ask(text: str, carrier: str, folder: Path, built: Path) -> Answer:
     star = re.search(r"= \(?([0-9]+ */ *[0-9]+|[0-9]+)\)?(?:%R)?\s*: R", output)
     extra = sorted(set(assumed) - allowed(carrier))
     why = f"it assumes more than it may: {', '.join(extra)}" if extra else None
-    stated = star.group(1).replace(" ", "") if star else None
+    stated = star.group(1).replace(" ", "").removesuffix("/1") if star else None
     return Answer(not extra, stated, assumed, carrier, why, equivariant and not extra)
 
 

@@ -223,6 +223,14 @@ def test_two_levers_from_one_half_on_rest_on_the_reals_only(tmp_path, coq_librar
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(building.library().glob("examples/*.v")), ids=lambda path: path.stem)
+def test_the_examples(path, coq_library):
+    answer = building.check_file(path, coq_library)
+    assert answer.valid, answer.why
+    assert answer.equivariant
+
+
+@pytest.mark.slow
 def test_coqchk_accepts_the_library(coq_library):
     run = subprocess.run(
         ["make", "-s", "-C", str(building.library()), f"BUILD={coq_library}", "check"],
