@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from certify.answers.crossplay import cross_play
-from certify.cli.options import SET, collected, named_values
+from certify.cli.options import SET, collected, named_values, reading
 from certify.cli.output import Progress, heading
 from certify.cli.symmetries import finish, finish_undecided
 from certify.crossplay.pairs import disjoint_pairs
@@ -84,7 +84,10 @@ def crossplay(given: CrossplayOptions) -> None:
     if given.game is None or given.alpha is None:
         raise InputError("crossplay", "no game or no --alpha", "write: certify crossplay GAME --alpha A")
     temperature = positive_number(given.alpha, "--alpha", "temperature")
-    loaded = load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
+    game, limit = given.game, float(positive_number(given.time_limit, "--time-limit", "number of seconds"))
+    loaded, left = reading(
+        limit, lambda: load(game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
+    )
     try:
         with Progress() as progress:
             result = cross_play(
@@ -94,7 +97,7 @@ def crossplay(given: CrossplayOptions) -> None:
                 certificate=given.certificate,
                 starts=given.starts,
                 seed=given.seed,
-                time_limit=given.time_limit,
+                time_limit=left or limit,
                 progress=progress,
             )
     except Undecided as reason:

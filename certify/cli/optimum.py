@@ -12,7 +12,7 @@ from certify.answers.optimum import OptimumResult
 from certify.answers.optimum import optimum as find_optimum
 from certify.answers.policy import PolicyDistance, policy_distance
 from certify.bounds.enclosure import Enclosure
-from certify.cli.options import SET, OutputFile, collected, idle, named_values
+from certify.cli.options import SET, OutputFile, collected, idle, named_values, reading
 from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json
 from certify.errors import InputError
 from certify.exact import decimal_text, parse_rational, rational_text, significant_text
@@ -89,13 +89,16 @@ class OptimumOptions(_Shared):
 @collected(OptimumOptions)
 def optimum(given: OptimumOptions) -> int:
     """Enclose the stationary policy of GAME at a temperature, certified."""
-    loaded = load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
+    loaded, left = reading(
+        _limit(given.time_limit),
+        lambda: load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set")),
+    )
     with Progress() as progress:
         result = find_optimum(
             loaded,
             given.alpha,
             threshold=given.threshold,
-            time_limit=_limit(given.time_limit),
+            time_limit=left,
             width=given.width,
             max_entries=given.max_entries,
             progress=progress,
@@ -282,14 +285,17 @@ class PolicyOptions(_Shared):
 @collected(PolicyOptions)
 def policy(given: PolicyOptions) -> int:
     """Bound the distance of the policy in TABLE (.json or .npz) from the unique stationary policy of GAME."""
-    loaded = load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
+    loaded, left = reading(
+        _limit(given.time_limit),
+        lambda: load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set")),
+    )
     with Progress() as progress:
         result = policy_distance(
             loaded,
             given.alpha,
             given.table,
             threshold=given.threshold,
-            time_limit=_limit(given.time_limit),
+            time_limit=left,
             max_entries=given.max_entries,
             progress=progress,
         )

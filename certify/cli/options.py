@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from certify.certificates.writing import checked_target
 from certify.checker.reading.envelope import read_file
+from certify.cli.output import UNDECIDED, print_json
 from certify.errors import InputError
 
 Options = TypeVar("Options")
 Answer = TypeVar("Answer")
+Loaded = TypeVar("Loaded")
+_LEAST = 1e-3  # seconds: what is left of a limit stays positive
+
+
+def out_of_time(reason: str, *, as_json: bool) -> NoReturn:
+    """Say what stage the time went into, and exit as undecided."""
+    if as_json:
+        print_json({"status": "undecided", "reason": reason})
+    else:
+        print(f"undecided: {reason}")
+    sys.exit(UNDECIDED)
+
+
+def reading(limit: float | None, read: Callable[[], Loaded]) -> tuple[Loaded, float | None]:
+    """What `read` returns, within the limit, and the seconds that are left of it; raises `OutOfTime`.
+
+    >>> reading(None, lambda: 7)
+    (7, None)
+    """
+    from certify.run import Run
+
+    run = Run.lasting(limit)
+    with run.stage("reading the game"):
+        found = read()
+    return found, None if limit is None else max(run.left(), _LEAST)
 
 
 def collected(kind: Callable[..., Options]) -> Callable[[Callable[[Options], Answer]], Callable[..., Answer]]:
@@ -36,7 +63,12 @@ def collected(kind: Callable[..., Options]) -> Callable[[Callable[[Options], Ans
         @functools.wraps(function)
         def call(**given: Any) -> Answer:
             spare_inputs()
-            return function(kind(**given))
+            from certify.run import OutOfTime
+
+            try:
+                return function(kind(**given))
+            except OutOfTime as over:  # of a command that has nothing to keep
+                out_of_time(str(over), as_json=bool(given.get("as_json")))
 
         return call
 

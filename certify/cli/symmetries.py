@@ -14,12 +14,14 @@ from typing import NoReturn
 import click
 
 from certify.answers.symmetries import SymmetriesResult
-from certify.cli.options import SET, OutputFile, collected, named_values
+from certify.cli.options import SET, OutputFile, collected, named_values, reading
 from certify.cli.output import DONE, REFUTED, UNDECIDED, print_json
 from certify.errors import InputError, Undecided
+from certify.exact import positive_number
 from certify.games.load import load
 from certify.games.model import Game, GameTables
 from certify.games.readers.textfile import parse_json, read_text
+from certify.run import OutOfTime, Run
 from certify.symmetry.group import SymmetryGroup
 from certify.symmetry.group import symmetries as find_symmetries
 from certify.symmetry.maps import read_map
@@ -43,6 +45,7 @@ class SymmetriesOptions:
     residual: bool
     max_nodes: int
     timeout: float
+    time_limit: str | None
     accelerate: bool
     graphml: Path | None
     output: Path | None
@@ -95,6 +98,7 @@ def _load(given: SymmetriesOptions) -> GameTables:
 )
 @click.option("--max-nodes", type=click.IntRange(1), default=200_000, show_default=True, help="Bounds the search.")
 @click.option("--timeout", type=float, default=60.0, show_default=True, help="Seconds that z3 may take.")
+@click.option("--time-limit", help="Seconds for everything; what is found by then is printed.")
 @click.option("--igraph", "accelerate", is_flag=True, help="Let igraph propose generators (re-checked exactly).")
 @click.option("--graphml", type=OutputFile(), help="Write the coloured graph of the game here.")
 @click.option("-o", "--output", type=OutputFile(), help="Write the certificate here.")
@@ -102,14 +106,24 @@ def _load(given: SymmetriesOptions) -> GameTables:
 @collected(SymmetriesOptions)
 def symmetries(given: SymmetriesOptions) -> None:
     """The automorphism group of GAME: generators, order, orbits, completeness."""
-    loaded = _load(given)
+    limit = given.time_limit
+    seconds = None if limit is None else float(positive_number(limit, "--time-limit", "number of seconds"))
+    loaded, left = reading(seconds, lambda: _load(given))
+    run = Run.lasting(left)
+    with run.stage("comparing the tables of the game"):
+        _symmetries(given, loaded, run)
+
+
+def _symmetries(given: SymmetriesOptions, loaded: GameTables, run: Run) -> NoReturn:
+    """Everything within the limit."""
     if given.candidate is not None:
         _check_candidate(loaded, given.candidate, given.states, given.timeout, given.as_json)
     if given.policy is not None:
         _check_policy(loaded, given.policy, given.max_nodes, given.as_json)
     began = time.monotonic()
     try:
-        group = _group(loaded, given.states, given.timeout, given.max_nodes, given.accelerate)
+        with run.stage("looking for symmetries"):
+            group = _group(loaded, given.states, given.timeout, given.max_nodes, given.accelerate)
     except Undecided as reason:
         finish_undecided(given.as_json, reason)
     document, text = group_json(group), group_text(group)
@@ -117,8 +131,12 @@ def symmetries(given: SymmetriesOptions) -> None:
         from certify.symmetry.near import near_symmetries
         from certify.symmetry.near_report import near_json, near_text
 
-        report = near_symmetries(group, max_entries=given.max_entries)
-        document["near"], text = near_json(group, report), f"{text}\n{near_text(group, report)}"
+        try:
+            with run.stage("looking for near-symmetries"):
+                report = near_symmetries(group, max_entries=given.max_entries)
+            document["near"], text = near_json(group, report), f"{text}\n{near_text(group, report)}"
+        except OutOfTime as over:
+            document["near"], text = None, f"{text}\nnear-symmetries: {over}"
     if given.residual:
         from certify.symmetry.smt_complete import residual_question
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import click
 
 from certify.answers import threshold as api
-from certify.cli.options import SET, OutputFile, collected, idle, named_values
+from certify.cli.options import SET, OutputFile, collected, idle, named_values, reading
 from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json, shown
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
-from certify.games import load
+from certify.games import Game, load
 from certify.games.objective import with_reference
 from certify.games.readers.textfile import parse_json, read_text
 from certify.games.tree import DEFAULT_MAX_ENTRIES
@@ -102,18 +102,13 @@ def threshold(given: ThresholdOptions) -> int:
             notes = idle(_OF_A_GAME, "beside --structural")
             result = api.structural_threshold(given.parameters, progress)
         else:
-            loaded = load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
-            if given.reference is not None:
-                if given.objective != "kl":
-                    raise InputError("--reference", "it is read for the objective kl only", "add --objective kl")
-                rows = parse_json(read_text(given.reference), str(given.reference))
-                loaded = with_reference(loaded, rows, str(given.reference))
+            loaded, left = reading(None if limit is None else float(limit), lambda: _loaded(given))
             result = api.threshold(
                 loaded,
                 objective=given.objective,
                 method=given.method,
                 rtol=given.rtol,
-                time_limit=None if limit is None else float(limit),
+                time_limit=left,
                 modulus_at=list(given.modulus_at),
                 max_entries=given.max_entries,
                 workers=given.workers,
@@ -152,6 +147,18 @@ def threshold(given: ThresholdOptions) -> int:
     else:
         _print(result, given.parameters if loaded is None else heading(loaded), path)
     return DONE if result.status == "proved" else UNDECIDED
+
+
+def _loaded(given: ThresholdOptions) -> Game:
+    """The game, with the reference that is asked for."""
+    assert given.game is not None
+    loaded = load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
+    if given.reference is not None:
+        if given.objective != "kl":
+            raise InputError("--reference", "it is read for the objective kl only", "add --objective kl")
+        rows = parse_json(read_text(given.reference), str(given.reference))
+        loaded = with_reference(loaded, rows, str(given.reference))
+    return loaded
 
 
 def _dask(address: str) -> Executor:
