@@ -42,6 +42,8 @@ from certify.errors import InputError, Undecided
 from certify.exact import decimal_text, parse_rational, rational_text
 
 _EXIT = {"proved": 0, "refuted": 1, "undecided": 3}
+_BITS = 80  # significant bits of the ends that are printed
+_LARGEST_BINADE = 20  # beyond, a rounding error is a factor of more than a thousand digits
 _EPS = (Fraction(1, 10), Fraction(1, 5), Fraction(7, 25))
 
 
@@ -299,27 +301,27 @@ def precision_command(given: PrecisionOptions) -> None:
         raise InputError("--eps", f"{min(eps)} to {max(eps)}", "use clip ranges between 0 and 1")
     exponents = _binades(given.binades, format_)
     data: dict[str, Any] = table_certificate(format_, eps, exponents, given.counted)
-    if given.output is not None:
-        _write(given.output, data)
-    if given.plot is not None:
-        plot_bias(format_, exponents, given.counted, given.plot)
-    lines = _table_lines(data, eps)
+    table, lines = data, _table_lines(data, eps)
     if given.policy is not None:
         found = _rounded(given.policy, _needed(given.advantages, "--advantages"), format_, eps[-1])
         data = {
             **data,
             "update": {
-                "exact": found.exact.texts(),
-                "rounded": found.rounded.texts(),
-                "bias": found.bias.texts(),
+                "exact": found.exact.outward(_BITS).texts(),
+                "rounded": found.rounded.outward(_BITS).texts(),
+                "bias": found.bias.outward(_BITS).texts(),
                 "sign": found.sign,
-                "factors": [f.texts() for f in found.factors],
+                "factors": [f.outward(_BITS).texts() for f in found.factors],
             },
         }
         lines.append(
             f"clipped update at ε={rational_text(eps[-1])}: first-order entropy change "
             f"{_decimal(found.exact)}, by rounding {found.sign} {_decimal(found.bias)}"
         )
+    if given.plot is not None:
+        plot_bias(format_, exponents, given.counted, given.plot)
+    if given.output is not None:
+        _write(given.output, table)
     _finish({"status": "proved", **data}, lines, given.as_json, 0)
 
 
@@ -328,8 +330,9 @@ def _binades(text: str, format_: FloatFormat) -> range:
         low, high = (int(part) for part in text.split(":"))
     except ValueError:
         raise InputError("--binades", f"{text!r}", "write it as LO:HI, like -8:5") from None
-    if not format_.smallest_exponent <= low <= high <= format_.largest_exponent:
-        raise InputError("--binades", text, f"stay within {format_.smallest_exponent}:{format_.largest_exponent}")
+    largest = min(format_.largest_exponent, _LARGEST_BINADE)
+    if not format_.smallest_exponent <= low <= high <= largest:
+        raise InputError("--binades", text, f"stay within {format_.smallest_exponent}:{largest}")
     return range(low, high + 1)
 
 
@@ -391,9 +394,9 @@ def clipping_command(old: str, new: str | None, output: Path | None, as_json: bo
             "premise": found.premise,
             "conclusion": found.conclusion,
             "witness": found.witness,
-            "before": found.before.texts(),
-            "after": found.after.texts(),
-            "bounds": [found.lower.texts(), found.upper.texts()],
+            "before": found.before.outward(_BITS).texts(),
+            "after": found.after.outward(_BITS).texts(),
+            "bounds": [found.lower.outward(_BITS).texts(), found.upper.outward(_BITS).texts()],
         }
         lines = [
             f"premise (all ratios in range): {found.premise}",
@@ -412,8 +415,8 @@ def clipping_command(old: str, new: str | None, output: Path | None, as_json: bo
         "status": "proved",
         "overshoot": {
             "action": shot.action,
-            "ratio": shot.ratio.texts(),
-            "entropy_ratio": shot.entropy_ratio.texts(),
+            "ratio": shot.ratio.outward(_BITS).texts(),
+            "entropy_ratio": shot.entropy_ratio.outward(_BITS).texts(),
             "outside": shot.outside,
         },
     }

@@ -75,6 +75,8 @@ def export(options: _Options) -> int:
             tree = unroll(game)
             search = Search(tree, equations(tree))
             cover = approx_cover(search, 1 / wanted, lambda beta: progress(f"alpha down to {float(1 / beta):.6g}"))
+    except OverflowError:
+        return _out_of_reach(options, claimed, None, f"numbers beyond the range of floats in {game.name}")
     except TooLargeError as error:
         return _out_of_reach(options, claimed, None, str(error))
     if cover.reached == 0:

@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from typing import NoReturn
 
 import click
 
@@ -84,8 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     printable_streams()
     if not sys.warnoptions:  # what numerical libraries murmur is no part of an answer
         warnings.simplefilter("ignore")
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    if any("\0" in argument for argument in given):
+        _stop(f"{next(a for a in given if chr(0) in a)!r}: a zero byte; leave it out")
     try:
-        code = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+        code = cli.main(args=given, standalone_mode=False)
     except InputError as error:
         _stop(str(error))
     except click.ClickException as error:
@@ -98,13 +102,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(0)
     except MemoryError:
         _stop("certify: out of memory; use a shorter horizon or a smaller --max-entries")
+    except OSError as error:
+        if not any(argument and argument in str(error.filename) for argument in given):
+            _fail(error, given)
+        _stop(f"{error.filename}: {error.strerror or error}; name a file that can be used")  # the user named it
     except Exception as error:  # whatever it is: exit code 1 would say "refuted"
-        print(report_failure(error, sys.argv[1:] if arguments is None else arguments), file=sys.stderr)
-        sys.exit(FAILED)
+        _fail(error, given)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _stop(message: str) -> None:
+def _fail(error: Exception, given: Sequence[str]) -> NoReturn:
+    print(report_failure(error, given), file=sys.stderr)
+    sys.exit(FAILED)
+
+
+def _stop(message: str) -> NoReturn:
     line = " ".join(message.split())
     print("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line), file=sys.stderr)
     sys.exit(BAD_INPUT)

@@ -81,11 +81,18 @@ def _from_file(
         return document_game(parse_json(read_text(path), where), where, horizon, discount, values)
     if path.is_dir():
         raise InputError(where, "a directory", "give the path of a file, or the name of a built-in game")
-    if path.exists():
+    if _exists(path):
         raise InputError(where, f"unknown kind of file {path.suffix!r}", "give a .dpomdp or .json file")
     if os.sep in where or suffix:
         raise InputError(where, "no such file", "check the path; `certify games` lists the built-in games")
     return builtin(where, horizon, discount)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def document_game(
