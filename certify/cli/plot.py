@@ -22,7 +22,10 @@ from certify.errors import InputError
     help="PNG, PDF or SVG file to write.",
 )
 def plot(certificate, output) -> int:
-    """Draw the cover of beta = 1/alpha in CERTIFICATE: one bar per interval, by depth of the search."""
+    """Draw the cover of beta = 1/alpha in CERTIFICATE: one bar per interval, by depth of the search.
+
+    Of a batch of tokens: the changes and clip decisions of its sample.
+    """
     spare_inputs()
     try:
         import matplotlib
@@ -34,6 +37,12 @@ def plot(certificate, output) -> int:
             "certify plot", "matplotlib is not installed", "install the extra: pip install 'certify[plot]'"
         ) from None
     document = read_certificate(certificate)
+    if document.get("kind") == "entropy-batch":
+        from certify.answers.entropy_batch_plot import plot_certificate
+
+        plot_certificate(document, output)
+        print(output)
+        return DONE
     try:
         nodes = document["proof"]["nodes"]
         intervals = [tuple(float(Fraction(b)) for b in node["beta"]) for node in nodes]

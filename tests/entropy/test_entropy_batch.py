@@ -15,8 +15,9 @@ import certify.entropy.rows as rows_module
 from certify.answers.entropy_batch import entropy_batch
 from certify.answers.entropy_batch_plot import binade_shares, clip_shares
 from certify.cli.entropy import entropy
+from certify.cli.plot import plot
 from certify.entropy.balls import Balls
-from certify.entropy.dump import Column, Dump, read_dump
+from certify.entropy.dump import Column, Dump, Logits, read_dump
 from certify.entropy.formats import BFLOAT16, FLOAT16
 from certify.entropy.recipe import find_recipe
 from certify.entropy.rows import Histograms, moved_change, plain_figures
@@ -422,9 +423,24 @@ def test_pictures(tmp_path):
         assert CliRunner().invoke(entropy, options).exit_code in (0, 3)
         assert (tmp_path / name).stat().st_size > 1000
     report = entropy_batch(tmp_path / "a.npz", "trl")
+    (tmp_path / "c.json").write_text(json.dumps(report.certificate(20)), encoding="utf-8")
+    assert CliRunner().invoke(plot, [str(tmp_path / "c.json"), "-o", str(tmp_path / "c.svg")]).exit_code == 0
+    assert (tmp_path / "c.svg").stat().st_size > 1000
     shares = clip_shares(report)
     assert all(a[1] >= b[1] for a, b in zip(shares, shares[1:], strict=False))  # wider ranges cut less
     assert abs(sum(share for _, share, _ in binade_shares(report)) - 1) < 1e-12
+
+
+def test_repo_d_warns_where_neutrality_is_out_of_reach():
+    """Two actions: E[πL²] stays below .1002, so that even ζ = 10 is not enough; large vocabularies may reach it."""
+    for size, warned in ((2, True), (3000, False)):
+        rng = np.random.default_rng(size)
+        z = np.zeros((4, size)) if size == 2 else rng.normal(size=(4, size))
+        z[:, 0] += 3.0 if size == 2 else 9.0
+        columns = {"token_id": Column(np.zeros(4, np.int64), None), "advantage": Column(np.ones(4), None)}
+        dump = Dump(Path("a"), 4, columns, Logits((4, size), None, lambda a, b, z=z: z[a:b]))
+        report = entropy_batch(dump, "repo-d", {"zeta": "9" if size == 2 else "10"})
+        assert bool(report.warnings) is warned
 
 
 def test_read_dump_keeps_types(tmp_path):

@@ -18,7 +18,7 @@ from entropy_trainers import ORACLES, Batch  # noqa: E402
 
 torch.set_num_threads(1)
 
-CASES, ALL_CASES = 20, 200
+CASES, ALL_CASES = 10, 200
 CLOSE = 1e-9
 
 
