@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from certify.errors import InputError
-from certify.games import as_game, builtin, from_array, game_to_json
 from certify.exact import exact_number
+from certify.games import as_game, builtin, from_array, game_to_json
 
 TWO_LEVERS = {(0, 0): F(1), (1, 1): F(1)}
 

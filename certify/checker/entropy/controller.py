@@ -86,7 +86,7 @@ def _zeta(low: Fraction, high: Fraction, least: Fraction, most: Fraction) -> set
     found: set[Ends] = set()
     if high >= 2 * least:  # halved
         found.add((max(low, 2 * least) / 2, high / 2))
-    if low < 2 * least and high >= least or low <= 0 <= high:  # below zeta_min when halved, or 0
+    if (low < 2 * least and high >= least) or low <= 0 <= high:  # below zeta_min when halved, or 0
         found.add((-least, -least))
     if low < 0:
         if high > -most / 2:  # doubled
