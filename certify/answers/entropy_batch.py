@@ -46,7 +46,8 @@ from certify.exact import parse_rational, rational_text
 
 PAD = 2.0**-200
 BLOCK = 512  # tokens per leaf of the digest where there are no rows of logits
-_PASS_LIMIT = 1 << 26  # logits up to which the largest step is searched by passes over the batch
+_ROW_VISITS = 1600  # rows that the search for the largest step looks at unless more is asked for: about a second
+_PASSES = 16
 _LARGEST_ETA = Fraction(10**6)
 _ULP = 1 + 2.0**-50
 
@@ -164,6 +165,7 @@ def entropy_batch(
     gram: str | Path | None = None,
     features: str | Path | None = None,
     eps: Sequence[Fraction | str] = (),
+    eta_passes: int | None = None,
 ) -> BatchReport:
     """Certify the entropy and its first-order change under one update for the batch in `path`.
 
@@ -171,7 +173,8 @@ def entropy_batch(
     log-probabilities (from the matmul) that is added to their rounding; `worst` tokens are listed; with
     `processes` > 1 rows of logits are shared out.  `gram` is a file with ⟨φ_s, φ_t⟩ of all pairs of tokens, `features`
     one with the φ_s themselves: the step is then one of shared parameters too (`shared`).  For every ε in `eps` clip
-    decisions are counted for the range [1 − ε, 1 + ε] as well.
+    decisions are counted for the range [1 − ε, 1 + ε] as well.  `eta_passes` is how often the rows are looked at again
+    for `eta_max` (None: up to 16 times, for about a second; 0: it is `eta_safe`).
 
     Raises `InputError` for files and recipes that do not fit.
 
@@ -191,7 +194,11 @@ def entropy_batch(
         raise InputError("--logp-error", f"{logp_error} is negative", "give a bound that is at least 0")
     figures, row_hashes = (None, b"") if dump.logits is None else row_figures(dump, processes)
     steps = token_steps(dump, rule, figures, error * _ULP)
-    report = _Report(dump, rule, figures, steps, row_hashes, worst).report()
+    maker = _Report(dump, rule, figures, steps, row_hashes, worst)
+    if eta_passes is not None and eta_passes < 0:
+        raise InputError("--eta-passes", f"{eta_passes}", "use a number that is at least 0")
+    maker.passes = eta_passes
+    report = maker.report()
     if eps:
         report = replace(report, by_eps={str(e): clip_counts(steps, parse_rational(e, "--eps")) for e in eps})
     given = features if gram is None else gram
@@ -311,6 +318,7 @@ class _Report:
         self.dump, self.recipe, self.figures, self.steps, self.worst = dump, recipe, figures, steps, worst
         self.row_hashes = row_hashes
         self.active = steps.active
+        self.passes: int | None = None
         self.why: dict[str, str] = {}
         self.warnings: list[str] = []
 
@@ -585,7 +593,8 @@ def _in_units(low: int, high: int, weight: Fraction) -> tuple[Fraction, Fraction
 
 
 class _StepSearch:
-    """The largest step up to which the total keeps its sign, by passes over the batch.
+    """The largest step up to which the total keeps its sign, by passes over the batch: as many as `_ROW_VISITS`
+    allow, or `passes`.
 
     At a step η the change D and the slope S of the total are enclosed; with |second derivative| <= B
     everywhere the sign persists up to η + h as long as D + S h − B h²/2 > 0 (signs turned for falls).
@@ -593,23 +602,28 @@ class _StepSearch:
 
     def __init__(self, report: _Report, sign: int, curvature: float) -> None:
         self.report, self.sign, self.curvature = report, sign, curvature
-        shape = report.dump.logits.shape if report.dump.logits is not None else (0, 0)
+        c = report.steps.coefficient
+        moving = max(1, int(((c.mid != 0) | (c.rad != 0)).sum()))
+        asked = report.passes
+        self.passes = min(_PASSES, _ROW_VISITS // moving) if asked is None else asked
         self.possible, self.reason = True, ""
-        if shape[0] * shape[1] > _PASS_LIMIT:
-            self.possible, self.reason = False, "more than 2^26 logits: eta_max is eta_safe"
+        if self.passes == 0:
+            self.possible, self.reason = False, "not searched, eta_max is eta_safe: ask for it by --eta-passes 16"
         elif (report.steps.bonus.mid != 0).any():
             self.possible, self.reason = False, "an entropy bonus: eta_max is eta_safe"
 
-    def largest(self, safe: Fraction, passes: int = 16) -> tuple[Fraction, Fraction | None]:
+    def largest(self, safe: Fraction) -> tuple[Fraction, Fraction | None]:
         """(η_max, a step at which the other sign is proved or None)."""
         if not self.possible:
             return safe, None
         position, reversed_at = safe, None
-        for _ in range(passes):
+        for _ in range(self.passes):
             change, slope = self.at(position)
             if change <= 0:
                 break
-            step = (slope + float(np.sqrt(max(slope * slope + 2 * self.curvature * change, 0.0)))) / self.curvature
+            root = float(np.sqrt(slope * slope + 2 * self.curvature * change))
+            # the positive zero of D + S h − B h²/2, in the form without cancellation
+            step = (slope + root) / self.curvature if slope >= 0 else 2 * change / (root - slope)
             step *= 1 - 2.0**-40
             if step <= 0 or not np.isfinite(step):
                 break
@@ -623,7 +637,7 @@ class _StepSearch:
 
     def reversal(self, position: Fraction, step: Fraction) -> Fraction | None:
         """A step a little above `position` at which the other sign is proved, if one is met."""
-        for k in range(1, 8):
+        for k in range(1, min(8, self.passes)):
             beyond = position + step * 4**k
             if self.at(beyond, reverse=True)[0] > 0:
                 return beyond

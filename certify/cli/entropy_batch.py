@@ -28,6 +28,7 @@ _EXIT = {"proved": 0, "partial": 3}
     "--logp-error", default="0", metavar="BOUND", help="Absolute error of the log-probabilities besides rounding."
 )
 @click.option("--eps", multiple=True, metavar="E", help="Count clip decisions for [1 - E, 1 + E] too (repeatable).")
+@click.option("--eta-passes", type=int, help="Passes over the rows for eta_max [default: about a second's worth].")
 @click.option("--worst", default=5, show_default=True, help="How many of the tokens that lose most to list.")
 @click.option("--processes", default=1, show_default=True, help="Share the rows of logits among processes.")
 @click.option("--gram", type=click.Path(path_type=Path), help="<phi_s, phi_t> of all tokens (.npy): shared parameters.")

@@ -447,3 +447,12 @@ def test_read_dump_keeps_types(tmp_path):
     np.savez(tmp_path / "a.npz", logp_train=np.array([-1, -2], np.float16), advantage=np.ones(2))
     dump = read_dump(tmp_path / "a.npz")
     assert dump.get("logp_train").format is FLOAT16 and dump.get("advantage").format is None
+
+
+def test_the_walk_to_the_largest_step_can_be_left_out(tmp_path):
+    np.savez(tmp_path / "a.npz", **small_batch(np.random.default_rng(8), count=16, size=20))
+    none, some = (entropy_batch(tmp_path / "a.npz", "trl", eta_passes=n) for n in (0, 5))
+    assert none.eta_max == none.eta_safe and "--eta-passes" in none.why["eta_max"]
+    assert some.eta_max > some.eta_safe and none.digest == some.digest
+    with pytest.raises(InputError, match="at least 0"):
+        entropy_batch(tmp_path / "a.npz", "trl", eta_passes=-1)
