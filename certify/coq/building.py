@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -21,15 +22,21 @@ from certify.errors import InputError
 
 CARRIERS = {"CertifyZ": "z", "CertifyBig": "big"}  # logical name of the build -> its make target
 PACKAGES = "coq libcoq-stdlib libcoq-bignums libcoq-interval libcoq-coquelicot libcoq-flocq"
-_QUESTION = """Require Import Reals. Require {name}.
-Check ({name}.unique : forall alpha : R, ({name}.alpha_star <= alpha)%R -> Certify.Game.exactly_one {name}.game alpha).
+# The claims in the library's words, in a file that knows nothing of the one under question.
+_MEANING = """Require Import Reals. Require Certify.Game Certify.Symmetry.
+Definition unique (game : Certify.Game.game) (alpha_star : R) :=
+  forall alpha : R, (alpha_star <= alpha)%R -> Certify.Game.exactly_one game alpha.
+Definition equivariant game (alpha_star : R) (generators : list Certify.Symmetry.renaming) :=
+  forall (alpha : R) p, (alpha_star <= alpha)%R -> Certify.Game.stationary game alpha p ->
+  forall s, List.In s generators -> Certify.Symmetry.fixed_by game s p.
+"""
+_QUESTION = """Require Import Reals. Require {meaning} {name}.
+Check ({name}.unique : {meaning}.unique {name}.game {name}.alpha_star).
 Eval cbv delta [{name}.alpha_star] in {name}.alpha_star.
 Print Assumptions {name}.unique.
 """
-_EQUIVARIANT = """Require Import Reals. Require Certify.Symmetry {name}.
-Check ({name}.equivariant : forall (alpha : R) p, ({name}.alpha_star <= alpha)%R ->
-  Certify.Game.stationary {name}.game alpha p ->
-  forall s, List.In s {name}.generators -> Certify.Symmetry.fixed_by {name}.game s p).
+_EQUIVARIANT = """Require {meaning} {name}.
+Check ({name}.equivariant : {meaning}.equivariant {name}.game {name}.alpha_star {name}.generators).
 Print Assumptions {name}.equivariant.
 """
 
@@ -128,12 +135,15 @@ def _ask(text: str, carrier: str, folder: Path, built: Path) -> Answer:
     (folder / "file").mkdir()
     (folder / "file" / "certified_game.v").write_text(text, encoding="utf-8")
     equivariant = "Theorem equivariant" in text
+    meaning = f"meaning_{secrets.token_hex(8)}"  # a name that no file can have foreseen
     questions = {"question": _QUESTION} | ({"symmetries": _EQUIVARIANT} if equivariant else {})
+    (folder / "file" / f"{meaning}.v").write_text(_MEANING, encoding="utf-8")
     for name, question in questions.items():
-        (folder / "file" / f"{name}.v").write_text(question.format(name="certified_game"), encoding="utf-8")
+        asked = question.format(name="certified_game", meaning=meaning)
+        (folder / "file" / f"{name}.v").write_text(asked, encoding="utf-8")
     output = ""
     found: set[str] = set()
-    for name in ("certified_game", *questions):
+    for name in (meaning, "certified_game", *questions):
         run = subprocess.run(
             ["coqc", "-q", "-w", "none", *names, str(folder / "file" / f"{name}.v")],
             capture_output=True,

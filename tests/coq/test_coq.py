@@ -130,6 +130,16 @@ TAMPERED = {
     "own exactly_one": lambda text: text.replace(
         "Theorem unique", "Definition exactly_one (g : Game.game) (a : R) := True.\nTheorem unique"
     ).replace("exact (check_game_sound _ _ _ _ _ ok)", "exact (fun _ _ => I)"),
+    "own library": lambda text: (
+        text.replace(
+            "Theorem unique",
+            "Module Certify. Module Game. Definition exactly_one {T : Type} (g : T) (a : R) := True.\n"
+            "End Game. End Certify.\n"
+            "Theorem unique",
+        )
+        .replace("exactly_one game alpha.", "Certify.Game.exactly_one game alpha.")
+        .replace("exact (check_game_sound _ _ _ _ _ ok)", "exact (fun _ _ => I)")
+    ),
     "axiom": lambda text: (
         text.replace("(3 / 5)%R", "(1 / 5)%R")
         .replace("Theorem unique", "Axiom cheat : False.\nTheorem unique")
