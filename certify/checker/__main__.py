@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from certify.checker.check import ENGINES, check_file
 from certify.checker.reading.envelope import Malformed
+from certify.checker.verdict import BUDGET, Costly
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,15 +19,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="which arithmetic verifies the steps")
     parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes that share a cover")
+    parser.add_argument("--budget", type=float, default=BUDGET, metavar="S", help="seconds of work, estimated, at most")
     options = parser.parse_args(arguments)
     try:
         progress = _progress() if sys.stderr.isatty() else None
-        verdict = check_file(options.certificate, options.engine, progress, options.workers)
+        verdict = check_file(options.certificate, options.engine, progress, options.workers, options.budget)
     except Malformed as error:
         if options.json:
             print(json.dumps({"valid": False, "malformed": str(error)}))
         else:
-            print(f"malformed: {error}", file=sys.stderr)
+            print(f"{'no verdict' if isinstance(error, Costly) else 'malformed'}: {error}", file=sys.stderr)
         return 2
     except ImportError as error:
         print(f"the fast engine needs numpy and python-flint ({error}); take --engine stdlib", file=sys.stderr)

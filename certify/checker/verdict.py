@@ -5,19 +5,32 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from certify.checker.reading.envelope import Failed, printable
+from certify.checker.reading.envelope import Failed, Malformed, printable
 from certify.checker.reading.game import Game
+
+BUDGET = 300.0  # seconds, where nobody says otherwise
+
+
+class Costly(Malformed):
+    """A file that is refused for the work that it would be: no verdict."""
 
 
 @dataclass
 class Run:
     """How to check: the engine asked for and, once one has verified a cover, the one that did; `progress`
-    is called with a line now and then; `workers` processes share a cover."""
+    is called with a line now and then; `workers` processes share a cover; `budget`: seconds that the work may be
+    estimated at."""
 
     wanted: str = "auto"
     workers: int = 1
     progress: Callable[[str], object] | None = None
     engine: str = "stdlib"
+    budget: float = BUDGET
+
+    def spend(self, seconds: float) -> None:
+        """`Costly` where the estimate of some work is beyond the budget."""
+        if seconds > self.budget:
+            raise Costly("proof", f"about {seconds:.0f} s of work, more than the budget of {self.budget:g} s")
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,12 @@ import click
 
 from certify import checker
 from certify.certificates.reading import describe
+from certify.checker.verdict import Costly
 from certify.cli.options import existing_file, read_certificate
 from certify.cli.output import DONE, REFUTED, Progress, print_json
 from certify.coq import building
 from certify.errors import InputError
+from certify.exact import positive_number
 
 
 @click.command()
@@ -24,16 +26,20 @@ from certify.errors import InputError
     help="auto: the standard library up to a size, then fast. coq: CERTIFICATE is a .v file of certify export.",
 )
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that share a cover.")
+@click.option("--budget", default="300", show_default=True, help="Seconds of work, estimated from the file, at most.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
-def check(certificate, engine, workers, as_json) -> int:
+def check(certificate, engine, workers, budget, as_json) -> int:
     """Verify CERTIFICATE with the independent checker, or a file of `certify export --coq` with Coq."""
     if engine == "coq":
         return _check_with_coq(Path(certificate), as_json)
     existing_file(certificate)
+    seconds = float(positive_number(budget, "--budget", "number of seconds"))
     with Progress() as progress:
         progress("checking")
         try:
-            verdict = checker.check_file(certificate, engine=engine, workers=workers)
+            verdict = checker.check_file(certificate, engine=engine, workers=workers, budget=seconds)
+        except Costly as error:
+            raise InputError(certificate, f"no verdict: {error}", "raise --budget") from None
         except ValueError as error:
             why = f"malformed certificate: {str(error).removeprefix(f'{certificate}: ')}"
             raise InputError(certificate, why, "give a certificate that `certify` wrote, unaltered") from None

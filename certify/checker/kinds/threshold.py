@@ -41,6 +41,7 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
             raise Malformed("claim.strong_concavity", "a proof by windows proves no modulus")
         steps, regions = 1 + check_windows(claim.proof, claim.alpha_star, game, run), []
     else:
+        run.spend(structural.estimated_seconds(claim.proof["form"], game))
         steps = 1 + structural.check_structural(claim.proof, claim.alpha_star, claim.structural_moduli(), game)
         regions = [_region(game.horizon)] * len(claim.moduli)
     fixed, below = "", []
