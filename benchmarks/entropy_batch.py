@@ -67,6 +67,7 @@ def dump_of(codes: np.ndarray, sampled: np.ndarray, advantage: np.ndarray, token
 
 
 def rows() -> dict:
+    """Certified figures and plain numpy on the same batches."""
     rng = np.random.default_rng(0)
     found = {}
     for size, count in ((1000, 4000), (32768, 400), (151936, 200)):
@@ -96,6 +97,7 @@ def rows() -> dict:
 
 
 def sampled() -> dict:
+    """Log-probabilities alone: speed, and decisions against the truth."""
     rng = np.random.default_rng(0)
     n = 2_000_000
     old = np.clip(-np.exp(rng.normal(-2.5, 2.2, n)), -25, -1e-7)
@@ -137,6 +139,7 @@ def memory() -> dict:
 
 
 def certificate() -> dict:
+    """Size and check of a certificate, and the search for the largest step."""
     rng = np.random.default_rng(2)
     codes, k = llm_rows(rng, 64, 32768)
     report = entropy_batch(dump_of(codes, k, rng.choice([-1.0, 1.0], 64)), "reinforce")
@@ -151,6 +154,7 @@ def certificate() -> dict:
 
 
 def main() -> int:
+    """Prints the figures; 1 where one is missed."""
     found = {"memory": memory(), "rows": rows(), "sampled": sampled(), "certificate": certificate()}
     print(json.dumps(found, indent=1))
     slow = [size for size, asked in ASKED.items() if found["rows"][size]["certified tokens/s"] < asked]

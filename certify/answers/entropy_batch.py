@@ -14,7 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -154,27 +154,35 @@ def _texts(pair: tuple[Fraction, Fraction] | None) -> list[str] | None:
     return None if pair is None else [rational_text(end) for end in pair]
 
 
+class BatchOptions(TypedDict, total=False):
+    """What `entropy_batch` may be told besides the recipe.
+
+    logp_error : a bound on the absolute error of the stored log-probabilities (from the matmul), added to their
+    rounding.  worst : how many tokens to list (5).  processes : rows of logits are shared out among them (1).  gram : a
+    file with ⟨φ_s, φ_t⟩ of all pairs of tokens; features : one with the φ_s themselves: the step is then one of shared
+    parameters too (`BatchReport.shared`).  eps : clip ranges [1 − ε, 1 + ε] for which decisions are counted as well.
+    eta_passes : how often the rows are looked at again for `eta_max` (None: up to 16 times, about a second; 0: it is
+    `eta_safe`).
+    """
+
+    logp_error: Fraction | float | str
+    worst: int
+    processes: int
+    gram: str | Path | None
+    features: str | Path | None
+    eps: Sequence[Fraction | str]
+    eta_passes: int | None
+
+
 def entropy_batch(
     path: str | Path | Dump,
     recipe: str | Recipe = "verl",
     parameters: Mapping[str, Any] | None = None,
-    *,
-    logp_error: Fraction | float | str = 0,
-    worst: int = 5,
-    processes: int = 1,
-    gram: str | Path | None = None,
-    features: str | Path | None = None,
-    eps: Sequence[Fraction | str] = (),
-    eta_passes: int | None = None,
+    **options: Unpack[BatchOptions],
 ) -> BatchReport:
     """Certify the entropy and its first-order change under one update for the batch in `path`.
 
-    `parameters` change fields of the recipe; `logp_error` is a bound on the absolute error of the stored
-    log-probabilities (from the matmul) that is added to their rounding; `worst` tokens are listed; with
-    `processes` > 1 rows of logits are shared out.  `gram` is a file with ⟨φ_s, φ_t⟩ of all pairs of tokens, `features`
-    one with the φ_s themselves: the step is then one of shared parameters too (`shared`).  For every ε in `eps` clip
-    decisions are counted for the range [1 − ε, 1 + ε] as well.  `eta_passes` is how often the rows are looked at again
-    for `eta_max` (None: up to 16 times, for about a second; 0: it is `eta_safe`).
+    `parameters` change fields of the recipe; for the options see `BatchOptions`.
 
     Raises `InputError` for files and recipes that do not fit.
 
@@ -189,20 +197,22 @@ def entropy_batch(
     """
     dump = path if isinstance(path, Dump) else read_dump(path)
     rule = recipe if isinstance(recipe, Recipe) else find_recipe(recipe, parameters)
-    error = float(parse_rational(str(logp_error), "--logp-error"))
+    bound = options.get("logp_error", 0)
+    error, passes = float(parse_rational(str(bound), "--logp-error")), options.get("eta_passes")
     if error < 0:
-        raise InputError("--logp-error", f"{logp_error} is negative", "give a bound that is at least 0")
-    figures, row_hashes = (None, b"") if dump.logits is None else row_figures(dump, processes)
+        raise InputError("--logp-error", f"{bound} is negative", "give a bound that is at least 0")
+    if passes is not None and passes < 0:
+        raise InputError("--eta-passes", f"{passes}", "use a number that is at least 0")
+    figures, row_hashes = (None, b"") if dump.logits is None else row_figures(dump, options.get("processes", 1))
     steps = token_steps(dump, rule, figures, error * _ULP)
-    maker = _Report(dump, rule, figures, steps, row_hashes, worst)
-    if eta_passes is not None and eta_passes < 0:
-        raise InputError("--eta-passes", f"{eta_passes}", "use a number that is at least 0")
-    maker.passes = eta_passes
+    maker = _Report(dump, rule, figures, steps, row_hashes, options.get("worst", 5))
+    maker.passes = passes
     report = maker.report()
-    if eps:
-        report = replace(report, by_eps={str(e): clip_counts(steps, parse_rational(e, "--eps")) for e in eps})
+    counts = {str(e): clip_counts(steps, parse_rational(e, "--eps")) for e in options.get("eps", ())}
+    gram, features = options.get("gram"), options.get("features")
     given = features if gram is None else gram
-    return report if given is None else replace(report, shared=_shared(dump, steps, Path(given), gram is None))
+    shared = None if given is None else _shared(dump, steps, Path(given), gram is None)
+    return replace(report, by_eps=counts, shared=shared)
 
 
 def clip_counts(steps: TokenSteps, eps: Fraction) -> dict[str, int]:

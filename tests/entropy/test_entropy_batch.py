@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import mpmath
@@ -427,7 +428,7 @@ def test_pictures(tmp_path):
     assert CliRunner().invoke(plot, [str(tmp_path / "c.json"), "-o", str(tmp_path / "c.svg")]).exit_code == 0
     assert (tmp_path / "c.svg").stat().st_size > 1000
     shares = clip_shares(report)
-    assert all(a[1] >= b[1] for a, b in zip(shares, shares[1:], strict=False))  # wider ranges cut less
+    assert all(a[1] >= b[1] for a, b in pairwise(shares))  # wider ranges cut less
     assert abs(sum(share for _, share, _ in binade_shares(report)) - 1) < 1e-12
 
 

@@ -166,7 +166,7 @@ DEFECTS = {
 }
 
 VALID = {
-    "entropy_batch_full": lambda: certificate(),
+    "entropy_batch_full": certificate,
     "entropy_batch_sampled": lambda: certificate(sample=2),
     "entropy_batch_float64": lambda: certificate(format_=None),
     "entropy_batch_without_rows": lambda: certificate(rows=False),

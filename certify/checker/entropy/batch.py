@@ -13,6 +13,7 @@ import hashlib
 import json
 import struct
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from certify.checker.numbers.interval import BITS, UNIT, ZERO, Interval, exp, log, total
@@ -235,7 +236,7 @@ class _Row:
             record(data, where, ("codes", "counts", "sampled"))
             codes = [integer(c, where, 0, 65535) for c in array(data["codes"], where)]
             counts = [integer(c, where, 1, header.size) for c in array(data["counts"], where, len(codes))]
-            if sum(counts) != header.size or any(a >= b for a, b in zip(codes, codes[1:], strict=False)):
+            if sum(counts) != header.size or any(a >= b for a, b in pairwise(codes)):
                 raise Malformed(where, "not a histogram of the row")
             own = integer(data["sampled"], where, 0, 65535)
             parts: tuple[bytes, ...] = (
