@@ -9,11 +9,14 @@ from fractions import Fraction
 
 import numpy as np
 
+from certify.errors import Undecided
 from certify.games.tree import Tree
 from certify.run import OutOfTime, Run
+from certify.stationary.approx_precise import approx_continue
 from certify.stationary.branch_pieces import BranchPath, Piece, Stopped
 from certify.stationary.uniform import uniform_is_stationary
 
+_PRECISE, _PRECISE_DIGITS = 40, 25  # log-ratios for which more digits than floats' are tried, and how many
 _ABOVE = Fraction(15, 16)  # of the threshold's beta: where the principal branch is begun
 
 
@@ -68,6 +71,8 @@ class BranchSearch:
             return [self.path.uniform(first, goal)], np.zeros(self.path.eq.size)
         z = self.path.start(first)
         if z is None:
+            z = self._precise_start(first)
+        if z is None:
             raise Stopped(
                 first, "no stationary policy was found in floats: it may be degenerate, or too near the boundary", []
             )
@@ -86,6 +91,17 @@ class BranchSearch:
         except Stopped as stopped:
             raise Stopped(stopped.reached, stopped.why, pieces + stopped.pieces) from None
         return pieces + tail, z
+
+    def _precise_start(self, beta: Fraction) -> np.ndarray | None:
+        """The policy followed from high temperatures in more digits than floats have, for small trees."""
+        if self.path.eq.size > _PRECISE:
+            return None
+        self.run.progress("following the policy from high temperatures, with many digits")
+        try:
+            found = approx_continue(self.tree, 1 / beta, digits=_PRECISE_DIGITS)
+        except Undecided:
+            return None
+        return np.array([float(z) for z in found.log_ratios])
 
     def _chain(self, low: Fraction, high: Fraction, z: np.ndarray, widest: float) -> list[Piece]:
         return self.path.chain(low, high, z, linked=not self.span.unique, widest=widest, run=self.run)

@@ -14,6 +14,7 @@ import certify
 from certify.checker import check_certificate
 from certify.games import Game
 from certify.games.arrays import from_array
+from certify.stationary.branch_pieces import BranchPath
 
 
 def random_payoffs(rng: random.Random) -> Game:
@@ -111,3 +112,10 @@ def test_a_uniform_piece_does_not_reach_below_the_threshold() -> None:
     verdict = check_certificate(document, engine="stdlib")
     assert not verdict.valid
     assert "below the threshold" in (verdict.failed_step or {})["why"]
+
+
+def test_where_floats_find_nothing_more_digits_are_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The policy is followed from high temperatures with many digits."""
+    monkeypatch.setattr(BranchPath, "start", lambda self, beta: None)
+    found = certify.optimum([["1", "0"], ["0", "0.9"]], "1/2")
+    assert found.status == "proved", found.reason

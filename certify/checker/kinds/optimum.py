@@ -125,7 +125,7 @@ class _Optimum:
 
     def _uniform(self, given: Any, betas: tuple[Fraction, Fraction], where: str, **failing: Any) -> Enclosed:
         """The fact that the uniform policy is stationary at every beta: no action of any row changes the return, and
-        none the entropies that follow, all of which are the largest (format, section 8.5)."""
+        none the entropies that follow, all of which are the largest (format, section 8.2)."""
         process = self.subject.process
         if given is not True:
             raise Malformed(f"{where}.uniform", "not true")
