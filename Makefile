@@ -10,7 +10,7 @@ find = $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do 
 PYTHON ?= $(find)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo test check test-all test-versions quick bench changelog clean
+.PHONY: demo test check test-all test-versions quick bench mutate changelog clean
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "certify needs Python 3.11 or newer and found none: install it, or name it with 'make PYTHON=/path/to/python3'" >&2; exit 1; }
@@ -54,6 +54,12 @@ quick: $(READY)
 
 bench: $(READY)
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+# Small changes of the checker that no certificate file notices (tests/mutants.md): SAMPLE of each module, 0 for all.
+SAMPLE := 20
+MODULES :=
+mutate: $(READY)
+	$(BIN)/python tests/mutation.py --sample $(SAMPLE) $(MODULES)
 
 # The fragments in docs/changes as bullets for CHANGELOG.md.
 changelog:
