@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -66,7 +67,7 @@ def flow_command(given: FlowOptions) -> None:
         if rows is None:
             raise InputError("-o", "a policy of enclosures has no certificate", "give exact probabilities")
         save_document(flow_certificate(game, rows, temperature, report), given.output)
-    data = {
+    data: dict[str, Any] = {
         "status": "proved",
         "certificate": None if given.output is None else str(given.output),
         "alpha": rational_text(temperature),

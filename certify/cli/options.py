@@ -75,7 +75,7 @@ def collected(kind: Callable[..., Options]) -> Callable[[Callable[[Options], Ans
     return decorate
 
 
-class OutputFile(click.ParamType):
+class OutputFile(click.ParamType[Path]):
     """A file that a command will write: whether it can is asked before anything is computed."""
 
     name = "file"

@@ -57,7 +57,7 @@ class Later(NamedTuple):
 
 class Cases(NamedTuple):
     """Where the coupled form is asked for: (cases,) nodes, numbers of a vertex of the other's policy at them, and
-    ordered pairs of own actions; q (cases, rest) those vertices, deeper (cases, beta) what blocks of later depths add."""
+    ordered pairs of own actions; q (cases, rest) those vertices, deeper (cases, beta) what later blocks add."""
 
     node: np.ndarray
     vertex: np.ndarray
