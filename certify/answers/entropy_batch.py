@@ -494,6 +494,9 @@ class _Report:
             self.why.update(clip=reason, ratio_mean=reason)
             return None, None, None
         n = int(self.active.sum())
+        if not np.isfinite(steps.ratio.high[self.active]).all():
+            self.why.update(ratio_mean="a log-ratio beyond 700", ratio_bias="a log-ratio beyond 700")
+            return {name: sums[name] for name in ("kept", "cut", "ambiguous")}, None, None
         ends = []
         for side, sign in ((steps.ratio.low, -1), (steps.ratio.high, 1)):
             total = float(side[self.active].sum())

@@ -97,13 +97,14 @@ def lines(report: BatchReport) -> list[str]:
         )
     else:
         found.append(f"eta_max         {why['eta_max']}")
-    if report.clip is not None and report.ratio_mean is not None:
+    if report.clip is not None:
         n = max(1, report.tokens)
         shares = ", ".join(f"{k} {v} ({100 * v / n:.4g} %)" for k, v in report.clip.items())
         found.append(f"clip decisions  {shares}")
         for eps, counts in report.by_eps.items():
             found.append(f"  at eps {eps:7} " + ", ".join(f"{k} {v} ({100 * v / n:.4g} %)" for k, v in counts.items()))
-        found.append(f"mean ratio      {_span(report.ratio_mean)}")
+        mean = _span(report.ratio_mean) if report.ratio_mean else why["ratio_mean"]
+        found.append(f"mean ratio      {mean}")
         if report.ratio_bias is not None:
             found.append(f"bias of ratios  {_span(report.ratio_bias)} for errors uniform on the rounding cells")
     else:

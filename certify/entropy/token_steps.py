@@ -30,6 +30,7 @@ KEPT, CUT, AMBIGUOUS = 0, 1, 2
 CHUNK = 1 << 14  # tokens that are worked on together: their arrays stay in the cache
 _SLACK = 1 + 2.0**-45
 _TINY = 2.0**-1000
+_FARTHEST = 700.0  # beyond it an exponential is 0 from below, or infinite from above
 _EXPONENT, _SIGNIFICAND = 0x7FF << 52, (1 << 52) - 1
 
 
@@ -98,9 +99,10 @@ def exp_span(x: Span) -> Span:
     """[e^low, e^high], outward: one exponential at the middle and e^{±w} by their series for w <= 1."""
     mid = x.low + (x.high - x.low) / 2
     w = np.maximum(x.high - mid, mid - x.low) * _SLACK + _TINY
-    if not (w <= 1).all():
-        ends = exp_of_balls(Balls.exact(x.low)), exp_of_balls(Balls.exact(x.high))
-        return Span(np.maximum(ends[0].mid - ends[0].rad, 0.0), ends[1].mid + ends[1].rad)
+    if not ((w <= 1) & (np.abs(mid) < _FARTHEST - 1)).all():
+        ends = [exp_of_balls(Balls.exact(np.clip(side, -_FARTHEST, _FARTHEST))) for side in (x.low, x.high)]
+        low, high = np.maximum(ends[0].mid - ends[0].rad, 0.0), ends[1].mid + ends[1].rad
+        return Span(np.where(x.low < -_FARTHEST, 0.0, low), np.where(x.high > _FARTHEST, np.inf, high))
     middle = exp_points(mid).mid
     half = w * w * 0.5
     # e^-w >= 1 − w + w²/2 − w³/6, e^w <= 1 + w + w²/2 + w³/4 for w <= 1; 2^-45 covers 8 U and the roundings
@@ -511,7 +513,14 @@ class _Outputs:
         if log_ratio is not None:
             self.has_ratio = True
             ratio, decision = exp_span(log_ratio), decide(log_ratio, advantage, recipe)
-            coefficient = coefficient * _gradient_factor(ratio, decision, recipe).ball()
+            factor = _gradient_factor(ratio, decision, recipe)
+            endless = np.isinf(factor.high) & ~nothing
+            if endless.any():
+                token = part.start + int(np.flatnonzero(endless)[0])
+                raise InputError(
+                    f"{piece.path.name}, logp_old", f"the ratio of token {token} is beyond e^700", "check both policies"
+                )
+            coefficient = coefficient * Span(factor.low, np.where(nothing, factor.low, factor.high)).ball()
             if recipe.clip == "ppo":
                 nothing |= decision == CUT
             self.ratio.low[part], self.ratio.high[part], self.decision[part] = ratio.low, ratio.high, decision

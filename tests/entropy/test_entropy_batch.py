@@ -225,6 +225,23 @@ def test_shares_by_clip_range(tmp_path):
         entropy_batch(Dump(Path("batch"), 2_000, columns, None), "verl", eps=("3",))
 
 
+def test_ratios_beyond_every_exponential():
+    columns = {
+        "logp_train": Column(np.array([-1000.0, -1.0, -1.0, -2.0]), None),
+        "logp_old": Column(np.array([-1.0, -1000.0, -1.0, -2.5]), None),
+        "advantage": Column(np.array([1.0, 1.0, 1.0, -1.0]), None),
+    }
+    report = entropy_batch(Dump(Path("a"), 4, columns, None), "dapo")
+    assert report.clip == {"kept": 3, "cut": 1, "ambiguous": 0} and report.steps.ratio.low[0] == 0.0
+    assert report.ratio_mean is None and "700" in report.why["ratio_mean"]
+    columns["advantage"] = Column(-np.ones(4), None)
+    with pytest.raises(InputError, match="token 1 is beyond"):
+        entropy_batch(Dump(Path("a"), 4, columns, None), "dapo")
+    columns |= {"advantage": Column(-np.ones(4), None), "logp_old": Column(np.array([-1.0, -1.0, -1.0, -2.5]), None)}
+    small = entropy_batch(Dump(Path("a"), 4, columns, None), "dapo")
+    assert small.ratio_mean[0] <= Fraction(2 + float(np.exp(0.5)) / 1) / 4 <= small.ratio_mean[1] + Fraction(1, 10**12)
+
+
 def test_a_bound_on_log_probabilities_widens():
     column = Column(np.array([-3.0]), BFLOAT16)
     plain, wider = stored_span(column), stored_span(column, 0.1)
