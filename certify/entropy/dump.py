@@ -27,6 +27,7 @@ COLUMNS = (
 )  # fmt: skip
 _INTEGERS = ("token_id", "mask", "seq_id", "group_id", "selected")
 _HIGHEST_LOG = 1e-3  # a log-probability this far above 0 is a rounding error of whoever wrote it; more is not
+_LOWEST_LOG, _LARGEST = 1e5, 1e15  # sizes beyond which float64 figures say nothing any more
 _SAFE = {
     "BF16": "bfloat16", "F16": "<f2", "F32": "<f4", "F64": "<f8", "I64": "<i8", "I32": "<i4", "I16": "<i2",
     "I8": "<i1", "U8": "<u1", "BOOL": "?", "U16": "<u2", "U32": "<u4", "U64": "<u8",
@@ -156,6 +157,8 @@ def _column(path: Path, raw: _Raw) -> Column:
     name, where = raw.name, f"{path.name}, {raw.name}"
     if len(raw.shape) != 1:
         raise InputError(where, f"shape {list(raw.shape)}", "give one number per token, flat")
+    if raw.shape[0] == 0:
+        raise InputError(where, "no numbers", "give one per token or per sequence")
     stored = raw.read(0, raw.shape[0])
     if name in _INTEGERS:
         if raw.kind == "bfloat16" or np.dtype(raw.kind).kind not in "iub":
@@ -168,6 +171,12 @@ def _column(path: Path, raw: _Raw) -> Column:
     if not np.isfinite(values).all():
         at = int(np.flatnonzero(~np.isfinite(values))[0])
         raise InputError(where, f"{values[at]} at token {at}", "give finite numbers, or mask the token and write 0")
+    largest = _LOWEST_LOG if name.startswith("logp_") else _LARGEST
+    if np.abs(values).max() > largest:
+        at = int(np.abs(values).argmax())
+        raise InputError(
+            where, f"{values[at]:.6g} at token {at}", f"rescale: numbers up to {largest:.0e} are worked with"
+        )
     if name.startswith("logp_") and values.max() > _HIGHEST_LOG:
         at = int(values.argmax())
         raise InputError(where, f"{values[at]:.6g} at token {at} is above 0", "give logarithms of probabilities")

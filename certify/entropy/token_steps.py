@@ -470,6 +470,13 @@ def token_steps(dump: Dump, recipe: Recipe, figures: RowFigures | None = None, l
         coefficient = _masked(dump, recipe, where, coefficient, advantage, figures, new)
     if not where.active.all():
         coefficient = _zeroed(coefficient, ~where.active)
+    lost = ~(np.isfinite(coefficient.mid) & np.isfinite(coefficient.rad))
+    if lost.any():
+        token = int(np.flatnonzero(lost)[0])
+        raise InputError(
+            dump.path.name, f"the step of token {token} is beyond float64", "rescale rewards or advantages"
+        )
+    advantage = advantage if where.active.all() else _zeroed(advantage, ~where.active)
     n = dump.tokens
     bonus = _zeroed(weight * number(recipe.bonus), ~where.active) if recipe.bonus else Balls.exact(np.zeros(n))
     if not out.has_ratio:
