@@ -26,6 +26,7 @@ Progress = Callable[[str], None]
 _GUARD = (
     "call certify under `if __name__ == '__main__':` where processes are spawned, use fewer workers where memory ends"
 )
+_IMPORTING = 0.01  # seconds until an alarm that rings during an import rings again
 _PATIENCE = 0.5  # seconds in which processes that are no longer needed may end by themselves
 
 
@@ -167,6 +168,12 @@ def _alarm(deadline: float) -> Iterator[None]:
 
 
 def _ring(number: int, frame: FrameType | None) -> None:
+    inner = frame
+    while inner is not None:
+        if "importlib._bootstrap" in inner.f_code.co_filename:  # a module that is half imported would stay so
+            signal.setitimer(signal.ITIMER_REAL, _IMPORTING)
+            return
+        inner = inner.f_back
     raise OutOfTime
 
 
