@@ -23,6 +23,7 @@ from certify.games.units import divided, unit_of
 from certify.run import OutOfTime, Progress, Run, quiet
 
 DEFAULT_SECONDS = 60.0
+_HOTTEST = Fraction(10**300)  # runs are in floats
 
 
 class CrossPlayOptions(TypedDict, total=False):
@@ -74,6 +75,8 @@ def cross_play(game: Any, alpha: Fraction | float | str, **options: Unpack[Cross
     asked = _Options(**options)
     played = as_game(game, asked.horizon)
     temperature = positive_number(alpha, "alpha", "temperature")
+    if not 1 / _HOTTEST <= temperature <= _HOTTEST:
+        raise InputError("alpha", f"{alpha} is out of range", "use temperatures between 1e-300 and 1e300")
     seconds = float(positive_number(asked.time_limit, "--time-limit", "number of seconds"))
     starts, seed = whole_number(asked.starts, "--starts"), whole_number(asked.seed, "--seed", 0)
     unit = unit_of(played)
