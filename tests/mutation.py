@@ -1,12 +1,10 @@
 """Mutation testing of the checker: every small change of its code must change a verdict on some certificate file.
 
-`python tests/mutation.py [MODULE ...]` (`make mutate`) makes one change at a time: a comparison weakened, swapped
-or negated, + for - and for *, a number off by one, `and` for `or`, a `not` or a sign dropped, a refusal or a call
-that only checks deleted, the other boolean returned, min for max.  For each, a forked process imports the checker
-afresh with the changed module and checks, by the plain engine, the quick files under tests/certificates that run
-the changed line.  Another verdict than the unchanged checker's (valid with which sentence, refused at which place,
-malformed) kills the mutant, and so does any other exception or the time limit.  The words of a refusal are not
-compared.  Survivors are tests that are missing, or changes that change nothing: tests/mutants.md lists those.
+`make mutate` makes one change at a time (`_replacements`).  For each, a forked process imports the checker afresh with
+the changed module and checks, by the plain engine, the quick files under tests/certificates that run the changed lines.
+Another verdict than the unchanged checker's (valid with which sentence, refused at which place, malformed) kills the
+mutant, and so does another exception or the time limit; the words of a refusal are not compared.  Survivors are tests
+that are missing, or changes that change nothing: tests/mutants.md lists those.
 """
 
 import argparse
@@ -30,12 +28,9 @@ ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("reading", "kinds", "cover", "plain")
 QUICK = 0.2  # CPU seconds that a file may take unchanged
 LIMIT = 10  # CPU seconds for a mutant
-OTHERS: dict[type, tuple[type, ...]] = {
-    ast.Lt: (ast.LtE, ast.GtE), ast.LtE: (ast.Lt, ast.Gt), ast.Gt: (ast.GtE, ast.LtE), ast.GtE: (ast.Gt, ast.Lt),
-    ast.Eq: (ast.NotEq,), ast.NotEq: (ast.Eq,), ast.In: (ast.NotIn,), ast.NotIn: (ast.In,), ast.Is: (ast.IsNot,),
-    ast.IsNot: (ast.Is,), ast.Add: (ast.Sub,), ast.Sub: (ast.Add,), ast.Mult: (ast.Add,), ast.And: (ast.Or,),
-    ast.Or: (ast.And,),
-}  # fmt: skip
+_SWAPS = "Lt LtE, Lt GtE, LtE Lt, LtE Gt, Gt GtE, Gt LtE, GtE Gt, GtE Lt, Eq NotEq, NotEq Eq, In NotIn, NotIn In, "
+_SWAPS += "Is IsNot, IsNot Is, Add Sub, Sub Add, Mult Add, And Or, Or And"
+SWAPS = [swap.split() for swap in _SWAPS.split(", ")]
 Change = Callable[[], None]
 Outcome = tuple[Any, ...]
 
@@ -64,11 +59,9 @@ def _lines(node: Any) -> range:
 
 def _replacements(node: Any, parent: ast.AST) -> Iterator[tuple[str, Any]]:
     """What can stand in place of the node: in words and as a node."""
-    text = any(isinstance(getattr(parent, side, None), (ast.JoinedStr, ast.Constant))
-               and not isinstance(getattr(getattr(parent, side), "value", ""), (int, float))
-               for side in ("left", "right"))  # fmt: skip
-    for other in () if text and isinstance(parent, ast.BinOp) else OTHERS.get(type(node), ()):
-        yield f"{type(node).__name__} -> {other.__name__}", other()
+    for old, new in SWAPS:
+        if type(node).__name__ == old:
+            yield f"{old} -> {new}", getattr(ast, new)()
     if isinstance(node, ast.Constant) and type(node.value) is int:
         for step in (1, -1):
             yield f"{node.value} -> {node.value + step}", ast.Constant(node.value + step)
@@ -110,7 +103,7 @@ def outcome(checker: Any, path: Path) -> Outcome:
 
 
 def survives(mutant: Injected, change: Change, files: list[Path], expected: dict[Path, Outcome]) -> str:
-    """ "survived", "killed" or "timed out", found in a process of its own."""
+    """In a process of its own: "survived", "killed" or "timed out"."""
     child = os.fork()
     if child == 0:
         resource.setrlimit(resource.RLIMIT_CPU, (LIMIT, LIMIT))
@@ -167,12 +160,12 @@ def main() -> None:
     default = [f"{room}.{p.stem}" for room in ROOMS for p in sorted((house / room).glob("[!_]*.py"))]
     default = [name for name in default if not name.endswith(".windows")]  # named, they run too
     paths = {name: house / f"{name.replace('.', '/')}.py" for name in options.modules or default}
+    trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in paths.items()}
     expected, lines = baseline({str(path) for path in paths.values()})
     print(f"{len(expected)} files of certificates")
     survivors = []
     for name, path in paths.items():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        found = list(changes(tree))
+        tree, found = trees[name], list(changes(trees[name]))
         chosen = random.Random(options.seed).sample(found, min(options.sample or len(found), len(found)))
         inner = {k for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in f.body for k in _lines(n)}
         tally: Counter[str] = Counter()
