@@ -49,7 +49,7 @@ def plot(certificate, output) -> int:
         depth: list[int] = []
         for node in nodes:
             depth.append(0 if node["parent"] is None else depth[node["parent"]] + 1)
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, ArithmeticError):
         raise InputError(
             certificate, "not a certificate with a cover", "plot one made by --method localisation"
         ) from None
