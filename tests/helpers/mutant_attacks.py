@@ -100,6 +100,77 @@ def beyond_its_piece(factor: Fraction) -> Edit:
     return change
 
 
+LOWERED = {  # certificate, and the steps of its root of which the first and the last bound are lowered
+    "dectiger_horizon_2": range(4),
+    "two_stage_lever_unclustered": range(8),
+    "two_steps_coupled": range(4),
+    "climbing_cover": range(4),
+    "lewis_initial_observations": range(4),
+    "match_three_agents": range(3),
+}
+
+
+def one_unit_lower() -> dict[str, tuple[Document, Document]]:
+    """Bounds one unit below the prover's, which are the least that verify: whatever weakens a bound accepts some."""
+    found = {}
+    for source, steps in LOWERED.items():
+        for step in steps:
+            for which in (0, -1):
+
+                def lower(c: Document, step: int = step, which: int = which) -> None:
+                    nodes(c)[0]["steps"][step]["log_ratio"][which][which] -= 1
+
+                attacked = edited(f"valid/{source}", lower)
+                verdict = certify.checker.check_certificate(attacked, engine="stdlib")
+                if not verdict.valid:  # the last of a sweep may have room
+                    name = f"one_unit_lower_{source}_step_{step}_{'last' if which else 'first'}"
+                    found[name] = attacked, {"node": 0, "step": step}
+    return found
+
+
+def largest_modulus(source: str, entry: int) -> tuple[Document, Document]:
+    """The certificate with a modulus within 1/1024 of the largest that is verified, and with one above."""
+    alpha = Fraction(edited(source, lambda c: None)["claim"]["strong_concavity"][entry]["alpha"])
+
+    def claiming(k: int) -> Document:
+        return edited(source, put("claim", "strong_concavity", entry, "modulus", str(alpha * k / 1024)))
+
+    low, high = 0, 1024
+    while high - low > 1:
+        middle = (low + high) // 2
+        valid = certify.checker.check_certificate(claiming(middle), engine="stdlib").valid
+        low, high = (middle, high) if valid else (low, middle)
+    return claiming(low), claiming(high)
+
+
+def steps_dropped(source: str) -> tuple[Document, Document]:
+    """The certificate without the most steps at the end of its last leaf that it can spare, and without one more."""
+
+    def without(count: int) -> Document:
+        def change(c: Document) -> None:
+            steps = nodes(c)[-1]["steps"]
+            del steps[len(steps) - count :]
+            c["claim"]["strong_concavity"] = []
+
+        return edited(source, change)
+
+    count = 0
+    while certify.checker.check_certificate(without(count + 1), engine="stdlib").valid:
+        count += 1
+    return without(count), without(count + 1)
+
+
+def noise(*, reference: bool) -> Document:
+    """The game lever:2 after a first observation that says nothing: of agent 1 with odds 1:3, of agent 2 with 1:2."""
+    lever = edited("valid/lever_cover", lambda c: None)["game"]
+    lever.update(observations=[["x", "y"], ["x", "y"]], name="lever:2 after noise")
+    chances = ("1/12", "1/6", "1/4", "1/2")
+    lever["start"] = [[0, [k // 2, k % 2], chance] for k, chance in enumerate(chances)]
+    if reference:
+        lever["reference"] = [[0, 0, [[0, "1/2"], [1, "1/2"]]], [0, 1, [[0, "1/3"], [1, "2/3"]]]]
+    return lever
+
+
 def incomplete(c: Document) -> None:
     """A group of which nothing is claimed to be missing or not."""
     c["symmetry"]["complete"] = c["claim"]["complete"] = False
@@ -120,6 +191,14 @@ def valid() -> Made:
         "legal_sets_cover": certify.threshold(legal, objective="kl", method="localisation", rtol="1/2").document,
         "legal_sets_structural": certify.threshold(legal, objective="kl", method="structural").document,
         "legal_sets_after_the_last_observation": certify.threshold(third, objective="kl", method="structural").document,
+        "first_observations_of_noise_merged": edited(
+            "valid/lever_cover", lambda c: (c.update(game=noise(reference=False)), rehash(c))
+        ),
+        "first_observations_of_noise_with_references_apart": certify.threshold(
+            as_game(noise(reference=True)), objective="kl", method="localisation", rtol="1/2"
+        ).document,
+        **{f"modulus_almost_too_large_{k}": largest_modulus("valid/climbing_cover", k)[0] for k in (0, 1)},
+        **{f"steps_spared_{name}": steps_dropped(f"valid/{name}")[0] for name in LOWERED},
         "cover_with_a_modulus_of_zero": edited(
             "valid/climbing_cover", put("claim", "strong_concavity", 0, "modulus", "0")
         ),
@@ -169,6 +248,16 @@ def invalid(base: Made) -> dict[str, tuple[Document, Document]]:
         ),
         "base_states_first_of_a_part_of_the_group": (
             edited("symmetry/invalid/base_states_first", incomplete),
+            {"step": "base"},
+        ),
+        **one_unit_lower(),
+        **{
+            f"modulus_a_little_too_large_{k}": (largest_modulus("valid/climbing_cover", k)[1], {"strong_concavity": k})
+            for k in (0, 1)
+        },
+        **{f"one_step_too_few_{name}": (steps_dropped(f"valid/{name}")[1], {}) for name in LOWERED},
+        "base_with_an_unknown_first_agent": (
+            edited("symmetry/valid/dectiger", put("symmetry", "base", 0, ["agent", 7])),
             {"step": "base"},
         ),
         "crossplay_at_zero": (edited(crossplay, put("claim", "alpha", "0")), {"step": "claim.alpha"}),
