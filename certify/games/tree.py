@@ -12,174 +12,23 @@ small DAG. Without clustering every class is one AOH.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from certify.errors import InputError
+from certify.games.levels import Level, Tree, with_other_names
+from certify.games.merging import ChildRow, Frontier, Row, Weights, merge
 from certify.games.model import FIRST, Game, JointAction, JointObservation, restrict_to_reachable
 from certify.games.reachability import deciding
 
+__all__ = ["DEFAULT_MAX_ENTRIES", "Level", "Tree", "history_counts", "unroll"]
 Belief = tuple[tuple[int, Fraction], ...]
 DEFAULT_MAX_ENTRIES = 30_000_000
 _WORK = 20  # entries allowed per exact multiplication of a belief update, which takes that much longer
 _ROW = 60  # ... and per joint child, which takes that much more time and memory than a number
-
-
-@dataclass(frozen=True, eq=False)
-class Level:
-    """One depth of the tree: E joint classes, JA joint actions, at most S successors.
-
-    Attributes
-    ----------
-    classes : K_i per agent.
-    joint : (E, n) int, the class of each agent in every joint class of positive probability.
-    action_counts : A_i per agent at this step; joint actions are numbered first agent most
-        significant, JA = prod A_i.
-    reward : (E, JA) object array of Fraction, r(e, a).
-    successor : (E, JA, S) int, index into the next level (0 where `probability` is 0).
-    probability : (E, JA, S) object array of Fraction, P(e' | e, a); S = 0 at the last level.
-    predecessor : (K_i, 2) int per agent: some (class one level up, local action) that leads to
-        the class; the classes along it are one member's own history.  Empty at depth 0.
-    reference : (K_i, A_i) object array of Fraction per agent, positive, rows sum to 1: the reference policy of every
-        class, each legal action's share split evenly among the names it goes by (see `stands_for`).
-    stands_for : (K_i, A_i) int per agent, the legal action of the class that an action stands for: itself where it is
-        legal, the first legal one elsewhere.  All tables hold for an action what they hold for that one.
-    child : (K_i, A_i, O_i) int per agent, class at the next depth after (class, action,
-        observation), -1 where it cannot happen.
-    members : (K_i,) object array of int per agent: how many AOHs the class has.
-    """
-
-    classes: tuple[int, ...]
-    joint: np.ndarray
-    action_counts: tuple[int, ...]
-    reward: np.ndarray
-    successor: np.ndarray
-    probability: np.ndarray
-    predecessor: tuple[np.ndarray, ...]
-    child: tuple[np.ndarray, ...]
-    members: tuple[np.ndarray, ...]
-    reference: tuple[np.ndarray, ...]
-    stands_for: tuple[np.ndarray, ...]
-
-    @cached_property
-    def legal(self) -> tuple[np.ndarray, ...]:
-        """(K_i, A_i) bool per agent: which actions are legal at each class."""
-        return tuple(named == np.arange(named.shape[1]) for named in self.stands_for)
-
-    @cached_property
-    def odds(self) -> tuple[np.ndarray, ...]:
-        """(K_i, A_i) object array of Fraction per agent: the reference times A_i, 1 where it is uniform."""
-        return tuple(row * row.shape[1] for row in self.reference)
-
-    @cached_property
-    def tilted(self) -> bool:
-        """Whether some reference of the level is not uniform."""
-        return any(bool((row != 1).any()) for row in self.odds)
-
-    @cached_property
-    def all_legal(self) -> bool:
-        """Whether every action is legal everywhere."""
-        return all(bool(mask.all()) for mask in self.legal)
-
-    @cached_property
-    def legal_joint(self) -> np.ndarray:
-        """(E, JA) bool: which joint actions are legal at each joint class."""
-        found = np.ones((len(self.joint), len(self.joint_actions)), dtype=bool)
-        for i, mask in enumerate(self.legal):
-            found &= mask[self.joint[:, i]][:, self.joint_actions[:, i]]
-        return found
-
-    @cached_property
-    def joint_actions(self) -> np.ndarray:
-        """(JA, n) local action indices of every joint action."""
-        return np.array(list(np.ndindex(*self.action_counts)), dtype=np.int64).reshape(-1, len(self.action_counts))
-
-    @cached_property
-    def approx_reward(self) -> np.ndarray:
-        """`reward` rounded to nearest float64, each entry correctly rounded."""
-        return self.reward.astype(np.float64)
-
-    @cached_property
-    def approx_probability(self) -> np.ndarray:
-        """`probability` rounded to nearest float64, each entry correctly rounded."""
-        return self.probability.astype(np.float64)
-
-
-@dataclass(frozen=True, eq=False)
-class Tree:
-    """A game unrolled: `levels[t]` for t = 0..h-1 and the distribution over joint classes at 0.
-
-    Attributes
-    ----------
-    game : the game, restricted to its reachable states.
-    initial : (E_0,) object array of Fraction.
-    initial_child : (O_i,) int per agent: class at depth 0 after an initial observation, or a
-        single 0 in games without initial observations.
-    clustered : whether AOHs were merged.
-    """
-
-    game: Game
-    levels: tuple[Level, ...]
-    initial: np.ndarray
-    initial_child: tuple[np.ndarray, ...]
-    clustered: bool
-
-    @property
-    def horizon(self) -> int:
-        """Number of steps."""
-        return len(self.levels)
-
-    @property
-    def number_of_agents(self) -> int:
-        """How many agents play."""
-        return self.game.number_of_agents
-
-    @cached_property
-    def policy_parameters(self) -> int:
-        """Number of logits theta_{x,a} over all reachable AOHs of the game (merged or not)."""
-        return sum(
-            int(level.members[i] @ level.legal[i].sum(1)) for level in self.levels for i in range(self.number_of_agents)
-        )
-
-    @cached_property
-    def tilted(self) -> bool:
-        """Whether some reference is not uniform."""
-        return any(level.tilted for level in self.levels)
-
-    @cached_property
-    def approx_tilt(self) -> list[np.ndarray]:
-        """Per depth (E, JA) float64: sum_i w_i log(A_i rho_i(a_i|x_i)), the reference as a reward that beta does
-        not scale (docs/theory/legal-actions.md#the-reference-as-a-reward); 0 where it is uniform."""
-        found = []
-        for level in self.levels:
-            total = np.zeros(level.reward.shape)
-            for i, odds in enumerate(level.odds):
-                logs = float(self.game.weights[i]) * np.log(odds.astype(np.float64))
-                total += logs[level.joint[:, i]][:, level.joint_actions[:, i]]
-            found.append(total)
-        return found
-
-    @property
-    def blocks(self) -> list[tuple[int, int]]:
-        """(agent, depth) pairs in the order that every flattened policy uses."""
-        return [(i, t) for i in range(self.number_of_agents) for t in range(self.horizon)]
-
-    def uniform(self) -> list[list[np.ndarray]]:
-        """The uniform policy on legal actions: `policy[i][t]` is (K_i, A_i) float64, names of one action alike."""
-        return [[_uniform(lv.stands_for[i], lv.legal[i]) for lv in self.levels] for i in range(self.number_of_agents)]
-
-    def reference(self) -> list[list[np.ndarray]]:
-        """The reference policy rounded to nearest: `policy[i][t]` is (K_i, A_i) float64."""
-        return [[lv.reference[i].astype(np.float64) for lv in self.levels] for i in range(self.number_of_agents)]
-
-
-def _uniform(stands_for: np.ndarray, legal: np.ndarray) -> np.ndarray:
-    names = (stands_for[:, :, None] == stands_for[:, None, :]).sum(2)
-    return 1.0 / (names * legal.sum(1, keepdims=True))
 
 
 class _Beliefs:
@@ -265,7 +114,7 @@ def _start(game: Game, beliefs: _Beliefs) -> dict[JointObservation, tuple[int, F
 
 
 def _roots(
-    frontier: _Frontier, labels: list[dict[int, int]], index: dict[tuple[int, ...], int], classes: tuple[int, ...]
+    frontier: Frontier, labels: list[dict[int, int]], index: dict[tuple[int, ...], int], classes: tuple[int, ...]
 ) -> tuple[np.ndarray, tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
     """At the first depth: chances of the joint classes, classes of initial observations, members of the classes."""
     initial = np.array([Fraction(0)] * len(index), dtype=object)
@@ -300,13 +149,13 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
     frontier = _first_frontier(game, beliefs)
     levels: list[Level] = []
     initial, initial_child = None, None
-    trackers = [_Weights(frontier, i) for i in range(game.number_of_agents)] if cluster else None
+    trackers = [Weights(frontier, i) for i in range(game.number_of_agents)] if cluster else None
     predecessors: list[np.ndarray] = [np.zeros((0, 2), np.int64)] * game.number_of_agents
     members = None
     for t in range(game.horizon):
         rows = _reference_rows(game, t, frontier)
         labels = (
-            _merge(frontier, trackers, rows)
+            merge(frontier, trackers, rows)
             if trackers is not None
             else [dict(zip(c, range(len(c)), strict=True)) for c in frontier.codes]
         )
@@ -329,41 +178,7 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
             if trackers is not None:
                 for tracker in trackers:
                     tracker.expand(frontier, levels[-1])
-    return Tree(game, tuple(map(_with_other_names, levels)), initial, initial_child, cluster)
-
-
-def _with_other_names(level: Level) -> Level:
-    """The level with every illegal action as another name of the first legal one of its class.
-
-    A policy of the level then plays a legal action with the sum of its names' probabilities.  With the reference's
-    share split among the names, KL is least where they share alike, and stationary policies do: they are those of
-    the game itself (docs/theory/legal-actions.md#other-names).
-    """
-    if level.all_legal:
-        return level
-    row = np.arange(len(level.joint))[:, None]
-    picked = np.zeros((len(level.joint), 1), dtype=np.int64)  # the joint action that each one stands for
-    for i, named in enumerate(level.stands_for):
-        mine = named[level.joint[:, i]]
-        picked = (picked[:, :, None] * level.action_counts[i] + mine[:, None, :]).reshape(len(level.joint), -1)
-    reference = []
-    for named, shares in zip(level.stands_for, level.reference, strict=True):
-        own = np.take_along_axis(shares, named, axis=1)
-        names = (named[:, :, None] == named[:, None, :]).sum(2)
-        reference.append(own / names.astype(object))
-    return replace(
-        level,
-        reward=level.reward[row, picked],
-        successor=level.successor[row, picked],
-        probability=level.probability[row, picked],
-        child=tuple(
-            np.take_along_axis(child, named[:, :, None], axis=1) if child.size else child
-            for child, named in zip(level.child, level.stands_for, strict=True)
-        )
-        if level.child
-        else (),
-        reference=tuple(reference),
-    )
+    return Tree(game, tuple(map(with_other_names, levels)), initial, initial_child, cluster)
 
 
 def _refuse_if_large(game: Game, depth: int, entries: int, limit: int, what: str) -> None:
@@ -375,37 +190,16 @@ def _refuse_if_large(game: Game, depth: int, entries: int, limit: int, what: str
         )
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A joint child before merging: parent row, joint action, children codes, chance, belief."""
-
-    parent: int
-    action: int
-    codes: tuple[int, ...]
-    probability: Fraction
-    belief: int
-
-
-@dataclass(frozen=True)
-class _Frontier:
-    """All joint children of a level; `codes[i]` are agent i's children, ascending, and
-    code = (class * A_i + action) * O_i + observation (initial observations: the observation)."""
-
-    rows: list[_Row]
-    codes: list[list[int]]
-    widths: tuple[int, ...]
-
-
-def _first_frontier(game: Game, beliefs: _Beliefs) -> _Frontier:
+def _first_frontier(game: Game, beliefs: _Beliefs) -> Frontier:
     n = game.number_of_agents
-    rows = [_Row(0, 0, o or (0,) * n, p, b) for o, (b, p, _) in _start(game, beliefs).items()]
+    rows = [ChildRow(0, 0, o or (0,) * n, p, b) for o, (b, p, _) in _start(game, beliefs).items()]
     widths = tuple(len(game.observations[i]) if rows and any(o for _, o, _ in game.start) else 1 for i in range(n))
-    return _Frontier(rows, [sorted({row.codes[i] for row in rows}) for i in range(n)], widths)
+    return Frontier(rows, [sorted({row.codes[i] for row in rows}) for i in range(n)], widths)
 
 
-def _expand(game: Game, t: int, level: Level, belief_of: list[int], beliefs: _Beliefs, limit: int) -> _Frontier:
+def _expand(game: Game, t: int, level: Level, belief_of: list[int], beliefs: _Beliefs, limit: int) -> Frontier:
     n = game.number_of_agents
-    rows: list[_Row] = []
+    rows: list[ChildRow] = []
     actions = list(game.joint_actions_at(t))
     joint, local = level.joint.tolist(), level.joint_actions.tolist()
     widths = tuple(len(game.observations[i]) for i in range(n))
@@ -417,84 +211,17 @@ def _expand(game: Game, t: int, level: Level, belief_of: list[int], beliefs: _Be
                 continue
             for o, p, b2 in beliefs.after(b, a):
                 rows.append(
-                    _Row(
+                    ChildRow(
                         e, k, tuple((joint[e][i] * counts[i] + local[k][i]) * widths[i] + o[i] for i in range(n)), p, b2
                     )
                 )
         _refuse_if_large(
             game, t + 1, len(rows) * _ROW, limit, "numbers for its joint classes, actions and observations"
         )
-    return _Frontier(rows, [sorted({row.codes[i] for row in rows}) for i in range(n)], widths)
+    return Frontier(rows, [sorted({row.codes[i] for row in rows}) for i in range(n)], widths)
 
 
-class _Weights:
-    """For every class of one agent: the chance weight of each history of the others.
-
-    `weight[k]` maps a path (nested tuple of the others' classes and actions) to
-    (weight, row of the level's joint class); the belief given both is that of the joint class.
-    """
-
-    def __init__(self, frontier: _Frontier, agent: int) -> None:
-        self.agent = agent
-        # child code -> list of (path so far, others' actions, others' child codes, weight, belief)
-        self.pending: dict[int, list[tuple]] = {}
-        for row in frontier.rows:
-            self.pending.setdefault(row.codes[agent], []).append(
-                ((), (), self._others(row.codes), row.probability, row.belief)
-            )
-        self.weight: list[dict[tuple, Fraction]] = []
-
-    def _others(self, joint: tuple[int, ...]) -> tuple[int, ...]:
-        return joint[: self.agent] + joint[self.agent + 1 :]
-
-    def signature(self, code: int, labels: list[dict[int, int]]) -> frozenset:
-        """What decides whether two children merge: normalised weights over (others' path, belief)."""
-        others = labels[: self.agent] + labels[self.agent + 1 :]
-        total = sum(item[3] for item in self.pending[code])
-        gathered: dict[tuple, Fraction] = {}
-        for path, actions, codes, weight, belief in self.pending[code]:
-            key = (path, actions, tuple(label[c] for label, c in zip(others, codes, strict=True)), belief)
-            gathered[key] = gathered.get(key, 0) + weight
-        return frozenset((key, weight / total) for key, weight in gathered.items())
-
-    def settle(self, labels: list[dict[int, int]]) -> None:
-        """Keep one member's weights for every class, with the others' classes as they now are."""
-        others = labels[: self.agent] + labels[self.agent + 1 :]
-        mine = labels[self.agent]
-        self.weight = [{} for _ in range(max(mine.values()) + 1)]
-        done: set[int] = set()
-        for code in sorted(self.pending):
-            k = mine[code]
-            if k in done:
-                continue
-            done.add(k)
-            for path, actions, codes, weight, _ in self.pending[code]:
-                key = (path, actions, tuple(label[c] for label, c in zip(others, codes, strict=True)))
-                self.weight[k][key] = self.weight[k].get(key, 0) + weight
-        self.pending = {}
-
-    def expand(self, frontier: _Frontier, level: Level) -> None:
-        """Extend every path by one step of chance and of the others' actions."""
-        joint, local = level.joint.tolist(), level.joint_actions.tolist()
-        ending: list[dict[tuple[int, ...], list[tuple[tuple, Fraction]]]] = []
-        for weights in self.weight:
-            by_end: dict[tuple[int, ...], list[tuple[tuple, Fraction]]] = {}
-            for key, weight in weights.items():
-                by_end.setdefault(key[2], []).append((key, weight))
-            ending.append(by_end)
-        for row in frontier.rows:
-            mine = joint[row.parent][self.agent]
-            end = self._others(tuple(joint[row.parent]))
-            actions, codes = self._others(tuple(local[row.action])), self._others(row.codes)
-            target = self.pending.setdefault(row.codes[self.agent], [])
-            for path, weight in ending[mine].get(end, ()):
-                target.append((path, actions, codes, weight * row.probability, row.belief))
-
-
-Row = tuple[tuple[int, Fraction], ...]
-
-
-def _reference_rows(game: Game, t: int, frontier: _Frontier) -> list[dict[int, Row]]:
+def _reference_rows(game: Game, t: int, frontier: Frontier) -> list[dict[int, Row]]:
     """Per agent the reference row of every child code: it depends on the step and the last observation."""
     initial = t == 0 and not any(o for _, o, _ in game.start)
     found = []
@@ -518,32 +245,7 @@ def _reference(game: Game, agent: int, t: int, label: dict[int, int], rows: dict
     return table
 
 
-def _merge(frontier: _Frontier, trackers: list[_Weights], rows: list[dict[int, Row]]) -> list[dict[int, int]]:
-    """Labels of the children after merging, agent by agent, until nothing merges any more.
-
-    Children merge only where legal sets and reference rows agree
-    (docs/theory/legal-actions.md#clustering-with-a-reference).
-
-    Every single merge is justified in the game that the merges before it have left
-    (docs/theory/localisation.md#lossless-clustering); merging two agents' AOHs *because of each
-    other* in one go would be unsound.
-    """
-    labels = [dict(zip(codes, range(len(codes)), strict=True)) for codes in frontier.codes]
-    while True:
-        changed = False
-        for i, tracker in enumerate(trackers):
-            groups: dict[tuple[Row, frozenset], int] = {}
-            fresh = {
-                code: groups.setdefault((rows[i][code], tracker.signature(code, labels)), len(groups))
-                for code in frontier.codes[i]
-            }
-            changed |= len(groups) < max(labels[i].values()) + 1
-            labels[i] = fresh
-        if not changed:
-            return labels
-
-
-def _joint_classes(frontier: _Frontier, labels: list[dict[int, int]]):
+def _joint_classes(frontier: Frontier, labels: list[dict[int, int]]):
     """Joint classes in lexicographic order, the belief of each, and their index."""
     belief: dict[tuple[int, ...], int] = {}
     for row in frontier.rows:
@@ -586,7 +288,7 @@ def _rewards(game: Game, t: int, level: Level, belief_of: list[int], beliefs: _B
     return table
 
 
-def _successors(frontier: _Frontier, labels, index, parent: Level) -> tuple[np.ndarray, np.ndarray]:
+def _successors(frontier: Frontier, labels, index, parent: Level) -> tuple[np.ndarray, np.ndarray]:
     table: dict[tuple[int, int], dict[int, Fraction]] = {}
     for row in frontier.rows:
         cell = table.setdefault((row.parent, row.action), {})
@@ -601,7 +303,7 @@ def _successors(frontier: _Frontier, labels, index, parent: Level) -> tuple[np.n
     return successor, probability
 
 
-def _children(frontier: _Frontier, labels, classes, parent: Level, game: Game):
+def _children(frontier: Frontier, labels, classes, parent: Level, game: Game):
     child, predecessors, members = [], [], []
     for i in range(game.number_of_agents):
         counts, width = parent.action_counts[i], frontier.widths[i]
