@@ -209,6 +209,38 @@ def noise(*, reference: bool) -> Document:
     return lever
 
 
+def small(reward: list[Any], **changes: Any) -> Document:
+    """The game lever:2 with other payoffs, [[joint action, value], ..], and whatever else is said."""
+    lever = edited("valid/lever_cover", lambda c: None)["game"]
+    return {**lever, "name": "small", "reward": [[0, *entry] for entry in reward], **changes}
+
+
+def preferred() -> Document:
+    """The game lever:2 with a reference at the first step, the same for both agents."""
+    row = [[0, "1/3"], [1, "2/3"]]
+    return small([[[0, 0], "1"], [[1, 1], "1"]], reference=[[0, None, row], [1, None, row]])
+
+
+def alone() -> Document:
+    """A cover of a game of one agent."""
+    game = small([[[0], "1"]], agents=["one"], weights=["1"], actions=[["0", "1"]], observations=[["o"]])
+    return Prover(game).certificate(Fraction(1), Prover(game).cover(Fraction(1), sweeps=3))
+
+
+def with_one_action() -> Document:
+    """A cover of a game in which an agent has nothing to choose."""
+    game = small([[[0, 0], "1"]], actions=[["0", "1"], ["0"]])
+    return Prover(game).certificate(Fraction(1), Prover(game).cover(Fraction(1), sweeps=3))
+
+
+def pivot_of_zero(wide: bool) -> Document:
+    """A matrix with 0 on its diagonal, beside which there is a 1: two actions against four, matched in pairs."""
+    matched = [[[a, b] if wide else [b, a], "1"] for a in range(2) for b in (2 * a, 2 * a + 1)]
+    names = [["0", "1"], ["0", "1", "2", "3"]]
+    game = small(matched, actions=names if wide else names[::-1])
+    return edited("valid/lever_spectral", lambda c: (c.update(game=game), rehash(c)))
+
+
 def incomplete(c: Document) -> None:
     """A group of which nothing is claimed to be missing or not."""
     c["symmetry"]["complete"] = c["claim"]["complete"] = False
@@ -230,6 +262,11 @@ def valid() -> Made:
         "legal_sets_structural": certify.threshold(legal, objective="kl", method="structural").document,
         "legal_sets_after_the_last_observation": certify.threshold(third, objective="kl", method="structural").document,
         "three_steps": three_steps(),
+        "one_agent": alone(),
+        "an_agent_with_one_action": with_one_action(),
+        "reference_at_the_first_step": certify.threshold(
+            as_game(preferred()), objective="kl", method="localisation", rtol="1/2"
+        ).document,
         "first_observations_of_noise_merged": edited(
             "valid/lever_cover", lambda c: (c.update(game=noise(reference=False)), rehash(c))
         ),
@@ -291,6 +328,10 @@ def invalid(base: Made) -> dict[str, tuple[Document, Document]]:
         ),
         **one_unit_lower(base),
         **{
+            f"spectral_with_a_pivot_of_zero_{'wide' if wide else 'tall'}": (pivot_of_zero(wide), {"step": "matrix"})
+            for wide in (True, False)
+        },
+        **{
             f"modulus_a_little_too_large_{k}": (largest_modulus("valid/climbing_cover", k)[1], {"strong_concavity": k})
             for k in (0, 1)
         },
@@ -332,6 +373,7 @@ def malformed(base: Made) -> Made:
         "actions_one_of_them_twice": edited(climb, game("available", [[[0, 1, 1]], [[0, 1, 2]]])),
         "actions_none_available": edited(lever, game("available", [[[]], [[0, 1]]])),
         "actions_negative": edited(climb, game("available", [[[-1, 0, 1]], [[0, 1, 2]]])),
+        "agent_without_actions": edited(lever, game("actions", [[], ["0", "1"]])),
         "negative_state": edited(lever, game("reward", 0, 0, -1)),
         "negative_action_of_a_reward": edited(lever, game("reward", 0, 1, [0, -1])),
         "action_of_a_reward_that_does_not_exist": edited(lever, game("reward", 0, 1, [0, 2])),
