@@ -278,6 +278,15 @@ def valid() -> Made:
         "cover_with_a_modulus_of_zero": edited(
             "valid/climbing_cover", put("claim", "strong_concavity", 0, "modulus", "0")
         ),
+        "modulus_at_the_root": edited(
+            "valid/lewis_initial_observations",
+            put("claim", "strong_concavity", [{"alpha": "1", "modulus": "0", "node": 0, "steps": []}]),
+        ),
+        "reference_after_the_first_observation": certify.threshold(
+            as_game(MATCH | {"legal": {agent: {"": ["a", "b"], "match": ["a"]} for agent in ("one", "two")}}),
+            objective="kl",
+            method="structural",
+        ).document,
         "witness_of_two_maxima": edited("multiplicity/valid/three_levers", two_maxima_are_the_witness),
         "crossplay_of_two": edited("crossplay/valid/three_levers", first_two_policies),
         "crossplay_enclosures_that_touch": edited("crossplay/valid/three_levers", touching),
@@ -368,6 +377,9 @@ def malformed(base: Made) -> Made:
         "negative_parent": edited(climb, put("proof", "nodes", 1, "parent", -1)),
         "negative_agent": edited(climb, put("proof", "nodes", 0, "steps", 0, "agent", -1)),
         "step_with_an_unknown_field": edited(climb, put("proof", "nodes", 0, "steps", 0, "trusted", True)),
+        "optimum_piece_with_an_unknown_field": edited(
+            "optimum/valid/tied_levers", put("claim", "pieces", 0, "comment", "trust me")
+        ),
         "greedy_negative_action": edited("optimum/valid/branch", put("claim", "greedy", "rows", 0, "actions", [-1])),
         "actions_all_there_out_of_order": edited(climb, game("available", [[[0, 2, 1]], [[0, 1, 2]]])),
         "actions_one_of_them_twice": edited(climb, game("available", [[[0, 1, 1]], [[0, 1, 2]]])),
