@@ -132,6 +132,6 @@ def _oscillations(game: Game, alpha: Fraction) -> list[float]:
     later, found = 0.0, []
     for t in reversed(range(game.horizon)):
         found.append((float(shape.widths[t]) + float(alpha * game.discount) * later) * (1 + 1e-12))
-        here = sum(float(w) * float(np.log(shape.actions[j][t])) for j, w in enumerate(game.weights))
+        here = sum(float(w) * float(np.log(float(shape.actions[j][t]))) for j, w in enumerate(game.weights))
         later = (here + float(game.discount) * later) * (1 + 1e-12)
     return found[::-1]

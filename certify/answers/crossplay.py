@@ -75,12 +75,12 @@ def cross_play(game: Any, alpha: Fraction | float | str, **options: Unpack[Cross
     asked = _Options(**options)
     played = as_game(game, asked.horizon)
     temperature = positive_number(alpha, "alpha", "temperature")
-    if not 1 / _HOTTEST <= temperature <= _HOTTEST:
-        raise InputError("alpha", f"{alpha} is out of range", "use temperatures between 1e-300 and 1e300")
     seconds = float(positive_number(asked.time_limit, "--time-limit", "number of seconds"))
     starts, seed = whole_number(asked.starts, "--starts"), whole_number(asked.seed, "--seed", 0)
     unit = unit_of(played)
     in_units, alpha_in_units = divided(played, unit), temperature / unit
+    if not 1 / _HOTTEST <= alpha_in_units <= _HOTTEST:
+        raise InputError("alpha", "out of range", "use a temperature within a factor of 1e300 of the payoffs")
     run = Run.lasting(seconds, progress=asked.progress)
     known: Fraction | None = None
 

@@ -27,11 +27,16 @@ NAMED = {  # kind: a valid certificate about a game
     "multiplicity": "multiplicity/valid/three_levers.json",
     "optimum": "optimum/valid/tied_levers.json",
     "crossplay": "crossplay/valid/three_levers.json",
+    "entropy-flow": "entropy/valid/entropy_flow_uniform.json",
 }
 UNNAMED = {  # kind: a valid certificate about something else, and where a text of its own stands in it
     "structural-parameters": ("valid/parameters_theorem_D_prime.json", ("parameters", "return", 1)),
     "entropy-sign": ("entropy/valid/entropy_rare_action.json", ("algorithm",)),
     "entropy-table": ("entropy/valid/entropy_table_float16.json", ("claim", "format")),
+    "entropy-batch": ("entropy/valid/entropy_batch_full.json", ("batch", "rows")),
+    "entropy-clipping": ("entropy/valid/entropy_clipping_in_range.json", ("claim", "says")),
+    "entropy-run": ("entropy/valid/entropy_run_start.json", ("claim", "side")),
+    "entropy-controller": ("entropy/valid/entropy_controller_zeta.json", ("controller",)),
 }
 
 
