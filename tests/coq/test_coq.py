@@ -41,7 +41,7 @@ def test_nothing_in_the_library_is_assumed():
             assert not re.search(rf"\b{word}\b", text), f"{path.name}: {word}"
 
 
-@pytest.mark.parametrize("carrier", ["z", "bignums"])
+@pytest.mark.parametrize("carrier", ["z", pytest.param("bignums", marks=pytest.mark.slow)])
 def test_two_levers(carrier, tmp_path, coq_library):
     answer = asked(exported(builtin("lever:2"), "4/5", carrier), tmp_path, coq_library)
     assert answer.valid, answer.why
@@ -56,7 +56,8 @@ def test_three_agents(tmp_path, coq_library):
     assert answer.valid, answer.why
 
 
-@pytest.mark.parametrize(("name", "alpha"), [("lever:3", "1"), pytest.param("dectiger", "100", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "alpha"), [("lever:3", "1"), ("dectiger", "100")])
 def test_the_policy_is_fixed_by_the_generators(name, alpha, tmp_path, coq_library):
     game = builtin(name)
     generators = symmetries(game).generators
@@ -90,6 +91,7 @@ def chsh():
     )
 
 
+@pytest.mark.slow
 def test_a_bayesian_game_with_four_decision_points(tmp_path, coq_library):
     assert len(unroll(chsh()).points) == 4
     answer = asked(exported(chsh(), "3/5"), tmp_path, coq_library)
@@ -171,7 +173,9 @@ def as_coq(e):
     return f"Avg {e[1]} [{'; '.join(as_coq(f) for f in e[2])}]"
 
 
-@pytest.mark.parametrize("name", ["match:2x3x2", "dectiger", pytest.param("tiny-hanabi:E", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["match:2x3x2", *(pytest.param(name, marks=pytest.mark.slow) for name in ("dectiger", "tiny-hanabi:E"))]
+)
 def test_coq_unrolls_and_normalises_as_the_search_does(name, tmp_path, coq_library):
     """The model's text, unrolled by Coq, gives exactly the equations that the search works with."""
     tree = unroll(builtin(name))

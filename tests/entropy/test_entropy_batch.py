@@ -280,6 +280,7 @@ def test_three_file_types_say_the_same(tmp_path):
     assert len({r.digest for r in reports}) == 1 and reports[0].entropy is not None
 
 
+@pytest.mark.slow
 def test_processes_change_nothing(tmp_path):
     np.savez(tmp_path / "a.npz", **small_batch(count=64, size=70_000))
     one, two = (entropy_batch(tmp_path / "a.npz", "trl", processes=n) for n in (1, 2))
