@@ -18,6 +18,7 @@ from certify.crossplay.study import CrossPlayStudy, in_original_units, study, st
 from certify.errors import InputError
 from certify.exact import positive_number, whole_number
 from certify.games import Game, as_game
+from certify.games.objective import OF_POLICIES, for_objective
 from certify.games.tree import unroll
 from certify.games.units import divided, unit_of
 from certify.run import OutOfTime, Progress, Run, quiet
@@ -29,14 +30,16 @@ _HOTTEST = Fraction(10**300)  # runs are in floats
 class CrossPlayOptions(TypedDict, total=False):
     """What `cross_play` takes beside the game and the temperature, all of it optional.
 
-    horizon : of a sequential game.  policies : files of policy tables whose teams are asked about,
-    instead of stationary policies that are looked for.  certificate : the file of a threshold
+    horizon : of a sequential game.  objective : "entropy" or "kl", as for `certify.threshold`.
+    policies : files of policy tables whose teams are asked about, instead of stationary policies
+    that are looked for.  certificate : the file of a threshold
     certificate, which is checked first; computed if needed and None.  starts, seed : of the float runs.
     time_limit : seconds for everything together.  progress : called with a
     line now and then.
     """
 
     horizon: int | None
+    objective: str
     policies: Sequence[str]
     certificate: str | os.PathLike[str] | None
     starts: int
@@ -50,6 +53,7 @@ class _Options:
     """The same with its defaults; an option of another name is a `TypeError`."""
 
     horizon: int | None = None
+    objective: str = "entropy"
     policies: Sequence[str] = ()
     certificate: str | os.PathLike[str] | None = None
     starts: int = 24
@@ -73,7 +77,7 @@ def cross_play(game: Any, alpha: Fraction | float | str, **options: Unpack[Cross
     ('gap', 'equal')
     """
     asked = _Options(**options)
-    played = as_game(game, asked.horizon)
+    played = for_objective(as_game(game, asked.horizon), asked.objective, OF_POLICIES)
     temperature = positive_number(alpha, "alpha", "temperature")
     seconds = float(positive_number(asked.time_limit, "--time-limit", "number of seconds"))
     starts, seed = whole_number(asked.starts, "--starts"), whole_number(asked.seed, "--seed", 0)
@@ -88,7 +92,9 @@ def cross_play(game: Any, alpha: Fraction | float | str, **options: Unpack[Cross
         if known is not None:
             return known
         run.check()
-        return find_threshold(asked_about, time_limit=run.left(), progress=asked.progress).alpha_star
+        return find_threshold(
+            asked_about, objective=asked.objective, time_limit=run.left(), progress=asked.progress
+        ).alpha_star
 
     try:
         if asked.policies:

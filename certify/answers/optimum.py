@@ -23,7 +23,7 @@ from certify.bounds.policy import layout_of
 from certify.errors import InputError, Undecided
 from certify.exact import exact_number, positive_number, significant_text, whole_number
 from certify.games import Game, as_game, game_sha256
-from certify.games.objective import for_objective
+from certify.games.objective import OF_POLICIES, for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.games.units import divided, unit_of
 from certify.run import OutOfTime, Progress, Run, quiet
@@ -38,13 +38,15 @@ _GRACE = 0.8  # seconds for the check of what is proved after an interruption
 class OptimumOptions(TypedDict, total=False):
     """What `optimum` takes beside the game and the temperature, all of it optional.
 
-    horizon : of a sequential game.  threshold : a threshold certificate of this game (a result, a
+    horizon : of a sequential game.  objective : "entropy" or "kl", as for `certify.threshold`.
+    threshold : a threshold certificate of this game (a result, a
     document, a path); computed if None.  time_limit : seconds.  width : of a probability's enclosure
     along a path, at most.  max_entries : of the largest depth of the tree.  progress : called with a
     line now and then.
     """
 
     horizon: int | None
+    objective: str
     threshold: ThresholdResult | dict[str, Any] | str | os.PathLike[str] | None
     time_limit: Fraction | float | str | None
     width: Fraction | float | str
@@ -57,6 +59,7 @@ class _Options:
     """The same with its defaults; an option of another name is a `TypeError`."""
 
     horizon: int | None = None
+    objective: str = "entropy"
     threshold: Any = None
     time_limit: Fraction | float | str | None = 300.0
     width: Fraction | float | str = Fraction(1, 20)
@@ -85,7 +88,7 @@ def optimum(game: Any, alpha: Fraction | float | str | tuple, **options: Unpack[
     seconds = None if limit is None else float(positive_number(limit, "--time-limit", "number of seconds"))
     run = Run.lasting(seconds, progress=asked.progress)
     max_entries = whole_number(asked.max_entries, "--max-entries")
-    played = for_objective(as_game(game, asked.horizon), "entropy")
+    played = for_objective(as_game(game, asked.horizon), asked.objective, OF_POLICIES)
     unit = unit_of(played)
     low, high = (a / unit for a in read_temperatures(alpha, unit))
     game_in_units = divided(played, unit)
@@ -113,6 +116,7 @@ def optimum(game: Any, alpha: Fraction | float | str | tuple, **options: Unpack[
     return replace(
         found,
         asked=asked_for,
+        objective=played.objective,
         game_sha256=game_sha256(played),
         horizon=played.horizon,
         seconds=time.monotonic() - began,

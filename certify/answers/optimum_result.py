@@ -51,8 +51,9 @@ class OptimumResult:
     kind : "unique", or "principal branch" (the branch of stationary policies that continues the
     unique one from large temperatures without degenerating: others may exist); None: not looked for.
     alpha : the temperatures that are proved; lower = upper for one.  asked : those that were asked
-    for.  value : J_alpha.  return_ : the expected return.
-    entropy : the weighted entropy.  policy : per infoset and action; over an interval of
+    for.  objective : what is paid beside the reward.  value : J_alpha.  return_ : the expected return.
+    entropy : the weighted entropy; for the objective kl minus the divergence from the reference.
+    policy : per infoset and action; over an interval of
     temperatures all of these hold for the whole interval, and `pieces` are sharper.
     rate : a lower bound on the exponential rate of the softmax flow near the policy.
     greedy : per infoset the actions tied for the maximum; greedy_gap : by how much every other action
@@ -77,6 +78,7 @@ class OptimumResult:
     alpha_star: Fraction | None = None
     reached: Fraction | None = None
     game_sha256: str = ""
+    objective: str = "entropy"
     horizon: int = 0
     seconds: float = 0.0
     engine: str = ""

@@ -15,6 +15,7 @@ from certify.certificates.threshold import cover_certificate
 from certify.certificates.units import restated
 from certify.errors import InputError
 from certify.games import Game, game_sha256
+from certify.games.objective import named_in_certificates
 from certify.games.readers.textfile import parse_json, read_text
 from certify.games.tree import Tree
 from certify.run import OutOfTime, Run
@@ -78,6 +79,10 @@ def given_threshold(game: Game, given: Any) -> KnownThreshold:
         raise InputError(where, "not a threshold certificate", "give one that `certify threshold -o` wrote")
     if document.get("game_sha256") != game_sha256(game):
         raise InputError(where, "a certificate of another game", "name the game, horizon and discount that it is about")
+    if document.get("objective") != (wanted := named_in_certificates(game)):
+        raise InputError(
+            where, f"a certificate for the objective {document.get('objective')!r}", f"give one for {wanted!r}"
+        )
     try:
         return KnownThreshold(document, Fraction(document["claim"]["alpha_star"]))
     except (KeyError, TypeError, ValueError, ZeroDivisionError):

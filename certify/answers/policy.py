@@ -25,7 +25,7 @@ from certify.errors import InputError
 from certify.exact import significant_text
 from certify.games import as_game
 from certify.games.histories import histories
-from certify.games.objective import for_objective
+from certify.games.objective import OF_POLICIES, for_objective
 from certify.games.tree import Tree, unroll
 from certify.games.units import divided, unit_of
 
@@ -60,7 +60,13 @@ class PolicyDistance:
 
 
 def policy_distance(
-    game: Any, alpha: Fraction | float | str, policy: Any, *, horizon: int | None = None, **options: Any
+    game: Any,
+    alpha: Fraction | float | str,
+    policy: Any,
+    *,
+    horizon: int | None = None,
+    objective: str = "entropy",
+    **options: Any,
 ) -> PolicyDistance:
     """A rigorous bound on the distance of `policy` from the unique stationary policy at `alpha`.
 
@@ -70,6 +76,7 @@ def policy_distance(
     policy : a path (.json or .npz), a document {AOH key: {action: number}}, or one array per agent with
         rows in the order of `certify games --aohs`.  A row that misses a sum of 1 by at most 1e-6
         stands for every policy between the row as given and the row divided by its sum.
+    objective : "entropy" or "kl", as for `certify.threshold`.
     options : `threshold`, `time_limit`, `progress` and others, as for `certify.optimum`.
 
     Raises `InputError` for bad input.
@@ -80,14 +87,14 @@ def policy_distance(
     ('proved', ('agent2:', '0'), True)
     """
     began = time.monotonic()
-    game = for_objective(as_game(game, horizon), "entropy")
+    game = for_objective(as_game(game, horizon), objective, OF_POLICIES)
     unit = unit_of(game)
     low, high = read_temperatures(alpha, unit)
     if low != high:
         raise InputError("alpha", f"{alpha}", "give one temperature")
     tree = unroll(divided(game, unit), cluster=False)
     box = _read(tree, policy)
-    found = optimum(game, low, **options)
+    found = optimum(game, low, objective=objective, **options)
     if found.status != "proved" or found.kind != "unique" or found.return_ is None:
         why = found.reason or f"uniqueness is proved from alpha = {_from(found.alpha_star)} on only"
         return PolicyDistance("undecided", seconds=time.monotonic() - began, reason=why)
@@ -149,7 +156,9 @@ def expected_return(tree: Tree, box: PolicyBox) -> Enclosure[Fraction]:
         p, zero = (np.empty(layout.size, dtype=object) for _ in range(2))
         p[:] = [ball(Fraction(lo), Fraction(hi)) for lo, hi in ends]
         zero[:] = [to_arb(Fraction(0))] * layout.size
-        return Enclosure(*finite_ends(ObjectRecursion(tree, p, zero, layout.row_sums(zero), to_arb).reward))
+        nothing = to_arb(Fraction(0))  # beside the return
+        run = ObjectRecursion(tree, p, zero, layout.row_sums(zero), to_arb, lambda _: nothing)
+        return Enclosure(*finite_ends(run.reward))
 
 
 def _from(alpha: Fraction | None) -> str:

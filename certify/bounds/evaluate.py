@@ -31,7 +31,8 @@ class Evaluation:
     Attributes
     ----------
     value : J_alpha.  reward : the expected discounted return.  entropy : E sum_t gamma^t sum_i
-        w_i H(pi_i), without alpha.  (`Enclosure`s of floats; value = reward + alpha entropy.)
+        w_i H(pi_i), without alpha.  (`Enclosure`s of floats; value = reward + alpha entropy; for the objective kl the
+        entropy is minus the divergence from the reference, but for `q`, which leaves its constant out.)
     reach : d(x) per class; `reach[i, t].lower` is (K_i,).
     q : Q_alpha(x, a), value from step t on if agent i plays a at x, entropies of later steps
         included; `q[i, t].lower` is (K_i, A_i).  gradient : dJ_alpha/dtheta_{x,a}, likewise.
@@ -72,7 +73,7 @@ def evaluate(tree: Tree, policy: Any, alpha: Fraction | int) -> Evaluation:
     alpha = check_alpha(alpha)
     layout = layout_of(tree)
     read = read_policy(tree, policy)
-    ready = float_values(tree, layout, read, alpha)
+    ready = None if tree.constant else float_values(tree, layout, read, alpha)
     if ready is None:
         return _from_arb(tree, layout, policy, alpha)
     tables, at = ready

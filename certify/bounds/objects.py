@@ -24,12 +24,13 @@ class ObjectRecursion:
     Parameters
     ----------
     policy, minus_log : flat (N,) objects.  row_entropy : (rows,) H(pi_x), without weights.
-    convert : `Fraction -> number`.  log : the logarithm of a `Fraction`, needed where a reference is not uniform.
+    convert : `Fraction -> number`.  log : the logarithm of a `Fraction`, needed for KL to a reference.
 
     Attributes
     ----------
     U_reward, U_entropy : per depth (E, A_1, .., A_n).  V_reward, V_entropy : per depth (E,).
-    reach : per depth (E,).  d : (rows,).  reward, entropy : the two parts of J_alpha.
+    reach : per depth (E,).  d : (rows,).  reward, entropy : the two parts of J_alpha, the second being -KL where that
+        is what the objective pays (the values of single steps leave its constant out).
     """
 
     def __init__(
@@ -52,6 +53,8 @@ class ObjectRecursion:
         self._forward()
         first = self._converted(tree.initial)
         self.reward, self.entropy = ((first * V[0]).sum() for V in (self.V_reward, self.V_entropy))
+        for factor, number in tree.constant:
+            self.entropy = self.entropy + convert(factor) * self._logarithm(number)
 
     def _converted(self, array: np.ndarray) -> np.ndarray:
         out = np.empty(array.size, dtype=object)
@@ -105,15 +108,18 @@ class ObjectRecursion:
         level = self.tree.levels[t]
         total = self.zeros(*level.reward.shape)
         if level.tilted:
-            if self._log is None:
-                raise TypeError("a reference that is not uniform needs `log`")
             for i, odds in enumerate(level.odds):
                 logs = self.zeros(*odds.shape)
                 for where, value in np.ndenumerate(odds):
                     if value != 1:
-                        logs[where] = self._log(Fraction(value))
+                        logs[where] = self._logarithm(Fraction(value))
                 total = total + self.weight[i] * logs[level.joint[:, i]][:, level.joint_actions[:, i]]
         return total
+
+    def _logarithm(self, value: Fraction) -> Any:
+        if self._log is None:
+            raise TypeError("KL to a reference needs `log`")
+        return self._log(value)
 
     def _forward(self) -> None:
         self.reach = [self._converted(self.tree.initial)]

@@ -9,26 +9,21 @@ from pathlib import Path
 import click
 
 from certify.answers.crossplay import cross_play
-from certify.cli.options import SET, collected, named_values, reading
+from certify.cli.options import OBJECTIVE, REFERENCE, SET, OfAGame, collected, loaded_game, reading
 from certify.cli.output import Progress, heading
 from certify.cli.symmetries import finish, finish_undecided
 from certify.crossplay.pairs import disjoint_pairs
 from certify.crossplay.report import pairs_json, pairs_text, study_json, study_text
 from certify.errors import InputError, Undecided
 from certify.exact import parse_rational, positive_number
-from certify.games.load import load
 from certify.games.readers.textfile import parse_json, read_text
 
 
 @dataclass(frozen=True)
-class CrossplayOptions:
+class CrossplayOptions(OfAGame):
     """The options of `certify crossplay`, as click names them."""
 
-    game: str | None
     alpha: str | None
-    horizon: int | None
-    discount: str | None
-    values: tuple[str, ...]
     rows: str
     policies: tuple[str, ...]
     runs: str | None
@@ -52,6 +47,8 @@ class CrossplayOptions:
     show_default=True,
     help="What to do with rows of probabilities that miss 1.",
 )
+@OBJECTIVE
+@REFERENCE
 @click.option(
     "--policy",
     "policies",
@@ -84,15 +81,14 @@ def crossplay(given: CrossplayOptions) -> None:
     if given.game is None or given.alpha is None:
         raise InputError("crossplay", "no game or no --alpha", "write: certify crossplay GAME --alpha A")
     temperature = positive_number(given.alpha, "--alpha", "temperature")
-    game, limit = given.game, float(positive_number(given.time_limit, "--time-limit", "number of seconds"))
-    loaded, left = reading(
-        limit, lambda: load(game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
-    )
+    limit = float(positive_number(given.time_limit, "--time-limit", "number of seconds"))
+    loaded, left = reading(limit, lambda: loaded_game(given, given.rows))
     try:
         with Progress() as progress:
             result = cross_play(
                 loaded,
                 temperature,
+                objective=given.objective,
                 policies=given.policies,
                 certificate=given.certificate,
                 starts=given.starts,
@@ -103,7 +99,7 @@ def crossplay(given: CrossplayOptions) -> None:
     except Undecided as reason:
         finish_undecided(given.as_json, reason)
     text = f"{heading(loaded)}\n{study_text(result, temperature)}"
-    finish(given.as_json, study_json(result, temperature), text, result.status)
+    finish(given.as_json, study_json(result, temperature) | {"objective": given.objective}, text, result.status)
 
 
 def _read_matrix(path: str) -> list[list[Fraction]]:

@@ -12,11 +12,12 @@ from certify.answers.optimum import OptimumResult
 from certify.answers.optimum import optimum as find_optimum
 from certify.answers.policy import PolicyDistance, policy_distance
 from certify.bounds.enclosure import Enclosure
-from certify.cli.options import SET, OutputFile, collected, idle, named_values, reading
+from certify.cli.options import OBJECTIVE, REFERENCE, SET, OfAGame, OutputFile, collected, idle, loaded_game, reading
 from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json
 from certify.errors import InputError
 from certify.exact import decimal_text, parse_rational, rational_text, significant_text
-from certify.games import Game, load
+from certify.games import Game
+from certify.games.objective import BONUS
 from certify.games.tree import DEFAULT_MAX_ENTRIES
 
 _SHOWN_ROWS = 40
@@ -33,6 +34,8 @@ def _options(command):
             click.option(
                 "--rows", default="exact", help="exact | renormalise: rows of a file that miss 1 by rounding."
             ),
+            OBJECTIVE,
+            REFERENCE,
             click.option("--threshold", help="A threshold certificate of this game (else one is computed)."),
             click.option("--time-limit", default="300", show_default=True, help="Seconds."),
             click.option(
@@ -59,13 +62,9 @@ def _limit(text: str) -> float:
 
 
 @dataclass(frozen=True)
-class _Shared:
+class _Shared(OfAGame):
     """What both commands take."""
 
-    game: str
-    horizon: int | None
-    discount: str | None
-    values: tuple[str, ...]
     rows: str
     threshold: str | None
     time_limit: str
@@ -89,14 +88,12 @@ class OptimumOptions(_Shared):
 @collected(OptimumOptions)
 def optimum(given: OptimumOptions) -> int:
     """Enclose the stationary policy of GAME at a temperature, certified."""
-    loaded, left = reading(
-        _limit(given.time_limit),
-        lambda: load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set")),
-    )
+    loaded, left = reading(_limit(given.time_limit), lambda: loaded_game(given, given.rows))
     with Progress() as progress:
         result = find_optimum(
             loaded,
             given.alpha,
+            objective=given.objective,
             threshold=given.threshold,
             time_limit=left,
             width=given.width,
@@ -146,6 +143,7 @@ def optimum_json(result: OptimumResult, path: str | None) -> dict:
             }
             for t in result.ties
         ],
+        "objective": result.objective,
         "alpha_star": result.alpha_star,
         "reached": result.reached,
         "game_sha256": result.game_sha256,
@@ -215,6 +213,7 @@ def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
         print(f"partial: proved {at}, asked for {_span(result.asked)}")
         print(f"  {result.reason}")
     known = significant_text(result.alpha_star, 8, up=True)
+    bonus = BONUS[result.objective]
     if result.kind == "unique":
         print(f"{at}: the unique stationary policy (the threshold certificate inside proves this from {known} on)")
     else:
@@ -222,7 +221,8 @@ def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
         print(f"  (not claimed to be the only stationary policy: that is proved from {known} on)")
     if point:
         print(
-            f"  J        {shown(result.value)}\n  return   {shown(result.return_)}\n  entropy  {shown(result.entropy)}"
+            f"  J        {shown(result.value)}\n  return   {shown(result.return_)}\n"
+            f"  {bonus:<8} {shown(result.entropy)}"
         )
         if result.rate is not None:
             print(f"  exponential rate of the softmax flow near it: at least {_decimal(result.rate)}")
@@ -242,7 +242,7 @@ def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
 def _print_tube(result: OptimumResult) -> None:
     """One row for each piece of the path: what holds at all its temperatures."""
     print(f"  a tube of {len(result.pieces)} pieces, each for all its temperatures:")
-    rows = [("alpha", "J", "return", "entropy")]
+    rows = [("alpha", "J", "return", BONUS[result.objective])]
     for p in result.pieces[:_SHOWN_ROWS]:
         rows.append((_span(p.alpha), shown(p.value, 6), shown(p.return_, 6), shown(p.entropy, 6)))
     widths = [max(len(row[k]) for row in rows) for k in range(4)]
@@ -285,15 +285,13 @@ class PolicyOptions(_Shared):
 @collected(PolicyOptions)
 def policy(given: PolicyOptions) -> int:
     """Bound the distance of the policy in TABLE (.json or .npz) from the unique stationary policy of GAME."""
-    loaded, left = reading(
-        _limit(given.time_limit),
-        lambda: load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set")),
-    )
+    loaded, left = reading(_limit(given.time_limit), lambda: loaded_game(given, given.rows))
     with Progress() as progress:
         result = policy_distance(
             loaded,
             given.alpha,
             given.table,
+            objective=given.objective,
             threshold=given.threshold,
             time_limit=left,
             max_entries=given.max_entries,
@@ -304,6 +302,7 @@ def policy(given: PolicyOptions) -> int:
         print_json(
             {
                 "status": result.status,
+                "objective": given.objective,
                 "distance": result.distance,
                 "norm": result.norm,
                 "return_gap": _ends(result.return_gap),

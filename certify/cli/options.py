@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
@@ -14,6 +15,9 @@ from certify.certificates.writing import checked_target
 from certify.checker.reading.envelope import read_file
 from certify.cli.output import UNDECIDED, print_json
 from certify.errors import InputError
+from certify.games import Game, load
+from certify.games.objective import OBJECTIVES, with_reference
+from certify.games.readers.textfile import parse_json, read_text
 
 Options = TypeVar("Options")
 Answer = TypeVar("Answer")
@@ -135,6 +139,40 @@ def read_certificate(name: str) -> dict[str, Any]:
 SET = click.option(
     "--set", "values", multiple=True, metavar="NAME=VALUE", help="A value for a parameter of a .json game; repeat it."
 )
+
+
+OBJECTIVE = click.option(
+    "--objective",
+    default="entropy",
+    show_default=True,
+    help=f"{' | '.join(OBJECTIVES)}: what is paid beside the reward (docs/objectives.md).",
+)
+REFERENCE = click.option(
+    "--reference", type=click.Path(path_type=Path), help="Reference policy for kl (.json; docs/objectives.md)."
+)
+
+
+@dataclass(frozen=True)
+class OfAGame:
+    """What commands about one game take, as click names it."""
+
+    game: str | None
+    horizon: int | None
+    discount: str | None
+    values: tuple[str, ...]
+    objective: str
+    reference: Path | None
+
+
+def loaded_game(given: OfAGame, rows: str = "exact") -> Game:
+    """The game of a command, with the reference that is asked for."""
+    assert given.game is not None
+    loaded = load(given.game, given.horizon, given.discount, rows, named_values(given.values, "--set"))
+    if given.reference is None:
+        return loaded
+    if given.objective != "kl":
+        raise InputError("--reference", "it is read for the objective kl only", "add --objective kl")
+    return with_reference(loaded, parse_json(read_text(given.reference), str(given.reference)), str(given.reference))
 
 
 def named_values(pairs: Sequence[str], option: str) -> dict[str, str]:

@@ -11,13 +11,10 @@ from pathlib import Path
 import click
 
 from certify.answers import threshold as api
-from certify.cli.options import SET, OutputFile, collected, idle, named_values, reading
+from certify.cli.options import OBJECTIVE, REFERENCE, SET, OfAGame, OutputFile, collected, idle, loaded_game, reading
 from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json, shown
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
-from certify.games import Game, load
-from certify.games.objective import with_reference
-from certify.games.readers.textfile import parse_json, read_text
 from certify.games.tree import DEFAULT_MAX_ENTRIES
 
 _OF_A_GAME = (
@@ -27,16 +24,10 @@ _OF_A_GAME = (
 
 
 @dataclass(frozen=True)
-class ThresholdOptions:
+class ThresholdOptions(OfAGame):
     """The options of `certify threshold`, as click names them."""
 
-    game: str | None
-    horizon: int | None
-    discount: str | None
-    values: tuple[str, ...]
     rows: str
-    objective: str
-    reference: Path | None
     method: str
     parameters: str | None
     rtol: str
@@ -57,10 +48,8 @@ class ThresholdOptions:
 @click.option("--discount", help="Overrides the game's discount.")
 @SET
 @click.option("--rows", default="exact", help="exact | renormalise: rows of a file that miss 1 by rounding.")
-@click.option("--objective", default="entropy", show_default=True, help="entropy | kl: what is paid beside the reward.")
-@click.option(
-    "--reference", type=click.Path(path_type=Path), help="Reference policy for kl (.json; docs/objectives.md)."
-)
+@OBJECTIVE
+@REFERENCE
 @click.option("--method", default="auto", show_default=True, help="auto | structural | windows | localisation | search")
 @click.option("--structural", "parameters", help="Bare parameters instead of a game: n=2,h=80,actions=20,return=0:25")
 @click.option("--rtol", default="1/100", show_default=True, help="Resolution in alpha.")
@@ -102,7 +91,7 @@ def threshold(given: ThresholdOptions) -> int:
             notes = idle(_OF_A_GAME, "beside --structural")
             result = api.structural_threshold(given.parameters, progress)
         else:
-            loaded, left = reading(None if limit is None else float(limit), lambda: _loaded(given))
+            loaded, left = reading(None if limit is None else float(limit), lambda: loaded_game(given, given.rows))
             result = api.threshold(
                 loaded,
                 objective=given.objective,
@@ -147,18 +136,6 @@ def threshold(given: ThresholdOptions) -> int:
     else:
         _print(result, given.parameters if loaded is None else heading(loaded), path)
     return DONE if result.status == "proved" else UNDECIDED
-
-
-def _loaded(given: ThresholdOptions) -> Game:
-    """The game, with the reference that is asked for."""
-    assert given.game is not None
-    loaded = load(given.game, given.horizon, given.discount, given.rows, named_values(given.values, "--set"))
-    if given.reference is not None:
-        if given.objective != "kl":
-            raise InputError("--reference", "it is read for the objective kl only", "add --objective kl")
-        rows = parse_json(read_text(given.reference), str(given.reference))
-        loaded = with_reference(loaded, rows, str(given.reference))
-    return loaded
 
 
 def _dask(address: str) -> Executor:

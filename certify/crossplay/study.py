@@ -18,7 +18,6 @@ from certify.crossplay.approx_runs import proved_runs
 from certify.crossplay.matrix import CrossPlay, Orbit, cross_play, images_of_box, orbit_of_policy
 from certify.errors import InputError, Undecided
 from certify.games.model import Game
-from certify.games.objective import for_objective
 from certify.games.tree import unroll
 from certify.run import OutOfTime, Run
 from certify.stationary.existence import StationaryProof
@@ -80,7 +79,7 @@ def study_policies(game: Game, alpha: Fraction, policies: Sequence[PolicyBox]) -
 
     Raises `Undecided` where a single policy has too many images.
     """
-    tree = unroll(for_objective(game, "entropy"), cluster=False)
+    tree = unroll(game, cluster=False)
     group = None
     if len(policies) == 1:
         group = symmetries(tree.game)
@@ -116,7 +115,7 @@ def study(
     run = run or Run()
     try:
         with run.stage("unrolling the game"):
-            tree = unroll(for_objective(game, "entropy"), cluster=False, max_entries=_LARGEST_TREE)
+            tree = unroll(game, cluster=False, max_entries=_LARGEST_TREE)
         proofs = proved_runs(tree, alpha, starts=starts, seed=seed, run=run.part(_SEARCH_PART))
         best = _best_orbit(proofs, alpha, run.part(_ORBIT_PART)) if proofs else None
         if best is not None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from functools import cached_property
 
 import numpy as np
@@ -145,6 +146,19 @@ class Tree:
                 total += logs[level.joint[:, i]][:, level.joint_actions[:, i]]
             found.append(total)
         return found
+
+    @cached_property
+    def constant(self) -> list[tuple[Fraction, Fraction]]:
+        """(factor, number) pairs: what the objective pays beside the return, the entropies and the tilt is the sum of
+        factor log(number).  KL to a reference is short of the entropy by log A at every step
+        (docs/theory/legal-actions.md#the-reference-as-a-reward)."""
+        if self.game.objective != "kl":
+            return []
+        return [
+            (self.game.weights[i] * self.game.discount**t, Fraction(1, level.action_counts[i]))
+            for t, level in enumerate(self.levels)
+            for i in range(self.number_of_agents)
+        ]
 
     @property
     def blocks(self) -> list[tuple[int, int]]:

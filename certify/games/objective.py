@@ -20,10 +20,12 @@ from certify.games.reachability import met_observations, restrict_to_reachable
 
 Objective = Literal["entropy", "kl", "local"]
 OBJECTIVES: tuple[Objective, ...] = ("entropy", "kl", "local")
+BONUS = {"entropy": "entropy", "kl": "-KL", "local": "entropy"}  # what is paid beside the return, for people
+OF_POLICIES = ("entropy", "kl")  # those that certificates of policies are about
 
 
-def for_objective(game: Game, objective: str) -> Game:
-    """The game as the objective sees it: `entropy` and `local` know uniform references only.
+def for_objective(game: Game, objective: str, among: Sequence[str] = OBJECTIVES) -> Game:
+    """The game as the objective, one of `among`, sees it: `entropy` and `local` know uniform references only.
 
     Raises `InputError` for an unknown objective, and for `entropy` where legal actions depend on the history.
 
@@ -33,6 +35,9 @@ def for_objective(game: Game, objective: str) -> Game:
     """
     if objective not in OBJECTIVES:
         raise InputError("objective", f"{objective!r} is unknown", f"choose from {', '.join(OBJECTIVES)}")
+    if objective not in among:
+        what = f"{objective} is not certified for what is asked here"
+        raise InputError("objective", what, f"use {' or '.join(among)}")
     game = replace(game, objective=objective)
     if not game.reference or objective == "kl":
         return game

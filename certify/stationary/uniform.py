@@ -19,7 +19,7 @@ MOST = 2_000_000  # probabilities times rewards, for which checkers take it (doc
 
 
 def uniform_is_stationary(tree: Tree) -> bool:
-    """Whether it certainly is; False for games that are too large, and for those with a reference policy.
+    """Whether it certainly is; False for games that are too large, and where it is not the reference.
 
     >>> from certify.games import builtin
     >>> from certify.games.tree import unroll
@@ -27,12 +27,12 @@ def uniform_is_stationary(tree: Tree) -> bool:
     [True, False, False]
     """
     layout = layout_of(tree)
-    if tree.game.reference or layout.size * sum(level.reward.size for level in tree.levels) > MOST:
+    if tree.tilted or layout.size * sum(level.reward.size for level in tree.levels) > MOST:
         return False
     counts = np.diff([*layout.row_start, layout.size])[layout.row_of_entry]
     policy, zero = (np.empty(layout.size, dtype=object) for _ in range(2))
     policy[:], zero[:] = [Fraction(1, int(count)) for count in counts], Fraction(0)
-    run = ObjectRecursion(tree, policy, zero, layout.row_sums(zero), Fraction)
+    run = ObjectRecursion(tree, policy, zero, layout.row_sums(zero), Fraction, lambda _: Fraction(0))
     weighted = run.weighted(run.U_reward)
     first = weighted[layout.row_start][layout.row_of_entry]
     return bool((weighted == first).all())
