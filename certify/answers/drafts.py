@@ -8,6 +8,7 @@ again; a refused cover is only a search that went wrong, and the next proposal i
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -188,4 +189,4 @@ class Drafts:
         return evidence(game) if entries <= _SYMMETRY_ENTRIES else None
 
     def _verdict(self, document: dict[str, Any]) -> checker.Verdict:
-        return checker.check_certificate(json.loads(json.dumps(document)), workers=self.run.workers)
+        return checker.check_certificate(json.loads(json.dumps(document)), workers=self.run.workers, budget=math.inf)

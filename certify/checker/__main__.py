@@ -1,5 +1,5 @@
 """`python -m certify.checker CERT.json [--json] [--engine auto|stdlib|fast] [--workers N]`: exit 0 valid,
-1 invalid (which step, why), 2 malformed, 3 the engine asked for is not installed."""
+1 invalid (which step, why), 2 malformed or beyond the budget, 3 the engine asked for is not installed, 4 an internal failure."""
 
 import argparse
 import json
@@ -19,7 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--engine", choices=ENGINES, default="auto", help="which arithmetic verifies the steps")
     parser.add_argument("--workers", type=_positive, default=1, metavar="N", help="processes that share a cover")
-    parser.add_argument("--budget", type=float, default=BUDGET, metavar="S", help="seconds of work, estimated, at most")
+    parser.add_argument("--budget", type=float, default=BUDGET, metavar="S", help="seconds of work at most")
     options = parser.parse_args(arguments)
     try:
         progress = _progress() if sys.stderr.isatty() else None
@@ -33,6 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as error:
         print(f"the fast engine needs numpy and python-flint ({error}); take --engine stdlib", file=sys.stderr)
         return 3
+    except Exception as error:  # Python's own exit code would say "invalid"
+        print(f"an internal failure of the checker, no verdict: {type(error).__name__}: {error}", file=sys.stderr)
+        return 4
     if options.json:
         print(json.dumps(verdict.as_dict()))
     elif verdict.valid:

@@ -1,8 +1,9 @@
 """What passes between the checker and its kinds: a `Run` goes in, a `Proof` comes out, and here alone it
 is put into the sentence of a `Verdict`."""
 
+import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from certify.checker.reading.envelope import Failed, Malformed, printable
@@ -18,14 +19,22 @@ class Costly(Malformed):
 @dataclass
 class Run:
     """How to check: the engine asked for and, once one has verified a cover, the one that did; `progress`
-    is called with a line now and then; `workers` processes share a cover; `budget`: seconds that the work may be
-    estimated at."""
+    is called with a line now and then; `workers` processes share a cover; `budget`: seconds of this process that
+    the work may be estimated at, and may take."""
 
     wanted: str = "auto"
     workers: int = 1
     progress: Callable[[str], object] | None = None
     engine: str = "stdlib"
     budget: float = BUDGET
+    began: float = field(default_factory=time.process_time)
+
+    def tell(self, text: str) -> None:
+        """Reports how far the check is; `Costly` where the budget is spent."""
+        if self.progress is not None:
+            self.progress(text)
+        if time.process_time() - self.began > self.budget:
+            raise Costly("proof", f"{text}: the budget of {self.budget:g} s is spent")
 
     def spend(self, seconds: float) -> None:
         """`Costly` where the estimate of some work is beyond the budget."""

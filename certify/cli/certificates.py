@@ -26,7 +26,7 @@ from certify.exact import positive_number
     help="auto: the standard library up to a size, then fast. coq: CERTIFICATE is a .v file of certify export.",
 )
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that share a cover.")
-@click.option("--budget", default="300", show_default=True, help="Seconds of work, estimated from the file, at most.")
+@click.option("--budget", default="300", show_default=True, help="Seconds of work at most.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 def check(certificate, engine, workers, budget, as_json) -> int:
     """Verify CERTIFICATE with the independent checker, or a file of `certify export --coq` with Coq."""

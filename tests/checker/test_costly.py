@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from certify.checker.__main__ import main as checker_main
 from certify.checker.check import check_certificate, check_file
 from certify.checker.verdict import Costly
 from certify.cli.main import main
@@ -47,7 +48,30 @@ def test_the_budget_is_an_option_and_no_verdict(capsys: pytest.CaptureFixture[st
     assert "INVALID" not in said
 
 
+@pytest.mark.parametrize(
+    "name", ["windows/valid/three_steps", "optimum/valid/branch", "crossplay/valid/three_levers", "valid/climbing_cover"]
+)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_clock_stops_what_is_not_estimated(name: str, engine: str) -> None:
+    """Between intervals, enclosures and batches of claims."""
+    path = FOLDER.parent / f"{name}.json"
+    with pytest.raises(Costly, match=r"budget of 1e-06 s"):
+        check_file(path, engine=engine, budget=1e-6)
+    assert check_file(path, engine=engine).valid
+
+
 def test_rounding_does_not_let_a_lower_threshold_pass() -> None:
     document = json.loads((FOLDER / "coprime_vector.json").read_text(encoding="utf-8"))
     document["claim"]["alpha_star"] = "1/1000000"
     assert not check_certificate(document, engine="stdlib").valid
+
+
+def test_an_internal_failure_is_no_verdict(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Python's own exit code would be 1, which says "invalid"."""
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError("of the checker itself")
+
+    monkeypatch.setattr("certify.checker.__main__.check_file", broken)
+    assert checker_main([str(FOLDER / "twelve_agents.json")]) == 4
+    assert capsys.readouterr().err.count("\n") == 1

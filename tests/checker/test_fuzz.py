@@ -1,74 +1,57 @@
-"""Whatever is done to a certificate, a check ends in a verdict or in one line that calls it malformed;
-and a change that survives did not strengthen the claim."""
+"""Whatever is done to a certificate, a check ends in a verdict or in one line that calls it malformed; and a change
+that survives did not strengthen the claim.  `tests/mutated_certificates.py` does the same on any scale.
+"""
 
-import copy
+from __future__ import annotations
+
 import json
-import random
-from fractions import Fraction
-from pathlib import Path
 
+import mutated_certificates
 import pytest
+from mutated_certificates import ROOT, attack, no_stronger, sort_of
 
-from certify.checker import Malformed, Verdict, check_certificate
-
-VALID = Path(__file__).resolve().parent.parent / "certificates" / "valid"
-ODD = (None, True, [], {}, "", "x", "0", "-1", "1/3", "1e9", "9" * 400, 0, -1, 1, 2, 7, 10**30, -(10**30), 0.5)
-SEEDS = 60
-
-
-def places(obj, path=()):
-    """Paths of all values."""
-    items = obj.items() if isinstance(obj, dict) else enumerate(obj) if isinstance(obj, list) else ()
-    for key, value in items:
-        yield (*path, key)
-        yield from places(value, (*path, key))
+FILES = sorted(p for p in ROOT.rglob("*.json") if p.parent.name == "valid" and p.stat().st_size < 8_000)
+# Accepted though stronger, and rightly: the checker derives the figure itself, and the file claims less than it could.
+ROOM = ("parameters_theorem_D_prime", "entropy_controller", "entropy_run", "entropy_clipping", "_rows")
 
 
-def mutate(obj, rng):
-    obj = copy.deepcopy(obj)
-    for _ in range(rng.choice((1, 1, 2))):
-        path = rng.choice(list(places(obj)))
-        parent = obj
-        for key in path[:-1]:
-            parent = parent[key]
-        kind = rng.randrange(4)
-        if kind == 0:
-            parent[path[-1]] = rng.choice(ODD)
-        elif kind == 1:
-            del parent[path[-1]]
-        elif kind == 2 and isinstance(parent, list):
-            parent.insert(path[-1], copy.deepcopy(rng.choice(parent)))
-        else:
-            siblings = list(parent.values()) if isinstance(parent, dict) else parent
-            parent[path[-1]] = copy.deepcopy(rng.choice(siblings))
-    return obj
+def test_mutants_of_every_kind_are_no_stronger() -> None:
+    total = 0
+    for path in FILES:
+        name, counts, seen, _ = attack((path, 5, 0, 10.0))
+        assert not seen or any(part in name for part in ROOM), seen
+        assert counts["crash"] == counts["never"] == 0, seen
+        total += counts.total()
+    assert total == 5 * len(FILES) > 400
+
+
+def test_a_stronger_claim_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A checker that accepts everything, and repeats what is claimed, is caught."""
+
+    class Believer:
+        valid = True
+
+        def __init__(self, document: dict[str, object]) -> None:
+            self.claim = json.dumps(document.get("claim"))
+
+    monkeypatch.setattr(mutated_certificates, "check_certificate", lambda document, *_, **__: Believer(document))
+    counts = attack((ROOT / "valid" / "lever_cover.json", 600, 0, 10.0))[1]
+    assert counts["other"] > 5
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("old", "new", "weaker"),
     [
-        "climbing_cover",
-        "climbing_split_by_policy",
-        "lever_rho_strict",
-        "match_three_agents",
-        "parameters_theorem_D_prime",
-        "lewis_initial_observations",
-        "lewis_rho",
+        ({"alpha_star": "1/2"}, {"alpha_star": "1"}, True),
+        ({"alpha_star": "1/2"}, {"alpha_star": "49/100"}, False),
+        ({"J": ["0", "1"]}, {"J": ["-1", "1"]}, True),
+        ({"J": ["0", "1"]}, {"J": ["1/2", "1"]}, False),
+        ({"strong_concavity": [1, 2]}, {"strong_concavity": [2]}, True),
+        ({"strong_concavity": [1]}, {"strong_concavity": [1, 2]}, False),
+        ({"steps": ["0", "1"]}, {"steps": ["-1", "1"]}, False),
+        ({"a": 1}, {"b": 1}, False),
     ],
 )
-def test_mutations(name):
-    original = json.loads((VALID / f"{name}.json").read_text())
-    alpha_star = Fraction(original["claim"]["alpha_star"])
-    outcomes = {"valid": 0, "invalid": 0, "malformed": 0}
-    for seed in range(SEEDS):
-        mutated = mutate(original, random.Random(seed))
-        try:
-            verdict = check_certificate(mutated, "stdlib")
-        except Malformed:
-            outcomes["malformed"] += 1
-            continue
-        assert isinstance(verdict, Verdict)
-        outcomes["valid" if verdict.valid else "invalid"] += 1
-        if verdict.valid and mutated.get("game") == original.get("game") and mutated["proof"]["type"] == "cover":
-            assert Fraction(mutated["claim"]["alpha_star"]) == alpha_star  # the root's interval is bound to it
-    assert outcomes["malformed"] > 0 and sum(outcomes.values()) == SEEDS
+def test_what_counts_as_weaker(old: dict[str, object], new: dict[str, object], weaker: bool) -> None:
+    assert no_stronger(old, new) is weaker
+    assert sort_of({"claim": old}, "old", {"claim": new}, "new") == ("weaker" if weaker else "other")

@@ -86,8 +86,7 @@ def check_batch(certificate: Any, run: Run) -> Proof:
     active = totals[SUMS.index("active")]
     for item, index in zip(sample, drawn, strict=True):
         _check_leaf(item, index, header, (root, totals), active)
-        if run.progress is not None:
-            run.progress(f"leaf {index}")
+        run.tell(f"leaf {index}")
     return Proof((_sentence(header, totals, len(sample)),), len(sample))
 
 

@@ -40,8 +40,7 @@ def check_flow(certificate: Any, run: Run) -> Proof:
             raise Failed("the entropy is not within the claimed one", step=f"row {x}")
         if not _rate(equations, x, (i, t, k), alpha).within(*pair(claims[x]["rate"], where)):
             raise Failed("the rate is not within the claimed one", step=f"row {x}")
-        if run.progress is not None:
-            run.progress(f"history {x + 1} of {len(rows)}")
+        run.tell(f"history {x + 1} of {len(rows)}")
     text = f"the entropies of {len(rows)} histories and their rates along the gradient flow at alpha = {alpha}"
     return Proof((f"{text} are as claimed",), len(rows), game)
 

@@ -65,8 +65,8 @@ def check_run(certificate: Any, run: Run) -> Proof:
         if x.hi - x.lo > _UNIT.hi or abs(x.lo) > 10_000 * _UNIT.hi:
             raise Failed("the enclosure of the run has become too wide", step=f"step {k}")
         state = _State(x, actions - 1)
-        if run.progress is not None and k % 100 == 0:
-            run.progress(f"step {k}")
+        if k % 100 == 0:
+            run.tell(f"step {k}")
     margin = state.entropy - Interval.of(bound)
     if not (margin if claim["side"] == "above" else -margin).positive():
         raise Failed(f"the entropy is not {claim['side']} {bound}", step=f"after {after} steps")

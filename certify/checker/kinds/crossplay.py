@@ -28,7 +28,10 @@ def check_crossplay(certificate: Any, run: Run) -> Proof:
     entries = array(proof["policies"], "proof.policies")
     if not 2 <= len(entries) <= _MOST_POLICIES:
         raise Malformed("proof.policies", f"not between 2 and {_MOST_POLICIES} policies")
-    policies = [subject.enclosed(data, (1 / alpha,), f"proof.policies[{k}]") for k, data in enumerate(entries)]
+    policies = []
+    for k, data in enumerate(entries):
+        policies.append(subject.enclosed(data, (1 / alpha,), f"proof.policies[{k}]"))
+        run.tell(f"policy {k + 1} of {len(entries)}")
     teams = _teams(claim["teams"], subject, policies, alpha)
     conclusions = (
         f"at alpha = {alpha}, {_counted(policies)} and {len(teams)} teams of their agents are enclosed",

@@ -119,8 +119,7 @@ class _Optimum:
                 why = "it is not shown to hold the same policy as the piece before it, at a beta that they share"
                 raise Failed(why, step="piece", piece=k)
             found.append(piece)
-            if self.run.progress is not None:
-                self.run.progress(f"piece {k + 1} of {len(entries)}")
+            self.run.tell(f"piece {k + 1} of {len(entries)}")
         return found
 
     def _uniform(self, given: Any, betas: tuple[Fraction, Fraction], where: str, **failing: Any) -> Enclosed:

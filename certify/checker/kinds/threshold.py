@@ -148,10 +148,10 @@ def _check_cover(claim: _Claim, game: Game, run: Run) -> int:
         node = integer(entry["node"], f"{where}.node", 0, reading.MAX_NODES)
         concavity.append((alpha, modulus, node, tree.read_steps(entry["steps"], f"{where}.steps", process)))
     failure = None
-    for engine in _engines(run.wanted, process, nodes):
+    for engine in _engines(run, process, nodes):
         engine.begin(process)
         try:
-            tree.check_cover(nodes, unit, claim.alpha_star, engine, concavity, run.workers, run.progress)
+            tree.check_cover(nodes, unit, claim.alpha_star, engine, concavity, run.workers, run.tell)
         except Failed as failed:  # what one engine verifies is proved; where all fail, the first one's failure counts
             if failure is None:
                 failure, run.engine = failed, engine.name
@@ -162,12 +162,14 @@ def _check_cover(claim: _Claim, game: Game, run: Run) -> int:
     raise failure
 
 
-def _engines(wanted: str, process: Process, nodes: list[Any]) -> list[Any]:
+def _engines(run: Run, process: Process, nodes: list[Any]) -> list[Any]:
     """The engines to try, in order: "auto" takes the plain one for small covers, and the fast one where the
     other's arithmetic is too coarse for a box near the boundary."""
+    wanted, seconds = run.wanted, tree.estimated_seconds(process, nodes)
     if wanted == "stdlib":
+        run.spend(seconds)
         return [StdlibEngine()]
-    small = wanted == "auto" and tree.estimated_seconds(process, nodes) <= AUTO_SECONDS
+    small = wanted == "auto" and seconds <= AUTO_SECONDS
     try:
         from certify.checker.fast.engine import FastEngine
     except ImportError:

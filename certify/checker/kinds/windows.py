@@ -60,8 +60,7 @@ def _walk(engine: Any, intervals: list[Interval], run: Run) -> int:
         except Failed as failure:
             raise Failed(failure.why, interval=n, **failure.where) from None
         count += len(steps) + 1
-        if run.progress is not None:
-            run.progress(f"interval {n + 1} of {len(intervals)}")
+        run.tell(f"interval {n + 1} of {len(intervals)}")
     return count
 
 
