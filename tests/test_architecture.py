@@ -7,6 +7,8 @@ hides inside a set of rooms.
 from __future__ import annotations
 
 import ast
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -78,6 +80,33 @@ STANDARD_LIBRARY = {
     "time",
     "typing",
 }
+
+
+TOP_LEVEL = {
+    ".ci",
+    ".gitignore",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "LICENSE",
+    "Makefile",
+    "README.md",
+    "benchmarks",
+    "certify",
+    "docs",
+    "examples",
+    "proofs",
+    "pyproject.toml",
+    "tests",
+}
+
+
+def test_nothing_else_lies_at_the_top() -> None:
+    """What a visitor sees first: whatever is new belongs into one of these."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("no checkout: what belongs to the project is not known here")
+    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split("/")[0] for line in listed.splitlines()} == TOP_LEVEL
 
 
 def imported(path: Path) -> Iterator[str]:

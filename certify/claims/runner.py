@@ -60,18 +60,29 @@ class Result:
         return not is_undecided(self.verdict)
 
 
+def own_proofs() -> Path:
+    """The folder of the project's own proofs: inside the installed package, or beside it in a checkout.
+
+    >>> (own_proofs() / "README.md").is_file()
+    True
+    """
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_proofs"
+    return installed if installed.is_dir() else package.parent / "proofs"
+
+
 def find_proofs(folder: Path | None = None) -> list[Proof]:
-    """The proofs of `folder` (None: the checkout's own), in the order of their file names.
+    """The proofs of `folder` (None: the package's own), in the order of their file names.
 
     Raises `InputError` where there are none, or where one declares no claim or has no text.
     """
-    home = Path(__file__).resolve().parents[2] / "proofs" if folder is None else folder
+    home = own_proofs() if folder is None else folder
     scripts = sorted(home.glob("[0-9]*.py"))
     if not scripts:
         raise InputError(
             "proofs" if folder is None else str(folder),
             "no proof scripts are here",
-            "run it in a checkout of the project, or name the folder by --proofs DIR",
+            "install the package anew, or name the folder by --proofs DIR",
         )
     proofs = [_load(script) for script in scripts]
     ids = [proof.claim.id for proof in proofs]

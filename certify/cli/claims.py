@@ -42,7 +42,7 @@ class ClaimsOptions:
     help="Write the evidence here (default: a new temporary folder, named below the table).",
 )
 @click.option(
-    "--proofs", "folder", type=click.Path(path_type=Path), help="The folder of proofs (default: the checkout's own)."
+    "--proofs", "folder", type=click.Path(path_type=Path), help="The folder of proofs (default: the package's own)."
 )
 @click.option("--update", is_flag=True, help="Write the figures of this run into the written proofs themselves.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes.")

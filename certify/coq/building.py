@@ -12,7 +12,6 @@ import re
 import secrets
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -55,14 +54,15 @@ class Answer:
 
 
 def library() -> Path:
-    """The folder of the Coq library: $CERTIFY_COQ, the checkout's proofs/coq, or the installed share/certify/coq.
+    """The folder of the Coq library: $CERTIFY_COQ, or what lies in the installed package or the checkout.
 
     >>> (library() / "theories" / "Game.v").exists()
     True
     """
     named = os.environ.get("CERTIFY_COQ")
     places = [Path(named)] if named else []
-    places += [Path(__file__).resolve().parents[2] / "proofs" / "coq", Path(sys.prefix) / "share" / "certify" / "coq"]
+    package = Path(__file__).resolve().parents[1]
+    places += [package / "_proofs" / "coq", package.parent / "proofs" / "coq"]
     for place in places:
         if (place / "theories" / "Game.v").is_file():
             return place
