@@ -19,7 +19,7 @@ from typing import Any, TypedDict, Unpack
 from certify import checker
 from certify.answers.drafts import Certified, Drafts
 from certify.answers.ladder import NOT_LOCALISED, Ladder, Question
-from certify.answers.threshold_result import ThresholdResult
+from certify.answers.threshold_result import PotentialOf, ThresholdResult
 from certify.certificates import threshold as certificates
 from certify.checkpoint import Checkpoint
 from certify.errors import InputError
@@ -212,7 +212,16 @@ def _result(
         engine="" if best is None else best.engine,
         document=None if best is None else best.document,
         alpha_two_maxima=two,
+        potential_of=None if best is None else _potential_of(best.document),
     )
+
+
+def _potential_of(document: dict[str, Any]) -> PotentialOf | None:
+    """What the certificate says of the game that its game is the potential of."""
+    if "original" not in document:
+        return None
+    weights = tuple(Fraction(w) for w in document["game"]["weights"])
+    return PotentialOf(1 / Fraction(document["claim"]["alpha_star"]), weights)
 
 
 def _parameters(game: Game, tree: Tree | None, run: Run) -> int | None:

@@ -12,6 +12,18 @@ from certify.certificates.writing import save_document
 
 
 @dataclass(frozen=True)
+class PotentialOf:
+    """What a threshold of a potential says of the original game (docs/theory/potential.md#lambda).
+
+    lambda_star : the original game has exactly one logit quantal response equilibrium for every lambda from 0 to
+    lambda_star.  weights : of the players, under which the certified game is its potential.
+    """
+
+    lambda_star: Fraction
+    weights: tuple[Fraction, ...]
+
+
+@dataclass(frozen=True)
 class ThresholdResult:
     """What `threshold` found.
 
@@ -19,6 +31,7 @@ class ThresholdResult:
     alpha_star : uniqueness is proved for every alpha >= alpha_star.  alpha_multiple : at least two
     stationary policies are proved to exist there (None: none was proved).  ratio : their quotient.
     objective : what is paid beside the reward, "entropy" or "kl".
+    potential_of : for the potential of a game whose players are paid differently, what is proved of that game.
     alpha_two_maxima : two strict local maxima are proved to exist there.
     modulus : a certified lower bound on alpha - lambda_max(M) at alpha_star, on the region named in
     the certificate.  forms : alpha_star of every structural form that was tried.
@@ -40,6 +53,7 @@ class ThresholdResult:
     certificate: str | None = None
     alpha_two_maxima: Fraction | None = None
     objective: str = "entropy"
+    potential_of: PotentialOf | None = None
 
     @property
     def ratio(self) -> float | None:

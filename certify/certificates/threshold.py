@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from certify.certificates.multiplicity import Evidence
+from certify.certificates.original import original_of
 from certify.certificates.version import FORMAT, VERSION
 from certify.certificates.windows import windows_proof
 from certify.exact import rational_text
@@ -40,6 +41,7 @@ def envelope(game: Game, claim: dict[str, Any], proof: dict[str, Any], search: d
         "claim": claim,
         "proof": proof,
         "consequences": list(CONSEQUENCES),
+        **original_of(game),
     }
     if search is not None:
         result["search"] = search

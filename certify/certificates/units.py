@@ -10,6 +10,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from certify.certificates.original import FIELDS
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
@@ -29,7 +30,8 @@ def restated(document: dict[str, Any], game: Game, unit: Fraction) -> dict[str, 
     """
     if unit == 1:
         return document
-    kept = ("symmetry", "search", "consequences", "format", "version", "kind", "objective", "game", "game_sha256")
+    kept = ("symmetry", "search", "consequences", "format", "version", "kind", "objective", "game", "game_sha256",
+            *FIELDS)  # fmt: skip
     result = {key: part if key in kept else _scaled(part, unit) for key, part in document.items()}
     if "game" in result:
         result["game"] = game_to_json(game)

@@ -80,4 +80,5 @@ def heading(game: GameTables) -> str:
     'dectiger, horizon 3'
     """
     discount = "" if game.discount == 1 else f", discount {rational_text(game.discount)}"
-    return f"{game.name}, horizon {game.horizon}{discount}"
+    remark = f" ({game.remark})" if game.remark else ""
+    return f"{game.name}, horizon {game.horizon}{discount}{remark}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -112,6 +112,7 @@ def threshold(given: ThresholdOptions) -> int:
     if given.output is not None and result.document is not None:
         path = str(result.save(given.output))
     if given.as_json:
+        original = result.potential_of
         print_json(
             {
                 "status": result.status,
@@ -131,6 +132,7 @@ def threshold(given: ThresholdOptions) -> int:
                 "unverified": ["forms"],
                 "engine": result.engine,
                 "reason": result.reason,
+                **({} if original is None else {"potential_of": asdict(original)}),
             }
         )
     else:
@@ -171,6 +173,11 @@ def _print(result: api.ThresholdResult, about: str, path: str | None) -> None:
         print("  there at least two stationary policies are proved to exist: training can end in different policies")
         if result.alpha_two_maxima is not None:
             print(f"  two strict local maxima are proved at {shown(result.alpha_two_maxima, up=False)}")
+    if result.potential_of is not None:
+        print(
+            f"  the original game has exactly one logit QRE for every lambda from 0 to "
+            f"{shown(result.potential_of.lambda_star, up=False)}"
+        )
     if result.modulus:
         print(
             f"  strongly concave at alpha*, modulus at least {shown(result.modulus, up=False)}, on the region "

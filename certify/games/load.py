@@ -6,7 +6,8 @@ A game that leaves `load` satisfies every invariant of the model (docs/theory/ob
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from certify.games.builtin import adjusted, builtin, checked_horizon, is_builtin
 from certify.games.canonical import game_from_json
 from certify.games.model import Game
 from certify.games.readers.dpomdp import read_dpomdp
+from certify.games.readers.nfg import read_nfg
 from certify.games.readers.textfile import parse_json, read_text
 
 ROWS = ("exact", "renormalise")
@@ -28,7 +30,7 @@ def load(
     rows: str = "exact",
     values: Mapping[str, Fraction | int | str] | None = None,
 ) -> Game:
-    """The game in a `.dpomdp` or `.json` file, or the built-in of that name, as a checked model.
+    """The game in a `.dpomdp`, `.json`, `.nfg` or `.efg` file, or the built-in of that name, as a checked model.
 
     `horizon` is the number of steps (1 to a million); a `.dpomdp` file needs it, one-shot games
     have it.  `discount` overrides the game's own.  `rows` says what to do with rows of
@@ -47,7 +49,7 @@ def load(
     if is_builtin(text):
         game = builtin(text, horizon, discount)
     else:
-        game = _from_file(Path(text), horizon, discount, rows, values)
+        game = _from_file(_Asked(Path(text), text, horizon, discount, rows, values))
         values = None
     if values:
         raise InputError(
@@ -56,36 +58,64 @@ def load(
     return game
 
 
-def _from_file(
-    path: Path,
-    horizon: int | None,
-    discount: Fraction | int | str | None,
-    rows: str,
-    values: Mapping[str, Fraction | int | str] | None,
-) -> Game:
-    where = str(path)
+@dataclass(frozen=True)
+class _Asked:
+    """A file to be read, and what was asked for beside it."""
+
+    path: Path
+    name: str
+    horizon: int | None
+    discount: Fraction | int | str | None
+    rows: str
+    values: Mapping[str, Fraction | int | str] | None
+
+    @property
+    def where(self) -> str:
+        return str(self.path)
+
+
+def _dpomdp(asked: _Asked) -> Game:
+    text = read_text(asked.path, comment="#")
+    if asked.horizon is None:
+        raise InputError(asked.where, "no horizon", "pass --horizon N, the number of steps")
+    horizon = checked_horizon(asked.horizon, asked.where)
+    game = read_dpomdp(text, asked.where, asked.name, horizon, asked.rows)
+    return adjusted(game, None, asked.discount, fixed=False)
+
+
+def _json(asked: _Asked) -> Game:
+    document = parse_json(read_text(asked.path), asked.where)
+    return document_game(document, asked.where, asked.horizon, asked.discount, asked.values)
+
+
+def _nfg(asked: _Asked) -> Game:
+    game = read_nfg(read_text(asked.path), asked.where, asked.name)
+    return adjusted(game, asked.horizon, asked.discount, fixed=True)
+
+
+READERS: dict[str, Callable[[_Asked], Game]] = {  # by suffix; each may be packed, .gz
+    ".dpomdp": _dpomdp,
+    ".json": _json,
+    ".nfg": _nfg,
+}
+
+
+def _from_file(asked: _Asked) -> Game:
+    path, where = asked.path, asked.where
     suffix = "".join(path.suffixes[-2:]).lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
-    name = path.name[: len(path.name) - len(suffix)]
-    suffix = suffix.removesuffix(".gz")
-    if suffix in (".nfg", ".efg"):
-        raise InputError(where, f"{suffix} files are not read yet", "give the game as .dpomdp or .json")
-    if suffix == ".dpomdp":
-        if values:
-            raise InputError(where, "a .dpomdp file has no parameters", "leave the values out")
-        text = read_text(path, comment="#")
-        if horizon is None:
-            raise InputError(where, "no horizon", "pass --horizon N, the number of steps")
-        game = read_dpomdp(text, where, name, checked_horizon(horizon, where), rows)
-        return adjusted(game, None, discount, fixed=False)
-    if suffix == ".json":
-        return document_game(parse_json(read_text(path), where), where, horizon, discount, values)
+    reader = READERS.get(suffix.removesuffix(".gz"))
+    if reader is not None:
+        if asked.values and reader is not _json:
+            raise InputError(where, f"a {suffix} file has no parameters", "leave the values out")
+        return reader(replace(asked, name=path.name[: len(path.name) - len(suffix)]))
     if path.is_dir():
         raise InputError(where, "a directory", "give the path of a file, or the name of a built-in game")
     if _exists(path):
-        raise InputError(where, f"unknown kind of file {path.suffix!r}", "give a .dpomdp or .json file")
+        *most, last = READERS
+        raise InputError(where, f"unknown kind of file {path.suffix!r}", f"give a {', '.join(most)} or {last} file")
     if os.sep in where or suffix:
         raise InputError(where, "no such file", "check the path; `certify games` lists the built-in games")
-    return builtin(where, horizon, discount)
+    return builtin(where, asked.horizon, asked.discount)
 
 
 def _exists(path: Path) -> bool:

@@ -14,6 +14,8 @@ from fractions import Fraction
 from types import MappingProxyType
 from typing import Self
 
+from certify.games.original import Original
+
 JointAction = tuple[int, ...]
 JointObservation = tuple[int, ...]
 FIRST = -1  # stands for the last observation where there is none yet
@@ -42,6 +44,9 @@ class GameTables:
         `FIRST` stands for the first step of a game without initial observations.  Where a row is absent, all
         available actions are legal and the reference is uniform on them.
     objective : what is paid beside the reward (`certify.games.objective`); no part of the game's canonical form.
+    original : the one-shot game of which this one is the potential, with the weights under which it is one
+        (docs/theory/potential.md#weighted-potentials); None for a game in its own right.
+    remark : in what sense a file's game is this one, where that is not plain.
     """
 
     name: str
@@ -60,6 +65,8 @@ class GameTables:
     reference: Mapping[tuple[int, int], tuple[tuple[int, Fraction], ...]] = field(default_factory=dict)
     objective: str = field(default="entropy", compare=False)
     source: str = field(default="", compare=False)
+    original: Original | None = field(default=None, compare=False)
+    remark: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         for name in _MAPPINGS:

@@ -22,13 +22,16 @@ _BELOW = ("alpha_multiple", "alpha_two_maxima")
 def check_threshold(certificate: Any, run: Run) -> Proof:
     """The `Proof` of a certificate of kind "threshold"; raises `Failed` or `Malformed`."""
     reading.envelope(
-        certificate, ("objective", "claim", "proof", "game", "game_sha256"), optional=("symmetry", "multiplicity")
+        certificate,
+        ("objective", "claim", "proof", "game", "game_sha256"),
+        optional=("symmetry", "multiplicity", "original", "original_sha256"),
     )
     claim = _Claim(certificate, _BELOW)
     covered, windowed = (claim.proof.get("type") == name for name in ("cover", "windows"))
     if not covered and not windowed:
         structural.check_form(claim.proof, structural.FORMS)
     game = game_of(certificate)
+    original = _original(certificate, game)
     if covered:
         steps = 1 + _check_cover(claim, game, run)
         regions = [f"in a box that holds every stationary policy (node {entry['node']})" for entry in claim.concavity]
@@ -67,7 +70,20 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
     elif stated != (None, None):
         raise Failed("a claim of multiplicity without evidence", step="claim.alpha_multiple")
     unique = f"for every alpha >= {claim.alpha_star} there is exactly one stationary policy{fixed}"
+    if original is not None:
+        below.append(f"{original} has exactly one logit QRE for every lambda from 0 to {1 / claim.alpha_star}")
+        below += [f"and several at lambda = {1 / alpha}" for alpha in stated[:1] if alpha is not None]
+        steps += 1
     return Proof((unique, *claim.concave(regions), *below), steps, game)
+
+
+def _original(certificate: Any, game: Game) -> str | None:
+    """What the game that `game` is the potential of is called, where there is one."""
+    if "original" not in certificate and "original_sha256" not in certificate:
+        return None
+    from certify.checker.reading.original import check_original
+
+    return check_original(certificate, game)
 
 
 def check_parameters(certificate: Any, run: Run) -> Proof:
