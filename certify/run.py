@@ -18,6 +18,7 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from types import FrameType
+from typing import Protocol, runtime_checkable
 
 from certify.checkpoint import Checkpoint
 from certify.errors import InputError
@@ -34,6 +35,23 @@ class OutOfTime(Exception):
     """The run is over: its limit has passed, or it was interrupted."""
 
 
+@runtime_checkable
+class Watcher(Protocol):
+    """A progress that wants to know more than words: until when the run may last, and what it has found.
+
+    Nothing of it is proved before the checker has agreed: it is for a line that somebody watches.
+    """
+
+    def __call__(self, text: str) -> None:
+        """Be told in words what is going on."""
+
+    def until(self, deadline: float) -> None:
+        """Be told when the run ends, on the clock of `time.monotonic`."""
+
+    def bracket(self, above: float | None, below: float | None) -> None:
+        """Be told the best temperatures so far: unique from `above` on, several policies at `below`."""
+
+
 def quiet(text: str) -> None:
     """The progress of a run that nobody watches."""
 
@@ -44,6 +62,8 @@ class _State:
 
     stage: str = ""
     interrupted: bool = False
+    above: float | None = None
+    below: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +90,8 @@ class Run:
     def lasting(cls, seconds: float | None, *, workers: int = 1, progress: Progress = quiet) -> Run:
         """A run that may take so many seconds from now on (None: as long as it likes)."""
         deadline = math.inf if seconds is None else time.monotonic() + seconds
+        if isinstance(progress, Watcher):
+            progress.until(deadline)
         return cls(deadline, workers=workers, progress=progress)
 
     def part(self, share: float, *, least: float = 0.0) -> Run:
@@ -97,6 +119,26 @@ class Run:
     def interrupt(self) -> None:
         """Note an interruption that was caught: from now on nothing is left of the time."""
         self._state.interrupted = True
+
+    def found(self, *, above: float | None = None, below: float | None = None) -> None:
+        """Tell a `Watcher` a temperature from which on the search sees one policy, or at which it sees several.
+
+        >>> class Line:
+        ...     def __call__(self, text): ...
+        ...     def until(self, deadline): ...
+        ...     def bracket(self, above, below):
+        ...         print(above, below)
+        >>> run = Run(progress=Line())
+        >>> run.found(above=2.0)
+        2.0 None
+        >>> run.found(above=3.0, below=1.5)
+        2.0 1.5
+        """
+        state = self._state
+        state.above = min((a for a in (above, state.above) if a is not None), default=None)
+        state.below = max((b for b in (below, state.below) if b is not None), default=None)
+        if isinstance(self.progress, Watcher):
+            self.progress.bracket(state.above, state.below)
 
     def check(self) -> None:
         """Raise `OutOfTime` where the run is over."""

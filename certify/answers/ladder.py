@@ -143,6 +143,7 @@ class Ladder:
             if self.run.interrupted or not self.forms:
                 raise
         self.forms.sort(key=lambda form: form.order)
+        self.run.found(above=float(self.forms[0].alpha_star))
         self.run.progress(f"structural: alpha* = {float(self.forms[0].alpha_star):.6g} ({self.forms[0].form})")
         if self.question.method not in ("localisation", "windows"):
             self.proposals.append(self.forms[0])

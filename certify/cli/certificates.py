@@ -9,15 +9,16 @@ import click
 from certify import checker
 from certify.certificates.reading import describe
 from certify.checker.verdict import Costly
+from certify.cli.completion import complete_file
 from certify.cli.options import existing_file, read_certificate
-from certify.cli.output import DONE, REFUTED, Progress, print_json
+from certify.cli.output import DONE, REFUTED, Progress, print_json, styled
 from certify.coq import building
 from certify.errors import InputError
 from certify.exact import positive_number
 
 
 @click.command()
-@click.argument("certificate")
+@click.argument("certificate", shell_complete=complete_file)
 @click.option(
     "--engine",
     type=click.Choice(["auto", "stdlib", "fast", "coq"]),
@@ -54,12 +55,14 @@ def check(certificate, engine, workers, budget, as_json) -> int:
             }
         )
     elif verdict.valid:
-        print(f"valid ({verdict.engine} engine, {verdict.steps} steps): {verdict.claim}")
+        print(
+            f"{styled('valid', 'green', bold=True)} ({verdict.engine} engine, {verdict.steps} steps): {verdict.claim}"
+        )
     else:
         failed = dict(verdict.failed_step or {})
         why = failed.pop("why", "")
         place = ", ".join(f"{k} {v}" for k, v in failed.items())
-        print(f"INVALID ({verdict.engine} engine) at {place or 'the claim'}: {why}")
+        print(f"{styled('INVALID', 'red', bold=True)} ({verdict.engine} engine) at {place or 'the claim'}: {why}")
     return DONE if verdict.valid else REFUTED
 
 
@@ -92,7 +95,7 @@ def _check_with_coq(path: Path, as_json: bool) -> int:
 
 
 @click.command()
-@click.argument("certificate")
+@click.argument("certificate", shell_complete=complete_file)
 def show(certificate) -> int:
     """Tell a person what CERTIFICATE claims, under which assumptions, and what it does not say."""
     print(describe(read_certificate(certificate), certificate))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import tempfile
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +13,9 @@ import click
 
 from certify.certificates.writing import save_text
 from certify.claims.report import explanation, line, markdown, result_json
-from certify.claims.runner import find_proofs, run_proofs, select
+from certify.claims.runner import Result, find_proofs, run_proofs, select
 from certify.cli.options import OutputFile, collected
-from certify.cli.output import DONE, REFUTED, UNDECIDED, Progress, print_json
+from certify.cli.output import DONE, REFUTED, UNDECIDED, Progress, print_json, styled
 from certify.errors import InputError
 
 
@@ -67,7 +70,7 @@ def claims(given: ClaimsOptions) -> int:
         for k, result in enumerate(run_proofs(proofs, out, quick=given.quick, workers=given.workers)):
             results.append(result)
             if not given.as_json and len(given.ids) != 1:
-                print(line(result), flush=True)
+                progress.print(_line(result))
             if k + 1 < len(proofs):
                 progress(f"running claim {proofs[k + 1].claim.id}")
     if given.as_json:
@@ -85,6 +88,17 @@ def claims(given: ClaimsOptions) -> int:
     if any(result.failure for result in results):
         return REFUTED
     return UNDECIDED if given.strict and not all(result.decided for result in results) else DONE
+
+
+def _line(result: Result) -> str:
+    """A result; on a terminal the statement fits its width and the verdict has a colour."""
+    head, _, statement = line(result).partition("\n")
+    if not sys.stdout.isatty():
+        return f"{head}\n{statement}"
+    width = max(40, shutil.get_terminal_size().columns - 1)
+    colour = "red" if result.failure else "green" if result.decided else "yellow"
+    wrapped = textwrap.fill(statement.strip(), width, initial_indent=" " * 5, subsequent_indent=" " * 5)
+    return f"{styled(head, colour)}\n{wrapped}"
 
 
 def _write(path: Path, text: str) -> None:

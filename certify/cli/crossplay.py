@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from certify.answers.crossplay import cross_play
+from certify.cli.completion import complete_game
 from certify.cli.options import OBJECTIVE, REFERENCE, SET, OfAGame, collected, loaded_game, reading
 from certify.cli.output import Progress, heading
 from certify.cli.symmetries import finish, finish_undecided
@@ -35,7 +36,7 @@ class CrossplayOptions(OfAGame):
 
 
 @click.command("crossplay")
-@click.argument("game", required=False)
+@click.argument("game", shell_complete=complete_game, required=False)
 @click.option("--alpha", help="Temperature; exact, like 13/2.")
 @click.option("--horizon", type=int, help="Number of steps.")
 @click.option("--discount", help="Overrides the game's own discount.")

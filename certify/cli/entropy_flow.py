@@ -14,6 +14,7 @@ import click
 from certify.bounds.policy_table import load_policy
 from certify.certificates.entropy import flow_certificate
 from certify.certificates.writing import save_document
+from certify.cli.completion import complete_game
 from certify.cli.options import SET, OutputFile, collected, idle, named_values
 from certify.cli.output import heading, print_json
 from certify.entropy.enclosure import RationalEnclosure
@@ -42,7 +43,7 @@ class FlowOptions:
 
 
 @click.command("flow")
-@click.argument("game")
+@click.argument("game", shell_complete=complete_game)
 @click.option("--alpha", required=True, help="The temperature.")
 @click.option("--horizon", type=int, help="Number of steps, for games that do not bring one.")
 @click.option("--discount", help="Overrides the game's discount.")

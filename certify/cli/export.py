@@ -12,6 +12,7 @@ import click
 
 from certify.answers.symmetries import symmetries
 from certify.certificates.writing import checked_target, save_text
+from certify.cli.completion import complete_file
 from certify.cli.options import OutputFile, collected, read_certificate
 from certify.cli.output import DONE, UNDECIDED, Progress, print_json, shown
 from certify.coq.approx_search import Cover, Search, approx_cover
@@ -36,7 +37,7 @@ class _Options:
 
 
 @click.command()
-@click.argument("certificate")
+@click.argument("certificate", shell_complete=complete_file)
 @click.option("--coq", is_flag=True, required=True, help="Write a file for Coq (the only form there is).")
 @click.option(
     "-o", "--output", type=OutputFile(), metavar="FILE.v", help="The file; its name without .v must be a name in Coq."

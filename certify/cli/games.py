@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from certify.cli.options import SET, named_values
-from certify.cli.output import DONE, print_json
+from certify.cli.output import DONE, print_json, print_table
 from certify.errors import InputError
 from certify.games import list_builtins, load
 from certify.games.histories import histories
@@ -41,6 +41,6 @@ def games(game, horizon, rows, values, as_json) -> int:
     if as_json:
         print_json({"games": [entry.__dict__ for entry in entries]})
     else:
-        for entry in entries:
-            print(f"{entry.name:<20} {entry.description}\n{'':<20} {entry.example}: {entry.sizes}; {entry.source}")
+        rows = [(e.name, e.description, f"{e.example}: {e.sizes}", e.source) for e in entries]
+        print_table(("game", "what is played", "an example and its sizes", "source"), rows)
     return DONE

@@ -19,6 +19,8 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from certify.cli.failure import printable_streams, report_failure
 from certify.cli.output import BAD_INPUT, FAILED
+from certify.cli.suggest import suggestions
+from certify.cli.tasks import EXAMPLES, grouped
 from certify.errors import InputError
 
 INTERRUPTED = 130
@@ -39,6 +41,7 @@ COMMANDS = {
     "entropy": ("certify.cli.entropy", "entropy", "What a policy-gradient step does to the entropy."),
     "claims": ("certify.cli.claims", "claims", "Run the proofs of both papers' claims."),
     "sign": ("certify.cli.sign", "sign", "Sign a certificate, or verify a signature."),
+    "completion": ("certify.cli.completion", "completion", "Completion for bash, zsh or fish."),
 }
 
 
@@ -53,11 +56,20 @@ class _Commands(click.Group):
             return None
         module, attribute, _ = COMMANDS[name]
         command: click.Command = getattr(importlib.import_module(module), attribute)
+        if name in EXAMPLES and not command.epilog:
+            command.epilog = f"\b\nExample:\n  {EXAMPLES[name]}"
         return command
 
     def resolve_command(
         self, context: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and args[0][:1] != "-":
+            fitting = suggestions(args[0], tuple(COMMANDS))
+            if fitting is not None:
+                if len(args) > 1:
+                    raise click.UsageError(f"{args[0]!r} is no command: name one first; certify {args[0]} lists some")
+                click.echo(fitting)
+                context.exit()
         near = (
             []
             if not args or args[0] in COMMANDS or args[0][:1] == "-"
@@ -70,14 +82,23 @@ class _Commands(click.Group):
         return super().resolve_command(context, args)
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, _, about) in COMMANDS.items()])
+        """By task, an example under each; the list itself loads no command."""
+        widest = max(map(len, COMMANDS))
+        for task, names in grouped(list(COMMANDS)).items():
+            formatter.write(f"\n{task}:\n")
+            for name in names:
+                formatter.write(f"  {name:<{widest}}  {COMMANDS[name][2]}\n")
+                if name in EXAMPLES:
+                    formatter.write(f"  {'':<{widest}}  {EXAMPLES[name]}\n")
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="certify")
 def cli() -> None:
-    """Machine-checkable certificates for learning in cooperative games."""
+    """Machine-checkable certificates for learning in cooperative games.
+
+    `certify GAME` suggests what fits a game, `certify COMMAND --help` explains a command.
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -89,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if any("\0" in argument for argument in given):
         _stop(f"{next(a for a in given if chr(0) in a)!r}: a zero byte; leave it out")
     try:
-        code = cli.main(args=given, standalone_mode=False)
+        code = cli.main(args=given, prog_name="certify", standalone_mode=False)
     except InputError as error:
         _stop(str(error))
     except click.ClickException as error:

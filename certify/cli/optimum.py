@@ -12,6 +12,7 @@ from certify.answers.optimum import OptimumResult
 from certify.answers.optimum import optimum as find_optimum
 from certify.answers.policy import PolicyDistance, policy_distance
 from certify.bounds.enclosure import Enclosure
+from certify.cli.completion import complete_game
 from certify.cli.options import OBJECTIVE, REFERENCE, SET, OfAGame, OutputFile, collected, idle, loaded_game, reading
 from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json
 from certify.errors import InputError
@@ -27,7 +28,7 @@ def _options(command):
     """What both commands take."""
     for option in reversed(
         (
-            click.argument("game"),
+            click.argument("game", shell_complete=complete_game),
             click.option("--horizon", type=int, help="Number of steps (sequential games)."),
             click.option("--discount", help="Overrides the game's discount."),
             SET,

@@ -1,4 +1,4 @@
-"""How commands speak: results on stdout, progress on a terminal's stderr, bad input on one line.
+"""How commands speak: results on stdout, progress on stderr, bad input on one line; colour on terminals only.
 
 Exit codes: 0 done, 1 refuted or invalid, 2 bad input, 3 undecided or partial, 4 an internal failure.
 """
@@ -6,45 +6,75 @@ Exit codes: 0 done, 1 refuted or invalid, 2 bad input, 3 undecided or partial, 4
 from __future__ import annotations
 
 import json
+import os
 import sys
-import time
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from tqdm import tqdm
+import click
 
+from certify.cli.progress import Progress
 from certify.exact import rational_text, significant_text
 
 if TYPE_CHECKING:
     from certify.games.model import GameTables
 
+__all__ = [
+    "BAD_INPUT",
+    "DONE",
+    "FAILED",
+    "REFUTED",
+    "UNDECIDED",
+    "Progress",
+    "coloured",
+    "heading",
+    "print_json",
+    "print_table",
+    "shown",
+    "styled",
+]
 DONE, REFUTED, BAD_INPUT, UNDECIDED, FAILED = 0, 1, 2, 3, 4
 
 
-class Progress:
-    """One line on stderr that is rewritten, on a terminal only and after two seconds."""
+def coloured() -> bool:
+    """Whether stdout shows colours: a terminal, and nobody has set NO_COLOR (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
-    def __init__(self) -> None:
-        self._bar = tqdm(
-            total=0,
-            bar_format="{desc} [{elapsed}]",
-            file=sys.stderr,
-            leave=False,
-            delay=0,
-            disable=not sys.stderr.isatty(),
-        )
-        self._began = time.monotonic()
 
-    def __call__(self, text: str) -> None:
-        """Show what is being done now."""
-        if time.monotonic() - self._began > 2:
-            self._bar.set_description_str(text)
+def styled(text: str, colour: str | None = None, *, bold: bool = False) -> str:
+    """The text in a colour or bold where stdout shows them, else the text as it is.
 
-    def __enter__(self) -> Progress:
-        return self
+    >>> styled("valid", "green")  # not a terminal
+    'valid'
+    """
+    return click.style(text, fg=colour, bold=bold or None) if coloured() else text
 
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table that fits the terminal; elsewhere one line a row, columns apart by two spaces at least.
+
+    >>> print_table(["game", "alpha*"], [["lever:2", "0.5"], ["climbing", "12.8"]])
+    game      alpha*
+    lever:2   0.5
+    climbing  12.8
+    """
+    if not sys.stdout.isatty():
+        widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+        for row in (header, *rows):
+            print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in header:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    Console(highlight=False, no_color=not coloured()).print(table)
 
 
 def print_json(value: Any) -> None:

@@ -6,13 +6,14 @@ from fractions import Fraction
 
 import click
 
+from certify.cli.completion import complete_file
 from certify.cli.options import OutputFile, read_certificate, spare_inputs
 from certify.cli.output import DONE
 from certify.errors import InputError
 
 
 @click.command()
-@click.argument("certificate")
+@click.argument("certificate", shell_complete=complete_file)
 @click.option(
     "-o",
     "--output",

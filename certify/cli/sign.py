@@ -10,6 +10,7 @@ import click
 from certify.certificates.signing import new_key, verify
 from certify.certificates.signing import sign as sign_document
 from certify.certificates.writing import save_document
+from certify.cli.completion import complete_file
 from certify.cli.options import OutputFile, read_certificate, spare_inputs
 from certify.cli.output import DONE, REFUTED, print_json
 from certify.errors import InputError
@@ -17,7 +18,7 @@ from certify.games.readers.textfile import parse_json, read_text
 
 
 @click.command()
-@click.argument("certificate")
+@click.argument("certificate", shell_complete=complete_file)
 @click.option(
     "--key",
     type=click.Path(path_type=Path),

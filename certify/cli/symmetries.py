@@ -14,6 +14,7 @@ from typing import NoReturn
 import click
 
 from certify.answers.symmetries import SymmetriesResult
+from certify.cli.completion import complete_game
 from certify.cli.options import SET, OutputFile, collected, named_values, reading
 from certify.cli.output import DONE, REFUTED, UNDECIDED, print_json
 from certify.errors import InputError, Undecided
@@ -71,7 +72,7 @@ def _load(given: SymmetriesOptions) -> GameTables:
 
 
 @click.command("symmetries")
-@click.argument("game")
+@click.argument("game", shell_complete=complete_game)
 @click.option("--horizon", type=int, help="Number of steps (a certificate restates it).")
 @click.option("--discount", help="Overrides the game's own discount; exact, like 9/10.")
 @SET

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from certify.answers import threshold as api
+from certify.cli.completion import complete_game
 from certify.cli.options import OBJECTIVE, REFERENCE, SET, OfAGame, OutputFile, collected, idle, loaded_game, reading
-from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json, shown
+from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json, shown, styled
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
 from certify.games.tree import DEFAULT_MAX_ENTRIES
@@ -43,7 +44,7 @@ class ThresholdOptions(OfAGame):
 
 
 @click.command()
-@click.argument("game", required=False)
+@click.argument("game", shell_complete=complete_game, required=False)
 @click.option("--horizon", type=int, help="Number of steps (sequential games).")
 @click.option("--discount", help="Overrides the game's discount.")
 @SET
@@ -159,10 +160,10 @@ def _print(result: api.ThresholdResult, about: str, path: str | None) -> None:
     """The answer for a person: every sentence follows from the certificate, or says that nobody checked it."""
     print(about)
     if result.status != "proved":
-        print(f"undecided: {result.reason}")
+        print(styled(f"undecided: {result.reason}", "yellow"))
         _print_forms(result)
         return
-    print(f"alpha* = {shown(result.alpha_star, up=True)}")
+    print(styled(f"alpha* = {shown(result.alpha_star, up=True)}", bold=True))
     print("  for every temperature alpha >= alpha* there is exactly one stationary policy; every trajectory of the")
     print("  softmax policy-gradient flow converges to it, and it is fixed by every symmetry of the game.")
     if result.alpha_multiple is not None:

@@ -89,6 +89,7 @@ def _with_maxima(proofs: WitnessProofs, search: ApproxSearch, witness: Witness, 
     two = _two_maxima(proofs, search, witness)
     if two is not None and two.alpha > witness.alpha:
         witness = two
+    proofs.run.found(below=float(witness.alpha))
     proofs.run.progress(f"from below: alpha_multiple = {float(witness.alpha):.8g}")
     return Multiplicity(proofs.tree, witness, two, limit)
 

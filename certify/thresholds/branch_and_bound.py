@@ -88,6 +88,7 @@ def sharpen(
                 )
             )
             keep_piece(book, pieces[-1])
+            run.found(above=float(alpha_star))
             run.progress(f"branch and bound: alpha* = {float(alpha_star):.6g}")
         except Stalled as stalled:
             keep_unfinished(book, stalled.nodes, now=True)

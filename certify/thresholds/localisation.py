@@ -96,6 +96,7 @@ def _cover(plan: Plan, alpha_star: Fraction, run: Run, patience: float) -> Local
     while True:
         try:
             nodes = find_cover(plan, 1 / alpha_star, effort=Effort(least_gain=patience), run=run)
+            run.found(above=float(alpha_star))
             return Localisation(alpha_star, nodes)
         except Stalled as stalled:
             if stalled.why == "stopped":

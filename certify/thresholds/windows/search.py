@@ -170,4 +170,5 @@ def windows_thresholds(
         result = search.cover(alpha)
         if result is not None and result.alpha_star < best:
             best = float(result.alpha_star)
+            run.found(above=best)
             yield result
