@@ -214,7 +214,9 @@ def main() -> int:
     print("kind".ljust(14), *(column.rjust(10) for column in columns))
     for kind, counts in sorted(kinds.items()):
         print(kind.ljust(14), *(str(counts[column]).rjust(10) for column in columns))
-    print(sum(c.total() for c in kinds.values()), f"mutated certificates; the dearest check took {slowest:.2f} s of CPU")
+    print(
+        sum(c.total() for c in kinds.values()), f"mutated certificates; the dearest check took {slowest:.2f} s of CPU"
+    )
     return 1 if everything else 0
 
 

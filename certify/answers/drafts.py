@@ -148,8 +148,8 @@ class Drafts:
 
     def _concavity(self, choice: Proposal) -> list[Any]:
         """Proposed moduli at the threshold and at the temperatures that were asked for."""
-        if not isinstance(choice, Localisation) or not all(level.all_legal for level in self.ladder.plan.levels):
-            return []  # a cover's modulus is about tables in which an illegal action is another name of a legal one
+        if not isinstance(choice, Localisation):
+            return []
         alphas = [choice.alpha_star, *self.question.modulus_at]
         if min(alphas) < choice.alpha_star:
             raise InputError(

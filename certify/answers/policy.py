@@ -19,6 +19,7 @@ from certify.answers.optimum_result import OptimumResult
 from certify.bounds.arb_numbers import ball, finite_ends, to_arb, working_precision
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.objects import ObjectRecursion
+from certify.bounds.other_names import other_names
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.bounds.policy_table import load_policy, policy_from_arrays, policy_from_document
 from certify.errors import InputError
@@ -132,12 +133,15 @@ def _read(tree: Tree, policy: Any) -> PolicyBox:
 
 
 def _flat(tree: Tree, nested: Any) -> list[Fraction]:
-    """Entries in the order of AOH keys, agent by agent."""
+    """Entries of legal actions in the order of AOH keys, agent by agent."""
+    layout = layout_of(tree)
+    table = layout.nested(other_names(tree).gathered(layout.flat(nested)))
     return [
         Fraction(p)
         for i in range(tree.number_of_agents)
         for x in histories(tree, i)
-        for p in nested[i][x.depth][x.class_index]
+        for p, legal in zip(table[i][x.depth][x.class_index], tree.levels[x.depth].legal[i][x.class_index], strict=True)
+        if legal
     ]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.lib.npyio import NpzFile
 
+from certify.bounds.other_names import other_names
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.errors import InputError
 from certify.exact import exact_number
@@ -32,7 +33,7 @@ def load_policy(tree: Tree, path: str) -> PolicyBox:
     A .npz holds one array per agent, named like the agent, or `arr_0`, `arr_1`, … in the agents' order
     (as `numpy.savez(path, first, second)` writes them), with one row for each AOH in the order of
     `certify games --aohs`; columns beyond the actions of a step are left out of account.
-    Raises `InputError` for anything else.
+    Raises `InputError` for anything else, and for illegal actions.
     """
     if Path(path).suffix.lower() == ".npz":
         return policy_from_arrays(tree, _arrays(tree, path), path)
@@ -144,6 +145,12 @@ def _box(
                 f"give probabilities that sum to 1 within {float(tolerance):.2g}",
             )
         start = layout.entries[i, t].start + k * len(row)
+        illegal = [a for a, legal in enumerate(tree.levels[t].legal[i][k].tolist()) if not legal and row[a]]
+        if illegal:
+            name = tree.game.actions[i][tree.game.actions_at(i, t)[illegal[0]]]
+            where = f"{where}, agent {tree.game.agents[i]}, step {t}, row {k}"
+            raise InputError(where, f"{name!r} is illegal there", "give legal actions only")
         lower[start : start + len(row)] = [min(p, p / total) for p in row]
         upper[start : start + len(row)] = [max(p, p / total) for p in row]
-    return PolicyBox(layout.nested(lower), layout.nested(upper))
+    names = other_names(tree)
+    return PolicyBox(*(layout.nested(end if names.trivial else names.spread(end)) for end in (lower, upper)))

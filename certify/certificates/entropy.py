@@ -27,6 +27,7 @@ from certify.entropy.sign import Piece
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
+from certify.games.objective import named_in_certificates
 
 
 def sign_certificate(
@@ -234,6 +235,7 @@ def flow_certificate(
         **_header("entropy-flow"),
         "game": restated,
         "game_sha256": sha256_of(restated),
+        "objective": named_in_certificates(game),
         "alpha": rational_text(alpha),
         "policy": [[rational_text(p) for p in row] for row in policy],
         "claim": {"rows": [{"entropy": _padded(x.entropy), "rate": _padded(x.rate)} for x in report.histories]},

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from certify.bounds.arb_numbers import finite_ends, to_arb, working_precision
+from certify.bounds.other_names import other_names
 from certify.certificates.symmetry import map_to_json
 from certify.certificates.version import FORMAT, VERSION
 from certify.exact import rational_text
@@ -163,10 +164,16 @@ def _slope(eq: ApproxEquations, centre: list[int], proof: StationaryProof) -> np
 
 
 def _balanced(eq: ApproxEquations, z: np.ndarray) -> np.ndarray:
-    """The direction z (N,) of log-ratios as logits that sum to 0 in every row, the last of each left out."""
-    counts = np.diff([*eq.layout.row_start, eq.layout.size])
-    mean = np.bincount(eq.row, z, minlength=eq.layout.number_of_rows) / counts
-    u = z - mean[eq.row]
+    """The direction z (N,) of log-ratios as logits of the legal actions that sum to 0 in every row, the last of each
+    left out."""
+    names, row = other_names(eq.tree), eq.layout.row_of_entry
+    logits = np.zeros(eq.layout.size)
+    logits[eq.entry] = z
+    u = names.gathered(logits) / names.names  # an action's logit is the mean of those of its names
+    mean = eq.layout.row_sums(np.where(names.legal, u, 0.0)) / eq.layout.row_sums(names.legal.astype(float))
+    last = np.maximum.reduceat(np.where(names.legal, np.arange(eq.layout.size), -1), eq.layout.row_start)
+    kept = np.setdiff1d(np.flatnonzero(names.legal), last)
+    u = (u - mean[row])[kept]
     return u / np.abs(u).max()
 
 

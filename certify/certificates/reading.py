@@ -7,6 +7,7 @@ from typing import Any
 
 from certify.certificates.reading_crossplay import describe_crossplay
 from certify.certificates.reading_multiplicity import describe_multiplicity
+from certify.certificates.reading_objective import Words, words_of
 from certify.certificates.reading_optimum import describe_optimum
 from certify.errors import InputError
 from certify.exact import parse_rational, significant_text
@@ -36,11 +37,11 @@ def _threshold(document: dict[str, Any]) -> list[str]:
     lines = [
         f"Threshold certificate for the game {game['name']!r}",
         f"  {len(game['agents'])} agents, {len(game['states'])} reachable states, horizon {game['horizon']}, "
-        f"discount {game['discount']}, entropy weights {', '.join(game['weights'])}",
+        f"discount {game['discount']}, weights {', '.join(game['weights'])}",
         f"  game SHA-256 {document['game_sha256']}",
         "",
     ]
-    lines += _claim(alpha, claim, game["horizon"])
+    lines += _claim(alpha, claim, game["horizon"], words_of(document))
     lines += ["", "How it is proved"]
     lines += _structural(proof) if proof["type"] == "structural" else _cover(proof)
     if "symmetry" in document:
@@ -48,17 +49,17 @@ def _threshold(document: dict[str, Any]) -> list[str]:
             "",
             f"Symmetries: evidence for a group of order {document['symmetry'].get('order', '?')} is included.",
         ]
-    return lines + _assumptions()
+    return lines + _assumptions(words_of(document))
 
 
-def _claim(alpha, claim: dict[str, Any], horizon: int) -> list[str]:
+def _claim(alpha, claim: dict[str, Any], horizon: int, words: Words) -> list[str]:
     # docs/theory/structural.md: for several steps the structural bound counts the entropies of localised policies only
     structural = (
         "the whole policy space" if horizon == 1 else "the policies with log-ratios within the structural bound"
     )
     lines = [
         "What is claimed",
-        f"  For every temperature alpha >= {claim['alpha_star']} ({_about(alpha, up=True)}) the entropy-regularised",
+        f"  For every temperature alpha >= {claim['alpha_star']} ({_about(alpha, up=True)}) the {words.regularised}",
         "  objective has exactly one stationary policy. Every trajectory of the softmax policy-gradient flow",
         "  converges to it, from every initialisation, and it is fixed by every symmetry of the objective.",
     ]
@@ -108,11 +109,11 @@ def _parameters(document: dict[str, Any]) -> list[str]:
         f"{p['actions']} actions each,",
         f"  return in [{p['return'][0]}, {p['return'][1]}], discount {p['discount']}, weights 1",
         "",
-        *_claim(alpha, claim, p["horizon"]),
+        *_claim(alpha, claim, p["horizon"], words_of(document)),
         "",
         "How it is proved",
         *_structural(document["proof"]),
-        *_assumptions(),
+        *_assumptions(words_of(document)),
     ]
 
 
@@ -123,12 +124,13 @@ def _other(document: dict[str, Any]) -> list[str]:
     return lines + ["", "Nothing on this page has been verified; run `certify check`."]
 
 
-def _assumptions() -> list[str]:
+def _assumptions(words: Words) -> list[str]:
+    first, *rest = words.assumed
     return [
         "",
         "What it assumes",
-        "  Tabular softmax policies; the entropy gradient flows through the visitation distribution (not the",
-        "  PPO-style local bonus); exact gradient flow; action sets depend on the agent and the step only;",
+        f"  Tabular softmax policies; {first}",
+        *(f"  {line}" for line in rest),
         "  the game is exactly the one restated inside the certificate.",
         "What it does not say",
         "  Nothing about temperatures below alpha*; nothing about sampled gradients, finite step sizes or",

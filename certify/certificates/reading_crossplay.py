@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from certify.certificates.reading_objective import words_of
 from certify.exact import parse_rational, significant_text
 
 
@@ -15,8 +16,9 @@ def describe_crossplay(document: dict[str, Any]) -> list[str]:
         f"  game SHA-256 {document['game_sha256']}",
         "",
         "What is claimed",
-        f"  At alpha = {claim['alpha']}, {len(document['proof']['policies'])} stationary policies are enclosed; "
-        "teams made of their agents earn",
+        f"  At alpha = {claim['alpha']}, with {words_of(document).bonus} beside the return in J, "
+        f"{len(document['proof']['policies'])} stationary policies are enclosed;",
+        "  teams made of their agents earn",
     ]
     for team in claim["teams"]:
         runs = ", ".join(str(k + 1) for k in team["policies"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from certify.certificates.reading_objective import words_of
 from certify.exact import parse_rational, significant_text
 
 
@@ -30,7 +31,7 @@ def describe_optimum(document: dict[str, Any]) -> list[str]:
         values = [
             f"{name} in [{significant_text(parse_rational(piece[key][0], key), 9, up=False)}, "
             f"{significant_text(parse_rational(piece[key][1], key), 9, up=True)}]"
-            for name, key in (("J", "value"), ("return", "return"), ("entropy", "entropy"))
+            for name, key in (("J", "value"), ("return", "return"), (words_of(document).bonus, "entropy"))
         ]
         lines.append(f"{where}  {', '.join(values)}")
     if claim["rate"] is not None:

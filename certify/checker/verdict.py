@@ -78,5 +78,8 @@ def verdict_of(kind: str, check: Callable[[Any, Run], Proof], certificate: Any, 
 
 def sentence(proof: Proof) -> str:
     """One line.  The only words of others in it are the game's name: printable, short, and between quotes."""
-    about = "" if proof.game is None else f"game {printable(proof.game.name, 80)!r}, horizon {proof.game.horizon}: "
+    about = ""
+    if proof.game is not None:
+        objective = ", with KL to its reference" if proof.game.kl else ""
+        about = f"game {printable(proof.game.name, 80)!r}, horizon {proof.game.horizon}{objective}: "
     return printable(about + "; ".join(proof.conclusions))

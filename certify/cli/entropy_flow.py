@@ -11,30 +11,27 @@ from typing import Any
 
 import click
 
+from certify.bounds.other_names import other_names
 from certify.bounds.policy_table import load_policy
 from certify.certificates.entropy import flow_certificate
 from certify.certificates.writing import save_document
 from certify.cli.completion import complete_game
-from certify.cli.options import SET, OutputFile, collected, idle, named_values
+from certify.cli.options import OBJECTIVE, REFERENCE, SET, OfAGame, OutputFile, collected, idle, loaded_game
 from certify.cli.output import heading, print_json
 from certify.entropy.enclosure import RationalEnclosure
 from certify.entropy.flow import exact_history_rows, flow_piece, flow_report, history_tree
 from certify.errors import InputError
 from certify.exact import decimal_text, parse_rational, rational_text
-from certify.games.load import load
+from certify.games.objective import BONUS
 
 _DIGITS = 12
 
 
 @dataclass(frozen=True)
-class FlowOptions:
+class FlowOptions(OfAGame):
     """The options of `certify entropy flow`, as click names them."""
 
-    game: str
     alpha: str
-    horizon: int | None
-    discount: str | None
-    values: tuple[str, ...]
     policy: str | None
     duration: str | None
     flow_steps: int
@@ -48,7 +45,9 @@ class FlowOptions:
 @click.option("--horizon", type=int, help="Number of steps, for games that do not bring one.")
 @click.option("--discount", help="Overrides the game's discount.")
 @SET
-@click.option("--policy", help="POLICY.json or .npz; default: uniform.")
+@OBJECTIVE
+@REFERENCE
+@click.option("--policy", help="POLICY.json or .npz; default: uniform on what is legal.")
 @click.option("--duration", help="Also enclose the flow itself for this long ...")
 @click.option("--flow-steps", default=20, show_default=True, help="... in this many steps.")
 @click.option("-o", "--output", type=OutputFile(), help="Write the certificate of entropies and rates.")
@@ -56,9 +55,9 @@ class FlowOptions:
 @collected(FlowOptions)
 def flow_command(given: FlowOptions) -> None:
     """Entropy of each AOH's policy and in total, and its rate along the gradient flow of J_alpha."""
-    game = load(given.game, given.horizon, given.discount, values=named_values(given.values, "--set"))
-    tree = history_tree(game)
-    at = tree.uniform() if given.policy is None else load_policy(tree, given.policy)
+    tree = history_tree(loaded_game(given), given.objective)
+    game = tree.game
+    at = other_names(tree).uniform() if given.policy is None else load_policy(tree, given.policy)
     temperature = parse_rational(given.alpha, "--alpha")
     if temperature <= 0:
         raise InputError("--alpha", given.alpha, "use a positive temperature")
@@ -72,6 +71,7 @@ def flow_command(given: FlowOptions) -> None:
         "status": "proved",
         "certificate": None if given.output is None else str(given.output),
         "alpha": rational_text(temperature),
+        "objective": given.objective,
         "histories": {
             x.key: {"reach": _texts(x.reach), "entropy": _texts(x.entropy), "rate": _texts(x.rate)}
             for x in report.histories
@@ -83,7 +83,7 @@ def flow_command(given: FlowOptions) -> None:
     lines = [heading(game)]
     lines += [f"{x.key:40} H {_decimals(x.entropy)}  dH/dτ {_decimals(x.rate)}" for x in report.histories]
     lines += [
-        f"total entropy {_decimals(report.total)}  rate {_decimals(report.total_rate)}",
+        f"total {BONUS[given.objective]} {_decimals(report.total)}  rate {_decimals(report.total_rate)}",
         f"dJ/dτ {_decimals(report.value_rate)}",
     ]
     if given.duration is None:
@@ -100,7 +100,7 @@ def flow_command(given: FlowOptions) -> None:
             None if piece.informative_until is None else rational_text(piece.informative_until)
         )
         lines += [
-            f"τ = {rational_text(t):12} total entropy {_decimals(RationalEnclosure(*pair))}"
+            f"τ = {rational_text(t):12} total {BONUS[given.objective]} {_decimals(RationalEnclosure(*pair))}"
             for t, pair in zip(piece.times, ends, strict=True)
         ]
         if piece.informative_until is not None:

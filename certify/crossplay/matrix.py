@@ -23,7 +23,7 @@ from certify.errors import InputError, Undecided
 from certify.games.tree import Tree
 from certify.stationary.existence import StationaryProof
 from certify.symmetry.group import SymmetryGroup
-from certify.symmetry.histories import entry_permutation
+from certify.symmetry.histories import Carrier
 from certify.symmetry.maps import GameMap, identity_map
 
 _PRECISION = 192
@@ -125,10 +125,8 @@ def orbit_of_policy(proof: StationaryProof, group: SymmetryGroup, *, limit: int 
     tree, layout = proof.tree, layout_of(proof.tree)
 
     def ends(mapping: GameMap) -> tuple[np.ndarray, np.ndarray]:
-        image = entry_permutation(tree, mapping)
-        lower, upper = np.empty_like(proof.lower), np.empty_like(proof.upper)
-        lower[image], upper[image] = proof.lower, proof.upper
-        return lower, upper
+        carry = Carrier(tree, mapping)
+        return carry(proof.lower), carry(proof.upper)
 
     found: list[tuple[GameMap, tuple[np.ndarray, np.ndarray]]] = [(identity_map(tree.game), (proof.lower, proof.upper))]
     for mapping, _ in found:  # grows while it is walked: a breadth-first search
@@ -160,13 +158,12 @@ def images_of_box(tree: Tree, box: PolicyBox, group: SymmetryGroup, *, limit: in
     2
     """
     layout = layout_of(tree)
-    permutations = [entry_permutation(tree, g) for g in group.generators]
+    carriers = [Carrier(tree, g) for g in group.generators]
     found: list[tuple[tuple[Any, ...], ...]] = [(tuple(layout.flat(box.lower)), tuple(layout.flat(box.upper)))]
     seen = set(found)
     for ends in found:  # grows while it is walked
-        for image in permutations:
-            back = np.argsort(image)
-            moved = tuple(tuple(end[k] for k in back) for end in ends)
+        for carry in carriers:
+            moved = tuple(tuple(carry(np.array(end, dtype=object))) for end in ends)
             if moved not in seen:
                 if len(found) >= limit:
                     raise Undecided(f"the policy has more than {limit} images")

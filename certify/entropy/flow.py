@@ -4,8 +4,8 @@ docs/theory/convergence.md#theorem-a, docs/theory/entropy.md#first-order).
 
 At an AOH x the direction is the row u_x = ∂J_α/∂θ_x, so dH_x/dτ = −Cov_π(log π, u_x), and a finite
 Euler step of size η moves π(·|x) along that direction: everything of `dynamics` and `sign` applies.
-The total E Σ_t γ^t Σ_i w_i H also moves through the visitation.  J_α is affine in α, J_α = R + αH,
-so ∇H = ∇J_2 − ∇J_1, and the total's rate is ⟨∇H, ∇J_α⟩.
+The total E Σ_t γ^t Σ_i w_i H (for the objective kl −KL in place of H) also moves through the visitation.  J_α is
+affine in α, J_α = R + αH, so ∇H = ∇J_2 − ∇J_1, and the total's rate is ⟨∇H, ∇J_α⟩.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from certify.bounds.arb_evaluate import ArbEvaluation, arb_evaluate
 from certify.bounds.arb_numbers import float_ends, to_arb
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.evaluate import check_alpha, evaluate
+from certify.bounds.other_names import other_names
 from certify.bounds.policy import PolicyBox, exact_rows, layout_of
 from certify.entropy.dynamics import Direction, EntropyPath
 from certify.entropy.enclosure import PRECISION, RationalEnclosure, ball, dot, enclosure, working_precision
@@ -29,8 +30,10 @@ from certify.entropy.policy import StatePolicy
 from certify.errors import InputError, Undecided
 from certify.games.histories import History, histories
 from certify.games.model import Game
-from certify.games.objective import for_objective
+from certify.games.objective import OF_POLICIES, for_objective
 from certify.games.tree import Tree, unroll
+
+_ROUNDINGS = 1e-12  # relative, far more than sums over the names of one action can err
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class HistoryRate:
 class FlowReport:
     """Rates along the flow at one policy.
 
-    `total` is E Σ_t γ^t Σ_i w_i H with its rate `total_rate`; `value_rate` is dJ_α/dτ = ‖∇J_α‖².
+    `total` is E Σ_t γ^t Σ_i w_i H (−KL to the reference for the objective kl) with its rate `total_rate`;
+    `value_rate` is dJ_α/dτ = ‖∇J_α‖².
     """
 
     histories: tuple[HistoryRate, ...]
@@ -57,18 +61,25 @@ class FlowReport:
     value_rate: RationalEnclosure
 
 
-def history_tree(game: Game) -> Tree:
+def history_tree(game: Game, objective: str = "entropy") -> Tree:
     """The game unrolled with one class per AOH, as the flow needs it (no clustering)."""
-    return unroll(for_objective(game, "entropy"), cluster=False)
+    return unroll(for_objective(game, objective, OF_POLICIES), cluster=False)
 
 
 def _entries(tree: Tree, policy: Any) -> list[RationalEnclosure]:
-    """Every probability, flat: exact for a policy, an enclosure for a `PolicyBox`."""
+    """Every probability of the tree's actions, flat: exact for a policy, an enclosure for a `PolicyBox`."""
     layout = layout_of(tree)
     if isinstance(policy, PolicyBox):
         ends = zip(layout.flat(policy.lower), layout.flat(policy.upper), strict=True)
         return [RationalEnclosure(Fraction(low), Fraction(high)) for low, high in ends]
     return [RationalEnclosure.of(p) for p in exact_rows(layout, layout.flat(policy))]
+
+
+def _of_the_game(tree: Tree, policy: Any) -> list[RationalEnclosure]:
+    """The same by legal actions: what each has by all its names, 0 at illegal ones."""
+    entries, gathered = _entries(tree, policy), other_names(tree).gathered
+    ends = [gathered(np.array([getattr(e, side) for e in entries], dtype=object)) for side in ("lower", "upper")]
+    return [RationalEnclosure(Fraction(low), Fraction(high)) for low, high in zip(*ends, strict=True)]
 
 
 def exact_history_rows(tree: Tree, policy: Any) -> list[list[Fraction]] | None:
@@ -79,7 +90,7 @@ def exact_history_rows(tree: Tree, policy: Any) -> list[list[Fraction]] | None:
     >>> exact_history_rows(tree, tree.uniform())[0]
     [Fraction(1, 2), Fraction(1, 2)]
     """
-    layout, entries = layout_of(tree), _entries(tree, policy)
+    layout, entries = layout_of(tree), _of_the_game(tree, policy)
     if not all(e.exact for e in entries):
         return None
     rows = []
@@ -93,15 +104,16 @@ def exact_history_rows(tree: Tree, policy: Any) -> list[list[Fraction]] | None:
 
 
 def _rows(tree: Tree, policy: Any, found: ArbEvaluation) -> Iterator[tuple[History, arb, EntropyPath]]:
-    layout = layout_of(tree)
-    entries = _entries(tree, policy)
+    layout, names = layout_of(tree), other_names(tree)
+    entries, gradient = _of_the_game(tree, policy), names.gathered(found.gradient)
     for agent in range(tree.number_of_agents):
         for x in histories(tree, agent):
             block = agent, x.depth
             width = layout.shape[block][1]
             start = layout.entries[block].start + x.class_index * width
-            state = StatePolicy(tuple(entries[start : start + width]))
-            path = EntropyPath((state,), Direction((tuple(found.gradient[start : start + width]),)))
+            legal = [k for k in range(start, start + width) if names.legal[k]]
+            state = StatePolicy(tuple(entries[k] for k in legal))
+            path = EntropyPath((state,), Direction((tuple(gradient[k] for k in legal),)))
             yield x, found.reach[layout.rows[block]][x.class_index], path
 
 
@@ -132,12 +144,10 @@ def flow_report(tree: Tree, policy: Any, alpha: Fraction) -> FlowReport:
         HistoryRate(x.key, x.depth, enclosure(d), enclosure(path.entropy()), enclosure(path.first_order()))
         for x, d, path in _rows(tree, policy, found)
     )
-    entropy_gradient = two.gradient - one.gradient
+    gathered = other_names(tree).gathered  # a legal action's logit is that of all its names
+    entropy_gradient, gradient = gathered(two.gradient - one.gradient), gathered(found.gradient)
     return FlowReport(
-        rates,
-        enclosure(found.entropy),
-        enclosure(dot(entropy_gradient, found.gradient)),
-        enclosure(dot(found.gradient, found.gradient)),
+        rates, enclosure(found.entropy), enclosure(dot(entropy_gradient, gradient)), enclosure(dot(gradient, gradient))
     )
 
 
@@ -200,7 +210,7 @@ def _picard_step(
     h_up = float(np.nextafter(float(h), np.inf))
     box = low, high
     for _ in range(30):
-        gradient = evaluate(tree, _box(tree, *_probabilities(tree, *box)), alpha).gradient
+        gradient = _by_names(tree, evaluate(tree, _box(tree, *_probabilities(tree, *box)), alpha).gradient)
         pushed = (
             _down(low + _down(h_up * np.minimum(gradient.lower, 0))),
             _up(high + _up(h_up * np.maximum(gradient.upper, 0))),
@@ -214,6 +224,16 @@ def _picard_step(
         margin = 0.1 * (pushed[1] - pushed[0]) + 1e-13
         box = pushed[0] - margin, pushed[1] + margin
     raise Undecided("no box holds the flow over a whole step; take more steps")
+
+
+def _by_names(tree: Tree, gradient: Enclosure) -> Enclosure:
+    """What the logits of all names of an action move with: the sum of their derivatives, rounded outward."""
+    names = other_names(tree)
+    if names.trivial:
+        return gradient
+    slack = _ROUNDINGS * names.gathered(np.maximum(np.abs(gradient.lower), np.abs(gradient.upper)))
+    lower, upper = names.gathered(gradient.lower) - slack, names.gathered(gradient.upper) + slack
+    return Enclosure(_down(lower)[names.meant], _up(upper)[names.meant])
 
 
 def _down(x: np.ndarray) -> np.ndarray:

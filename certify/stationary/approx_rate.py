@@ -16,6 +16,7 @@ import numpy as np
 from scipy.linalg import block_diag, eigvalsh
 
 from certify.bounds.hessian import hessian
+from certify.bounds.other_names import other_names
 from certify.bounds.policy import layout_of
 from certify.games.tree import Tree
 
@@ -33,7 +34,8 @@ def approx_rate(tree: Tree, policy: Any, alpha: Fraction) -> float | None:
     flat = layout.flat(policy).astype(np.float64)
     ends = [*layout.row_start.tolist(), layout.size]
     rows = [flat[a:b] for a, b in itertools.pairwise(ends)]
-    frame = block_diag(*(_frame(len(p)) for p in rows))
+    meant = other_names(tree).meant
+    frame = block_diag(*(_frame(meant[a:b] - a) for a, b in itertools.pairwise(ends)))
     if not frame.shape[1]:
         return None
     softmax = block_diag(*(np.diag(p) - np.outer(p, p) for p in rows)) @ frame
@@ -42,6 +44,9 @@ def approx_rate(tree: Tree, policy: Any, alpha: Fraction) -> float | None:
     return float(eigvalsh((minus_hessian + minus_hessian.T) / 2, subset_by_index=[0, 0])[0])
 
 
-def _frame(count: int) -> np.ndarray:
-    """(count, count - 1): an orthonormal basis of the vectors that sum to 0."""
-    return np.linalg.svd(np.eye(count) - 1 / count)[0][:, : count - 1]
+def _frame(meant: np.ndarray) -> np.ndarray:
+    """(actions, legal actions - 1): an orthonormal basis of the logits of the legal actions that sum to 0, as logits
+    of all their names; `meant` : (actions,) the legal action that each one is a name of."""
+    legal, column = np.unique(meant, return_inverse=True)
+    count = len(legal)
+    return np.linalg.svd(np.eye(count) - 1 / count)[0][column, : count - 1]

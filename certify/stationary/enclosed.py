@@ -7,12 +7,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 
 from certify.bounds.arb_evaluate import arb_evaluate
 from certify.bounds.arb_numbers import arb_ends, finite_ends, to_arb, working_precision
 from certify.bounds.enclosure import Enclosure
+from certify.bounds.other_names import other_names
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.errors import Undecided
 from certify.games.tree import Tree
@@ -28,7 +30,7 @@ _SLACK = Fraction(1, 2**190)
 @dataclass(frozen=True, eq=False)
 class Enclosed:
     """What is claimed for the temperatures [low, high] on one piece: enclosures with `Fraction` ends;
-    `policy` per row and action."""
+    `policy` per row and action, that of the game: 0 where an action is illegal."""
 
     piece: int
     low: Fraction
@@ -45,6 +47,7 @@ def enclose(tree: Tree, number: int, piece: Piece, low: Fraction, high: Fraction
     Raises `Undecided` where an evaluation has no finite bounds.
     """
     policy, layout = policy_ends(piece.image), layout_of(tree)
+    names = other_names(tree)
     ends = [np.array([p[k] for row in policy for p in row], dtype=object) for k in range(2)]
     high = high if piece.low == 0 else min(high, 1 / piece.low)
     low = max(low, 1 / piece.high)
@@ -60,8 +63,21 @@ def enclose(tree: Tree, number: int, piece: Piece, low: Fraction, high: Fraction
         Enclosure(*outward(*value)),
         Enclosure(*outward(*reward)),
         Enclosure(*outward(*entropy)),
-        [[Enclosure(*p) for p in row] for row in policy],
+        _of_the_game(policy, [names.meant[a:b] - a for a, b in pairwise([*layout.row_start.tolist(), layout.size])]),
     )
+
+
+def _of_the_game(policy: list[list[tuple[Fraction, Fraction]]], meant: list[np.ndarray]) -> list[list[Enclosure]]:
+    """What each legal action has by all its names; exactly 0 at illegal ones, exactly 1 where one action is legal."""
+    found = []
+    for row, named in zip(policy, meant, strict=True):
+        ends = [[Fraction(0), Fraction(0)] for _ in row]
+        for (low, high), a in zip(row, named.tolist(), strict=True):
+            ends[a] = [ends[a][0] + low, min(Fraction(1), ends[a][1] + high)]
+        if (named == named[0]).all():
+            ends[named[0]] = [Fraction(1), Fraction(1)]
+        found.append([Enclosure(*p) for p in ends])
+    return found
 
 
 def outward(low: Fraction, high: Fraction) -> tuple[Fraction, Fraction]:

@@ -28,7 +28,8 @@ class GreedyRow:
 
 
 def greedy_rows(policy: Sequence[Ends], orbit: Sequence[Sequence[int]] | None = None) -> list[GreedyRow]:
-    """Per row of enclosures its greedy actions; equal numbers in `orbit` mean equal probabilities.
+    """Per row of enclosures its greedy actions; equal numbers in `orbit` mean equal probabilities.  An upper end of 0
+    means that the action is illegal.
 
     >>> half = (Fraction(1, 3), Fraction(1, 2))
     >>> greedy_rows([[half, half, (Fraction(0), Fraction(1, 4))]], [[0, 0, 1]])
@@ -38,11 +39,12 @@ def greedy_rows(policy: Sequence[Ends], orbit: Sequence[Sequence[int]] | None = 
     for x, row in enumerate(policy):
         most = max(low for low, _ in row)
         best = tuple(a for a, (_, high) in enumerate(row) if high >= most)
-        others = [high for a, (_, high) in enumerate(row) if a not in best]
+        legal = [a for a, (_, high) in enumerate(row) if high > 0]
+        others = [row[a][1] for a in legal if a not in best]
         gap = min(row[a][0] for a in best) - max(others) if others else None
         tied = len(best) == 1 or (orbit is not None and len({orbit[x][a] for a in best}) == 1)
         if gap is not None and gap <= 0:  # an action overlaps with some of the best only
-            best, tied, gap = tuple(range(len(row))), False, None
+            best, tied, gap = tuple(legal), False, None
         found.append(GreedyRow(best, tied, gap))
     return found
 

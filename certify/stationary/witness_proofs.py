@@ -24,7 +24,7 @@ from certify.stationary.approx_policies import approx_uphill
 from certify.stationary.existence import StationaryProof, prove_stationary
 from certify.stationary.witnesses import MAXIMUM, SADDLE, UNDECIDED, Solution, Witness
 from certify.symmetry.group import symmetries
-from certify.symmetry.histories import entry_permutation
+from certify.symmetry.histories import Carrier
 from certify.symmetry.maps import GameMap, identity_map
 
 _LARGEST_ORBIT = 300
@@ -41,10 +41,8 @@ class WitnessProofs:
 
     def __init__(self, tree: Tree, eq: ApproxEquations, rtol: Fraction, run: Run | None = None) -> None:
         self.tree, self.eq, self.rtol, self.run = tree, eq, rtol, run or Run()
-        # where an action is illegal its class plays it under another action's name, and images of tables mean nothing
-        group = symmetries(tree.game).generators if all(level.all_legal for level in tree.levels) else ()
-        self.generators = [g for g in group if g.key != identity_map(tree.game).key]
-        self.images = [entry_permutation(tree, g) for g in self.generators]
+        self.generators = [g for g in symmetries(tree.game).generators if g.key != identity_map(tree.game).key]
+        self.carriers = [Carrier(tree, g) for g in self.generators]
 
     def solution(self, z: np.ndarray, alpha: Fraction) -> Solution | None:
         """The policy near z (N,), proved and labelled; None where no proof is found."""
@@ -96,32 +94,28 @@ class WitnessProofs:
 
     def symmetry(self, first: StationaryProof, second: StationaryProof) -> GameMap | None:
         """An automorphism that certainly maps the first policy to the second, or None: none found."""
-        target = second.lower.astype(np.float64)
-        orbit = [(identity_map(self.tree.game), np.arange(len(target)))]
-        seen = [first.lower.astype(np.float64)]
-        for mapping, image in orbit:  # grows while it is walked
-            for g, permutation in zip(self.generators, self.images, strict=True):
-                following = permutation[image]
-                moved = np.empty_like(target)
-                moved[following] = first.lower.astype(np.float64)
+        target, start = second.lower.astype(np.float64), first.lower.astype(np.float64)
+        orbit, seen = [(identity_map(self.tree.game), start)], [start]
+        for mapping, policy in orbit:  # grows while it is walked
+            for g, carry in zip(self.generators, self.carriers, strict=True):
+                moved = carry(policy)
                 if any(np.abs(moved - other).max() < 1e-9 for other in seen):
                     continue
                 if np.abs(moved - target).max() < 1e-9:
-                    lower, upper = np.empty_like(first.lower), np.empty_like(first.upper)
-                    lower[following], upper[following] = first.lower, first.upper
-                    return g.after(mapping) if second.has_only(lower, upper) else None
+                    found = g.after(mapping)
+                    exact = Carrier(self.tree, found)
+                    return found if second.has_only(exact(first.lower), exact(first.upper)) else None
                 if len(seen) >= _LARGEST_ORBIT:
                     return None
                 seen.append(moved)
-                orbit.append((g.after(mapping), following))
+                orbit.append((g.after(mapping), moved))
         return None
 
     def other_image(self, z: np.ndarray) -> np.ndarray | None:
         """A symmetric image of the policy that differs from it, as log-ratios; None if there is none."""
         policy = self.eq.policy(z[:, None])
-        for permutation in self.images:
-            moved = np.empty_like(policy)
-            moved[permutation] = policy
+        for carry in self.carriers:
+            moved = carry(policy[:, 0])[:, None]
             if np.abs(moved - policy).max() > 1e-6:
                 return self.eq.ratios(moved)[:, 0]
         return None

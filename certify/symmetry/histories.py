@@ -15,6 +15,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from certify.bounds.other_names import other_names
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.errors import InputError
 from certify.games.histories import histories
@@ -23,7 +24,7 @@ from certify.symmetry.maps import GameMap
 
 
 def entry_permutation(tree: Tree, mapping: GameMap) -> np.ndarray:
-    """Where a symmetry sends each entry (x, a) of the flat policy table: (N,) int.
+    """Where a symmetry sends each entry (x, a) of the flat policy table: (N,) int, -1 where a is illegal.
 
     `mapping` is in the indices of `tree.game`.  Raises `InputError` for a map that does not carry
     the tree onto itself, which no symmetry does.
@@ -34,7 +35,7 @@ def entry_permutation(tree: Tree, mapping: GameMap) -> np.ndarray:
     >>> entry_permutation(tree, GameMap((1, 0), (0,), ((1, 0), (1, 0)), ((0,), (0,)))).tolist()
     [3, 2, 1, 0]
     """
-    layout = layout_of(tree)
+    layout, legal = layout_of(tree), other_names(tree).legal
     image = np.full(layout.size, -1, dtype=np.int64)
     for i, j in enumerate(mapping.agents):
         classes = _initial_classes(tree, mapping, i, j)
@@ -45,9 +46,30 @@ def entry_permutation(tree: Tree, mapping: GameMap) -> np.ndarray:
             part[:] = offset + classes[:, None] * width + actions[None, :]
             if t + 1 < tree.horizon:
                 classes = _next_classes(tree, mapping, i, j, t, classes, actions)
-    if not np.array_equal(np.sort(image), np.arange(layout.size)):
+    image[~legal] = -1
+    if not np.array_equal(np.sort(image[legal]), np.flatnonzero(legal)):
         raise _refuse()
     return image
+
+
+class Carrier:
+    """A symmetry acting on flat policies of a tree.  An action's share by all its names goes to its image, where it is
+    split evenly among the names there (docs/theory/legal-actions.md#other-names)."""
+
+    def __init__(self, tree: Tree, mapping: GameMap) -> None:
+        """`mapping` is in the indices of `tree.game`; raises `InputError` for a map that is no symmetry."""
+        self.names = other_names(tree)
+        image = entry_permutation(tree, mapping)
+        legal = np.flatnonzero(self.names.legal)
+        source = np.empty_like(image)
+        source[image[legal]] = legal
+        self.source = source[self.names.meant]
+
+    def __call__(self, flat: np.ndarray) -> np.ndarray:
+        """The policy g·pi, or an end of the box g·box."""
+        if self.names.trivial:
+            return flat[self.source]
+        return self.names.spread(self.names.gathered(flat)[self.source])
 
 
 def _refuse() -> InputError:
@@ -79,8 +101,8 @@ def _next_classes(
     tree: Tree, mapping: GameMap, i: int, j: int, t: int, classes: np.ndarray, actions: np.ndarray
 ) -> np.ndarray:
     level, following = tree.levels[t], tree.levels[t + 1]
-    source = level.child[i]
-    images = level.child[j][
+    source = np.where(level.legal[i][:, :, None], level.child[i], -1)
+    images = np.where(level.legal[j][:, :, None], level.child[j], -1)[
         classes[:, None, None], actions[None, :, None], np.array(mapping.observations[i], dtype=np.int64)[None, None, :]
     ]
     if ((source >= 0) != (images >= 0)).any():
@@ -103,10 +125,7 @@ def act(tree: Tree, mapping: GameMap, policy: Any) -> Any:
     if isinstance(policy, PolicyBox):
         return PolicyBox(act(tree, mapping, policy.lower), act(tree, mapping, policy.upper))
     layout = layout_of(tree)
-    flat = layout.flat(policy)
-    moved = np.empty_like(flat)
-    moved[entry_permutation(tree, mapping)] = flat
-    return layout.nested(moved)
+    return layout.nested(Carrier(tree, mapping)(layout.flat(policy)))
 
 
 @dataclass(frozen=True)
@@ -135,12 +154,13 @@ def is_equivariant(tree: Tree, generators: Sequence[GameMap], policy: Any) -> Eq
     >>> is_equivariant(tree, [swap], [[np.array([[0.9, 0.1]])], [np.array([[0.3, 0.7]])]]).aoh
     'agent1:'
     """
-    layout = layout_of(tree)
+    layout, names = layout_of(tree), other_names(tree)
     ends = (policy.lower, policy.upper) if isinstance(policy, PolicyBox) else (policy, policy)
-    lower, upper = (np.array([Fraction(v) for v in layout.flat(end)], dtype=object) for end in ends)
+    lower, upper = (names.gathered(np.array([Fraction(v) for v in layout.flat(end)], dtype=object)) for end in ends)
     certain = True
     for number, mapping in enumerate(generators):
         image = entry_permutation(tree, mapping)
+        image = np.where(names.legal, image, np.arange(len(image)))  # illegal actions have probability 0
         apart = (upper < lower[image]) | (upper[image] < lower)
         if apart.any():
             k = int(np.flatnonzero(apart)[0])
@@ -163,7 +183,8 @@ def _entry_names(tree: Tree, entry: int) -> tuple[str, str]:
 @dataclass(frozen=True)
 class FixedSubspace:
     """`logits`: dimension of the equivariant logit tables.  `parameters`: free parameters of an
-    equivariant policy, of `all_parameters` of any policy.  `entry_orbit`: (N,) orbit of each entry."""
+    equivariant policy, of `all_parameters` of any policy.  `entry_orbit`: (N,) orbit of the legal action that each
+    entry stands for."""
 
     logits: int
     parameters: int
@@ -186,15 +207,19 @@ def fixed_subspace(tree: Tree, generators: Iterable[GameMap]) -> FixedSubspace:
     """
     layout = layout_of(tree)
     images = [entry_permutation(tree, mapping) for mapping in generators]
-    orbits, entry_orbit = _components(layout.size, images)
-    row_orbits, _ = _components(
-        layout.number_of_rows, [layout.row_of_entry[image[layout.row_start]] for image in images]
-    )
-    return FixedSubspace(orbits, orbits - row_orbits, layout.size - layout.number_of_rows, entry_orbit)
+    names = other_names(tree)
+    legal = np.flatnonzero(names.legal)
+    _, orbit = _components(layout.size, legal, [image[legal] for image in images])
+    entry_orbit = orbit[names.meant]
+    orbits = len(np.unique(orbit[legal]))
+    first = names.meant[layout.row_start]
+    rows = np.arange(layout.number_of_rows)
+    row_orbits, _ = _components(len(rows), rows, [layout.row_of_entry[image[first]] for image in images])
+    return FixedSubspace(orbits, orbits - row_orbits, len(legal) - len(rows), entry_orbit)
 
 
-def _components(size: int, images: list[np.ndarray]) -> tuple[int, np.ndarray]:
-    sources = np.tile(np.arange(size), len(images)) if images else np.empty(0, dtype=np.int64)
+def _components(size: int, source: np.ndarray, images: list[np.ndarray]) -> tuple[int, np.ndarray]:
+    sources = np.tile(source, len(images)) if images else np.empty(0, dtype=np.int64)
     targets = np.concatenate(images) if images else np.empty(0, dtype=np.int64)
     graph = coo_array((np.ones(len(sources)), (sources, targets)), shape=(size, size))
     return connected_components(graph, directed=False)

@@ -49,7 +49,8 @@ def test_the_budget_is_an_option_and_no_verdict(capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize(
-    "name", ["windows/valid/three_steps", "optimum/valid/branch", "crossplay/valid/three_levers", "valid/climbing_cover"]
+    "name",
+    ["windows/valid/three_steps", "optimum/valid/branch", "crossplay/valid/three_levers", "valid/climbing_cover"],
 )
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_clock_stops_what_is_not_estimated(name: str, engine: str) -> None:

@@ -43,3 +43,35 @@ def random_legal_game(seed: int) -> Game:
         weights = [rng.choice([1, 1, 2]) for _ in legal]
         rows[i, o] = tuple((a, F(w, sum(weights))) for a, w in zip(legal, weights, strict=True))
     return check_game(replace(base, reference=rows))
+
+
+# what two steps may hold: a match of a or of c is told, and leaves the matched action and b; a mismatch leaves b.  To
+# exchange a and c is a symmetry, and carries "c is another name of a" (after a) to "a is another name of b" (after c).
+MIRROR = {
+    "kind": "dec-pomdp",
+    "name": "mirror",
+    "agents": ["one", "two"],
+    "states": ["begin", "low", "high", "missed"],
+    "actions": [["a", "b", "c"], ["a", "b", "c"]],
+    "observations": [["low", "high", "miss"], ["low", "high", "miss"]],
+    "horizon": 2,
+    "discount": "9/10",
+    "start": [{"state": "begin", "probability": 1}],
+    "transition": [
+        {"state": "begin", "actions": [x, y], "next": {"missed" if x != y else "low" if x == "a" else "high": 1}}
+        for x in "ac"
+        for y in "ac"
+    ],
+    "emission": [
+        {"actions": ["*", "*"], "state": s, "outcomes": [{"observations": [o, o], "probability": 1}]}
+        for s, o in (("low", "low"), ("high", "high"), ("missed", "miss"))
+    ],
+    "reward": [
+        *({"state": "begin", "actions": [x, x], "value": 1} for x in "ac"),
+        {"state": "low", "actions": ["a", "a"], "value": "1/2"},
+        {"state": "high", "actions": ["c", "c"], "value": "1/2"},
+    ],
+    "legal": {
+        agent: {"": ["a", "c"], "low": ["a", "b"], "high": ["b", "c"], "miss": ["b"]} for agent in ("one", "two")
+    },
+}

@@ -157,7 +157,7 @@ class _Optimum:
                 raise Failed(f"no enclosure between {reached} and {low}", **failing)
             reached = max(reached, high)
             table = array(data["policy"], f"{where}.policy", len(self.subject.rows))
-            for x, (row, claimed) in enumerate(zip(last.policy[0], table, strict=True)):
+            for x, (row, claimed) in enumerate(zip(self.subject.gathered(last.policy[0]), table, strict=True)):
                 for p, entry in zip(row, array(claimed, f"{where}.policy[{x}]", len(row)), strict=True):
                     what = f"probability in row {x}"
                     check_within((p, Fraction(1)), entry, what, f"{where}.policy[{x}]", **failing)
@@ -172,18 +172,20 @@ class _Optimum:
         """The most probable actions of every row, and their return."""
         claim = record(self.claim["greedy"], "claim.greedy", ("rows", "return"))
         orbit = orbits(self.subject.process, self.game, points, generators)
-        if self.subject.process.renamed:
-            raise Failed("greedy policies are not verified where an action is illegal", step="greedy")
+        policy = self.subject.gathered(last.policy[0])
         table, decided = [], True
         for x, data in enumerate(array(claim["rows"], "claim.greedy.rows", len(self.subject.rows))):
             where = f"claim.greedy.rows[{x}]"
             record(data, where, ("actions", "tied", "gap"))
-            row = last.policy[0][x]
+            row = policy[x]
             best = [integer(a, where, 0, len(row) - 1) for a in array(data["actions"], where)]
             if not best or best != sorted(set(best)):
                 raise Malformed(where, "not ascending actions")
+            legal = [a for a, named in enumerate(self.subject.meant[x]) if named == a]
+            if not set(best) <= set(legal):
+                raise Failed("an illegal action", step="greedy", row=x)
             tied = boolean(data["tied"], f"{where}.tied")
-            _check_gap(row, best, data["gap"], x, where)
+            _check_gap({a: row[a] for a in legal}, best, data["gap"], x, where)
             if tied and len({orbit[x, a] for a in best}) > 1:
                 raise Failed("no symmetry shows that the actions are tied", step="greedy", row=x)
             decided = decided and (tied or len(best) == 1)
@@ -199,8 +201,6 @@ class _Optimum:
         rate = rational(self.claim["rate"], "claim.rate")
         if rate <= 0:
             raise Failed("not positive", step="rate")
-        if self.subject.process.renamed:
-            raise Failed("rates are not verified where an action is illegal", step="rate")
         check_size(self.subject.process)
         process = build_process(self.game, clustering=False)
         rows = rows_in(process, self.subject.process)
@@ -210,9 +210,9 @@ class _Optimum:
         return rate
 
 
-def _check_gap(row: list[Interval], best: list[int], gap: Any, x: int, where: str) -> None:
-    """Every other action is less probable than each of the best, by at least the gap."""
-    others = [p.hi for a, p in enumerate(row) if a not in best]
+def _check_gap(row: dict[int, Interval], best: list[int], gap: Any, x: int, where: str) -> None:
+    """Every other legal action is less probable than each of the best, by at least the gap."""
+    others = [p.hi for a, p in row.items() if a not in best]
     if not others:
         if gap is not None:
             raise Malformed(f"{where}.gap", "a gap where all actions are tied")

@@ -154,8 +154,6 @@ def _check_cover(claim: _Claim, game: Game, run: Run) -> int:
     """The number of steps of a cover, once an engine has verified it."""
     proof = record(claim.proof, "proof", ("type", "unit", "nodes"), ("clustering",))
     process = build_process(game, boolean(proof.get("clustering", True), "proof.clustering"))
-    if process.renamed and claim.moduli:
-        raise Failed("a cover proves no modulus where an action is illegal", strong_concavity=0)
     unit = integer(proof["unit"], "proof.unit", -reading.MAX_UNIT, -1)  # the exponent of all log ratios
     nodes = tree.read_nodes(proof, process)
     concavity = []

@@ -6,7 +6,7 @@ are merged; stationary policies of the game are those of the process that is lef
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
@@ -48,7 +48,11 @@ class Process:
     predecessor: tuple[Any, ...]  # [t][i][k]: (class, action) at depth t - 1 of the first child in class k; for t > 0
     children: tuple[Any, ...]  # [t][i]: {(class at t - 1, action, observation): class}; at depth 0 (0, 0, observation)
     odds: tuple[Any, ...]  # [t][i][k]: per action their number times its share of the reference: 1 where it is uniform
-    renamed: bool  # whether somewhere an action is illegal
+    meant: tuple[Any, ...]  # [t][i][k]: per action the number of the legal action that it is a name of
+
+    def legal(self, i: int, t: int, k: int) -> list[int]:
+        """The numbers of the legal actions of a class, ascending."""
+        return [a for a, b in enumerate(self.meant[t][i][k]) if a == b]
 
     def tilts(self, t: int, e: int, a: int) -> list[tuple[Fraction, Fraction]]:
         """(weight, odds) of the agents in joint class e at joint action a where the odds are not 1: the reference
@@ -85,13 +89,14 @@ def build_process(game: Game, clustering: bool = True) -> Process:
     before = _Depth([(0,) * n], [()], [[{(0, (0,) * (n - 1)): Fraction(1)}]] * n, [], [], ())
     initial = _posteriors((o or (0,) * n, s, p) for s, o, p in game.start)
     rows = _Rows(game)
-    depths = [_next_depth(before, ((0,) * n,), [[initial]], rows if clustering else None, 0)]
+    depths = [_next_depth(before, [((0,) * n,)], [[initial]], rows if clustering else None, 0)]
     moves = [rows.moves(0, depths[0])]
     for t in range(game.horizon - 1):
         if len(depths[t].members) * len(numbered[t]) > MAX_CHILDREN:
             raise Failed("the process has more joint histories at one depth than this checker reads", part="game")
         met = [[see(b, a) for a in meant] for b, meant in zip(depths[t].beliefs, moves[t], strict=True)]
-        depths.append(_next_depth(depths[t], numbered[t], met, rows if clustering else None, t + 1))
+        named = rows.moves(t, depths[t], numbers=True)  # another name of an action leads to the same histories
+        depths.append(_next_depth(depths[t], named, met, rows if clustering else None, t + 1))
         moves.append(rows.moves(t + 1, depths[t + 1]))
     return Process(
         game.name,
@@ -112,16 +117,20 @@ def build_process(game: Game, clustering: bool = True) -> Process:
             tuple([rows.at(i, t, x).odds for x in first] for i, first in enumerate(d.first))
             for t, d in enumerate(depths)
         ),
-        any(rows.at(i, t, x).renamed for t, d in enumerate(depths) for i, first in enumerate(d.first) for x in first),
+        tuple(
+            tuple([rows.at(i, t, x).numbers for x in first] for i, first in enumerate(d.first))
+            for t, d in enumerate(depths)
+        ),
     )
 
 
 class _Row(NamedTuple):
-    """A row of the reference over all actions of a step: what each of them means, and its odds."""
+    """A row of the reference over all actions of a step: what each of them means (in the game, and by its number at
+    the step), and its odds."""
 
     meant: Joint
     odds: tuple[Fraction, ...]
-    renamed: bool
+    numbers: Joint
 
 
 class _Rows:
@@ -138,18 +147,19 @@ class _Rows:
             sets, row = self.game.actions[i][t], self.game.row(i, t, last)
             meant = tuple(a if a in row else min(row) for a in sets)
             odds = tuple(len(sets) * row[a] / meant.count(a) for a in meant)
-            self.known[i, t, last] = _Row(meant, odds, meant != sets)
+            self.known[i, t, last] = _Row(meant, odds, tuple(map(sets.index, meant)))
         return self.known[i, t, last]
 
-    def moves(self, t: int, depth: _Depth) -> list[list[Joint]]:
-        """Per joint class what its joint actions, in the order of their numbers, mean in the game."""
-        return [
-            list(itertools.product(*(self.at(i, t, depth.first[i][k]).meant for i, k in enumerate(members))))
-            for members in depth.members
-        ]
+    def moves(self, t: int, depth: _Depth, numbers: bool = False) -> list[Sequence[Joint]]:
+        """Per joint class what its joint actions, in the order of their numbers, mean in the game, or by numbers."""
+        found: list[Sequence[Joint]] = []
+        for members in depth.members:
+            own = [self.at(i, t, depth.first[i][k]) for i, k in enumerate(members)]
+            found.append(list(itertools.product(*(row.numbers if numbers else row.meant for row in own))))
+        return found
 
 
-def _rewards(game: Game, moves: list[list[Joint]], beliefs: list[Belief]) -> tuple[Any, ...]:
+def _rewards(game: Game, moves: list[Sequence[Joint]], beliefs: list[Belief]) -> tuple[Any, ...]:
     return tuple(
         tuple(sum((p * game.reward.get((s, a), 0) for s, p in belief), Fraction(0)) for a in meant)
         for meant, belief in zip(moves, beliefs, strict=True)
@@ -170,13 +180,14 @@ def _posteriors(terms: Iterable[tuple[Joint, int, Fraction]]) -> Seen:
 
 
 def _next_depth(
-    before: _Depth, moves: tuple[Joint, ...], met: list[list[Seen]], rows: "_Rows | None", t: int
+    before: _Depth, moves: list[Sequence[Joint]], met: list[list[Seen]], rows: "_Rows | None", t: int
 ) -> _Depth:
-    """Depth t, after `before` under the joint actions `moves`; `met[e][a]`: what is seen then; `rows` given: merged."""
+    """Depth t, after `before` under the joint actions `moves[e]` of joint class e, each by the numbers of what it
+    means; `met[e][a]`: what is seen then; `rows` given: merged."""
     arrivals = [  # joint class, action, child of every agent, probability, belief
         (e, a, tuple(zip(members, move, o, strict=True)), p, belief)
         for e, (members, after) in enumerate(zip(before.members, met, strict=True))
-        for a, (move, row) in enumerate(zip(moves, after, strict=True))
+        for a, (move, row) in enumerate(zip(moves[e], after, strict=True))
         for o, p, belief in row
     ]
     if len(arrivals) > MAX_CHILDREN:
@@ -186,7 +197,7 @@ def _next_depth(
     weights = _weights(before, moves, met, cluster)
     if rows is not None:
         _merge(cluster, weights, [{x: rows.at(i, t, x)[:2] for x in own} for i, own in enumerate(cluster)])
-    table: list[list[dict[Joint, Fraction]]] = [[{} for _ in moves] for _ in before.members]
+    table: list[list[dict[Joint, Fraction]]] = [[{} for _ in row] for row in moves]
     beliefs: dict[Joint, Belief] = {}
     for e, a, child, p, belief in arrivals:
         to = tuple(own[x] for own, x in zip(cluster, child, strict=True))
@@ -206,7 +217,7 @@ def _next_depth(
 
 
 def _weights(
-    before: _Depth, moves: tuple[Joint, ...], met: list[list[Seen]], children: list[dict[Child, int]]
+    before: _Depth, moves: list[Sequence[Joint]], met: list[list[Seen]], children: list[dict[Child, int]]
 ) -> Weights:
     """omega of every child: [(path, children of the other agents, belief, weight)], paths and beliefs numbered."""
     at = {e: k for k, e in enumerate(before.members)}
@@ -218,7 +229,7 @@ def _weights(
         for k, known in enumerate(classes):
             for (path, others), weight in known.items():
                 e = (*others[:i], k, *others[i:])
-                for move, row in zip(moves, met[at[e]], strict=True):
+                for move, row in zip(moves[at[e]], met[at[e]], strict=True):
                     # the path so far, the others' classes at it, and what they do there
                     there = paths.setdefault((i, path, others, move[:i] + move[i + 1 :]), len(paths))
                     for o, p, belief in row:

@@ -92,8 +92,9 @@ def scaled(x: Interval, rational: Fraction) -> Interval:
 
 
 @cache
-def _log_of(odds: Fraction) -> Interval:
-    return log(Interval.of(odds))
+def log_of(odds: Fraction) -> Interval:
+    """Bounds on the logarithm of a positive rational, exactly 0 for 1."""
+    return ZERO if odds == 1 else log(Interval.of(odds))
 
 
 class Equations:
@@ -147,7 +148,7 @@ class Equations:
     def _u(self, t: int, e: int, a: int, later: list[Jet]) -> Jet:
         value = Interval.of(self.beta * self.process.reward[t][e][a])
         for weight, odds in self.process.tilts(t, e, a) if self.entropies else ():
-            value = value + scaled(_log_of(odds), weight)
+            value = value + scaled(log_of(odds), weight)
         slopes: Slopes = {}
         if later:
             for to, p in self.process.following[t][e][a]:

@@ -17,12 +17,12 @@ Entry = tuple[int, int]  # row and action
 
 
 def orbits(process: Process, game: Game, points: Points, generators: list[list[int]]) -> dict[Entry, Entry]:
-    """Per entry of a policy one that stands for its orbit: entries of one orbit have equal probabilities in every
+    """Per entry of a legal action one that stands for its orbit: entries of one orbit have equal probabilities in every
     policy that all the generators fix."""
     images = [dict(entry_images(process, game, points, g)) for g in generators]
     found: dict[Entry, Entry] = {}
-    for x, (i, t, _) in enumerate(rows_of(process)):
-        for a in range(process.actions[t][i]):
+    for x, (i, t, k) in enumerate(rows_of(process)):
+        for a in process.legal(i, t, k):
             pending = [(x, a)]
             while pending:
                 entry = pending.pop()
@@ -33,9 +33,8 @@ def orbits(process: Process, game: Game, points: Points, generators: list[list[i
 
 
 def entry_images(process: Process, game: Game, points: Points, g: list[int]) -> Iterator[tuple[Entry, Entry]]:
-    """((row, action), (row, action) of its image) for every entry of a policy of the process."""
-    if process.renamed:
-        raise Failed("symmetries of policies are not read where an action is illegal", step="symmetry")
+    """((row, action), (row, action) of its image) for every entry of a legal action: automorphisms carry legal actions
+    to legal actions, and the share of a policy that an action has by all its names to that of its image."""
     rows = rows_of(process)
     row = {name: x for x, name in enumerate(rows)}
 
@@ -64,5 +63,5 @@ def entry_images(process: Process, game: Game, points: Points, g: list[int]) -> 
         classes.append(layer)
     for x, (i, t, k) in enumerate(rows):
         y = row[image("agent", i)[1], t, classes[t][i][k]]
-        for a in range(process.actions[t][i]):
+        for a in process.legal(i, t, k):
             yield (x, a), (y, action(i, t, a))

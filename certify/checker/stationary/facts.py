@@ -12,12 +12,12 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
-from certify.checker.numbers.interval import ZERO, Interval, log
+from certify.checker.numbers.interval import ONE, UNIT, ZERO, Interval, log, total
 from certify.checker.reading.automorphism import read_generators
 from certify.checker.reading.envelope import MAX_INTEGER, Failed, array, integer, pair
 from certify.checker.reading.game import Game
 from certify.checker.reading.process import build_process
-from certify.checker.stationary.equations import Equations, policy_over, rows_of, scaled
+from certify.checker.stationary.equations import Equations, log_of, policy_over, rows_of, scaled
 from certify.checker.stationary.equivariance import entry_images
 from certify.checker.stationary.krawczyk import RatioBox, Rows, lies_within, read_box, verify_krawczyk
 from certify.checker.stationary.rate import is_definite, tangent_form
@@ -67,6 +67,16 @@ class Subject:
         self.unit_bits = integer(unit_bits, f"{where}.unit_bits", 1, 180)  # digits behind the binary point
         self.game, self.process = game, build_process(game, clustering)
         self.rows = rows_of(self.process)
+        self.meant: list[tuple[int, ...]] = [self.process.meant[t][i][k] for i, t, k in self.rows]
+
+    def gathered(self, policy: Rows) -> Rows:
+        """The policy of the game: what each legal action of a row has by all its names, 0 at illegal ones."""
+        found = []
+        for row, meant in zip(policy, self.meant, strict=True):
+            shares = [total(p for p, named in zip(row, meant, strict=True) if named == a) for a in range(len(row))]
+            shares = [Interval(p.lo, min(p.hi, ONE)) for p in shares]
+            found.append([UNIT if set(meant) == {a} else p for a, p in enumerate(shares)])
+        return found
 
     def enclosed(self, data: Any, betas: tuple[Fraction, ...], where: str, **named: Any) -> Enclosed:
         """The fact that a box {"reference", "centre", "radius", "inverse"} holds one policy; `named`: the step that
@@ -96,7 +106,10 @@ class Subject:
         points, (g,) = read_generators(self.game, [generator], where)
         moved = [[ZERO] * len(row) for row in first.image]
         for (x, a), (y, b) in entry_images(self.process, self.game, points, g):
-            moved[y][b] = first.image[x][a]
+            # the share of an action is split evenly among its names, of which there may be more at y than at x
+            here, there = self.meant[x].count(a), [c for c, named in enumerate(self.meant[y]) if named == b]
+            for c in there:
+                moved[y][c] = first.image[x][a] + log_of(Fraction(here, len(there)))
         return second.box is not None and lies_within(moved, second.box)
 
     def values(self, policy: tuple[Rows, Rows], low: Fraction, high: Fraction) -> dict[str, Measured]:

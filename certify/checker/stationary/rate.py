@@ -9,9 +9,8 @@ S = diag(pi) - pi pi^T and G the equations of `equations`.  At a stationary poli
 """
 
 from fractions import Fraction
-from itertools import groupby
 
-from certify.checker.numbers.interval import BITS, ZERO, Interval, total
+from certify.checker.numbers.interval import BITS, UNIT, ZERO, Interval, total
 from certify.checker.numbers.positive_definite import positive_definite
 from certify.checker.reading.envelope import Failed
 from certify.checker.reading.process import Process
@@ -67,7 +66,10 @@ def tangent_form(
     process: Process, policy: tuple[Rows, Rows], beta: Fraction, rate: Fraction
 ) -> tuple[list[list[int]], list[int]]:
     """(middle, spread) of minus beta times (the Hessian plus `rate`) at a stationary policy of `process`, on
-    logits whose rows sum to 0, the last of each row left out: |u^T form u - u^T middle u| <= sum spread u^2.
+    logits of legal actions whose rows sum to 0, the last of each row left out:
+    |u^T form u - u^T middle u| <= sum spread u^2.
+
+    An action's logit is that of all its names, whose shares stay even (docs/theory/legal-actions.md#other-names).
     """
     pi = policy[0]
     if sum(map(len, pi)) > MAX_LOGITS:
@@ -75,23 +77,31 @@ def tangent_form(
     equations = Equations(process, [len(row) - 1 for row in pi], policy, beta)
     _, derivative = equations.stationarity()
     reach = _reach(equations)
-    coordinates = equations.coordinates
+    coordinates = [
+        (x, a, _direction(process.meant[t][i][k], a, legal[-1]))
+        for x, (i, t, k) in enumerate(equations.rows)
+        for legal in [process.legal(i, t, k)]
+        for a in legal[:-1]
+    ]
     form = []
-    for x, a in coordinates:
-        # u = (u_1, .., u_last), minus the sum of the others at last, has log-ratios z_a = u_a + sum of the others'
+    for x, a, moved in coordinates:
         weight = scaled(reach[x], process.weights[equations.rows[x][0]])
-        factors = [weight * p * (pi[x][-1] - pi[x][a]) for p in pi[x][:-1]]
-        factors[a] = factors[a] + weight * pi[x][a]
+        mean = total(p if m > 0 else -p for p, m in zip(pi[x], moved, strict=True) if m)
+        factors = [
+            weight * p * ((UNIT if m > 0 else -UNIT if m else ZERO) - mean) for p, m in zip(pi[x], moved, strict=True)
+        ][:-1]
         first = equations.number[x, 0]
         columns = zip(*derivative[first : first + len(factors)], strict=True)
-        row = [total(f * entry for f, entry in zip(factors, column, strict=True)) for column in columns]
-        for y, numbers in groupby(range(len(row)), key=lambda l: coordinates[l][0]):
-            part = list(numbers)
-            both = total(row[l] for l in part) - (Interval.of(beta * rate) if x == y else ZERO)
-            for l in part:
-                row[l] = row[l] + both
-        own = equations.number[x, a]
-        row[own] = row[own] - Interval.of(beta * rate)
+        slopes = [total(f * entry for f, entry in zip(factors, column, strict=True)) for column in columns]
+        row = []
+        for y, b, other in coordinates:
+            start, least = equations.number[y, 0], other[-1]  # log-ratios are against the last action
+            entry = total(
+                scaled(slopes[start + c], Fraction(m - least)) for c, m in enumerate(other[:-1]) if m != least
+            )
+            if x == y:  # u_a and the sum of the others, at the last legal action
+                entry = entry - Interval.of((2 if a == b else 1) * beta * rate)
+            row.append(entry)
         form.append(row)
     shift = BITS - _KEPT_BITS
     middle = [[0] * len(form) for _ in form]
@@ -104,6 +114,11 @@ def tangent_form(
             if k != l:
                 spread[l] += radius
     return middle, spread
+
+
+def _direction(meant: tuple[int, ...], a: int, last: int) -> list[int]:
+    """Where the logit of the legal action a rises and that of the last one falls, by names: 1 and -1."""
+    return [(named == a) - (named == last) for named in meant]
 
 
 def _reach(equations: Equations) -> list[Interval]:
