@@ -17,6 +17,7 @@ from certify.games.builtin import adjusted, builtin, checked_horizon, is_builtin
 from certify.games.canonical import game_from_json
 from certify.games.model import Game
 from certify.games.readers.dpomdp import read_dpomdp
+from certify.games.readers.efg import read_efg
 from certify.games.readers.nfg import read_nfg
 from certify.games.readers.textfile import parse_json, read_text
 
@@ -34,7 +35,7 @@ def load(
 
     `horizon` is the number of steps (1 to a million); a `.dpomdp` file needs it, one-shot games
     have it.  `discount` overrides the game's own.  `rows` says what to do with rows of
-    probabilities that miss 1 in a `.dpomdp` file: "exact" refuses them, "renormalise" divides
+    probabilities that miss 1 in a `.dpomdp` or `.efg` file: "exact" refuses them, "renormalise" divides
     those that miss by rounding.  `values` gives numbers to the parameters of a `.json` file.
     Raises `InputError` (one line: where, what, how to mend it) for anything else.
 
@@ -93,10 +94,16 @@ def _nfg(asked: _Asked) -> Game:
     return adjusted(game, asked.horizon, asked.discount, fixed=True)
 
 
+def _efg(asked: _Asked) -> Game:
+    game = read_efg(read_text(asked.path), asked.where, asked.name, asked.rows)
+    return adjusted(game, asked.horizon, asked.discount, fixed=True)
+
+
 READERS: dict[str, Callable[[_Asked], Game]] = {  # by suffix; each may be packed, .gz
     ".dpomdp": _dpomdp,
     ".json": _json,
     ".nfg": _nfg,
+    ".efg": _efg,
 }
 
 

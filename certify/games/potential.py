@@ -66,13 +66,15 @@ def _tables(original: Original) -> list[np.ndarray]:
 
 def _first(table: np.ndarray, axis: int) -> np.ndarray:
     """The part at the first strategy of one player, to be subtracted from the whole."""
-    return np.take(table, [0], axis=axis)
+    part: np.ndarray = table[(slice(None),) * axis + (slice(0, 1),)]
+    return part
 
 
 def _interaction(table: np.ndarray, i: int, j: int) -> np.ndarray:
     """u(a) - u(0, a_j) - u(a_i, 0) + u(0, 0): what players i and j earn by changing together beyond apart."""
-    alone = table - _first(table, i)
-    return alone - _first(alone, j)
+    alone: np.ndarray = table - _first(table, i)
+    together: np.ndarray = alone - _first(alone, j)
+    return together
 
 
 def _weights(original: Original, tables: list[np.ndarray], where: str) -> list[Fraction]:

@@ -118,7 +118,7 @@ def test_files_in_a_folder_do_not_hide_builtins(tmp_path, monkeypatch):
         ("small.dpomdp", SMALL, {"horizon": 2, "rows": "mend"}, "choose from exact, renormalise"),
         ("small.dpomdp", SMALL, {"horizon": 2, "values": {"eps": 1}}, "no parameters"),
         ("game.nfg", "NFG 1 R", {}, "line 1, column 8: the file ends where a title in quotes should stand"),
-        ("game.efg", "EFG 2 R", {}, "unknown kind of file"),
+        ("game.efg", "EFG 2 R", {}, "line 1, column 8: the file ends where a title in quotes should stand"),
         ("game.txt", "agents: 2", {}, "unknown kind of file '.txt'"),
         ("game", "agents: 2", {}, "unknown kind of file"),
         ("list.json", "[1, 2]", {}, "no known kind of game"),

@@ -9,10 +9,10 @@ import itertools
 import math
 from fractions import Fraction
 
+from certify.games.labels import plain_names
 from certify.games.original import Original
 from certify.games.potential import potential_game
 from certify.games.readers.gambit_text import GambitText
-from certify.games.readers.labels import plain_names
 from certify.games.tables import Game
 
 LARGEST = 10**6  # profiles times players: payoffs
