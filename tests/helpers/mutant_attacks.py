@@ -306,10 +306,10 @@ def invalid(base: Made) -> dict[str, tuple[Document, Document]]:
         "structural_modulus_negative": (edited("valid/lever_rho", moduli(("1", "-1/1000"))), {"strong_concavity": 0}),
         "split_at_the_lower_end_all_the_same": (edited(tiger, split_at_an_end(False)), {"node": 0, "step": "split"}),
         "split_at_the_upper_end_all_the_same": (edited(tiger, split_at_an_end(True)), {"node": 0, "step": "split"}),
-        "cover_with_a_modulus_where_an_action_is_illegal": (
+        "cover_with_a_modulus_too_large_where_an_action_is_illegal": (
             edited(
                 base["legal_sets_cover"],
-                put("claim", "strong_concavity", [{"alpha": "100", "modulus": "0", "node": 0, "steps": []}]),
+                put("claim", "strong_concavity", [{"alpha": "100", "modulus": "9999/100", "node": 0, "steps": []}]),
             ),
             {"strong_concavity": 0},
         ),
