@@ -93,6 +93,6 @@ def games(given: GamesOptions) -> int:
     if as_json:
         print_json({"games": [entry.__dict__ for entry in entries]})
     else:
-        rows = [(e.name, e.description, f"{e.example}: {e.sizes}", e.source) for e in entries]
-        print_table(("game", "what is played", "an example and its sizes", "source"), rows)
+        table = [(e.name, e.description, f"{e.example}: {e.sizes}", e.source) for e in entries]
+        print_table(("game", "what is played", "an example and its sizes", "source"), table)
     return DONE
