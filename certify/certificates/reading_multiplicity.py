@@ -1,60 +1,73 @@
-"""A multiplicity certificate in words (docs/certificate-format.md, section 7)."""
+"""Multiplicity certificates in words (docs/certificate-format.md, section 7)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from certify.exact import parse_rational, significant_text
+from certify.certificates.markup import number, say
+from certify.certificates.reading_game import assumptions, fraction, setting, subject
+from certify.certificates.statement import Item, Statement, items
+from certify.exact import rational_text, significant_text
 
 _LABELS = {
     "maximum": "a strict local maximum: an open set of initialisations trains to it",
     "saddle": "a saddle: the objective rises in some direction",
     None: "not labelled",
 }
+_LONGEST = 40  # characters of a temperature that is written out exactly
 
 
-def describe_multiplicity(document: dict[str, Any]) -> list[str]:
-    """Lines about a multiplicity certificate; raises `KeyError` and the like for a damaged one."""
-    game, proof = document["game"], document["proof"]
-    lines = [
-        f"Multiplicity certificate for the game {game['name']!r}, horizon {game['horizon']}",
-        f"  game SHA-256 {document['game_sha256']}",
-        "",
-        "What is claimed",
-        *evidence_lines(proof),
-    ]
-    return lines + [
-        "",
-        "What follows",
-        "  Training ends in different policies from different initialisations, at these temperatures.",
-        "What it does not say",
-        "  Whether the stationary policy is unique at other temperatures; which initialisations lead where;",
-        "  that no further stationary policies exist.",
-        "",
-        "Nothing on this page has been verified; run `certify check`.",
-    ]
+def multiplicity(document: dict[str, Any]) -> Statement:
+    """What a certificate of kind "multiplicity" states; raises `KeyError` and the like for a damaged one."""
+    return Statement(
+        "multiplicity",
+        say("Multiplicity certificate for the game {}", document["game"]["name"]),
+        setting(document),
+        subject(document),
+        evidence(document["proof"]),
+        items(say("Training ends in different policies from different initialisations, at these temperatures.")),
+        items(
+            say("Boxes of log-ratios, each with a Krawczyk step that shows exactly one stationary policy in it; labels "
+                "by the sign of the Hessian there, enclosed."),
+        ),
+        assumptions(document),
+        items(
+            say("Whether the stationary policy is unique at other temperatures."),
+            say("Which initialisations lead where, and that no further stationary policies exist."),
+        ),
+        game=document["game"],
+    )  # fmt: skip
 
 
-def evidence_lines(proof: dict[str, Any]) -> list[str]:
+def evidence(proof: dict[str, Any]) -> tuple[Item, ...]:
     """What the evidence proves, also where a threshold certificate carries it."""
     witness, two = proof["witness"], proof["two_maxima"]
-    lines = [f"  At {_temperature(witness)} at least two stationary policies exist.", *_policies(witness)]
+    found = [Item(say(f"At {temperature(witness)} at least two stationary policies exist."), _policies(witness))]
     if isinstance(two, dict):
-        lines += [f"  At {_temperature(two)} at least two strict local maxima exist.", *_policies(two)]
-    return lines
+        found.append(Item(say(f"At {temperature(two)} at least two strict local maxima exist."), _policies(two)))
+    elif two == "witness":
+        found.append(Item(say(f"Both are strict local maxima, at {temperature(witness)}.")))
+    return tuple(found)
 
 
-def _temperature(witness: dict[str, Any]) -> str:
-    alpha = significant_text(parse_rational(witness["alpha"], "alpha"), 8, up=False)
-    return f"alpha = {witness['alpha']} (at least {alpha})"
+def temperature(witness: dict[str, Any]) -> str:
+    """The one temperature of a witness: exact where that can be read, else between two decimals."""
+    alpha = fraction(witness["alpha"], "alpha")
+    exact = rational_text(alpha)
+    low, high = (significant_text(alpha, 8, up=up) for up in (False, True))
+    if low == high:
+        return f"$alpha = {low}$"
+    if len(exact) <= _LONGEST:
+        return f"$alpha = {exact}$ (at least {number(alpha, up=False) if '/' not in number(alpha, up=False) else low})"
+    return f"a rational $alpha in [{low}, {high}]$"
 
 
-def _policies(witness: dict[str, Any]) -> list[str]:
-    lines = [
-        f"    enclosed policy {k + 1}: {_LABELS[policy.get('kind')]}" for k, policy in enumerate(witness["policies"])
+def _policies(witness: dict[str, Any]) -> tuple[Item, ...]:
+    found = [
+        say(f"enclosed policy {k + 1}: {_LABELS[policy.get('kind')]}") for k, policy in enumerate(witness["policies"])
     ]
     if len(witness["policies"]) == 1:
-        lines.append("    the other one: where the flow ends that starts uphill of it (Theorem A)")
-    if "symmetry" in witness:
-        lines.append("    a symmetry of the game maps the first to the second")
-    return lines
+        found.append(say("the other one: where the flow ends that starts uphill of it (Theorem A)"))
+    if witness.get("symmetry") is not None:
+        found.append(say("a symmetry of the game maps the first to the second"))
+    return items(*found)

@@ -1,4 +1,4 @@
-"""`certify check` and `certify show`: a certificate verified, and as a person reads it."""
+"""`certify check`: a certificate verified by the independent checker, or a theorem by Coq."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 import click
 
 from certify import checker
-from certify.certificates.reading import describe
 from certify.checker.verdict import Costly
 from certify.cli.completion import complete_file
-from certify.cli.options import existing_file, read_certificate
+from certify.cli.options import existing_file
 from certify.cli.output import DONE, REFUTED, Progress, print_json, styled
 from certify.coq import building
 from certify.errors import InputError
@@ -92,11 +91,3 @@ def _check_with_coq(path: Path, as_json: bool) -> int:
     else:
         print(f"INVALID (Coq): {answer.why}")
     return DONE if answer.valid else REFUTED
-
-
-@click.command()
-@click.argument("certificate", shell_complete=complete_file)
-def show(certificate) -> int:
-    """Tell a person what CERTIFICATE claims, under which assumptions, and what it does not say."""
-    print(describe(read_certificate(certificate), certificate))
-    return DONE

@@ -33,7 +33,7 @@ COMMANDS = {
     "export": ("certify.cli.export", "export", "A threshold certificate as a theorem for Coq."),
     "optimum": ("certify.cli.optimum", "optimum", "Enclose the stationary policy at a temperature."),
     "policy": ("certify.cli.optimum", "policy", "How far a given policy is from the stationary one."),
-    "show": ("certify.cli.certificates", "show", "A certificate in words: claim, assumptions, limits."),
+    "show": ("certify.cli.show", "show", "A certificate in words: claim, assumptions, limits."),
     "plot": ("certify.cli.plot", "plot", "Draw the cover of a certificate."),
     "games": ("certify.cli.games", "games", "The built-in games with sizes and sources."),
     "symmetries": ("certify.cli.symmetries", "symmetries", "The automorphism group of a game."),

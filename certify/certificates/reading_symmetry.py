@@ -1,0 +1,81 @@
+"""Symmetry certificates in words (docs/symmetry.md)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from certify.certificates.markup import Sentence, counted, say
+from certify.certificates.reading_game import subject, whole
+from certify.certificates.statement import Item, Statement, items
+
+_MOST = 60  # orbits or generators on a page
+
+
+def symmetry(document: dict[str, Any]) -> Statement:
+    """What a certificate of kind "symmetry" states; raises `KeyError` and the like for a damaged one."""
+    game, group = document["game"], document["symmetry"]
+    order, states = (whole(group[key], key) for key in ("order", "state_only_order"))
+    start = "The automorphism group of the game has order" if group["complete"] is True else "The game has at least"
+    end = " on agents, actions and observations." if group["complete"] is True else " automorphisms on agents, actions and observations."
+    claims = [Item(say(f"{start} ${order}$" + end), _orbits(game, group["orbits"]))]
+    if states > 1:
+        claims.append(Item(say(f"${states}$ automorphisms move states only.")))
+    listed = [Item(_generator(game, g)) for g in group["generators"][:_MOST]]
+    how = (
+        "the search that found them all is exhausted, level by level of a stabiliser chain"
+        if group["complete"] is True
+        else "that there are no more is not proved"
+    )
+    return Statement(
+        "symmetry",
+        say("Symmetry certificate for the game {}", game["name"]),
+        say(f"Consider the Dec-POMDP {{}} with {len(game['agents'])} agents.", game["name"]),
+        subject(document),
+        tuple(claims),
+        items(say("A stationary policy that is unique is fixed by every one of them.")) if order > 1 else (),
+        (Item(say(f"{counted(len(group['generators']), 'generator')}, verified exactly; {how}."),
+              (Item(say("The generators"), tuple(listed), folded=True),) if listed else ()),),
+        items(say("The game is exactly the one restated inside the certificate, on its reachable states.")),
+        items(say("Almost-symmetries; symmetries of parts of the game.")),
+        game=game,
+    )  # fmt: skip
+
+
+def _orbits(game: dict[str, Any], orbits: dict[str, Any]) -> tuple[Item, ...]:
+    found = []
+    agents = [[(name,) for name in _names(game["agents"], orbit)] for orbit in orbits["agents"]]
+    groups = [("agents", agents)]
+    for kind in ("actions", "observations"):
+        groups.append((kind, [[(game["agents"][i], game[kind][i][k]) for i, k in orbit] for orbit in orbits[kind]]))
+    for kind, listed in groups:
+        moved = [orbit for orbit in listed if len(orbit) > 1]
+        rows = [_orbit(orbit) for orbit in moved[:_MOST]]
+        start = f"{kind}: {len(moved)} orbit{'s' * (len(moved) != 1)} of more than one" if moved else f"{kind}: none is exchanged with another"
+        found.append(Item(say(start), items(*rows)))
+    return tuple(found)
+
+
+def _names(names: list[Any], indices: list[Any]) -> list[Any]:
+    return [names[whole(i, "orbit")] for i in indices]
+
+
+def _orbit(orbit: list[tuple[Any, ...]]) -> Sentence:
+    shown = orbit[:12]
+    more = f" and {len(orbit) - 12} more" if len(orbit) > 12 else ""
+    return say(", ".join(" of ".join(["{}"] * len(member)) for member in shown) + more, *(n for m in shown for n in m[::-1]))
+
+
+def _generator(game: dict[str, Any], g: dict[str, Any]) -> Sentence:
+    pairs: list[tuple[Any, Any]] = []
+    for i, to in enumerate(g["agents"]):
+        if i != to:
+            pairs.append((game["agents"][i], game["agents"][to]))
+    for kind in ("actions", "observations"):
+        for i, row in enumerate(g[kind]):
+            source, target = game[kind][i], game[kind][g["agents"][i]]
+            pairs += [(source[a], target[b]) for a, b in enumerate(row) if source[a] != target[b]]
+    if not pairs:
+        return say("moves equal names only, or states")
+    shown = pairs[:12]
+    more = f" and {len(pairs) - 12} more" if len(pairs) > 12 else ""
+    return say(", ".join(["{} to {}"] * len(shown)) + more, *(name for pair in shown for name in pair))
