@@ -13,10 +13,7 @@ import numpy as np
 from certify.answers.entropy_batch import BatchReport, clip_counts
 from certify.entropy.balls import Balls
 from certify.entropy.plots import save, subplots
-from certify.entropy.recipe import Recipe
 from certify.entropy.rounding import binade_row
-from certify.entropy.token_steps import AMBIGUOUS, CUT, Span, decide
-from certify.errors import InputError
 
 EPSILONS = tuple(Fraction(k, 50) for k in range(1, 26))
 
@@ -55,40 +52,6 @@ def plot_batch(report: BatchReport, file: Path) -> None:
     _changes(axes[0], report.change, report.steps.active)
     _clips(axes[1], clip_shares(report))
     _binades(axes[2], binade_shares(report))
-    save(figure, file)
-
-
-def plot_certificate(document: dict[str, Any], file: Path) -> None:
-    """Draw what a certificate of kind `entropy-batch` holds: the tokens of its sample.
-
-    Raises `InputError` for a document that is none (it is not checked here: `certify check` does that).
-    """
-    try:
-        fields = {
-            name: np.array([float(Fraction(x)) for leaf in document["sample"] for x in leaf["fields"][name]])
-            for name in document["batch"]["fields"]
-        }
-        active = (fields["flags"].astype(np.int64) & 1) != 0
-        of = f"{len(active)} of {document['batch']['tokens']} tokens"
-    except (KeyError, TypeError, ValueError):
-        raise InputError(
-            "certify plot", "not a certificate of a batch", "plot one that `certify check` accepts"
-        ) from None
-
-    def span(name: str) -> Span | None:
-        return Span(fields[f"{name}_low"], fields[f"{name}_high"]) if f"{name}_low" in fields else None
-
-    change, ratio, advantage = span("change"), span("log_ratio"), span("advantage")
-    figure, axes = subplots(2)
-    _changes(axes[0], None if change is None else change.ball(), active)
-    rows = []
-    if ratio is not None and advantage is not None:
-        for eps in EPSILONS:
-            rule = Recipe("clip", "", clip="ppo", eps_low=eps, eps_high=eps)
-            found = decide(ratio, advantage.ball(), rule)[active]
-            rows.append((float(eps), float((found == CUT).mean()), float((found == AMBIGUOUS).mean())))
-    _clips(axes[1], rows)
-    figure.suptitle(f"the certificate's sample: {of}", fontsize=9)
     save(figure, file)
 
 

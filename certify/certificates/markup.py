@@ -11,6 +11,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -22,7 +23,8 @@ _MARKS = re.compile(r"(\$[^$]*\$|`[^`]*`|\{=?\})")
 _WORD = re.compile(r"[A-Za-z0-9_.+/-]{1,40}\Z")
 _TOKENS = re.compile(r"alpha\*|lambda_max|log-ratio|[A-Za-z]+|>=|<=|!=|-?\d+/\d+|-?\d+(?:\.\d+)?e-?\d+|.", re.DOTALL)
 _HTML = {
-    "alpha*": "<i>α</i>*", "alpha": "<i>α</i>", "beta": "<i>β</i>", "pi": "<i>π</i>", "eta": "<i>η</i>", "eps": "<i>ε</i>",
+    "alpha*": "<i>α</i>*", "alpha": "<i>α</i>", "beta": "<i>β</i>", "pi": "<i>π</i>", "eta": "<i>η</i>",
+    "eps": "<i>ε</i>",
     "lambda_max": "<i>λ</i><sub>max</sub>", ">=": "≥", "<=": "≤", "!=": "≠", "in": "∈", "-": "−", "x": "×",
 }  # fmt: skip
 _LATEX = {
@@ -54,12 +56,12 @@ class Sentence:
         >>> say("the game {} at $alpha >= 1/2$", "lever").text
         "the game 'lever' at alpha >= 1/2"
         """
-        kinds = {
+        kinds: dict[str, Callable[[str], str]] = {
             "code": lambda t: f"`{t}`",
             "name": lambda t: f"'{t}'",
             "word": lambda t: t if _WORD.match(t) else f"'{t}'",
         }
-        return "".join(kinds.get(kind, str)(t) for kind, t in self.parts)
+        return "".join(kinds[kind](t) if kind in kinds else t for kind, t in self.parts)
 
     @property
     def html(self) -> str:
@@ -68,7 +70,7 @@ class Sentence:
         >>> say("the game {} at $alpha >= 1/2$", "<b>").html
         'the game <bdi class="name">&lt;b&gt;</bdi> at <span class="math"><i>α</i> ≥ 1/2</span>'
         """
-        kinds = {
+        kinds: dict[str, Callable[[str], str]] = {
             "text": html.escape,
             "math": _math_html,
             "code": lambda t: f"<code>{html.escape(t)}</code>",
@@ -84,7 +86,7 @@ class Sentence:
         >>> print(say("the game {} at $alpha >= 1/2$", "a_b").latex)
         the game \texttt{a\_b} at $\alpha \ge \frac{1}{2}$
         """
-        kinds = {
+        kinds: dict[str, Callable[[str], str]] = {
             "text": lambda t: latex_escaped(t).replace("{-}", "-"),
             "math": _math_latex,
             "code": lambda t: rf"\texttt{{{latex_escaped(t)}}}",
@@ -137,7 +139,7 @@ def number(value: Fraction | int, digits: int = 8, *, up: bool) -> str:
     """The fraction where it is short and no everyday decimal, else a decimal rounded to the safe side.
 
     >>> number(Fraction(1, 3), up=True), number(Fraction(31, 2), up=True), number(Fraction(2**70, 3**44), up=True)
-    ('1/3', '15.5', '1.1988497')
+    ('1/3', '15.5', '1.1988491')
     """
     value = Fraction(value)
     decimal = significant_text(value, digits, up=up)
@@ -189,7 +191,7 @@ def _latex_character(character: str) -> str:
         return _LATEX_CHARACTERS[character]
     if " " <= character <= "~":
         return character
-    base, *marks = unicodedata.normalize("NFD", character)
+    base, *marks = list(unicodedata.normalize("NFD", character))
     if len(marks) == 1 and marks[0] in _ACCENTS and base.isascii() and base.isalpha():
         return rf"\{_ACCENTS[marks[0]]}{{{base}}}"
     return f"[U+{ord(character):04X}]"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from certify.certificates.markup import Sentence, interval, number, say
-from certify.certificates.reading_game import assumptions, fraction, setting, subject, whole
+from certify.certificates.markup import Sentence, number, say
+from certify.certificates.reading_game import assumptions, enclosure, fraction, setting, subject, whole
 from certify.certificates.statement import Item, Statement, items
 
 _MOST = 200  # teams on a page
@@ -49,5 +49,5 @@ def crossplay(document: dict[str, Any]) -> Statement:
 def _team(team: dict[str, Any]) -> Sentence:
     numbers = [whole(k, "policies") + 1 for k in team["policies"]]
     runs, own = ", ".join(map(str, numbers)), " (self-play)" if len(set(numbers)) == 1 else ""
-    earned, value = (interval(*(fraction(end, "team") for end in team[key])) for key in ("return", "J"))
+    earned, value = (enclosure(team[key], "team") for key in ("return", "J"))
     return say(f"agents from runs {runs}{own}: return in ${earned}$, $J$ in ${value}$")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import chain
 from typing import Any
 
 from certify.certificates.markup import Sentence, counted, interval, number, say
-from certify.certificates.reading_game import digest, fraction, named_rows, setting, subject, whole
+from certify.certificates.reading_game import digest, enclosure, fraction, named_rows, setting, subject, whole
 from certify.certificates.statement import Item, Statement, Table, items
 
 _UNITS = 1 << 96  # of the sums of a batch (docs/entropy.md, "Batches")
@@ -31,7 +32,9 @@ def sign(document: dict[str, Any]) -> Statement:
         left = "(" if low == 0 else "["
         shown = f"{left}{number(low, up=True)}, {number(high, up=False)}]"
         what = say(f"The entropy {verb} for every step size $eta in {shown}$.")
-        proof = say(f"The steps are covered by {counted(len(document['pieces']), 'piece')}; on each the enclosure has the sign.")
+        proof = say(
+            f"The steps are covered by {counted(len(document['pieces']), 'piece')}; on each the enclosure has the sign."
+        )
         pieces = tuple(
             Item(say(f"$eta in {interval(fraction(p[0]), fraction(p[1]), 6)}$: by its {{}}", p[2]))
             for p in document["pieces"][:_MOST_ROWS]
@@ -45,7 +48,8 @@ def sign(document: dict[str, Any]) -> Statement:
         tuple(items(what)),
         proof=(Item(proof, (Item(say("The pieces"), pieces, folded=True),) if pieces else ()),),
         assumptions=items(
-            say("Tabular logits; the step is the algorithm's as documented, with exactly the numbers in the certificate."),
+            say("Tabular logits; the step is the algorithm's as documented, with exactly the numbers in the "
+                "certificate."),
         ),
         limits=_NO_LIMIT_SAID,
         tables=(_policy(states, document["advantages"]["states"]),),
@@ -79,7 +83,9 @@ def _policy(states: list[Any], advantages: list[Any]) -> Table:
         per_action = advantages[s] if s < len(advantages) else []
         for a, entry in enumerate(entries if entries is not None else logits):
             given = _entry(entry) if entries is not None else say("logit ") + _entry(entry)
-            rows.append((say(f"{s + 1}"), say(f"{a}"), given, _entry(per_action[a]) if a < len(per_action) else say("–")))
+            rows.append(
+                (say(f"{s + 1}"), say(f"{a}"), given, _entry(per_action[a]) if a < len(per_action) else say("–"))
+            )
     shown = rows[:_MOST_ROWS]
     title = "Policy and advantages" + (f" (the first {_MOST_ROWS} of {len(rows)} entries)" if rows[_MOST_ROWS:] else "")
     return Table(say(title), (say("state"), say("action"), say("probability"), say("advantage")), tuple(shown))
@@ -93,7 +99,9 @@ def clipping(document: dict[str, Any]) -> Statement:
     claims = {
         "in range": lambda: say(f"All ratios of new to old probabilities lie in {limits}, so the entropy changes by a "
                                 f"factor in {limits}."),
-        "out of range": lambda: say(f"The ratio of action {whole(document['claim']['action'], 'action')} is outside {limits}."),
+        "out of range": lambda: say(
+            f"The ratio of action {whole(document['claim']['action'], 'action')} is outside {limits}."
+        ),
         "bound broken": lambda: say(f"The new entropy is outside {limits} times the old one."),
     }  # fmt: skip
     return Statement(
@@ -102,10 +110,12 @@ def clipping(document: dict[str, Any]) -> Statement:
         say("Consider the policies before and after an update, as in the certificate."),
         (("clip range", say(limits)), ("policy", say(_states(document["old"]["states"])))),
         items(claims[says]()),
-        proof=items(say("Ratios and entropies of both policies are enclosed; the bounds are Gibbs' inequality, twice.")),
+        proof=items(
+            say("Ratios and entropies of both policies are enclosed; the bounds are Gibbs' inequality, twice.")
+        ),
         assumptions=items(say("The two policies are exactly those restated inside the certificate.")),
         limits=items(
-            say("That a clipped objective keeps ratios in range: it only zeroes gradients, and a step can overshoot."),
+            say("That a clipped objective keeps ratios in range: it only zeroes gradients, and a step can overshoot.")
         ),
         tables=(_before_and_after(document["old"]["states"], document["new"]["states"]),),
     )
@@ -130,7 +140,8 @@ def controller(document: dict[str, Any]) -> Statement:
         say(f"Consider the controller {{=}} with {listed}.", name, *limits),
         (("controller", say("{=}", name)), ("limits", say(listed, *limits))),
         items(
-            say(f"The coefficient stays in its range and saturates within {steps} steps on one side of the target; {most}."),
+            say(f"The coefficient stays in its range and saturates within {steps} steps on one side of the target; "
+                f"{most}."),
         ),
         proof=items(say("The image of the whole range under every step is followed exactly, until it is one point.")),
         assumptions=items(say("The entropy stays on one side of its target meanwhile.")),
@@ -156,8 +167,10 @@ def run(document: dict[str, Any]) -> Statement:
     return Statement(
         "entropy-run",
         say("Run certificate: the entropy after a number of steps"),
-        say(f"Consider exact-gradient steps of size ${number(step, up=True)}$ on rewards $(1, 0, ..., 0)$ from {where}, with {told}{divided}."),
-        (("steps", say(f"{after} of size ${number(step, up=True)}${divided}")), ("start", say(where)), ("rule", say(told))),
+        say(f"Consider exact-gradient steps of size ${number(step, up=True)}$ on rewards $(1, 0, ..., 0)$ from "
+            f"{where}, with {told}{divided}."),
+        (("steps", say(f"{after} of size ${number(step, up=True)}${divided}")), ("start", say(where)),
+         ("rule", say(told))),
         items(say(f"After {after} steps the entropy is {side} ${bound}$.")),
         proof=items(say("The run is recomputed in interval arithmetic, step by step.")),
         assumptions=items(say("Exact gradients; all other actions begin with equal probabilities.")),
@@ -172,7 +185,7 @@ def table(document: dict[str, Any]) -> Statement:
     rows = []
     for row in document["binades"][:_MOST_ROWS]:
         exponent = whole(row["exponent"], "exponent")
-        ends = [interval(*(fraction(end, key) for end in row[key]), 9) for key in ("one_side", "both_sides")]
+        ends = [enclosure(row[key], key, 9) for key in ("one_side", "both_sides")]
         spacing = number(fraction(row["spacing"], "spacing"), up=True)
         rows.append((say(f"${exponent}$"), say(f"${spacing}$"), *(say(f"${end}$") for end in ends)))
     head = (say("binade"), say("spacing"), say("mean factor, one side rounded"), say("both sides rounded"))
@@ -183,8 +196,8 @@ def table(document: dict[str, Any]) -> Statement:
         (("format", say("{=}", name)), ("values at most 0", say(f"{whole(document['nonpositive'], 'nonpositive')}"))),
         (
             Item(
-                say(f"Every entry of the rounding table holds: {listed[0]} shapes of rounding cells, {listed[1]} binades, "
-                    f"{listed[2]} of them counted over all float32 numbers, {listed[3]} clip ranges."),
+                say(f"Every entry of the rounding table holds: {listed[0]} shapes of rounding cells, {listed[1]} "
+                    f"binades, {listed[2]} of them counted over all float32 numbers, {listed[3]} clip ranges."),
             ),
         ),
         proof=items(say("Every entry is recomputed from the format's definition.")),
@@ -203,7 +216,7 @@ def flow(document: dict[str, Any]) -> Statement:
     named = named_rows(document, document["policy"], clustering=False)
     rows = []
     for row, given in zip(named[:_MOST_ROWS], claimed, strict=False):
-        ends = [interval(*(fraction(end, key) for end in given[key]), 7) for key in ("entropy", "rate")]
+        ends = [enclosure(given[key], key, 7) for key in ("entropy", "rate")]
         rows.append((row.sentence, *(say(f"${end}$") for end in ends)))
     return Statement(
         "entropy-flow",
@@ -235,15 +248,21 @@ def batch(document: dict[str, Any]) -> Statement:
         if f"{key}_low" in sizes["fields"]:
             low, high = (Fraction(sums[f"{key}_{end}"], _UNITS) for end in ("low", "high"))
             claims.append(say(f"Their {name} lies in ${interval(low, high)}$."))
-    claims.append(say(f"Clip decisions: {sums['kept']} kept, {sums['cut']} cut, {sums['ambiguous']} ambiguous under rounding."))
+    claims.append(
+        say(f"Clip decisions: {sums['kept']} kept, {sums['cut']} cut, {sums['ambiguous']} ambiguous under rounding.")
+    )
     checked = len(document["sample"])
-    share = "every token is verified" if checked >= leaves else f"{checked} of {leaves} blocks, drawn by the digest, are verified"
+    share = (
+        "every token is verified"
+        if checked >= leaves
+        else f"{checked} of {leaves} blocks, drawn by the digest, are verified"
+    )
     return Statement(
         "entropy-batch",
         say("Batch certificate of {=} tokens, recipe {=}", whole(sizes["tokens"], "tokens"), recipe.get("name")),
         say("Consider the batch of tokens committed to by the digest below, and the recipe stated in the certificate."),
         (("recipe", say("{=}", recipe.get("name"))),
-         ("settings", say(", ".join(["{=} = {=}"] * len(recipe)), *(x for pair in sorted(recipe.items()) for x in pair))),
+         ("settings", say(", ".join(["{=} = {=}"] * len(recipe)), *chain.from_iterable(sorted(recipe.items())))),
          ("digest", digest(claim["digest"]))),
         items(*claims),
         proof=items(say(f"A Merkle tree commits to all tokens and sums; {share}.")),

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import Any
 
 from certify.bounds.policy import layout_of
-from certify.certificates.markup import Sentence, number, say
+from certify.certificates.markup import Sentence, interval, number, say
 from certify.certificates.statement import Item, items
 from certify.errors import InputError
 from certify.exact import parse_rational
@@ -52,6 +52,12 @@ def whole(value: Any, where: str = "number") -> int:
     if number.denominator != 1:
         raise InputError(where, f"{number} is not whole", "run `certify check` on the certificate")
     return int(number)
+
+
+def enclosure(given: Any, where: str = "number", digits: int = 8) -> str:
+    """`[low, high]` of two exact numbers of a certificate, in decimals rounded outwards."""
+    low, high = given
+    return interval(fraction(low, where), fraction(high, where), digits)
 
 
 def digest(value: Any) -> Sentence:
@@ -129,7 +135,9 @@ def assumptions(document: dict[str, Any]) -> tuple[Item, ...]:
     """What a statement about policies and flows assumes."""
     word = document.get("objective", "visitation")
     bonus = {
-        "kl": say("The KL divergence to the reference is part of the objective: its gradient flows through what is visited."),
+        "kl": say(
+            "The KL divergence to the reference is part of the objective: its gradient flows through what is visited."
+        ),
         "local": say("The entropy bonus is local, as in PPO: its gradient does not flow through what is visited."),
     }.get(word, say("The entropy gradient flows through the visitation distribution (not the PPO-style local bonus)."))
     legal = say(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from certify.certificates.markup import Sentence, counted, interval, number, say
-from certify.certificates.reading_game import Row, assumptions, fraction, named_rows, setting, subject
+from certify.certificates.reading_game import Row, assumptions, enclosure, fraction, named_rows, setting, subject
 from certify.certificates.statement import Item, Statement, Table, items
 from certify.exact import significant_text
 
@@ -36,8 +36,8 @@ def optimum(document: dict[str, Any]) -> Statement:
         _follows(claim["branch"]),
         items(
             say(f"Uniqueness from $alpha* = {number(star, up=True)}$ on by the threshold certificate inside."),
-            say(f"{counted(len(proof['pieces']), 'box', 'boxes')} of log-ratios, each with a proof that it holds exactly "
-                "one stationary policy (a Krawczyk step, or exact stationarity of the uniform policy)."),
+            say(f"{counted(len(proof['pieces']), 'box', 'boxes')} of log-ratios, each with a proof that it holds "
+                "exactly one stationary policy (a Krawczyk step, or exact stationarity of the uniform policy)."),
             *([say(f"{counted(generators, 'automorphism')} of the game behind the ties.")] if generators else []),
         ),
         assumptions(document),
@@ -72,7 +72,7 @@ def _values(claim: dict[str, Any], *, single: bool) -> list[Item]:
     found = []
     for piece in claim["pieces"][:_MOST_PIECES]:
         ends = {
-            name: interval(*(fraction(end, key) for end in piece[key]), 9)
+            name: enclosure(piece[key], key, 9)
             for name, key in (("$J$", "value"), ("return", "return"), ("entropy", "entropy"))
         }
         values = ", ".join(f"{name} in ${shown}$" for name, shown in ends.items())

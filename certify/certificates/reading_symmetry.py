@@ -16,7 +16,11 @@ def symmetry(document: dict[str, Any]) -> Statement:
     game, group = document["game"], document["symmetry"]
     order, states = (whole(group[key], key) for key in ("order", "state_only_order"))
     start = "The automorphism group of the game has order" if group["complete"] is True else "The game has at least"
-    end = " on agents, actions and observations." if group["complete"] is True else " automorphisms on agents, actions and observations."
+    end = (
+        " on agents, actions and observations."
+        if group["complete"] is True
+        else " automorphisms on agents, actions and observations."
+    )
     claims = [Item(say(f"{start} ${order}$" + end), _orbits(game, group["orbits"]))]
     if states > 1:
         claims.append(Item(say(f"${states}$ automorphisms move states only.")))
@@ -43,14 +47,20 @@ def symmetry(document: dict[str, Any]) -> Statement:
 
 def _orbits(game: dict[str, Any], orbits: dict[str, Any]) -> tuple[Item, ...]:
     found = []
-    agents = [[(name,) for name in _names(game["agents"], orbit)] for orbit in orbits["agents"]]
+    agents: list[list[tuple[Any, ...]]] = [
+        [(name,) for name in _names(game["agents"], orbit)] for orbit in orbits["agents"]
+    ]
     groups = [("agents", agents)]
     for kind in ("actions", "observations"):
         groups.append((kind, [[(game["agents"][i], game[kind][i][k]) for i, k in orbit] for orbit in orbits[kind]]))
     for kind, listed in groups:
         moved = [orbit for orbit in listed if len(orbit) > 1]
         rows = [_orbit(orbit) for orbit in moved[:_MOST]]
-        start = f"{kind}: {len(moved)} orbit{'s' * (len(moved) != 1)} of more than one" if moved else f"{kind}: none is exchanged with another"
+        start = (
+            f"{kind}: {len(moved)} orbit{'s' * (len(moved) != 1)} of more than one"
+            if moved
+            else f"{kind}: none is exchanged with another"
+        )
         found.append(Item(say(start), items(*rows)))
     return tuple(found)
 
@@ -62,7 +72,9 @@ def _names(names: list[Any], indices: list[Any]) -> list[Any]:
 def _orbit(orbit: list[tuple[Any, ...]]) -> Sentence:
     shown = orbit[:12]
     more = f" and {len(orbit) - 12} more" if len(orbit) > 12 else ""
-    return say(", ".join(" of ".join(["{}"] * len(member)) for member in shown) + more, *(n for m in shown for n in m[::-1]))
+    return say(
+        ", ".join(" of ".join(["{}"] * len(member)) for member in shown) + more, *(n for m in shown for n in m[::-1])
+    )
 
 
 def _generator(game: dict[str, Any], g: dict[str, Any]) -> Sentence:

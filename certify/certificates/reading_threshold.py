@@ -75,7 +75,9 @@ def _unique(document: dict[str, Any]) -> list[Item]:
 
 def _concave(claim: dict[str, Any], horizon: int) -> list[Item]:
     # docs/theory/structural.md: for several steps the structural bound counts the entropies of localised policies only
-    whole_space = "the whole policy space" if horizon == 1 else "the policies with log-ratios within the structural bound"
+    whole_space = (
+        "the whole policy space" if horizon == 1 else "the policies with log-ratios within the structural bound"
+    )
     found = []
     for item in claim.get("strong_concavity", []):
         alpha, modulus = fraction(item["alpha"], "alpha"), fraction(item["modulus"], "modulus")
@@ -137,10 +139,17 @@ def _windows(proof: dict[str, Any]) -> tuple[Item, ...]:
     parts = []
     for number_, part in enumerate(proof["intervals"][:_MOST_NODES]):
         low, high = (fraction(end, "beta") for end in part["beta"])
-        parts.append(Item(say(f"Interval {number_ + 1}: $beta in {interval(low, high, 6)}$, {counted(len(part['steps']), 'step')}")))
+        parts.append(
+            Item(
+                say(
+                    f"Interval {number_ + 1}: $beta in {interval(low, high, 6)}$, {counted(len(part['steps']), 'step')}"
+                )
+            )
+        )
+    covering = counted(len(proof["intervals"]), "interval covers", "intervals cover")
     return (
         Item(
-            say(f"Windows of {whole(proof['k'], 'k')} past action-observation pairs: {counted(len(proof['intervals']), 'interval covers', 'intervals cover')} "
+            say(f"Windows of {whole(proof['k'], 'k')} past action-observation pairs: {covering} "
                 "all $beta = 1/alpha$ from 0 on. Boxes and bounds are shared by all histories with the same window."),
             (Item(say("The intervals"), tuple(parts), folded=True),),
         ),
@@ -154,10 +163,11 @@ def _cover(proof: dict[str, Any], agents: Any) -> tuple[Item, ...]:
     top = fraction(nodes[0]["beta"][1], "beta")
     definite, empty = (sum(n["close"] == how for n in closed) for how in ("nondegenerate", "empty"))
     merged = "yes" if proof.get("clustering", True) else "no"
+    covering = counted(len(closed), "closed box covers", "closed boxes cover")
     tree = Item(say("The tree of boxes"), _tree(nodes, agents), folded=True)
     return (
         Item(
-            say(f"{counted(len(closed), 'closed box covers', 'closed boxes cover')} all $beta = 1/alpha in [0, {number(top, up=False)}]$ and "
+            say(f"{covering} all $beta = 1/alpha in [0, {number(top, up=False)}]$ and "
                 f"all policies, reached by {counted(steps, 'contraction step')}."),
             items(
                 say(f"In {definite} of them every stationary policy is a nondegenerate maximum; {empty} hold none."),
@@ -202,4 +212,3 @@ def _search(document: dict[str, Any]) -> tuple[Item, ...]:
         return ()
     plain = {key: value for key, value in search.items() if isinstance(value, (str, int, float))}
     return items(*(say("{=}: {=}", key, value) for key, value in list(plain.items())[:12]))
-

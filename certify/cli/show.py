@@ -27,9 +27,11 @@ from certify.exact import positive_number
     default=None,
     help="Ask the checker first; without it nothing is called proved.  [default: for --html and --latex]",
 )
-@click.option("--budget", default="60", show_default=True, help="Seconds of checking, estimated from the file, at most.")
+@click.option(
+    "--budget", default="60", show_default=True, help="Seconds of checking, estimated from the file, at most."
+)
 @click.option("--no-picture", is_flag=True, help="A page without a picture.")
-def show(certificate, page, latex, checked, budget, no_picture) -> int:  # noqa: PLR0913 - click passes one argument an option
+def show(certificate, page, latex, checked, budget, no_picture) -> int:
     """Tell a person what CERTIFICATE proves, under which assumptions, and what it does not say.
 
     For a terminal nothing is checked unless --check is given, and the page says so.

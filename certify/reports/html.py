@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any
 
 import certify
@@ -21,40 +21,7 @@ from certify.reports.judgement import Judgement
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _MOST_CELLS = 400  # of a payoff table on a page
-_STYLE = """
-:root{color-scheme:light;--ink:#1b1f24;--soft:#57606a;--line:#d0d7de;--paper:#fff;--back:#f6f8fa;
---good:#005f46;--goodb:#e3f4ee;--bad:#8a2c00;--badb:#fdeee6;--open:#6b5300;--openb:#fdf6dc}
-*{box-sizing:border-box}
-body{margin:0;background:var(--back);color:var(--ink);font:16px/1.5 "Source Sans 3","Segoe UI",Helvetica,Arial,sans-serif}
-main{max-width:52rem;margin:0 auto;padding:1.5rem 1.75rem 3rem;background:var(--paper);border:1px solid var(--line)}
-h1{font-size:1.55rem;line-height:1.25;margin:.2rem 0 1rem;overflow-wrap:anywhere}
-h2{font-size:1.12rem;margin:1.9rem 0 .5rem;border-bottom:1px solid var(--line);padding-bottom:.2rem}
-ul{margin:.4rem 0;padding-left:1.3rem}li{margin:.25rem 0;overflow-wrap:anywhere}
-.name{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,monospace;font-size:.92em}
-code{font-family:ui-monospace,"DejaVu Sans Mono",Menlo,monospace;font-size:.88em;background:var(--back);padding:.1em .3em;
-border-radius:3px;overflow-wrap:anywhere}
-.math{font-family:"STIX Two Text","Latin Modern Math",Cambria,Georgia,"Times New Roman",serif}
-.verdict{border-left:6px solid;padding:.6rem 1rem;margin:1rem 0}
-.verdict p{margin:.3rem 0;overflow-wrap:anywhere}
-.valid{border-color:var(--good);background:var(--goodb)}.invalid{border-color:var(--bad);background:var(--badb)}
-.unchecked{border-color:var(--open);background:var(--openb)}
-.verdict p:first-child{font-weight:600}
-figure{margin:1.2rem 0;text-align:center}figure svg,figure img{max-width:100%;height:auto}
-figcaption{font-size:.9rem;color:var(--soft);text-align:left}
-table{border-collapse:collapse;font-size:.92rem;margin:.5rem 0;max-width:100%}
-th,td{text-align:left;vertical-align:top;padding:.22rem .8rem .22rem 0;border-bottom:1px solid var(--line);overflow-wrap:anywhere}
-th{font-weight:600}td .math,td.n{font-variant-numeric:tabular-nums}
-.facts th{white-space:nowrap;color:var(--soft);font-weight:500}
-.wide{overflow-x:auto}
-details{margin:.35rem 0}details>ul,details>div{margin-left:.35rem}
-summary{cursor:pointer}summary:hover{text-decoration:underline}
-details.step>summary{font-size:.93rem}
-footer{margin-top:2rem;color:var(--soft);font-size:.85rem}
-@media (max-width:40rem){main{padding:1rem;border:0}body{font-size:15px}}
-@media print{body{background:#fff;font-size:10.5pt}main{border:0;max-width:none;padding:0}
-h2{break-after:avoid}figure,tr,.verdict{break-inside:avoid}code,.verdict{background:none}
-details::details-content{content-visibility:visible;block-size:auto;display:block}summary{list-style:none}}
-"""
+_STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True)
@@ -113,23 +80,28 @@ def page(given: Page) -> str:
     (False, True, True, False)
     """
     told, judged = given.statement, given.judgement
-    title = told.title.text
-    parts = [
+    proved = judged.proved
+    sections: list[Markup | None] = [
         element("h1", Markup(told.title.html)),
         element("div", *(element("p", Markup(s.html)) for s in judged.sentences), class_=f"verdict {judged.state}"),
-        _section("What is proved" if judged.proved else "What is claimed", _listed(told.claims)),
-        _section("What follows" if judged.proved else "What would follow", _listed(told.follows)) if told.follows else None,
+        _sentences("What is proved" if proved else "What is claimed", told.claims),
+        _sentences("What follows" if proved else "What would follow", told.follows),
         _figure(given),
         _section("For whom", _facts(told), *([_game(told.game)] if told.game else [])) if told.subject else None,
-        _section("What it assumes", _listed(told.assumptions)) if told.assumptions else None,
-        _section("What is not claimed", _listed(told.limits)) if told.limits else None,
-        _section("How it is proved" if judged.proved else "How it says it is proved", _listed(told.proof)) if told.proof else None,
+        _sentences("What it assumes", told.assumptions),
+        _sentences("What is not claimed", told.limits),
+        _sentences("How it is proved" if proved else "How it says it is proved", told.proof),
         *(_section(None, _folded(table)) for table in told.tables),
-        _section("What the file says beside its claim (nobody checks it)", _listed(told.unchecked)) if told.unchecked else None,
+        _sentences("What the file says beside its claim (nobody checks it)", told.unchecked),
         _section("The file, and how to check it", _checking(given)),
-        element("footer", f"Written by certify {certify.__version__}. This page proves nothing by itself: the certificate does, to whoever checks it."),
-    ]  # fmt: skip
-    body = element("main", join(part for part in parts if part is not None))
+        element(
+            "footer",
+            f"Written by certify {certify.__version__}. This page proves nothing by itself: the certificate does, to "
+            "whoever checks it.",
+        ),
+    ]
+    title = told.title.text
+    body = element("main", join(part for part in sections if part is not None))
     head = (
         f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
@@ -140,6 +112,10 @@ def page(given: Page) -> str:
 
 def _section(title: str | None, *parts: Markup) -> Markup:
     return element("section", *([element("h2", title)] if title else []), *parts)
+
+
+def _sentences(title: str, listed: Sequence[Item]) -> Markup | None:
+    return _section(title, _listed(listed)) if listed else None
 
 
 def _listed(listed: Sequence[Item]) -> Markup:
@@ -226,7 +202,9 @@ def _checking(given: Page) -> Markup:
     rows = [("file", say("{}", plain))]
     if digest:
         rows.append(("SHA-256 of the file", say(f"`{digest}`")))
-    rows.append(("signature", say("{=}", given.signature) if given.signature else say("none was given with the certificate")))
+    rows.append(
+        ("signature", say("{=}", given.signature) if given.signature else say("none was given with the certificate"))
+    )
     facts = [element("tr", element("th", label), element("td", Markup(value.html))) for label, value in rows]
     typed = plain if plain.replace(".", "").replace("-", "").replace("_", "").isalnum() else "CERT.json"
     commands = [

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from certify import checker
 from certify.certificates.markup import Sentence, say
+from certify.checker.reading.envelope import read_file
 from certify.checker.verdict import Costly
+from certify.errors import InputError
 
 DEFAULT_BUDGET = 60.0  # seconds that a check for a page may be estimated at
 
@@ -50,6 +53,17 @@ class Judgement:
 
 
 UNCHECKED = Judgement("unchecked")
+
+
+def read_certificate(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The object in a certificate's file, within the checker's limits; raises `InputError`."""
+    try:
+        return read_file(path)
+    except OSError as error:
+        raise InputError(str(path), f"{error.strerror or error}", "name a file that can be read") from None
+    except ValueError as error:
+        why = str(error).removeprefix(f"{path}: ")
+        raise InputError(str(path), why, "give a certificate file, unaltered") from None
 
 
 def judge(

@@ -44,7 +44,8 @@ def theorem(statement: Statement, judgement: Judgement, *, file_sha256: str = ""
     ]
     if judgement.proved and statement.follows:
         lines += [r"\par\noindent\emph{Consequences.}", *_listed(statement.follows)]
-    lines += [r"\par\noindent\emph{Proof.}", *_proof(statement, judgement, file_sha256)]
+    proof = "Proof" if judgement.proved else "What the file offers as a proof"
+    lines += [rf"\par\noindent\emph{{{proof}.}}", *_proof(statement, judgement, file_sha256)]
     for title, listed in (("Assumptions", statement.assumptions), ("Not claimed", statement.limits)):
         if listed:
             lines += [rf"\par\noindent\emph{{{title}.}}", *_listed(listed)]

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from certify.certificates.reading import statement
 from certify.errors import InputError
 from certify.reports.html import Markup, Page, page
-from certify.reports.judgement import Judgement, judge
+from certify.reports.judgement import Judgement, judge, read_certificate
 from certify.reports.pictures import draw
 from certify.reports.style import as_svg
 
 _LARGEST_PICTURE = 900_000  # characters of SVG; the page stays below 2 MB
 
 
-def report(  # noqa: PLR0913 - what a page says beside the certificate comes from its file
+def report(
     document: Any,
     *,
     judgement: Judgement | None = None,
@@ -26,7 +27,7 @@ def report(  # noqa: PLR0913 - what a page says beside the certificate comes fro
 
     Parameters
     ----------
-    document : a certificate (the object in its file), or a result with one.
+    document : a certificate (the object in its file, or its path), or a result with one.
     file : its name and SHA-256, for the part that says how to check it.
     signature : a sentence about a signature.  picture : False leaves it out.
 
@@ -40,12 +41,14 @@ def report(  # noqa: PLR0913 - what a page says beside the certificate comes fro
     document = certificate_of(document)
     told = statement(document)
     judged = judge(document) if judgement is None else judgement
-    drawn, caption, missing = _picture(document) if picture else (None, "", "")
+    drawn, caption, missing = _picture(document, proved=judged.proved) if picture else (None, "", "")
     return page(Page(told, judged, drawn, caption, missing, file, signature))
 
 
 def certificate_of(given: Any) -> dict[str, Any]:
     """The certificate in a document or a result; raises `InputError` where there is none."""
+    if isinstance(given, (str, os.PathLike)):
+        given = read_certificate(given)
     found = given if isinstance(given, dict) else getattr(given, "document", None)
     if callable(getattr(given, "certificate", None)):
         found = given.certificate()
@@ -54,10 +57,10 @@ def certificate_of(given: Any) -> dict[str, Any]:
     return found
 
 
-def _picture(document: dict[str, Any]) -> tuple[Markup | None, str, str]:
+def _picture(document: dict[str, Any], *, proved: bool) -> tuple[Markup | None, str, str]:
     """(the picture, its caption, why there is none)."""
     try:
-        drawn = draw(document)
+        drawn = draw(document, proved=proved)
     except InputError as error:
         return None, "", f"No picture: {error}"
     text = as_svg(drawn.figure)
