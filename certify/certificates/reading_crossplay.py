@@ -6,6 +6,7 @@ from typing import Any
 
 from certify.certificates.markup import Sentence, number, say
 from certify.certificates.reading_game import assumptions, enclosure, fraction, setting, subject, whole
+from certify.certificates.reading_objective import words_of
 from certify.certificates.statement import Item, Statement, items
 
 _MOST = 200  # teams on a page
@@ -26,8 +27,9 @@ def crossplay(document: dict[str, Any]) -> Statement:
         subject(document),
         (
             Item(
-                say(f"At $alpha = {number(alpha, up=True)}$, {len(document['proof']['policies'])} stationary policies "
-                    "are enclosed; teams made of their agents earn"),
+                say(f"At $alpha = {number(alpha, up=True)}$, with {words_of(document).bonus} beside the return in $J$, "
+                    f"{len(document['proof']['policies'])} stationary policies are enclosed; teams made of their "
+                    "agents earn"),
                 items(*listed),
             ),
         ),

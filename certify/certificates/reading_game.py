@@ -9,6 +9,7 @@ from typing import Any
 
 from certify.bounds.policy import layout_of
 from certify.certificates.markup import Sentence, interval, number, say
+from certify.certificates.reading_objective import words_of
 from certify.certificates.statement import Item, items
 from certify.errors import InputError
 from certify.exact import parse_rational
@@ -18,11 +19,6 @@ from certify.games.tree import unroll
 
 _HEX = re.compile(r"[0-9a-f]{64}\Z")
 _LARGEST = 60_000  # entries of a tree that is unrolled to name the rows of a page
-OBJECTIVES = {
-    "visitation": "the entropy-regularised objective",
-    "kl": "the return less $alpha$ times the KL divergence to the reference policy",
-    "local": "the return with the local entropy bonus",
-}
 
 
 @dataclass(frozen=True)
@@ -127,27 +123,13 @@ def setting(document: dict[str, Any]) -> Sentence:
 
 def objective(document: dict[str, Any]) -> Sentence:
     """What is maximised, by the word of the certificate."""
-    word = document.get("objective", "visitation")
-    return say(OBJECTIVES[word]) if word in OBJECTIVES else say("an objective called {}", word)
+    return say("the ") + words_of(document).regularised + say(" objective")
 
 
 def assumptions(document: dict[str, Any]) -> tuple[Item, ...]:
     """What a statement about policies and flows assumes."""
-    word = document.get("objective", "visitation")
-    bonus = {
-        "kl": say(
-            "The KL divergence to the reference is part of the objective: its gradient flows through what is visited."
-        ),
-        "local": say("The entropy bonus is local, as in PPO: its gradient does not flow through what is visited."),
-    }.get(word, say("The entropy gradient flows through the visitation distribution (not the PPO-style local bonus)."))
-    legal = say(
-        "Legal actions depend on the step and the last observation."
-        if word == "kl"
-        else "Action sets depend on the agent and the step only."
-    )
     return items(
         say("Policies are tabular softmax policies, and the flow follows the exact gradient."),
-        bonus,
-        legal,
+        *words_of(document).assumed,
         say("The game is exactly the one restated inside the certificate."),
     )

@@ -5,33 +5,42 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from certify.certificates.markup import Sentence, say
+
 
 @dataclass(frozen=True)
 class Words:
-    """`regularised`: how the objective is; `bonus`: what it pays beside the return; `assumed`: lines about it."""
+    """`regularised`: how the objective is; `bonus`: what it pays beside the return; `assumed`: sentences about it;
+    `flows`: whether Theorem A is about it, so that a unique stationary policy is the limit of every trajectory."""
 
-    regularised: str
+    regularised: Sentence
     bonus: str
-    assumed: tuple[str, ...]
+    assumed: tuple[Sentence, ...]
+    flows: bool = True
 
 
 _WORDS = {
     "visitation": Words(
-        "entropy-regularised",
+        say("entropy-regularised"),
         "entropy",
         (
-            "the entropy gradient flows through the visitation distribution (not the",
-            "PPO-style local bonus); exact gradient flow; action sets depend on the agent and the step only;",
+            say("The entropy gradient flows through the visitation distribution (not the PPO-style local bonus)."),
+            say("Action sets depend on the agent and the step only."),
         ),
     ),
     "kl": Words(
-        "KL-regularised",
+        say("KL-regularised"),
         "-KL",
         (
-            "each step pays -alpha KL(policy || reference), whose gradient flows through the",
-            "visitation distribution; exact gradient flow; legal actions and the reference (uniform on them where",
-            "none is given) depend on the step and the last observation; a game that ends early goes on with one",
-            "legal action per agent, and every agent is told;",
+            say(
+                "Each step pays $-alpha KL(policy || reference)$, whose gradient flows through the visitation "
+                "distribution."
+            ),
+            say(
+                "Legal actions and the reference (uniform on them where none is given) depend on the step and the last "
+                "observation."
+            ),
+            say("A game that ends early goes on with one legal action per agent, and every agent is told."),
         ),
     ),
 }
@@ -43,4 +52,7 @@ def words_of(document: dict[str, Any]) -> Words:
     >>> words_of({"objective": "kl"}).bonus
     '-KL'
     """
-    return _WORDS[document.get("objective", "visitation")]
+    word = document.get("objective", "visitation")
+    if word in _WORDS:
+        return _WORDS[word]
+    return Words(say("{}-regularised", word), "bonus", (say("The objective is the one called {}.", word),), flows=False)

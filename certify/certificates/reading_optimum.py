@@ -6,6 +6,7 @@ from typing import Any
 
 from certify.certificates.markup import Sentence, counted, interval, number, say
 from certify.certificates.reading_game import Row, assumptions, enclosure, fraction, named_rows, setting, subject
+from certify.certificates.reading_objective import words_of
 from certify.certificates.statement import Item, Statement, Table, items
 from certify.exact import significant_text
 
@@ -20,7 +21,7 @@ def optimum(document: dict[str, Any]) -> Statement:
     at = f"$alpha = {number(low, up=True)}$" if low == high else f"every $alpha in {interval(low, high)}$"
     star = fraction(proof["threshold"]["claim"]["alpha_star"], "alpha_star")
     named = named_rows(document, claim["pieces"][0]["policy"])
-    claims = [_branch(claim["branch"], at), *_values(claim, single=low == high)]
+    claims = [_branch(claim["branch"], at), *_values(claim, words_of(document).bonus, single=low == high)]
     if claim["rate"] is not None:
         rate = significant_text(fraction(claim["rate"], "rate"), 9, up=False)
         claims.append(Item(say(f"The softmax flow approaches it at an exponential rate of at least ${rate}$.")))
@@ -33,7 +34,7 @@ def optimum(document: dict[str, Any]) -> Statement:
         setting(document),
         subject(document),
         tuple(claims),
-        _follows(claim["branch"]),
+        _follows(document),
         items(
             say(f"Uniqueness from $alpha* = {number(star, up=True)}$ on by the threshold certificate inside."),
             say(f"{counted(len(proof['pieces']), 'box', 'boxes')} of log-ratios, each with a proof that it holds "
@@ -59,8 +60,8 @@ def _branch(branch: Any, at: str) -> Item:
     )  # fmt: skip
 
 
-def _follows(branch: Any) -> tuple[Item, ...]:
-    if branch != "unique":
+def _follows(document: dict[str, Any]) -> tuple[Item, ...]:
+    if document["claim"]["branch"] != "unique" or not words_of(document).flows:
         return ()
     return items(
         say("Every trajectory of the softmax policy-gradient flow converges to it, from every initialisation "
@@ -68,12 +69,12 @@ def _follows(branch: Any) -> tuple[Item, ...]:
     )  # fmt: skip
 
 
-def _values(claim: dict[str, Any], *, single: bool) -> list[Item]:
+def _values(claim: dict[str, Any], bonus: str, *, single: bool) -> list[Item]:
     found = []
     for piece in claim["pieces"][:_MOST_PIECES]:
         ends = {
             name: enclosure(piece[key], key, 9)
-            for name, key in (("$J$", "value"), ("return", "return"), ("entropy", "entropy"))
+            for name, key in (("$J$", "value"), ("return", "return"), (bonus, "entropy"))
         }
         values = ", ".join(f"{name} in ${shown}$" for name, shown in ends.items())
         low, high = (fraction(end, "alpha") for end in piece["alpha"])

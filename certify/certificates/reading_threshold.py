@@ -7,6 +7,7 @@ from typing import Any
 from certify.certificates.markup import Sentence, counted, interval, number, say
 from certify.certificates.reading_game import assumptions, digest, fraction, objective, setting, subject, whole
 from certify.certificates.reading_multiplicity import evidence
+from certify.certificates.reading_objective import words_of
 from certify.certificates.statement import Item, Statement, items
 from certify.exact import significant_text
 
@@ -57,7 +58,7 @@ def parameters(document: dict[str, Any]) -> Statement:
         (*_unique(document), *_concave(document["claim"], horizon)),
         _follows(document),
         _structural(document["proof"], ()),
-        assumptions(document)[:3],
+        assumptions(document)[:-1],
         _LIMITS,
         unchecked=_search(document),
     )  # fmt: skip
@@ -65,12 +66,11 @@ def parameters(document: dict[str, Any]) -> Statement:
 
 def _unique(document: dict[str, Any]) -> list[Item]:
     alpha = fraction(document["claim"]["alpha_star"], "alpha_star")
-    known = document.get("objective", "visitation") in ("visitation", "kl")
     start = f"For every temperature $alpha >= {number(alpha, up=True)}$ "
     decimal = significant_text(alpha, 8, up=True)
     aside = f"(at most {decimal}) " if decimal != number(alpha, up=True) else ""
     what = say(" has exactly one stationary policy.")
-    return [Item(say(start + aside) + (objective(document) if known else say("the objective")) + what)]
+    return [Item(say(start + aside) + objective(document) + what)]
 
 
 def _concave(claim: dict[str, Any], horizon: int) -> list[Item]:
@@ -98,8 +98,7 @@ def _fixed(group: dict[str, Any]) -> Item:
 
 
 def _follows(document: dict[str, Any]) -> tuple[Item, ...]:
-    word = document.get("objective", "visitation")
-    if word not in ("visitation", "kl"):
+    if not words_of(document).flows:
         return ()
     at = "at these temperatures"
     return items(

@@ -11,6 +11,7 @@ import click
 from certify.certificates.reading import statement
 from certify.certificates.statement import NOT_CHECKED, as_text
 from certify.certificates.writing import save_text
+from certify.cli.completion import complete_file
 from certify.cli.options import OutputFile, read_certificate, spare_inputs
 from certify.cli.output import DONE, REFUTED, Progress
 from certify.errors import InputError
@@ -18,7 +19,7 @@ from certify.exact import positive_number
 
 
 @click.command()
-@click.argument("certificate")
+@click.argument("certificate", shell_complete=complete_file)
 @click.option("--html", "page", type=OutputFile(), help="Write a self-contained page to this file.")
 @click.option("--latex", is_flag=True, help="Print a theorem for a paper's appendix.")
 @click.option(
