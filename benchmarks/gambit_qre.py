@@ -54,7 +54,12 @@ def games(folder: Path | None, count: int) -> Iterator[tuple[str, Game]]:
         except certify.InputError:
             continue
         one_shot = game.horizon == 1 and all(not o for _, o, _ in game.start)
-        if one_shot and any(game.reward.values()) and sum(len(names) > 1 for names in game.actions) > 1:
+        plays = sum(len(names) > 1 for names in game.actions) > 1
+        if (
+            one_shot
+            and plays
+            and any(min(column) < max(column) for column in zip(*original_of(game).payoffs, strict=True))
+        ):
             yield path.name, game
             found += 1
     for name, payoffs in NAMED.items():

@@ -25,13 +25,14 @@ if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names
     from certify.answers.threshold_result import ThresholdResult
     from certify.crossplay.study import CrossPlayStudy
     from certify.errors import InputError, Undecided
-    from certify.games import Game, from_array, load
+    from certify.games import Game, from_array, from_payoffs, load
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Game": "certify.games",
     "from_array": "certify.games",
+    "from_payoffs": "certify.games",
     "load": "certify.games",
     "InputError": "certify.errors",
     "Undecided": "certify.errors",
@@ -61,6 +62,7 @@ __all__ = [
     "check",
     "cross_play",
     "from_array",
+    "from_payoffs",
     "load",
     "optimum",
     "policy_distance",

@@ -1,6 +1,6 @@
 """What is played: the exact model, its readers, the built-in games and their canonical form."""
 
-from certify.games.arrays import as_game, from_array
+from certify.games.arrays import as_game, from_array, from_payoffs
 from certify.games.builtin import builtin, list_builtins
 from certify.games.canonical import game_from_json, game_sha256, game_to_json
 from certify.games.load import load
@@ -12,6 +12,7 @@ __all__ = [
     "builtin",
     "check_game",
     "from_array",
+    "from_payoffs",
     "game_from_json",
     "game_sha256",
     "game_to_json",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,9 @@ from certify.errors import InputError
 from certify.exact import exact_number
 from certify.games.load import document_game, load
 from certify.games.model import Game, check_game
-from certify.games.oneshot import one_shot
+from certify.games.oneshot import agent_names, one_shot
+from certify.games.original import Original
+from certify.games.potential import potential_game
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +33,42 @@ def from_array(payoffs: Payoffs, name: str = "payoffs") -> Game:
     >>> from_array([[1, 0], [0, 0.9]]).reward[0, (1, 1)]
     Fraction(9, 10)
     """
+    shape, payoff = _table(payoffs, name)
+    return check_game(one_shot(name, [[str(k) for k in range(size)] for size in shape], payoff))
+
+
+def from_payoffs(tables: Sequence[Payoffs], name: str = "payoffs") -> Game:
+    """The one-shot game in which player i is paid `tables[i][a_1]...[a_n]`: its common payoff, or its potential.
+
+    One table per player, each as in `from_array`, all of one shape with an index per player.  Raises `InputError`
+    for other tables, and where there is no (weighted) potential (docs/theory/potential.md#weighted-potentials).
+
+    >>> game = from_payoffs([[[2, 0], [3, 1]], [[2, 3], [0, 1]]])
+    >>> game.remark, game.original.payoffs[1] == (0, 3)
+    ('an exact potential game; the payoff here is its potential', True)
+    """
+    if not _is_list(tables) or len(tables) == 0:
+        raise InputError(name, f"{type(tables).__name__} instead of tables", "give one table of payoffs per player")
+    read = [_table(table, f"{name}[{i}]") for i, table in enumerate(tables)]
+    shape = read[0][0]
+    for i, (other, _) in enumerate(read):
+        if other != shape or len(other) != len(read):
+            raise InputError(
+                f"{name}[{i}]",
+                f"a table of shape {tuple(other)} for {len(read)} players",
+                f"give {len(read)} tables of one shape, with one index per player",
+            )
+    profiles = itertools.product(*(range(size) for size in shape))
+    original = Original(
+        players=agent_names(len(read)),
+        strategies=tuple(tuple(str(k) for k in range(size)) for size in shape),
+        payoffs=tuple(tuple(table[a] for _, table in read) for a in profiles),
+    )
+    return potential_game(original, name, name)
+
+
+def _table(payoffs: Any, name: str) -> tuple[list[int], dict[tuple[int, ...], Fraction]]:
+    """Shape and entries of nested lists or an array."""
     shape: list[int] = []
     level: Any = payoffs
     while _is_list(level):
@@ -56,7 +95,7 @@ def from_array(payoffs: Payoffs, name: str = "payoffs") -> Game:
             fill(part, (*index, k))
 
     fill(payoffs, ())
-    return check_game(one_shot(name, [[str(k) for k in range(size)] for size in shape], payoff))
+    return shape, payoff
 
 
 def _is_list(value: Any) -> bool:

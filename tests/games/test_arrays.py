@@ -11,7 +11,7 @@ import pytest
 
 from certify.errors import InputError
 from certify.exact import exact_number
-from certify.games import as_game, builtin, from_array, game_to_json
+from certify.games import as_game, builtin, from_array, from_payoffs, game_to_json
 
 TWO_LEVERS = {(0, 0): F(1), (1, 1): F(1)}
 
@@ -89,3 +89,30 @@ def test_refusals_are_one_line(game, message: str) -> None:
     with pytest.raises(InputError, match=message) as caught:
         as_game(game)
     assert "\n" not in str(caught.value)
+
+
+def test_a_table_per_player_becomes_a_potential() -> None:
+    stag = [np.array([[4, 0], [3, 3]]), ((9, 6), (0, "2"))]
+    game = from_payoffs(stag, "stag")
+    assert game.weights == (1, F(4, 5)) and game.original is not None and game.original.payoffs[1] == (0, 6)
+    same = from_payoffs([np.eye(2), np.eye(2)])
+    assert same.original is None and game_to_json(same) == game_to_json(from_array(np.eye(2)))
+    three = from_payoffs(np.zeros((3, 2, 1, 2)))
+    assert len(three.agents) == 3 and three.original is None
+
+
+@pytest.mark.parametrize(
+    ("tables", "message"),
+    [
+        ([], "instead of tables"),
+        (3, "int instead of tables"),
+        ([[[1, 0], [0, 1]]], "payoffs[0]: a table of shape (2, 2) for 1 players"),
+        ([[[1, 0], [0, 1]], [[1, 0]]], "payoffs[1]: a table of shape (1, 2)"),
+        ([[[1, 0], [0, 1]], [[1, 0], [0]]], "payoffs[1][1]: rows of different lengths"),
+        ([[[1, 0], [0, 1]], [[-1, 0], [0, -1]]], "neither a team game nor a potential game"),
+    ],
+)
+def test_tables_that_are_no_game(tables, message) -> None:
+    with pytest.raises(InputError) as caught:
+        from_payoffs(tables)
+    assert message in str(caught.value) and "\n" not in str(caught.value)
