@@ -25,14 +25,16 @@ if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names
     from certify.answers.threshold_result import ThresholdResult
     from certify.crossplay.study import CrossPlayStudy
     from certify.errors import InputError, Undecided
-    from certify.games import Game, from_array, from_payoffs, load
+    from certify.games import Game, from_array, from_openspiel, from_payoffs, from_steps, load
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Game": "certify.games",
     "from_array": "certify.games",
+    "from_openspiel": "certify.games",
     "from_payoffs": "certify.games",
+    "from_steps": "certify.games",
     "load": "certify.games",
     "InputError": "certify.errors",
     "Undecided": "certify.errors",
@@ -62,7 +64,9 @@ __all__ = [
     "check",
     "cross_play",
     "from_array",
+    "from_openspiel",
     "from_payoffs",
+    "from_steps",
     "load",
     "optimum",
     "policy_distance",

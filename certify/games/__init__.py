@@ -1,5 +1,7 @@
 """What is played: the exact model, its readers, the built-in games and their canonical form."""
 
+from certify.games.adapters.openspiel import from_openspiel
+from certify.games.adapters.steps import from_steps
 from certify.games.arrays import as_game, from_array, from_payoffs
 from certify.games.builtin import builtin, list_builtins
 from certify.games.canonical import game_from_json, game_sha256, game_to_json
@@ -12,7 +14,9 @@ __all__ = [
     "builtin",
     "check_game",
     "from_array",
+    "from_openspiel",
     "from_payoffs",
+    "from_steps",
     "game_from_json",
     "game_sha256",
     "game_to_json",

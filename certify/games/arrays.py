@@ -1,4 +1,4 @@
-"""Games from what people hold in Python: nested lists, numpy arrays, dictionaries, names, paths."""
+"""Games from what people hold in Python: nested lists, numpy arrays, dictionaries, OpenSpiel games, names, paths."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from certify.errors import InputError
 from certify.exact import exact_number
+from certify.games.adapters.openspiel import from_openspiel, is_openspiel
 from certify.games.load import document_game, load
 from certify.games.model import Game, check_game
 from certify.games.oneshot import agent_names, one_shot
@@ -106,7 +107,8 @@ def _is_list(value: Any) -> bool:
 def as_game(
     game: Any, horizon: int | None = None, discount: Fraction | int | str | float | None = None, where: str = "game"
 ) -> Game:
-    """The game that a caller means: a `Game`, a path or name, nested payoffs, an array, or a JSON document.
+    """The game that a caller means: a `Game`, a path or name, nested payoffs, an array, a `pyspiel.Game`,
+    or a JSON document.
 
     `horizon` and `discount` as in `load`; they override those of a `Game`.  Raises `InputError` for everything else.
 
@@ -119,6 +121,8 @@ def as_game(
         return load(game, horizon=horizon, discount=discount)
     if isinstance(game, Mapping):
         return document_game(plain_document(game), where, horizon, discount)
+    if is_openspiel(game):
+        return from_openspiel(game, horizon, discount=1 if discount is None else discount)
     if not isinstance(game, Game):
         if not _is_list(game):
             raise InputError(

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from certify.errors import InputError
+from certify.exact import exact_number
+from certify.games.adapters.openspiel import PREFIX, load_openspiel
 from certify.games.builtin import adjusted, builtin, checked_horizon, is_builtin
 from certify.games.canonical import game_from_json
 from certify.games.model import Game
@@ -31,7 +33,8 @@ def load(
     rows: str = "exact",
     values: Mapping[str, Fraction | int | str] | None = None,
 ) -> Game:
-    """The game in a `.dpomdp`, `.json`, `.nfg` or `.efg` file, or the built-in of that name, as a checked model.
+    """The game in a `.dpomdp`, `.json`, `.nfg` or `.efg` file, the built-in of that name, or
+    `openspiel:NAME(param=value,...)`, as a checked model.
 
     `horizon` is the number of steps (1 to a million); a `.dpomdp` file needs it, one-shot games
     have it.  `discount` overrides the game's own.  `rows` says what to do with rows of
@@ -47,6 +50,10 @@ def load(
     if not isinstance(path_or_name, (str, os.PathLike)):
         raise InputError("game", f"a {type(path_or_name).__name__} is no path or name", "give one, or use certify.Game")
     text = os.fspath(path_or_name)
+    if isinstance(text, str) and text.startswith(PREFIX):
+        if values or rows != "exact":
+            raise InputError(text, "no file with rows or parameters", "leave --rows and --set out")
+        return load_openspiel(text, horizon, None if discount is None else exact_number(discount, "discount"))
     if is_builtin(text):
         game = builtin(text, horizon, discount)
     else:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Any, Literal
 
 from certify.errors import InputError
-from certify.games.arrays import exact_number
+from certify.exact import exact_number
 from certify.games.model import FIRST, Game, check_game
 from certify.games.names import choices, index_of
 from certify.games.reachability import met_observations, restrict_to_reachable

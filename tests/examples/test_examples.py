@@ -9,6 +9,7 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXPECTED = {
     "own_game": [": valid (", "ridge = coast", "symmetries     4"],
+    "own_environment": ["alpha* ", "symmetries     2", "3.2 as listed"],
     "from_dpomdp": ["structural:", "accepted by the independent checker"],
     "trained_policy": ["largest difference", "at most", "odd lever"],
     "symmetries_and_defects": ["2 symmetries, proved to be all", "9/10", "4/5", "p3"],

@@ -1,0 +1,156 @@
+"""OpenSpiel's games: equal to our own where we have them, refused in one line where they cannot be certified."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from fractions import Fraction as F
+from typing import Any
+
+import pytest
+from joint_histories import joint_histories
+
+import certify
+from certify.cli.main import main
+from certify.errors import InputError
+from certify.games import builtin, load
+from certify.games.adapters import openspiel
+from certify.games.adapters.openspiel import from_openspiel, openspiel_sizes
+
+HANABI = "hanabi(players=2,colors=1,ranks=2,hand_size=1,max_information_tokens=1,max_life_tokens=1)"
+
+
+def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyspiel", None)
+    with pytest.raises(InputError, match=r"install the extra: pip install 'certify\[openspiel\]'"):
+        load("openspiel:tiny_hanabi")
+
+
+@pytest.fixture
+def spiel() -> Any:
+    return pytest.importorskip("pyspiel", reason="needs the extra openspiel")
+
+
+@pytest.mark.usefixtures("spiel")
+def test_tiny_hanabi_is_the_built_in_under_other_names() -> None:
+    game, own = from_openspiel("tiny_hanabi"), builtin("tiny-hanabi:E")
+    # table by table: only names differ, so renamed it has the hash of the built-in
+    names = {k: getattr(own, k) for k in ("name", "agents", "states", "actions", "observations")}
+    assert replace(game, **names) == own
+    assert certify.games.game_sha256(replace(game, **names)) == certify.games.game_sha256(own)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_lewis_is_the_built_in_history_by_history(count: int, spiel: Any) -> None:
+    payoffs = ",".join(str(int(a == b)) for a in range(count) for b in range(count))
+    given = {"num_states": count, "num_messages": count, "payoffs": payoffs}
+    game = from_openspiel(spiel.load_game("lewis_signaling", given))
+    own = builtin(f"lewis:{count}")
+    renamed = {f"signal{k + 1}": f"Message-{k}" for k in range(count)} | {
+        f"guess{k + 1}": f"Action-{k}" for k in range(count)
+    }
+    seen = {f"type{k + 1}": f"Current-turn-0-State-{k}" for k in range(count)}
+    heard = {f"signal{k + 1}": f"Current-turn-1-Message-{k}" for k in range(count)}
+    actions = tuple(tuple(renamed.get(a, a) for a in names) for names in own.actions)
+    observations = tuple(tuple((seen | heard).get(o, o) for o in names) for names in own.observations)
+    # its states remember the message, ours do not: one game, with other tables
+    assert joint_histories(replace(own, actions=actions, observations=observations)) == joint_histories(game)
+    assert len(game.states) == count + count**2 and len(own.states) == count
+
+
+def test_the_comparison_sees_one_payoff(spiel: Any) -> None:
+    payoff = "10;0;0;4;8;4;10;0;0;0;0;10;4;8;4;0;0;10;0;0;10;4;8;4;0;0;0;10;0;0;4;8;4;10;0;1"
+    game = from_openspiel(spiel.load_game(f"tiny_hanabi(payoff={payoff})"))
+    own = builtin("tiny-hanabi:E")
+    assert replace(game, **{k: getattr(own, k) for k in ("name", "agents", "states", "actions", "observations")}) != own
+
+
+def test_matrix_coordination_is_two_levers(spiel: Any) -> None:
+    found = certify.threshold(spiel.load_game("matrix_coordination"), method="structural")
+    assert found.alpha_star == F(1, 2)
+
+
+@pytest.mark.usefixtures("spiel")
+def test_hanabi_needs_kl_and_observations() -> None:
+    game = load(f"openspiel:{HANABI}")
+    assert game.objective == "kl" and game.horizon == 6 and len(game.states) == 61
+    with pytest.raises(InputError, match="use --objective kl"):
+        certify.threshold(game)
+    assert certify.threshold(game, objective="kl", method="structural").status == "proved"
+    table = joint_histories(game)
+    assert sum(chance for key, (chance, *_) in table.items() if len(key[0]) == 1) == 1
+    for chance, legal, _ in table.values():
+        assert chance > 0 and sum(own != ("wait",) for own in legal) <= 1
+
+
+@pytest.mark.usefixtures("spiel")
+def test_box_pushing_is_simultaneous_and_counts_its_steps() -> None:
+    game = load("openspiel:coop_box_pushing", horizon=2)
+    assert (game.objective, game.available, len(game.states)) == ("entropy", None, 17)
+    assert "floats as rationals, within" in game.name  # nine tenths
+
+
+REFUSED = {
+    "openspiel:": "no name",
+    "openspiel:hanabi(": "no name",
+    "openspiel:no_such_game": "OpenSpiel has no game",
+    "openspiel:tiny_hanabi(cards=2)": "OpenSpiel says",
+    "openspiel:hanabi(players=x)": "OpenSpiel says",
+    "openspiel:kuhn_poker": "payoffs differ between players",
+    "openspiel:matrix_pd": "payoffs differ between players",
+    "openspiel:hanabi": "too large to enumerate: states by step about",
+    "openspiel:bridge_uncontested_bidding": "its chance is sampled inside",
+    "openspiel:tiny_hanabi(max_states=3)": "limit is 3 states",
+    "openspiel:lewis_signaling(max_denominator=2)": "no fraction with a denominator up to 2",
+    "openspiel:lewis_signaling(tolerance=x)": "tolerance",
+    "openspiel:lewis_signaling(objective=best)": "choose from entropy",
+    "openspiel:mfg_crowd_modelling": "refused",
+}
+
+
+@pytest.mark.usefixtures("spiel")
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused_in_one_line_and_nothing_else(name: str, capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["threshold", name, "--method", "structural"])
+    out, err = capfd.readouterr()
+    assert ended.value.code == 2
+    assert out == "" and err.count("\n") == 1
+    assert REFUSED[name] in err or REFUSED[name] == "refused"
+
+
+@pytest.mark.usefixtures("spiel")
+def test_reading_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    load(f"openspiel:{HANABI}")
+    load("openspiel:coop_box_pushing", horizon=1)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("spiel")
+def test_texts_that_do_not_say_all_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forgetful(self: Any, state: Any, step: int, seen: tuple) -> None:
+        self.state, self.step, self.seen, self.key = state, step, seen, (step, "the same")
+
+    monkeypatch.setattr(openspiel._Node, "__init__", forgetful)
+    with pytest.raises(InputError, match="have the same text"):
+        from_openspiel("tiny_hanabi")
+
+
+@pytest.mark.usefixtures("spiel")
+def test_sizes_of_the_whole_of_hanabi() -> None:
+    sizes = openspiel_sizes("hanabi", 3)
+    assert sizes.paths[0] > 1e13 and len(sizes.paths) == 3
+    assert openspiel_sizes("tiny_hanabi").paths == (4.0, 12.0)
+
+
+@pytest.mark.usefixtures("spiel")
+def test_json_on_the_command_line(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["threshold", "openspiel:tiny_hanabi", "--json", "--method", "structural"])
+    assert ended.value.code == 0 and '"horizon": 2' in capfd.readouterr().out
+
+
+def test_pyspiel_is_not_imported_by_anything_else() -> None:
+    code = "import sys, certify.games; sys.exit('pyspiel' in sys.modules or 'jax' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
