@@ -23,10 +23,12 @@ from certify.errors import InputError
 from certify.run import OutOfTime, Run
 from certify.thresholds.concavity import strong_concavity
 from certify.thresholds.localisation import Localisation
+from certify.thresholds.shapes import Shape, shape_of
+from certify.thresholds.step_size import MOST_ROWS, Sizes, StepSize, sizes_of, step_size
 from certify.thresholds.structural_form import Structural
 from certify.thresholds.windows.search import Windows
 
-LOWER_END, SYMMETRY = "lower end", "symmetry group"
+LOWER_END, SYMMETRY, ASCENT = "lower end", "symmetry group", "step size"
 _SYMMETRY_ENTRIES = 20_000  # transitions and rewards up to which a certificate carries the symmetry group
 _GRACE = 0.8  # seconds that a check may still take after an interruption
 # the first part of the step that a checker names -> what of the certificate it is about
@@ -35,6 +37,7 @@ _PARTS = {
     "claim.alpha_multiple": LOWER_END,
     "claim.alpha_two_maxima": LOWER_END,
     "symmetry": SYMMETRY,
+    "claim.ascent": ASCENT,
 }
 
 
@@ -75,7 +78,7 @@ class Drafts:
         """`run` bounds the checks; `ladder` has been climbed."""
         self.ladder, self.run, self.question = ladder, run, ladder.question
         self.below, self.notes = ladder.below, list(ladder.notes)
-        self.without_symmetry = False
+        self.without_symmetry = self.without_ascent = False
 
     def best(self) -> Certified | None:
         """The sharpest certificate that the checker accepts; `notes` say what it refused.
@@ -111,9 +114,8 @@ class Drafts:
             return None
         try:
             with run.stage("checking the structural threshold"):
-                document = self._restated(
-                    certificates.structural_certificate(self.question.game, structural, self._search)
-                )
+                bare = certificates.structural_certificate(self.question.game, structural, self._search)
+                document = self._restated(certificates.with_ascent(bare, self._ascent(structural.alpha_star)))
                 verdict = self._verdict(document)
         except OutOfTime:
             return None
@@ -141,6 +143,8 @@ class Drafts:
             self.below = self.below.unlabelled()
         elif part == SYMMETRY and not self.without_symmetry:
             self.without_symmetry = True
+        elif part == ASCENT and not self.without_ascent:
+            self.without_ascent = True
         else:
             return False
         self.notes.append(f"the checker does not confirm the {part} as found: {failed}")
@@ -171,7 +175,21 @@ class Drafts:
         below = self.below if self.below is not None and self.below.alpha_multiple < choice.alpha_star else None
         group = None if self.without_symmetry else self._symmetry
         document = certificates.with_evidence(document, below, group)
-        return self._restated(document), modulus
+        return self._restated(certificates.with_ascent(document, self._ascent(choice.alpha_star))), modulus
+
+    def _ascent(self, alpha_star: Fraction) -> StepSize | None:
+        """The largest step of gradient ascent from `alpha_star` on."""
+        if self.without_ascent or self.question.game.objective == "local" or sum(map(len, self._sizes)) > MOST_ROWS:
+            return None
+        return step_size(self._shape, self._sizes, alpha_star)
+
+    @cached_property
+    def _shape(self) -> Shape:
+        return shape_of(self.question.game)
+
+    @cached_property
+    def _sizes(self) -> Sizes:
+        return sizes_of(self.question.game)
 
     def _restated(self, document: dict[str, Any]) -> dict[str, Any]:
         """The document about the game in its own units."""

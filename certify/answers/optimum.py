@@ -14,7 +14,7 @@ from fractions import Fraction
 from typing import Any, TypedDict, Unpack
 
 from certify.answers.optimum_draft import OptimumDraft
-from certify.answers.optimum_result import OptimumResult, in_original_units
+from certify.answers.optimum_result import OptimumResult, in_original_units, with_step
 from certify.answers.optimum_search import BranchSearch, Span
 from certify.answers.optimum_threshold import KnownThreshold, find_threshold, given_threshold
 from certify.answers.threshold_result import ThresholdResult
@@ -114,7 +114,7 @@ def optimum(game: Any, alpha: Fraction | float | str | tuple, **options: Unpack[
     if found.status == "proved" and (found.alpha.lower, found.alpha.upper) != (asked_for.lower, asked_for.upper):
         found = replace(found, status="partial")
     return replace(
-        found,
+        with_step(found),
         asked=asked_for,
         objective=played.objective,
         game_sha256=game_sha256(played),

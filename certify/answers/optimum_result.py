@@ -15,6 +15,7 @@ from certify.games.histories import History, histories
 from certify.games.tree import Tree
 from certify.stationary.enclosed import Enclosed
 from certify.stationary.greedy import GreedyRow
+from certify.thresholds.step_size import StepSize
 
 Ends = Enclosure[Fraction]
 Policy = dict[str, dict[str, Ends]]
@@ -56,6 +57,8 @@ class OptimumResult:
     policy : per infoset and action; over an interval of
     temperatures all of these hold for the whole interval, and `pieces` are sharper.
     rate : a lower bound on the exponential rate of the softmax flow near the policy.
+    step_size, step_factor : near the policy a step of gradient ascent with this step size shrinks the distance by a
+    factor of at most step_factor = 1 - step_size rate, up to any larger one (docs/theory/steps.md#the-rate-of-a-step).
     greedy : per infoset the actions tied for the maximum; greedy_gap : by how much every other action
     is less probable; ties; greedy_return : exact, tied actions played equally often.
     reached : the smallest temperature to which the branch was followed.
@@ -69,6 +72,8 @@ class OptimumResult:
     entropy: Ends | None = None
     policy: Policy = field(default_factory=dict, repr=False)
     rate: Fraction | None = None
+    step_size: Fraction | None = None
+    step_factor: Fraction | None = None
     greedy: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     greedy_gap: dict[str, Fraction | None] = field(default_factory=dict, repr=False)
     greedy_return: Fraction | None = None
@@ -180,6 +185,17 @@ class Naming:
             greedy_return=exact,
             ties=self.ties(rows, orbit),
         )
+
+
+def with_step(result: OptimumResult) -> OptimumResult:
+    """`result` with the step of gradient ascent that the threshold inside its certificate allows, and its factor."""
+    threshold = {} if result.document is None else result.document["proof"]["threshold"]["claim"]
+    ascent = threshold.get("ascent")
+    if result.rate is None or ascent is None:
+        return result
+    found = StepSize(Fraction(ascent["step_size"]), Fraction(ascent["growth"]), ())
+    step = found.at(result.alpha.lower, Fraction(threshold["alpha_star"]))
+    return replace(result, step_size=step, step_factor=1 - step * result.rate)
 
 
 def in_original_units(result: OptimumResult, unit: Fraction) -> OptimumResult:

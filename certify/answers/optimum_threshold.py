@@ -11,7 +11,7 @@ from typing import Any
 from certify.answers.ladder import Question
 from certify.answers.threshold import answered
 from certify.answers.threshold_result import ThresholdResult
-from certify.certificates.threshold import cover_certificate
+from certify.certificates.threshold import cover_certificate, with_ascent
 from certify.certificates.units import restated
 from certify.errors import InputError
 from certify.games import Game, game_sha256
@@ -21,6 +21,8 @@ from certify.games.tree import Tree
 from certify.run import OutOfTime, Run
 from certify.thresholds.cover import Stalled, find_cover
 from certify.thresholds.index_tables import Plan
+from certify.thresholds.shapes import shape_of
+from certify.thresholds.step_size import sizes_of, step_size
 
 _BELOW = Fraction(9, 10)  # of the temperature asked for: no threshold below it is looked for
 _RTOL = Fraction(1, 20)  # of a threshold that is only the start of a branch
@@ -53,7 +55,9 @@ def find_threshold(tree: Tree, alpha: Fraction, max_entries: int, run: Run) -> K
         part = run.part(_COVER_PART)
         try:
             with part.stage("covering every temperature"):
-                return KnownThreshold(cover_certificate(game, find_cover(Plan(tree), 1 / alpha, run=part), []), alpha)
+                cover = cover_certificate(game, find_cover(Plan(tree), 1 / alpha, run=part), [])
+                ascent = step_size(shape_of(game), sizes_of(game), alpha)
+                return KnownThreshold(with_ascent(cover, ascent), alpha)
         except (Stalled, OutOfTime):
             run.check()  # over altogether, or only this attempt
         sharper = answered(replace(question, method="auto"), run.part(_SHARPER_PART))

@@ -31,6 +31,7 @@ from certify.run import OutOfTime, Progress, Run, helpers, quiet
 from certify.thresholds.general_forms import general
 from certify.thresholds.row_form import row_form
 from certify.thresholds.shapes import parse_parameters
+from certify.thresholds.step_size import MOST_ROWS, sizes_of_parameters, step_size
 
 METHODS = ("auto", "structural", "windows", "localisation", "search")
 DEFAULT_SECONDS = 300.0
@@ -213,6 +214,8 @@ def _result(
         document=None if best is None else best.document,
         alpha_two_maxima=two,
         potential_of=None if best is None else _potential_of(best.document),
+        step_size=_ascent(claim, "step_size"),
+        step_growth=_ascent(claim, "growth"),
     )
 
 
@@ -222,6 +225,11 @@ def _potential_of(document: dict[str, Any]) -> PotentialOf | None:
         return None
     weights = tuple(Fraction(w) for w in document["game"]["weights"])
     return PotentialOf(1 / Fraction(document["claim"]["alpha_star"]), weights)
+
+
+def _ascent(claim: dict[str, Any], name: str) -> Fraction | None:
+    """A number of what a claim says of gradient ascent."""
+    return Fraction(claim["ascent"][name]) if "ascent" in claim else None
 
 
 def _parameters(game: Game, tree: Tree | None, run: Run) -> int | None:
@@ -248,7 +256,10 @@ def structural_threshold(text: str, progress: Progress = quiet) -> ThresholdResu
     rows = row_form(shape)
     found = [*(general(shape, form) for form in ("theorem-B", "theorem-D-prime")), *([] if rows is None else [rows])]
     best = min(found, key=lambda s: s.alpha_star)
-    document = certificates.parameters_certificate(parameters, best, {"tool": "certify", "method": "structural"})
+    ascent = step_size(shape, sizes_of_parameters(shape), best.alpha_star) if len(shape.keys()) <= MOST_ROWS else None
+    document = certificates.with_ascent(
+        certificates.parameters_certificate(parameters, best, {"tool": "certify", "method": "structural"}), ascent
+    )
     progress("checking the certificate")
     verdict = checker.check_certificate(json.loads(json.dumps(document)), budget=math.inf)
     return ThresholdResult(
@@ -265,4 +276,6 @@ def structural_threshold(text: str, progress: Progress = quiet) -> ThresholdResu
         reason="" if verdict.valid else f"the checker does not confirm the search: {verdict.failed_step}",
         engine=verdict.engine,
         document=document if verdict.valid else None,
+        step_size=_ascent(document["claim"], "step_size") if verdict.valid else None,
+        step_growth=_ascent(document["claim"], "growth") if verdict.valid else None,
     )

@@ -33,6 +33,8 @@ class ThresholdResult:
     objective : what is paid beside the reward, "entropy" or "kl".
     potential_of : for the potential of a game whose players are paid differently, what is proved of that game.
     alpha_two_maxima : two strict local maxima are proved to exist there.
+    step_size : gradient ascent with this step or a smaller one converges from every initialisation to the unique
+    policy at alpha_star; at alpha > alpha_star with 1/(1/step_size + step_growth (alpha - alpha_star)) or less.
     modulus : a certified lower bound on alpha - lambda_max(M) at alpha_star, on the region named in
     the certificate.  forms : alpha_star of every structural form that was tried.
     """
@@ -54,6 +56,8 @@ class ThresholdResult:
     alpha_two_maxima: Fraction | None = None
     objective: str = "entropy"
     potential_of: PotentialOf | None = None
+    step_size: Fraction | None = None
+    step_growth: Fraction | None = None
 
     @property
     def ratio(self) -> float | None:

@@ -25,6 +25,10 @@ def optimum(document: dict[str, Any]) -> Statement:
     if claim["rate"] is not None:
         rate = significant_text(fraction(claim["rate"], "rate"), 9, up=False)
         claims.append(Item(say(f"The softmax flow approaches it at an exponential rate of at least ${rate}$.")))
+        if "ascent" in proof["threshold"]["claim"]:
+            claims.append(
+                Item(say("Gradient ascent with the step of the threshold inside, by 1 less step times rate."))
+            )
     if claim["greedy"] is not None:
         claims.append(_greedy(claim["greedy"], named))
     generators = len(proof["generators"])
@@ -43,7 +47,7 @@ def optimum(document: dict[str, Any]) -> Statement:
         ),
         assumptions(document),
         items(
-            say("How fast or whether a sampled, finite-step or function-approximating algorithm comes near it."),
+            say("How fast or whether a sampled, large-step or function-approximating algorithm comes near it."),
             *([] if claim["branch"] == "unique" else [say("That no other stationary policies exist.")]),
         ),
         tables=(_policy(claim["pieces"], named),),

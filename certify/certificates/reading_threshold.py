@@ -14,7 +14,7 @@ from certify.exact import significant_text
 _MOST_NODES = 400  # of a cover on a page
 _LIMITS = items(
     say("Nothing about temperatures below $alpha*$."),
-    say("Nothing about sampled gradients, finite step sizes or function approximation."),
+    say("Nothing about sampled gradients, larger steps or function approximation."),
     say("Nothing about how good the unique policy is."),
 )
 
@@ -22,7 +22,7 @@ _LIMITS = items(
 def threshold(document: dict[str, Any]) -> Statement:
     """What a certificate of kind "threshold" states; raises `KeyError` and the like for a damaged one."""
     claim, proof, game = document["claim"], document["proof"], document["game"]
-    claims = [*_unique(document), *_concave(claim, whole(game["horizon"], "horizon"))]
+    claims = [*_unique(document), *_ascent(claim), *_concave(claim, whole(game["horizon"], "horizon"))]
     if document.get("symmetry") is not None:
         claims.append(_fixed(document["symmetry"]))
     if document.get("multiplicity") is not None:
@@ -55,7 +55,7 @@ def parameters(document: dict[str, Any]) -> Statement:
         say(f"Consider any Dec-POMDP with {size}, discount ${discount}$ and weights 1, and ") + objective(document),
         (("games", say(f"all with {size}, discount ${discount}$, weights 1")),
          ("parameters SHA-256", digest(document["parameters_sha256"]))),
-        (*_unique(document), *_concave(document["claim"], horizon)),
+        (*_unique(document), *_ascent(document["claim"]), *_concave(document["claim"], horizon)),
         _follows(document),
         _structural(document["proof"], ()),
         assumptions(document)[:-1],
@@ -71,6 +71,18 @@ def _unique(document: dict[str, Any]) -> list[Item]:
     aside = f"(at most {decimal}) " if decimal != number(alpha, up=True) else ""
     what = say(" has exactly one stationary policy.")
     return [Item(say(start + aside) + objective(document) + what)]
+
+
+def _ascent(claim: dict[str, Any]) -> tuple[Item, ...]:
+    if "ascent" not in claim:
+        return ()
+    step, growth = (fraction(claim["ascent"][name], name) for name in ("step_size", "growth"))
+    slower = significant_text(growth, 8, up=True)
+    return items(
+        say(f"Gradient ascent with a step of at most ${significant_text(step, 8, up=False)}$ converges to it at the "
+            f"smallest of these temperatures, from every initialisation; above, the inverse of the step grows by ${slower}$ "
+            "for every unit of temperature."),
+    )  # fmt: skip
 
 
 def _concave(claim: dict[str, Any], horizon: int) -> list[Item]:

@@ -16,6 +16,7 @@ from certify.games.objective import named_in_certificates
 from certify.thresholds.concavity import Concavity
 from certify.thresholds.contraction import UNIT
 from certify.thresholds.cover_tree import Node, node_to_json
+from certify.thresholds.step_size import StepSize
 from certify.thresholds.structural_form import Structural
 from certify.thresholds.windows.search import Windows
 
@@ -67,6 +68,18 @@ def with_evidence(
     if symmetry is not None:
         result["symmetry"] = symmetry
     return result
+
+
+def with_ascent(certificate: dict[str, Any], found: StepSize | None) -> dict[str, Any]:
+    """The certificate with the largest step of gradient ascent (docs/certificate-format.md, section 3.1)."""
+    if found is None:
+        return certificate
+    ascent = {
+        "step_size": rational_text(found.step),
+        "growth": rational_text(found.growth),
+        "vector": [[rational_text(y) for y in row] for row in found.vector],
+    }
+    return certificate | {"claim": certificate["claim"] | {"ascent": ascent}}
 
 
 def structural_claim(result: Structural) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
 
 _TIMES = ("alpha", "alpha_star", "alpha_multiple", "alpha_two_maxima", "modulus", "rate", "value", "return")
-_OVER = ("beta",)
+_OVER = ("beta", "step_size")
 
 
 def restated(document: dict[str, Any], game: Game, unit: Fraction) -> dict[str, Any]:

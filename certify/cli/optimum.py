@@ -135,6 +135,8 @@ def optimum_json(result: OptimumResult, path: str | None) -> dict:
         "greedy_gap": result.greedy_gap,
         "greedy_return": result.greedy_return,
         "rate": result.rate,
+        "step_size": result.step_size,
+        "step_factor": result.step_factor,
         "ties": [
             {
                 "infoset": t.infoset,
@@ -184,9 +186,9 @@ def shown(value: Enclosure, digits: int = 12) -> str:
     return f"[{decimal_text(value.lower, digits, up=False)}, {decimal_text(value.upper, digits, up=True)}]"
 
 
-def _decimal(value: Fraction) -> str:
-    """A lower bound with six significant digits, rounded down."""
-    return significant_text(value, 6, up=False)
+def _decimal(value: Fraction, *, up: bool = False) -> str:
+    """A bound with six significant digits, rounded to the side that is asked for."""
+    return significant_text(value, 6, up=up)
 
 
 def _is_point(result: OptimumResult) -> bool:
@@ -227,6 +229,9 @@ def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
         )
         if result.rate is not None:
             print(f"  exponential rate of the softmax flow near it: at least {_decimal(result.rate)}")
+        if result.step_factor is not None:
+            step, factor = (significant_text(result.step_size, 8, up=False), _decimal(result.step_factor, up=True))
+            print(f"  gradient ascent with step {step} comes nearer, near it, by {factor} or any larger factor")
         if result.reason:
             print(f"  note: {result.reason}")
         _print_policy(result)

@@ -122,6 +122,8 @@ def threshold(given: ThresholdOptions) -> int:
                 "ratio": result.ratio,
                 "alpha_two_maxima": result.alpha_two_maxima,
                 "objective": result.objective,
+                "step_size": result.step_size,
+                "step_growth": result.step_growth,
                 "method": result.method,
                 "game_sha256": result.game_sha256,
                 "horizon": result.horizon,
@@ -179,6 +181,11 @@ def _print(result: api.ThresholdResult, about: str, path: str | None) -> None:
             f"  the original game has exactly one logit QRE for every lambda from 0 to "
             f"{shown(result.potential_of.lambda_star, up=False)}"
         )
+    if result.step_size is not None:
+        print(f"step size = {shown(result.step_size, up=False)}")
+        growth = shown(result.step_growth, up=True)
+        print("  gradient ascent with this step or a smaller one converges to it at alpha*, from every initialisation;")
+        print(f"  above, the inverse of the step grows by {growth} for every unit of temperature")
     if result.modulus:
         print(
             f"  strongly concave at alpha*, modulus at least {shown(result.modulus, up=False)}, on the region "

@@ -95,6 +95,19 @@ class ApproxEquations:
         slope = value.imag / _STEP
         return value[:, 0].real, slope[:, :-1], slope[:, -1]
 
+    def logit_gradient(self, theta: np.ndarray, beta: float, discount: np.ndarray) -> np.ndarray:
+        """(entries, B) d(beta J)/dtheta at logits theta (entries, B); `discount` (rows, 1) is gamma^t of each row."""
+        layout = self.layout
+        logs = self.log_policy(theta[self.entry] - theta[self.last])
+        policy = np.exp(logs)
+        reach, d = self._forward(self._factors(policy)), np.empty((layout.number_of_rows, theta.shape[1]), theta.dtype)
+        for i, t in layout.blocks:
+            d[layout.rows[i, t]] = self._gather[i, t] @ reach[t]
+        advantage = self._q(policy, logs, beta) - layout.weight.astype(np.float64)[:, None] * logs
+        advantage = advantage - np.add.reduceat(policy * advantage, layout.row_start, axis=0)[layout.row_of_entry]
+        gradient: np.ndarray = (discount * d)[layout.row_of_entry] * policy * advantage
+        return gradient
+
     def reach(self, z: np.ndarray) -> np.ndarray:
         """(N,) d(x) of the row of each log-ratio, at one column z (N,)."""
         factors = self._factors(self.policy(z[:, None]))

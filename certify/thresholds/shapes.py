@@ -102,14 +102,14 @@ def bare_shape(agents: int, horizon: int, actions: int, low: Fraction, high: Fra
     )
 
 
-def _log_above(count: Fraction) -> Fraction:
+def log_above(count: Fraction) -> Fraction:
     """A dyadic at least log(count)."""
     with working_precision(_LOG_BITS):
         mantissa, exponent = to_arb(count).log().upper().man_exp()
-    return _round_up(Fraction(int(mantissa)) * Fraction(2) ** int(exponent))
+    return round_up(Fraction(int(mantissa)) * Fraction(2) ** int(exponent))
 
 
-def _round_up(value: Fraction) -> Fraction:
+def round_up(value: Fraction) -> Fraction:
     """`value` itself if its denominator is short, else the next multiple of 2**-96."""
     return value if value.denominator <= _GRID else Fraction(-((-value.numerator * _GRID) // value.denominator), _GRID)
 
@@ -118,17 +118,17 @@ def return_widths(shape: Shape, alpha: Fraction) -> list[Fraction]:
     """Upper bounds on c_t of docs/certificate-format.md, (2): beta times the width of what is left
     to earn, the entropies of later policies included."""
     beta = 1 / alpha
-    logs = {count: _log_above(count) for row in shape.actions for count in row}
+    logs = {count: log_above(count) for row in shape.actions for count in row}
     result: list[Fraction] = []
     tail = Fraction(0)  # sum_{u>t} gamma^(u-t-1) sum_j w_j min(...)
     for t in reversed(range(shape.horizon)):
-        c = _round_up(beta * shape.widths[t] + shape.discount * tail)
+        c = round_up(beta * shape.widths[t] + shape.discount * tail)
         result.append(c)
         here = sum(
             (w * min(logs[shape.actions[j][t]], Fraction(c / w) ** 2 / 8) for j, w in enumerate(shape.weights)),
             Fraction(0),
         )
-        tail = _round_up(here + shape.discount * tail)
+        tail = round_up(here + shape.discount * tail)
     return result[::-1]
 
 

@@ -8,6 +8,7 @@ belong together; every enclosure, recomputed; the rate; ties by symmetry; the gr
 from fractions import Fraction
 from typing import Any
 
+from certify.checker.kinds.step_size import step_at
 from certify.checker.kinds.threshold import check_threshold
 from certify.checker.numbers.interval import ONE, ZERO, Interval
 from certify.checker.reading.automorphism import read_generators
@@ -76,6 +77,9 @@ class _Optimum:
         if self.claim["rate"] is not None:
             rate = self._rate(last)
             text += f", and the softmax flow approaches it at an exponential rate of at least {rate}"
+            if self.ascent is not None:
+                step = step_at(self.ascent, alpha_star, self.low)
+                text += f"; a step {step} of gradient ascent by a factor of {1 - step * rate}, up to any larger one"
             steps += 1
         return Proof((text,), steps, self.game)
 
@@ -90,6 +94,7 @@ class _Optimum:
             steps = check_threshold(whole, self.run).steps
         except Failed as failure:
             raise Failed(f"the threshold does not verify: {failure.as_dict()}", step="threshold") from None
+        self.ascent = part["claim"].get("ascent")
         return steps, rational(part["claim"]["alpha_star"], "proof.threshold.claim.alpha_star")
 
     def _pieces(self, alpha_star: Fraction) -> list[Enclosed]:

@@ -52,7 +52,7 @@ def shape_of_game(game: Game) -> Shape:
             ends[0][s, decided], ends[1][s, decided] = max(v for v, _ in values), min(v for _, v in values)
         # long digits grow at every step: the best is rounded up, the worst down
         later = [
-            {at: sign * _shortened(sign * v) for at, v in end.items()} for sign, end in zip((1, -1), ends, strict=True)
+            {at: sign * shortened(sign * v) for at, v in end.items()} for sign, end in zip((1, -1), ends, strict=True)
         ]
         widths.append(max(later[0].values()) - min(later[1].values()))
     actions = [
@@ -98,13 +98,13 @@ def spreads(shape: Shape, beta: Fraction) -> list[Fraction]:
     found = [Fraction(0)] * len(shape.widths)
     later = Fraction(0)  # sum over u > t of gamma^(u - t) times the entropies' ranges
     for t in range(len(shape.widths) - 1, -1, -1):
-        found[t] = _shortened(beta * shape.widths[t] + later)
+        found[t] = shortened(beta * shape.widths[t] + later)
         ranges = sum(w * min(logs[shape.actions[j][t]], (found[t] / w) ** 2 / 8) for j, w in enumerate(shape.weights))
-        later = _shortened(shape.discount * (ranges + later))
+        later = shortened(shape.discount * (ranges + later))
     return found
 
 
-def _shortened(x: Fraction) -> Fraction:
+def shortened(x: Fraction) -> Fraction:
     """x, or the next multiple of 2^-_GRID above it if its denominator is long."""
     if x.denominator.bit_length() <= _LONGEST:
         return x
@@ -143,7 +143,7 @@ def multipliers(shape: Shape, beta: Fraction) -> Sums:
                 return found
         for i in choice:
             later[i] += c[t] ** 2 / (4 * shape.weights[i] * found[i, t])
-        later = [_shortened(shape.discount * x) for x in later]
+        later = [shortened(shape.discount * x) for x in later]
     return found
 
 
@@ -286,7 +286,7 @@ def check_structural(
         return len(found)
     shape = None if form == "one-step-rho" else shape or shape_of_game(game)
     lengths = list(_one_step(game).classes[0]) if shape is None else [len(shape.widths)] * len(shape.actions)
-    vector = _vector(proof["vector"], lengths)
+    vector = read_vector(proof["vector"], lengths)
 
     def sums(beta: Fraction) -> Sums:
         if shape is None:
@@ -304,12 +304,12 @@ def check_structural(
     return len(at_alpha_star) + len(concavity)
 
 
-def _vector(data: Any, lengths: list[int]) -> Vector:
-    """The positive vector of a proof: one list per agent, with the given lengths."""
+def read_vector(data: Any, lengths: list[int], where: str = "proof.vector") -> Vector:
+    """A positive vector: one list per agent, with the given lengths."""
     vector = [  # any positive vector will do: of long ones, one nearby
-        [_shortened(rational(z, f"proof.vector[{i}]")) for z in array(row, f"proof.vector[{i}]", length)]
-        for i, (row, length) in enumerate(zip(array(data, "proof.vector", len(lengths)), lengths, strict=True))
+        [shortened(rational(z, f"{where}[{i}]")) for z in array(row, f"{where}[{i}]", length)]
+        for i, (row, length) in enumerate(zip(array(data, where, len(lengths)), lengths, strict=True))
     ]
     if any(z <= 0 for row in vector for z in row):
-        raise Failed("an entry is not positive", step="vector")
+        raise Failed("an entry is not positive", step=where.removeprefix("proof."))
     return vector

@@ -4,6 +4,7 @@ The proof is structural, a cover or by windows; moduli of strong concavity, a sy
 bracket may come with it.
 """
 
+from fractions import Fraction
 from typing import Any
 
 from certify.checker.cover import tree
@@ -74,7 +75,8 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
         below.append(f"{original} has exactly one logit QRE for every lambda from 0 to {1 / claim.alpha_star}")
         below += [f"and several at lambda = {1 / alpha}" for alpha in stated[:1] if alpha is not None]
         steps += 1
-    return Proof((unique, *claim.concave(regions), *below), steps, game)
+    ascent = claim.ascends(game)
+    return Proof((unique, *claim.concave(regions), *ascent, *below), steps + len(ascent), game)
 
 
 def _original(certificate: Any, game: Game) -> str | None:
@@ -101,14 +103,19 @@ def check_parameters(certificate: Any, run: Run) -> Proof:
         f"return in [{low}, {high}], discount 1 and weights 1: for every alpha >= {claim.alpha_star} "
         "there is exactly one stationary policy"
     )
-    return Proof((unique, *claim.concave([_region(len(shape.widths))] * len(moduli))), steps)
+    ascent = claim.ascends(shape=shape)
+    regions = [_region(len(shape.widths))] * len(moduli)
+    return Proof((unique, *claim.concave(regions), *ascent), steps + len(ascent))
 
 
 class _Claim:
     """alpha_star and the moduli of strong concavity that a certificate claims, and its proof."""
 
     def __init__(self, certificate: Any, optional: tuple[str, ...] = ()) -> None:
-        claim = record(certificate["claim"], "claim", ("alpha_star", "strong_concavity"), optional)
+        claim = record(certificate["claim"], "claim", ("alpha_star", "strong_concavity"), (*optional, "ascent"))
+        self.ascent = claim.get("ascent")
+        if self.ascent is not None and certificate["objective"] not in ("visitation", "kl"):
+            raise Malformed("claim.ascent", "for an objective that is no J")
         self.alpha_star = rational(claim["alpha_star"], "claim.alpha_star")
         self.concavity = array(claim["strong_concavity"], "claim.strong_concavity")
         self.moduli = []
@@ -130,6 +137,16 @@ class _Claim:
             if entry["node"] is not None or entry["steps"] != []:
                 raise Malformed(f"claim.strong_concavity[{k}]", "a node or steps with a structural proof")
         return self.moduli
+
+    def ascends(self, game: Any = None, shape: structural.Shape | None = None) -> list[str]:
+        """How large a step of gradient ascent may be, where that is claimed (format, section 3.1); give the game, or
+        the shape where there are parameters only."""
+        if self.ascent is None:
+            return []
+        from certify.checker.kinds.step_size import check_step_size, sizes_of
+
+        sizes = sizes_of(game) if shape is None else [[(int(n), Fraction(1)) for n in row] for row in shape.actions]
+        return [check_step_size(self.ascent, self.alpha_star, shape or structural.shape_of_game(game), sizes)]
 
     def concave(self, regions: list[str]) -> list[str]:
         """Where J is strongly concave, and how much (format, section 6)."""
