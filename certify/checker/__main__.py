@@ -1,5 +1,6 @@
 """`python -m certify.checker CERT.json [--json] [--engine auto|stdlib|fast] [--workers N]`: exit 0 valid,
-1 invalid (which step, why), 2 malformed or beyond the budget, 3 the engine asked for is not installed, 4 an internal failure."""
+1 invalid (which step, why), 2 malformed or beyond the budget, 3 the engine asked for is not
+installed, 4 an internal failure."""
 
 import argparse
 import json
