@@ -28,6 +28,7 @@ _GUARD = (
     "call certify under `if __name__ == '__main__':` where processes are spawned, use fewer workers where memory ends"
 )
 _IMPORTING = 0.01  # seconds until an alarm that rings during an import rings again
+_AGAIN = 1.0  # seconds until an alarm rings again that nobody heard: Python swallows what is raised in a `__del__`
 _PATIENCE = 0.5  # seconds in which processes that are no longer needed may end by themselves
 
 
@@ -199,21 +200,21 @@ def _alarm(deadline: float) -> Iterator[None]:
         yield
         return
     began, handler = time.monotonic(), signal.signal(signal.SIGALRM, _ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6))
+    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6), _AGAIN)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
         if waiting:
-            signal.setitimer(signal.ITIMER_REAL, max(1e-6, waiting - (time.monotonic() - began)))
+            signal.setitimer(signal.ITIMER_REAL, max(1e-6, waiting - (time.monotonic() - began)), _AGAIN)
 
 
 def _ring(number: int, frame: FrameType | None) -> None:
     inner = frame
     while inner is not None:
         if "importlib._bootstrap" in inner.f_code.co_filename:  # a module that is half imported would stay so
-            signal.setitimer(signal.ITIMER_REAL, _IMPORTING)
+            signal.setitimer(signal.ITIMER_REAL, _IMPORTING, _AGAIN)
             return
         inner = inner.f_back
     raise OutOfTime

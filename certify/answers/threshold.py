@@ -27,6 +27,7 @@ from certify.exact import exact_number, positive_number, significant_text, whole
 from certify.games import Game, as_game
 from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
+from certify.games.units import power_of_ten
 from certify.run import OutOfTime, Progress, Run, helpers, quiet
 from certify.thresholds.general_forms import general
 from certify.thresholds.row_form import row_form
@@ -253,8 +254,11 @@ def structural_threshold(text: str, progress: Progress = quiet) -> ThresholdResu
     if not isinstance(text, str):
         raise InputError("parameters", f"a {type(text).__name__}", "write n=2,h=80,actions=20,return=0:25")
     shape, parameters = parse_parameters(text)
+    unit = power_of_ten(shape.widths)
+    shape = replace(shape, widths=tuple(width / unit for width in shape.widths))
     rows = row_form(shape)
     found = [*(general(shape, form) for form in ("theorem-B", "theorem-D-prime")), *([] if rows is None else [rows])]
+    found = [replace(form, alpha_star=form.alpha_star * unit) for form in found]
     best = min(found, key=lambda s: s.alpha_star)
     ascent = step_size(shape, sizes_of_parameters(shape), best.alpha_star) if len(shape.keys()) <= MOST_ROWS else None
     document = certificates.with_ascent(

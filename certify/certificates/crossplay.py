@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -17,11 +18,12 @@ from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
 from certify.games.objective import named_in_certificates
+from certify.games.units import unit_of
 from certify.stationary.approx_equations import ApproxEquations
 from certify.stationary.existence import StationaryProof
 from certify.stationary.piece_proof import UNIT_BITS
 
-_GRID = 10**9  # ends of enclosures are multiples of 1/_GRID, with room for the checker's coarser boxes
+_GRID = 10**9  # ends of enclosures are multiples of unit/_GRID, with room for the checker's coarser boxes
 
 
 def crossplay_certificate(game: Game, proofs: Sequence[StationaryProof]) -> dict[str, Any]:
@@ -40,14 +42,14 @@ def crossplay_certificate(game: Game, proofs: Sequence[StationaryProof]) -> dict
     tree, alpha = proofs[0].tree, proofs[0].alpha
     eq, restated = ApproxEquations(tree), game_to_json(game)
     table = cross_play(tree, alpha, [proof.policy for proof in proofs])
-    n, teams = tree.number_of_agents, []
+    n, teams, unit = tree.number_of_agents, [], unit_of(game)
     for k, own in enumerate(zip(table.sp_reward, table.sp_value, strict=True)):
-        teams.append(_team((k,) * n, *own))
+        teams.append(_team((k,) * n, *own, unit))
     for role, (j, k) in itertools.product(range(n), itertools.permutations(range(len(proofs)), 2)):
         if n == 2 and role == 1:
             continue  # agent 2 of run j with agent 1 of run k: the team of role 0 with j and k exchanged
         team = tuple(j if i == role else k for i in range(n))
-        teams.append(_team(team, table.xp_reward[role][j][k], table.xp_value[role][j][k]))
+        teams.append(_team(team, table.xp_reward[role][j][k], table.xp_value[role][j][k], unit))
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -64,10 +66,11 @@ def crossplay_certificate(game: Game, proofs: Sequence[StationaryProof]) -> dict
     }
 
 
-def _team(policies: tuple[int, ...], reward: Enclosure, value: Enclosure) -> dict[str, Any]:
-    return {"policies": list(policies), "return": _ends(reward), "J": _ends(value)}
+def _team(policies: tuple[int, ...], reward: Enclosure, value: Enclosure, unit: Fraction) -> dict[str, Any]:
+    return {"policies": list(policies), "return": _ends(reward, unit), "J": _ends(value, unit)}
 
 
-def _ends(enclosure: Enclosure) -> list[str]:
-    low, high = (enclosure.lower * _GRID).__floor__() - 1, (enclosure.upper * _GRID).__ceil__() + 1
-    return [rational_text(Fraction(low, _GRID)), rational_text(Fraction(high, _GRID))]
+def _ends(enclosure: Enclosure, unit: Fraction) -> list[str]:
+    step = unit / _GRID
+    low, high = math.floor(enclosure.lower / step) - 1, math.ceil(enclosure.upper / step) + 1
+    return [rational_text(low * step), rational_text(high * step)]

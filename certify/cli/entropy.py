@@ -39,7 +39,7 @@ from certify.entropy.policy import (
 )
 from certify.entropy.rounded_update import RoundedUpdate, rounded_update
 from certify.errors import InputError, Undecided
-from certify.exact import decimal_text, parse_rational, rational_text
+from certify.exact import decimal_text, parse_rational, rational_text, significant_text
 
 _EXIT = {"proved": 0, "refuted": 1, "undecided": 3}
 _BITS = 80  # significant bits of the ends that are printed
@@ -147,7 +147,7 @@ def _claimed(report: StepReport, claim: str | None) -> str:
 
 
 def _decimal(value: RationalEnclosure) -> str:
-    return f"[{decimal_text(value.lower, 15, up=False)}, {decimal_text(value.upper, 15, up=True)}]"
+    return f"[{significant_text(value.lower, 15, up=False)}, {significant_text(value.upper, 15, up=True)}]"
 
 
 def _lines(report: StepReport, status: str, claim: str | None) -> list[str]:
@@ -179,11 +179,11 @@ def _lines(report: StepReport, status: str, claim: str | None) -> list[str]:
 
 
 def _down(value: Fraction) -> str:
-    return decimal_text(value, 12, up=False)
+    return significant_text(value, 12, up=False)
 
 
 def _up(value: Fraction) -> str:
-    return decimal_text(value, 12, up=True)
+    return significant_text(value, 12, up=True)
 
 
 def _write(path: Path, data: dict) -> None:

@@ -21,7 +21,7 @@ from certify.cli.output import heading, print_json
 from certify.entropy.enclosure import RationalEnclosure
 from certify.entropy.flow import exact_history_rows, flow_piece, flow_report, history_tree
 from certify.errors import InputError
-from certify.exact import decimal_text, parse_rational, rational_text
+from certify.exact import parse_rational, rational_text, significant_text
 from certify.games.objective import BONUS
 
 _DIGITS = 12
@@ -119,4 +119,4 @@ def _texts(value: RationalEnclosure) -> list[str]:
 
 
 def _decimals(value: RationalEnclosure) -> str:
-    return f"[{decimal_text(value.lower, _DIGITS, up=False)}, {decimal_text(value.upper, _DIGITS, up=True)}]"
+    return f"[{significant_text(value.lower, _DIGITS, up=False)}, {significant_text(value.upper, _DIGITS, up=True)}]"

@@ -6,6 +6,7 @@ policy stays as it is (docs/theory/objective.md#the-objective).  Dividing by a p
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 
@@ -22,7 +23,16 @@ def unit_of(game: Game) -> Fraction:
     >>> unit_of(from_array([["1e300", 0], [0, 1]])) == 10**300, unit_of(from_array([[8, 0], [0, 1]]))
     (True, Fraction(1, 1))
     """
-    sizes = [v.numerator.bit_length() - v.denominator.bit_length() for v in game.reward.values() if v]
+    return power_of_ten(game.reward.values())
+
+
+def power_of_ten(values: Iterable[Fraction]) -> Fraction:
+    """The power of ten that the largest of the values is near, 1 where that is of everyday size.
+
+    >>> power_of_ten([Fraction(10) ** -30, Fraction(0)]) == Fraction(1, 10**30)
+    True
+    """
+    sizes = [v.numerator.bit_length() - v.denominator.bit_length() for v in values if v]
     digits = round(max(sizes, default=0) * _DIGITS_PER_BIT)
     return Fraction(1) if abs(digits) <= _DIGITS else Fraction(10) ** digits
 

@@ -7,10 +7,13 @@ from fractions import Fraction
 import pytest
 
 import certify
+from certify.certificates.crossplay import crossplay_certificate
 from certify.checker import check_certificate
 from certify.cli.output import shown
+from certify.crossplay.approx_runs import proved_runs
 from certify.exact import significant_text
 from certify.games.arrays import from_array
+from certify.games.tree import unroll
 
 SCALES = ("1e-390", "1e-30", "1e300", "1e309", "1e390")
 SKEW = (("1", "0"), ("0", "0.9"))
@@ -117,3 +120,24 @@ def test_significant_digits_are_rounded_to_the_safe_side(value: Fraction, power:
     low, high = (Fraction(significant_text(exact, 6, up=up)) for up in (False, True))
     assert low <= exact <= high
     assert high - low <= abs(exact) / 10**5
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_bare_parameters_scale(scale: str) -> None:
+    """`return=0:1e309` was an internal failure; `0:1e-309` named a threshold near the floats' 1e-12."""
+    unit = certify.structural_threshold("n=2,h=2,actions=2,return=0:1")
+    found = certify.structural_threshold(f"n=2,h=2,actions=2,return=0:{scale}")
+    assert found.status == "proved"
+    assert unit.alpha_star is not None and found.alpha_star is not None
+    assert 1 <= found.alpha_star / Fraction(scale) / unit.alpha_star * Fraction(1001, 1000) < Fraction(1002, 1000)
+
+
+@pytest.mark.parametrize("scale", ["1e-30", "1e300"])
+def test_ends_of_cross_play_are_as_fine_as_the_payoffs(scale: str) -> None:
+    """They were multiples of 1e-9, whatever the payoffs."""
+    game = from_array(payoffs(scale, (("1", "0"), ("0", "1"))))
+    proofs = proved_runs(unroll(game, cluster=False), Fraction(scale) / 10)
+    document = crossplay_certificate(game, proofs)
+    assert check_certificate(document).valid
+    low, high = (Fraction(end) for end in document["claim"]["teams"][0]["return"])
+    assert 0 < high - low < Fraction(scale) / 10**6

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
+import threading
 import time
 from pathlib import Path
 
@@ -41,3 +44,55 @@ def test_every_command_ends_at_its_limit(
     if ended.value.code == 3:
         assert found["status"] == "undecided"
         assert limit != "0.05" or found["reason"] == "out of time while reading the game"
+
+
+@pytest.fixture(scope="module")
+def imported() -> None:
+    """Everything that the commands import: a module whose import was interrupted would stay half imported here."""
+    for line in ("threshold lever:2", "optimum lever:2 --alpha 1", "crossplay lever:2 --alpha 1", "symmetries lever:2"):
+        with pytest.raises(SystemExit):
+            main([*line.split(), "--json"])
+
+
+LONG = [
+    ("threshold", "dectiger", "--horizon", "3", "--method", "search"),
+    ("threshold", "dectiger", "--horizon", "3", "--method", "windows"),
+    ("optimum", "dectiger", "--horizon", "2", "--alpha", "17:400"),
+    ("crossplay", "dectiger", "--horizon", "2", "--alpha", "3", "--starts", "200"),
+    ("symmetries", "large"),
+    ("threshold", "large"),
+]
+
+
+@pytest.mark.parametrize(
+    "command", [LONG[0], *(pytest.param(c, marks=pytest.mark.slow) for c in LONG[1:])], ids=lambda c: "-".join(c[:2])
+)
+@pytest.mark.parametrize("after", [0.7, pytest.param(2.5, marks=pytest.mark.slow)])
+def test_the_first_ctrl_c_ends_the_work(
+    command: tuple[str, ...], after: float, large: str, imported: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`optimum` worked on for 22 seconds.  One JSON value all the same, with what is proved; never a traceback."""
+    capsys.readouterr()
+    pressed: list[float] = []
+
+    def press() -> None:
+        pressed.append(time.process_time())
+        os.kill(os.getpid(), signal.SIGINT)
+
+    timer = threading.Timer(after, press)
+    timer.start()
+    try:
+        with pytest.raises(SystemExit) as ended:
+            main([large if part == "large" else part for part in command] + ["--json"])
+    finally:
+        timer.cancel()
+        timer.join()
+    took = time.process_time() - pressed[0] if pressed else 0.0
+    said = capsys.readouterr()
+    assert took < 2, f"{took:.1f} s after the interruption"
+    assert said.err.count("\n") <= 1
+    assert "Traceback" not in said.err
+    found = json.loads(said.out)
+    assert ended.value.code == (0 if found["status"] == "proved" else 3)
+    if pressed and found["status"] != "proved":
+        assert "interrupted" in found["reason"]

@@ -118,3 +118,26 @@ def test_one_interruption_ends_a_command(command):
     out, err = process.communicate(timeout=30)
     assert time.monotonic() - began < 10, "a second on an idle machine"
     assert "Traceback" not in err and ("alpha*" in out or "interrupted" in out + err)
+
+
+def test_an_alarm_that_a_destructor_swallowed_rings_again() -> None:
+    """Python prints what is raised in a `__del__`, and goes on."""
+
+    class Slow:
+        def __del__(self) -> None:
+            until = time.monotonic() + 0.3
+            while time.monotonic() < until:
+                pass
+
+    run, heard = Run.lasting(0.1), []
+    hook, sys.unraisablehook = sys.unraisablehook, heard.append
+    try:
+        with pytest.raises(OutOfTime), run.stage("waiting"):
+            Slow()
+            until = time.monotonic() + 20
+            while time.monotonic() < until:
+                pass
+    finally:
+        sys.unraisablehook = hook
+    assert heard
+    assert run.deadline + 15 > time.monotonic()
