@@ -7,7 +7,6 @@ docs/theory/continuation.md#theorem-d).
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,7 +17,7 @@ from certify.thresholds.index_tables import Plan
 
 _SMALL = 500  # rewards in the tree: up to so many even slow sweeps are cheap
 _DEPTH = Fraction(1, 10**4)  # of the start, below which nothing is searched
-_CHEAP = 1.0  # seconds: screenings this short go on to a tenth of the tolerance
+_SHORT = 2000  # rewards in the tree: with so few a screening goes on to a tenth of the tolerance, on every machine
 
 
 @dataclass(frozen=True)
@@ -68,9 +67,8 @@ def localise(
                 found.append(_cover(plan, high, run, patience))
             return found
         high, low = float(high), float(low)
-        spent = 0.0
-        while high / low > 1 + rtol or (spent < _CHEAP and high / low > 1 + rtol / 10):
-            began = time.monotonic()
+        fine = rtol / 10 if size <= _SHORT else rtol
+        while high / low > 1 + fine:
             middle = math.sqrt(low * high)
             if point_closes(plan, 1 / Fraction(middle), run, patience):
                 high = middle
@@ -78,9 +76,8 @@ def localise(
             else:
                 low = middle
                 run.progress(f"stalls at alpha = {low:.5g}")
-            spent = time.monotonic() - began
         # near the least temperature steps gain little and are many; where they are dear, keep off it
-        alpha = high * (1 + (rtol / 20 if spent < _CHEAP else rtol))
+        alpha = high * (1 + (rtol / 20 if size <= _SHORT else rtol))
         if alpha < float(found[-1].alpha_star):
             found.append(_cover(plan, round_up(alpha), run, patience))
     except KeyboardInterrupt:

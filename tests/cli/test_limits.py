@@ -8,6 +8,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,14 @@ def imported() -> None:
             main([*line.split(), "--json"])
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Interruptions are heard even where the suite runs in the background of a shell, which has them ignored."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
 LONG = [
     ("threshold", "dectiger", "--horizon", "3", "--method", "search"),
     ("threshold", "dectiger", "--horizon", "3", "--method", "windows"),
@@ -67,6 +76,7 @@ LONG = [
 @pytest.mark.parametrize(
     "command", [LONG[0], *(pytest.param(c, marks=pytest.mark.slow) for c in LONG[1:])], ids=lambda c: "-".join(c[:2])
 )
+@pytest.mark.usefixtures("heard")
 @pytest.mark.parametrize("after", [0.7, pytest.param(2.5, marks=pytest.mark.slow)])
 def test_the_first_ctrl_c_ends_the_work(
     command: tuple[str, ...], after: float, large: str, imported: None, capsys: pytest.CaptureFixture[str]

@@ -6,11 +6,20 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
 import certify
 from certify.run import OutOfTime, Run, helpers
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Interruptions are heard even where the suite runs in the background of a shell, which has them ignored."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
 
 
 def busy(seconds=60.0):
@@ -66,6 +75,7 @@ def test_in_another_thread_the_work_asks_itself():
     assert ended == ["out of time while asking"]
 
 
+@pytest.mark.usefixtures("heard")
 def test_an_interruption_leaves_nothing_of_the_time():
     run = Run()
     with pytest.raises(OutOfTime, match="interrupted while working"), run.stage("working"):

@@ -44,7 +44,7 @@ class Interrupted:
         return self.true(*arguments)
 
 
-@pytest.mark.parametrize("rounds", (7, 12))
+@pytest.mark.parametrize("rounds", [7, pytest.param(12, marks=pytest.mark.slow)])
 def test_an_interrupted_search_goes_on(rounds, tmp_path, monkeypatch, whole):
     book = tmp_path / "search.checkpoint"
     monkeypatch.setattr(checkpoint, "_EVERY", 0.0)

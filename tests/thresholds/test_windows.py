@@ -37,13 +37,16 @@ KINDS = (
     {"horizon": 2, "actions": (3, 2), "discount": True, "weights": True},
 )
 
+# every kind of game once, and once more in `make test-all`
+ONCE_AND_AGAIN = [pytest.param(seed, marks=[pytest.mark.slow] * (seed >= len(KINDS))) for seed in range(2 * len(KINDS))]
+
 
 def game_of(seed: int) -> tuple[Game, np.random.Generator]:
     rng = np.random.default_rng(2_000 + seed)
     return random_game(rng, **KINDS[seed % len(KINDS)]), rng
 
 
-@pytest.mark.parametrize("seed", range(2 * len(KINDS)))
+@pytest.mark.parametrize("seed", ONCE_AND_AGAIN)
 def test_thresholds_are_confirmed_and_withstand_multistart(seed: int) -> None:
     game, rng = game_of(seed)
     start = structural_thresholds(game)[0].alpha_star
@@ -57,7 +60,7 @@ def test_thresholds_are_confirmed_and_withstand_multistart(seed: int) -> None:
         assert distinct_policies(plan, factor * float(found[-1].alpha_star), rng, starts=3) <= 1
 
 
-@pytest.mark.parametrize("seed", range(2 * len(KINDS)))
+@pytest.mark.parametrize("seed", ONCE_AND_AGAIN)
 @pytest.mark.parametrize("k", [0, 1])
 def test_every_stationary_policy_lies_in_its_box_and_has_a_definite_hessian_where_it_is_claimed(
     seed: int, k: int
