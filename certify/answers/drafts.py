@@ -152,8 +152,8 @@ class Drafts:
 
     def _concavity(self, choice: Proposal) -> list[Any]:
         """Proposed moduli at the threshold and at the temperatures that were asked for."""
-        if not isinstance(choice, Localisation):
-            return []
+        if not isinstance(choice, Localisation) or not self.question.game.flows_back:
+            return []  # nothing is concave under the local bonus
         alphas = [choice.alpha_star, *self.question.modulus_at]
         if min(alphas) < choice.alpha_star:
             raise InputError(

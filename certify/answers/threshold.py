@@ -110,6 +110,8 @@ class _Options:
         if wanted and self.method in ("structural", "windows"):
             why = f"a certificate by {self.method} holds no modulus but that at alpha*"
             raise InputError("--modulus-at", why, "leave it out, or use --method localisation")
+        if wanted and not game.flows_back:
+            raise InputError("--modulus-at", "no modulus: the local bonus is no gradient", "leave it out")
         return Question(game, self.method, tolerance, wanted, least, whole_number(self.max_entries, "--max-entries"))
 
     def run(self, began: float, executor: Executor | None, question: Question) -> Run:
@@ -150,8 +152,6 @@ def threshold(game: Any, **options: Unpack[ThresholdOptions]) -> ThresholdResult
     """
     began = time.monotonic()
     asked = _Options(**options)
-    if asked.objective == "local":
-        raise InputError("objective", "no certificate for the local bonus yet", "use entropy or kl")
     question = asked.question(for_objective(as_game(game, asked.horizon), asked.objective)).in_units()
     with helpers(1 if asked.executor is not None else whole_number(asked.workers, "--workers")) as pool:
         run = asked.run(began, asked.executor or pool, question)

@@ -121,6 +121,11 @@ class ObjectRecursion:
             raise TypeError("KL to a reference needs `log`")
         return self._log(value)
 
+    def tilts(self) -> list[np.ndarray]:
+        """Per depth (E, A_1, .., A_n) what the reference pays at that step alone: `U_entropy` of the local bonus."""
+        levels = enumerate(self.tree.levels)
+        return [self._tilt(t).reshape(len(level.joint), *level.action_counts) for t, level in levels]
+
     def _forward(self) -> None:
         self.reach = [self._converted(self.tree.initial)]
         for t, level in enumerate(self.tree.levels[:-1]):

@@ -43,6 +43,16 @@ _WORDS = {
             say("A game that ends early goes on with one legal action per agent, and every agent is told."),
         ),
     ),
+    "local": Words(
+        say("locally entropy-regularised"),
+        "entropy",
+        (
+            say("The entropy is that of the policies at what is visited, without a gradient through the visitation."),
+            say("Stationary is where $pi = softmax(Q / (alpha w))$, $Q$ the reward to go; the flow is no gradient flow."),
+            say("Legal actions depend on the step and the last observation."),
+        ),
+        flows=False,
+    ),
 }
 
 

@@ -22,7 +22,7 @@ _LIMITS = items(
 def threshold(document: dict[str, Any]) -> Statement:
     """What a certificate of kind "threshold" states; raises `KeyError` and the like for a damaged one."""
     claim, proof, game = document["claim"], document["proof"], document["game"]
-    claims = [*_unique(document), *_ascent(claim), *_concave(claim, whole(game["horizon"], "horizon"))]
+    claims = [*_unique(document), *_flows(document), *_ascent(claim), *_concave(claim, whole(game["horizon"], "horizon"))]
     if document.get("symmetry") is not None:
         claims.append(_fixed(document["symmetry"]))
     if document.get("multiplicity") is not None:
@@ -71,6 +71,22 @@ def _unique(document: dict[str, Any]) -> list[Item]:
     aside = f"(at most {decimal}) " if decimal != number(alpha, up=True) else ""
     what = say(" has exactly one stationary policy.")
     return [Item(say(start + aside) + objective(document) + what)]
+
+
+def _flows(document: dict[str, Any]) -> list[Item]:
+    """Where flows of the local bonus end."""
+    found = []
+    for flow in ("natural", "plain"):
+        if flow in document.get("flows", {}):
+            above = number(fraction(document["flows"][flow]["alpha"], "alpha"), up=True)
+            found.append(
+                Item(
+                    say(
+                        f"For every $alpha > {above}$ the {flow} gradient flow converges to it from every initialisation."
+                    )
+                )
+            )
+    return found
 
 
 def _ascent(claim: dict[str, Any]) -> tuple[Item, ...]:

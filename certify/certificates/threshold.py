@@ -16,6 +16,7 @@ from certify.games.objective import named_in_certificates
 from certify.thresholds.concavity import Concavity
 from certify.thresholds.contraction import UNIT
 from certify.thresholds.cover_tree import Node, node_to_json
+from certify.thresholds.local_forms import flow_forms
 from certify.thresholds.step_size import StepSize
 from certify.thresholds.structural_form import Structural
 from certify.thresholds.windows.search import Windows
@@ -26,6 +27,13 @@ CONSEQUENCES = (
     "initialisation (Theorem A).",
     "It is fixed by every symmetry of J_alpha, so independently trained agents are compatible: cross-play "
     "equals self-play in the limit.",
+)
+LOCAL_CONSEQUENCES = (
+    "For every temperature alpha >= alpha_star the local bonus (the entropy of visited policies, without a gradient "
+    "through the visitation) has exactly one stationary policy, pi = softmax(Q / (alpha w)), Q the reward to go.",
+    "It is fixed by every symmetry of the game.",
+    "Above the temperatures in `flows` the flow named there converges to it from every initialisation; the plain one "
+    "as the natural one where no agent ever has more than two legal actions (docs/theory/local-bonus.md).",
 )
 
 
@@ -41,12 +49,21 @@ def envelope(game: Game, claim: dict[str, Any], proof: dict[str, Any], search: d
         "objective": named_in_certificates(game),
         "claim": claim,
         "proof": proof,
-        "consequences": list(CONSEQUENCES),
+        "consequences": list(CONSEQUENCES if game.flows_back else LOCAL_CONSEQUENCES),
         **original_of(game),
+        **({} if game.flows_back else {"flows": _flows(game)}),
     }
     if search is not None:
         result["search"] = search
     return result
+
+
+def _flows(game: Game) -> dict[str, Any]:
+    """Above which temperatures flows of the local bonus end in its one stationary policy, and what shows it."""
+    return {
+        name: {"alpha": rational_text(form.alpha_star), "vector": structural_proof(form)["vector"]}
+        for name, form in flow_forms(game).items()
+    }
 
 
 def structural_proof(result: Structural) -> dict[str, Any]:
@@ -98,7 +115,10 @@ def _short(modulus: Fraction) -> Fraction:
 
 def structural_certificate(game: Game, result: Structural, search: dict[str, Any] | None = None) -> dict[str, Any]:
     """A certificate that `result` holds for `game`."""
-    return envelope(game, structural_claim(result), structural_proof(result), search)
+    claim = structural_claim(result)
+    if not game.flows_back:
+        claim["strong_concavity"] = []
+    return envelope(game, claim, structural_proof(result), search)
 
 
 def parameters_certificate(

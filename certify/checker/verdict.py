@@ -81,5 +81,7 @@ def sentence(proof: Proof) -> str:
     about = ""
     if proof.game is not None:
         objective = ", with KL to its reference" if proof.game.kl else ""
+        if not proof.game.flows_back:
+            objective = ", with the local bonus (pi is the softmax of the reward to go over alpha w)"
         about = f"game {printable(proof.game.name, 80)!r}, horizon {proof.game.horizon}{objective}: "
     return printable(about + "; ".join(proof.conclusions))

@@ -166,14 +166,24 @@ def _print(result: api.ThresholdResult, about: str, path: str | None) -> None:
         _print_forms(result)
         return
     print(styled(f"alpha* = {shown(result.alpha_star, up=True)}", bold=True))
-    print("  for every temperature alpha >= alpha* there is exactly one stationary policy; every trajectory of the")
-    print("  softmax policy-gradient flow converges to it, and it is fixed by every symmetry of the game.")
+    print("  for every temperature alpha >= alpha* there is exactly one stationary policy; ", end="")
+    if result.objective == "local":
+        print("it is fixed by every")
+        print("  symmetry of the game.  Local bonus: its flow is no gradient flow, and whether it always ends there is")
+        print("  another question (docs/objectives.md).")
+        for flow, data in ({} if result.document is None else result.document["flows"]).items():
+            above = shown(Fraction(data["alpha"]), up=True)
+            print(f"  for every alpha > {above} the {flow} gradient flow converges to it from every initialisation.")
+    else:
+        print("every trajectory of the")
+        print("  softmax policy-gradient flow converges to it, and it is fixed by every symmetry of the game.")
     if result.alpha_multiple is not None:
         print(
             f"alpha_multiple = {shown(result.alpha_multiple, up=False)}   (ratio "
             f"{math.ceil(result.ratio * 1e6) / 1e6:.6f})"
         )
-        print("  there at least two stationary policies are proved to exist: training can end in different policies")
+        ends = "" if result.objective == "local" else ": training can end in different policies"
+        print(f"  there at least two stationary policies are proved to exist{ends}")
         if result.alpha_two_maxima is not None:
             print(f"  two strict local maxima are proved at {shown(result.alpha_two_maxima, up=False)}")
     if result.potential_of is not None:

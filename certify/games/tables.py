@@ -89,6 +89,12 @@ class GameTables:
         """How many agents play."""
         return len(self.agents)
 
+    @property
+    def flows_back(self) -> bool:
+        """Whether what later steps pay beside the reward counts at earlier ones: all but in the local bonus
+        (docs/theory/local-bonus.md)."""
+        return self.objective != "local"
+
     def actions_at(self, agent: int, step: int) -> tuple[int, ...]:
         """Indices of the actions that `agent` has at `step`, ascending."""
         if self.available is None:

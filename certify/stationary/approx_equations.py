@@ -36,6 +36,7 @@ class ApproxEquations:
         self.last = last[self.row]
         self.scale = layout.weight[self.entry].astype(np.float64)
         self.weights = [float(w) for w in tree.game.weights]
+        self.passed = [w if tree.game.flows_back else 0.0 for w in self.weights]  # what later entropies count earlier
         self.gamma = float(tree.game.discount)
         self.initial = tree.initial.astype(np.float64)
         self._link = [self._transition(t) for t in range(tree.horizon - 1)]
@@ -161,9 +162,11 @@ class ApproxEquations:
                 k, a = layout.shape[i, t]
                 weighted = gather @ (reach[t][:, None, :] * mean).reshape(len(level.joint), -1)
                 q[layout.entries[i, t]] = (weighted.reshape(k, a, width) / total[:, None, :]).reshape(k * a, width)
+            if not self.tree.game.flows_back:
+                u = u - self.tree.approx_tilt[t].reshape(*u.shape[:-1], 1)
             after = (u * _product(factors[t], ())).sum(axis=tuple(range(1, n + 1)))
             for i in range(n):
-                after = after + self.weights[i] * entropy[layout.rows[i, t]][level.joint[:, i]]
+                after = after + self.passed[i] * entropy[layout.rows[i, t]][level.joint[:, i]]
         return q
 
     def value(self, z: np.ndarray, beta: float) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The one Krawczyk step of the search side, in balls (docs/theory/continuation.md#krawczyk-boxes).
 
 In the log-ratios z_{x,a} = log pi(a|x) / pi(r|x) a policy is stationary exactly if
-G(z)_{x,a} = z_{x,a} - (Q(x,a) - Q(x,r)) / w_i vanishes, Q = beta Q^R + Q^H.  If
+G(z)_{x,a} = z_{x,a} - (Q(x,a) - Q(x,r)) / w_i vanishes, Q = beta Q^R + Q^H (without Q^H under the local bonus).  If
 K = m - Y G(m) + (I - Y DG(Z)) (Z - m) lies in the interior of Z, Z holds exactly one zero of G,
 and it is nondegenerate.
 """
@@ -85,7 +85,8 @@ def stationarity(
     pi, minus_log = ratios.policy(z, slopes)
     entropy = layout.row_sums(pi * minus_log)
     run = ObjectRecursion(tree, pi, minus_log, entropy, _constant, lambda v: Jet(to_arb(v).log()))
-    weighted = _constant(beta) * run.weighted(run.U_reward) + run.weighted(run.U_entropy)
+    weighted = _constant(beta) * run.weighted(run.U_reward)
+    weighted = weighted + run.weighted(run.U_entropy if tree.game.flows_back else run.tilts())
     q = weighted / run.d[layout.row_of_entry]
     value, slope = flint.arb_mat(ratios.size, 1), flint.arb_mat(ratios.size, ratios.size)
     for c, k in enumerate(ratios.entry):

@@ -86,7 +86,7 @@ def find_multiplicity(
 
 def _with_maxima(proofs: WitnessProofs, search: ApproxSearch, witness: Witness, limit: float) -> Multiplicity:
     """The evidence, whose two maxima may be the sharper witness."""
-    two = _two_maxima(proofs, search, witness)
+    two = _two_maxima(proofs, search, witness) if proofs.tree.game.flows_back else None
     if two is not None and two.alpha > witness.alpha:
         witness = two
     proofs.run.found(below=float(witness.alpha))

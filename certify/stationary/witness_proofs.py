@@ -51,6 +51,8 @@ class WitnessProofs:
             proof = prove_stationary(self.tree, alpha, self.eq.nested(z))
         except (Undecided, InputError):
             return None
+        if not self.tree.game.flows_back:
+            return Solution(proof, UNDECIDED)  # nothing is maximised under the local bonus
         form = hessian(self.tree, proof.policy, alpha, stationary=True)
         if (upper := lambda_max_upper(form)) < math.inf and Fraction(upper) < alpha:
             return Solution(proof, MAXIMUM)

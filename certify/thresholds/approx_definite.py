@@ -47,7 +47,7 @@ class Hessian:
             self.offset[i, t] = total
             total += k * a
         self.total = total
-        self._advantages: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
+        self._advantages: dict[tuple[int, int, float], tuple[np.ndarray, np.ndarray]] = {}
         self.reach = {end: self.reach_at(end) for end in ("lower", "upper")}
 
     def _policies(self, t: int, agents: list[int], end: str) -> np.ndarray:
@@ -77,8 +77,8 @@ class Hessian:
                 weight = self._forward(t, weight[..., None] * self._policies(t, everyone, end))
         return table
 
-    def _advantage(self, agent: int, t: int) -> tuple[np.ndarray, np.ndarray]:
-        """(B, E, A) bounds on W(e, a) = E[U(e, (a, .))] - w log pi(a), centred over the agent's a."""
+    def _advantage(self, agent: int, t: int, part: float) -> tuple[np.ndarray, np.ndarray]:
+        """(B, E, A) bounds on W(e, a) = E[U(e, (a, .))] - part w log pi(a), centred over the agent's a."""
         step, plan = self.step, self.plan
         others, rows = plan.others(agent), np.arange(len(plan.levels[t].joint))
         model, q = step.model(t), step._joint(t, others, rows, "points")
@@ -99,11 +99,17 @@ class Hessian:
             index = plan.below(j, t, u)[:, None, None, :]
             upper = upper + support(step.box[j][u], index, moved, entropic=False).sum(-1)
             lower = lower - support(step.box[j][u], index, -moved, entropic=False).sum(-1)
+        lower, upper = lower.min(-1), upper.max(-1)
+        if not part:
+            return lower, upper
         block = step.box[agent][t]
         with np.errstate(divide="ignore"):
-            log_low, log_high = np.log(block.lower), np.log(block.upper)
+            logs = [part * np.log(end) for end in (block.lower, block.upper)]
+        if not plan.flows_back:  # U is without what the reference pays for the agent's own action
+            odds = part * np.log(plan.levels[t].odds[agent].astype(np.float64))
+            logs = [end - odds for end in logs]
         with np.errstate(invalid="ignore"):  # a lower end of 0 leaves the form unusable, as nan
-            return self._with_logs(agent, t, lower.min(-1), upper.max(-1), log_low, log_high)
+            return self._with_logs(agent, t, lower, upper, *logs)
 
     def _with_logs(
         self, agent: int, t: int, lower: np.ndarray, upper: np.ndarray, log_low: np.ndarray, log_high: np.ndarray
@@ -116,7 +122,8 @@ class Hessian:
         return (lower + w * (others_low - share * log_high)[:, k], upper + w * (others_high - share * log_low)[:, k])
 
     def form(self, *, own: bool) -> Form:
-        """The enclosure; `own` keeps the blocks between AOHs of one agent (Theorem B)."""
+        """The enclosure; `own` keeps the blocks between AOHs of one agent (Theorem B), as the local bonus always does
+        (docs/theory/local-bonus.md#the-form)."""
         plan, batch = self.plan, len(self.step.beta)
         low, high = np.zeros((batch, self.total, self.total)), np.zeros((batch, self.total, self.total))
         for i, t, _k, _a in self.sizes:
@@ -129,7 +136,7 @@ class Hessian:
             for u in range(t + 1, plan.horizon):
                 starts = {end: self._forward(u - 1, x) for end, x in starts.items()}
                 for j in range(plan.agents):
-                    if own or j != i:
+                    if own or j != i or not plan.flows_back:
                         self._cross_time(low, high, (i, t), (j, u), starts)
                 if u + 1 < plan.horizon:
                     everyone = list(range(plan.agents))
@@ -165,7 +172,10 @@ class Hessian:
 
     def _cross_time(self, low, high, first, second, starts) -> None:
         j, u = second
-        below, above = self._advantage_of(j, u)
+        same = first[0] == j
+        below, above = self._advantage_of(j, u, 1.0 if self.plan.flows_back else 0.0 if same else 0.5)
+        if same and not self.plan.flows_back:
+            below, above = below / 2, above / 2
         down, up = starts["lower"], starts["upper"]  # (B, X, E')
         level = self.plan.levels[u]
         with np.errstate(invalid="ignore"):
@@ -174,10 +184,10 @@ class Hessian:
         self._add(low, first, second, _gather(np.moveaxis(smallest, 3, 2), level.joint[:, j], level.classes[j]))
         self._add(high, first, second, _gather(np.moveaxis(largest, 3, 2), level.joint[:, j], level.classes[j]))
 
-    def _advantage_of(self, j: int, u: int) -> tuple[np.ndarray, np.ndarray]:
-        if (j, u) not in self._advantages:
-            self._advantages[j, u] = self._advantage(j, u)
-        return self._advantages[j, u]
+    def _advantage_of(self, j: int, u: int, part: float) -> tuple[np.ndarray, np.ndarray]:
+        if (j, u, part) not in self._advantages:
+            self._advantages[j, u, part] = self._advantage(j, u, part)
+        return self._advantages[j, u, part]
 
     def _add(self, target, first, second, values) -> None:
         """values : (B, K A, A', K')."""

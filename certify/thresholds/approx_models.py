@@ -17,6 +17,7 @@ from certify.thresholds.index_tables import Plan
 class Model:
     """First-order model of U_t(e, a) (or of V_t(e)) over a batch of boxes.
 
+    U is the reward to go, entropies (and what the reference pays) included where they flow back.
     U = value + sum_y slope_y . (delta_y, -KL_y) + a remainder in [low, high], y over later blocks.
     value, low, high : (B, E, JA) (V: (B, E)); slope[j, u] : (B, E, JA, D, A + 1) (V: without JA),
     D over `plan.below(j, t, u)`.  beyond[j] (V of two agents, None at the last depth): (high, low),
@@ -71,7 +72,9 @@ class Models:
         """The model of U_t."""
         if t not in self._models:
             level, plan = self.plan.levels[t], self.plan
-            reward = self.beta[:, None, None] * level.approx_reward + plan.tree.approx_tilt[t]
+            reward = self.beta[:, None, None] * level.approx_reward
+            if plan.flows_back:
+                reward = reward + plan.tree.approx_tilt[t]
             if t == plan.horizon - 1:
                 zero = np.zeros_like(reward)
                 self._models[t] = Model(reward, {}, zero, zero)
@@ -108,7 +111,8 @@ class Models:
         return (np.maximum(change, 0) * after.high[:, where] + np.minimum(change, 0) * after.low[:, where]).sum(-1)
 
     def _collapse(self, t: int) -> Model:
-        """The model of V_t(e) = sum_a prod pi_i(a_i) U_t(e, a) + sum_i w_i H(pi_i)."""
+        """The model of V_t(e) = sum_a prod pi_i(a_i) U_t(e, a) + sum_i w_i H(pi_i), entropies only where they flow
+        back."""
         plan, level = self.plan, self.plan.levels[t]
         model = self.model(t)
         everyone = list(range(plan.agents))
@@ -129,7 +133,7 @@ class Models:
             linear = ein("beqa,bea->beq", block.shift[:, k], gradient)
             spread = linear.reshape(*linear.shape[:2], *(-1 if j == i else 1 for j in everyone))
             rise = rise - np.broadcast_to(spread, (*linear.shape[:2], *sizes)).reshape(rise.shape)
-            weight = plan.weights[i]
+            weight = plan.weights[i] if plan.flows_back else 0.0
             full = np.concatenate(
                 [gradient - weight * block.log_centre[:, k], np.full((*gradient.shape[:2], 1), weight)], -1
             )

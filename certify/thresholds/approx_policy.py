@@ -38,6 +38,9 @@ def approx_soft_values(plan: Plan, policy: Policy, beta: float) -> Policy:
                 np.stack([np.bincount(k, q[:, a], minlength=level.classes[i]) for a in range(q.shape[1])], 1)
                 / total[:, None]
             )
+        if not plan.flows_back:
+            after = (joint[t] * (u - plan.tree.approx_tilt[t])).sum(1)
+            continue
         after = (joint[t] * u).sum(1)
         for i in range(plan.agents):
             p = policy[i][t]

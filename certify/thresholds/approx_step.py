@@ -35,13 +35,22 @@ class Step(Models):
         k = self.plan.levels[t].classes[agent]
         result = np.zeros((len(self.beta), k, count, count))
         if len(pairs):
-            start = None if guess is None else guess[:, :, pairs[:, 0], pairs[:, 1]] * self.plan.weights[agent]
+            tilt = self._tilt(agent, t)
+            start = guess
+            if guess is not None:
+                start = (guess - tilt)[:, :, pairs[:, 0], pairs[:, 1]] * self.plan.weights[agent]
             best = None
             for share in (True, False) if self._has_later(agent, t) and t > 0 else (False,):
                 found = _Ascent(self, agent, t, pairs, share).smallest(start)
                 best = found if best is None else np.minimum(best, found)
             result[:, :, pairs[:, 0], pairs[:, 1]] = best / self.plan.weights[agent]
+            result += tilt
         return result
+
+    def _tilt(self, agent: int, t: int) -> np.ndarray:
+        """(K, A, A): the log-ratios of the reference, where U is without what it pays (docs/theory/local-bonus.md)."""
+        logs = np.log(self.plan.levels[t].odds[agent].astype(np.float64))
+        return (logs[:, :, None] - logs[:, None, :]) * (0.0 if self.plan.flows_back else 1.0)
 
     def _has_later(self, agent: int, t: int) -> bool:
         return bool(self.model(t).slope)

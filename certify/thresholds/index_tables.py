@@ -46,6 +46,7 @@ class Plan:
         self.agents = tree.number_of_agents
         self.gamma = float(tree.game.discount)
         self.weights = [float(w) for w in tree.game.weights]
+        self.flows_back = tree.game.flows_back
         self.initial = tree.initial.astype(np.float64)
         self.levels = tree.levels
         self._descend()

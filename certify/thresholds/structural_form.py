@@ -27,7 +27,7 @@ class Structural:
     @property
     def order(self) -> tuple[Fraction, bool]:
         """What forms are sorted by: the smallest temperature first, the stronger statement where they agree."""
-        return self.alpha_star, self.form in ("theorem-D-prime", "rows")
+        return self.alpha_star, self.form in ("theorem-D-prime", "rows", "regular")
 
     @property
     def modulus(self) -> Fraction | None:

@@ -21,6 +21,10 @@ class Interval(NamedTuple):
     low: np.ndarray
     high: np.ndarray
 
+    def scaled(self, factor: float) -> Interval:
+        """Times a power of two, or 0: exactly."""
+        return Interval(factor * self.low, factor * self.high)
+
 
 def interval_times(low: np.ndarray, high: np.ndarray, x: Interval) -> Interval:
     """[low, high] x with 0 <= low <= high, before rounding."""
@@ -47,10 +51,15 @@ def centred_interval(x: Interval, axis: int) -> Interval:
     return Interval(low - size, high + size)
 
 
-def log_policy(block: BlockBox, w: float) -> Interval:
-    """w (log pi(a) less its mean over a), (classes, actions); lower bounds of the box positive."""
+def log_policy(block: BlockBox, w: float, odds: Ball | None = None) -> Interval:
+    """w (log pi(a), or log (pi / odds) of logarithms `odds`, less its mean over a), (classes, actions); lower bounds
+    of the box positive."""
     low, high = log(block.lower), log(block.upper)
-    found = centred_interval(Interval(low - log_error(low), high + log_error(high)), 1)
+    ends = Interval(low - log_error(low), high + log_error(high))
+    if odds is not None:
+        size = 4 * UNIT * (np.abs(ends.low) + np.abs(ends.high) + np.abs(odds.mid)) + 2 * odds.rad
+        ends = Interval(ends.low - odds.mid - size, ends.high - odds.mid + size)
+    found = centred_interval(ends, 1)
     low, high = w * found.low, w * found.high
     return Interval(low - 2 * UNIT * np.abs(low), high + 2 * UNIT * np.abs(high))
 

@@ -44,7 +44,7 @@ def not_definite(
         size += layout.depths[t].class_counts[i] // layout.copies * layout.depths[t].actions[i]
     low_reach, high_reach = _reach(layout, boxes, upper=False), _reach(layout, boxes, upper=True)
     diagonal = np.concatenate([_diagonal(layout, i, t, low_reach[t], boxes[t][i]) for i, t in blocks], axis=1)
-    entries = _couplings(layout, models, boxes, blocks, (low_reach, high_reach), own)
+    entries = _couplings(layout, models, boxes, blocks, (low_reach, high_reach), own or not layout.flows_back)
     last = np.concatenate([_last_actions(layout, i, t, first[i, t]) for i, t in blocks])
     for copy, row in enumerate(factors):
         for number, factor in enumerate(row):
@@ -113,12 +113,12 @@ def _couplings(
     """Enclosures of the coefficients C between block lists, per beta dense matrices (copies, rows, columns)."""
     found: dict[tuple[Block, Block], list[Interval]] = {}
     for j, later in blocks:
-        if later and any(i != j or own for i, t in blocks if t < later):
-            weights = _tail_matrices(layout, models[later], boxes, j, later)
-            for i, t in blocks:
-                if t < later and (i != j or own):
-                    ends = [_arrivals(layout, boxes, i, t, later, reach[upper][t], upper) for upper in (False, True)]
-                    found[(i, t), (j, later)] = [_integrated(layout.copies, *ends, *w) for w in weights]
+        for mine in (False, True) if own else (False,):
+            earlier = [(i, t) for i, t in blocks if t < later and (i == j) == mine]
+            weights = _tail_matrices(layout, models[later], boxes, (j, later), mine) if earlier else []
+            for i, t in earlier:
+                ends = [_arrivals(layout, boxes, i, t, later, reach[upper][t], upper) for upper in (False, True)]
+                found[(i, t), (j, later)] = [_integrated(layout.copies, *ends, *w) for w in weights]
         for i, t in blocks:
             if t == later and i < j:
                 found[(i, t), (j, t)] = _same_depth(layout, models[t], boxes, i, j, t, (reach[0][t], reach[1][t]))
@@ -142,12 +142,18 @@ def _arrivals(layout: Layout, boxes: Boxes, i: int, t: int, later: int, reach: n
     return found
 
 
-def _tail_matrices(layout: Layout, model: Model, boxes: Boxes, j: int, t: int) -> list[tuple[csr_array, ...]]:
+def _tail_matrices(layout: Layout, model: Model, boxes: Boxes, block: Block, mine: bool) -> list[tuple[csr_array, ...]]:
     """Per beta W of agent j at t as matrices, rows joint classes, columns (x', a'): positive and negative parts
-    of the lower and of the upper bound."""
+    of the lower and of the upper bound.  Under the local bonus with half of the logarithms, and half of U alone where
+    `mine`: as the agent's own earlier blocks meet it (docs/theory/local-bonus.md#the-form)."""
+    j, t = block
     d = layout.depths[t]
     bounds = tails(layout, model, boxes, j, t)
-    logs = log_policy(boxes[t][j], layout.weights[j])
+    logs = log_policy(boxes[t][j], layout.weights[j], None if layout.flows_back else d.own_tilt[j])
+    if not layout.flows_back and mine:
+        bounds, logs = bounds.scaled(0.5), logs.scaled(0.0)
+    elif not layout.flows_back:
+        logs = logs.scaled(0.5)
     shape = (d.joint_classes, d.class_counts[j] * d.actions[j])
     column = d.classes[:, j, None] * d.actions[j] + np.arange(d.actions[j])
     row = np.repeat(np.arange(d.joint_classes), d.actions[j])

@@ -196,7 +196,8 @@ class FastEngine:
         d, copies = self._layout.depths[t], self.copies(len(claims))
         mine = [n for n, claim in enumerate(claims) if claim.step.agent == agent]
         ratio = np.full((len(claims), d.class_counts[agent], d.actions[agent] * (d.actions[agent] - 1)), np.nan)
-        ratio[mine] = _log_ratios([claims[n].step for n in mine], unit) * self._layout.weights[agent]
+        found = _log_ratios([claims[n].step for n in mine], unit)
+        ratio[mine] = self._less_tilt(found, agent, t) * self._layout.weights[agent]
         claimed, betas = ~np.isnan(ratio), _floats([claim.betas for claim in claims])
         if not claimed.any():
             return np.zeros((*ratio.shape, betas.shape[1]), dtype=bool)
@@ -204,6 +205,15 @@ class FastEngine:
         box = _side_by_side([claim.box[: t + 1] for claim in claims]) + below
         bad = copies.not_shown(box, agent, t, betas, *(x.reshape(-1, x.shape[2]) for x in (ratio, claimed)))
         return bad.reshape(*ratio.shape, -1)
+
+    def _less_tilt(self, ratio: np.ndarray, agent: int, t: int) -> np.ndarray:
+        """Bounds (.., classes, ordered pairs) less the log-ratios of the reference, rounded down, where U is without
+        what it pays."""
+        if self._layout.flows_back:
+            return ratio
+        (a, b), tilt = ordered_pairs(self._process.actions[t][agent]), self._layout.depths[t].own_tilt[agent]
+        less, rad = tilt.mid[:, a] - tilt.mid[:, b], tilt.rad[:, a] + tilt.rad[:, b]
+        return (ratio - less) - (2 * rad + 4 * UNIT * (np.abs(ratio) + np.abs(tilt.mid[:, a]) + np.abs(tilt.mid[:, b])))
 
     def _forms_not_shown(self, claims: list[DefiniteClaim]) -> np.ndarray:
         """(claims, betas); all claims with the same `own`."""

@@ -41,13 +41,21 @@ def _tilt(process: Process, t: int) -> Ball:
     mid = np.zeros((len(process.joint[t]), len(process.joint_actions[t])))
     rad = np.zeros_like(mid)
     for e, a in np.ndindex(*mid.shape):
-        for weight, odds in process.tilts(t, e, a):
+        for weight, odds in process.tilts(t, e, a) if process.flows_back else ():
             found = log(np.array(_positive(odds)))
             term = _positive(weight) * found
             error = _positive(weight) * (log_error(found) + 2 * UNIT) + 4 * UNIT * abs(term)
             mid[e, a] += term
             rad[e, a] += error + UNIT * abs(mid[e, a])
     return Ball(mid, rad * GROW)
+
+
+def _own_tilt(process: Process, t: int, i: int) -> Ball:
+    """(classes, actions) log odds, where U is without what the reference pays; 0 elsewhere."""
+    if process.flows_back:
+        return Ball(*np.zeros((2, process.classes[t][i], process.actions[t][i])))
+    mid = log(np.array([[_positive(odds) for odds in row] for row in process.odds[t][i]]))
+    return Ball(mid, log_error(mid) + 2 * UNIT)
 
 
 def tiled(index: np.ndarray, copies: int, count: int) -> np.ndarray:
@@ -75,6 +83,7 @@ class Depth:
         self.classes = np.array(process.joint[t], dtype=np.int64).reshape(-1, len(self.actions))
         self.reward = np.array([[_number(r) for r in row] for row in process.reward[t]])
         self.tilt = _tilt(process, t)
+        self.own_tilt = [_own_tilt(process, t, i) for i in range(process.agents)]
         joint = np.arange(len(process.joint_actions[t])).reshape(self.actions)
         # own[i][a, rest]: the joint action in which agent i does a and the others do `rest`
         self.own = [np.moveaxis(joint, i, 0).reshape(self.actions[i], -1) for i in range(len(self.actions))]
@@ -108,6 +117,7 @@ class Depth:
         found.classes = tiled(self.classes, copies, np.array(self.class_counts))
         found.reward = np.tile(self.reward, (copies, 1))
         found.tilt = Ball(*(np.tile(part, (copies, 1)) for part in self.tilt))
+        found.own_tilt = [Ball(*(np.tile(part, (copies, 1)) for part in own)) for own in self.own_tilt]
         if deeper:
             found.source = tiled(self.source, copies, self.joint_classes)
             found.target = tiled(self.target, copies, deeper)
@@ -183,6 +193,8 @@ class Layout:
             raise Failed(f"{process.agents} agents, more than the fast engine's {MOST_AGENTS}", part="game")
         self.agents, self.horizon = process.agents, process.horizon
         self.weights = tuple(_positive(w) for w in process.weights)
+        self.flows_back = process.flows_back
+        self.passed = tuple(w * self.flows_back for w in self.weights)  # those of entropies in V
         self.start = np.array([_positive(p) for p in process.start])
         self.depths = [Depth(process, t) for t in range(process.horizon)]
         self.predecessor = [

@@ -101,7 +101,7 @@ def value_model(layout: Layout, t: int, action: Model, boxes: Boxes) -> Model:
     value, rad, size = centre.mid, centre.rad, np.abs(centre.mid)
     means = [_own_means(layout, t, i, action.centre, centres) for i in range(n)]
     for i, block in enumerate(box):
-        entropy, w, k = block.entropy, layout.weights[i], d.classes[:, i]
+        entropy, w, k = block.entropy, layout.passed[i], d.classes[:, i]
         slopes[i, t] = _with_entropy(means[i], block, k, w)
         part = w * entropy.mid[k][:, None]
         value, size = value + part, size + np.abs(part)

@@ -112,6 +112,8 @@ def _labelled(subject: Subject, data: Any, beta: Fraction, where: str) -> Enclos
     kind = data.get("kind")
     if kind not in (None, "maximum", "saddle"):
         raise Malformed(f"{where}.kind", 'none of "maximum", "saddle", null')
+    if kind is not None and not subject.game.flows_back:
+        raise Failed("the local bonus is no gradient: it has no maxima and no saddles", step=where)
     if (kind == "saddle") != ("direction" in data):
         raise Malformed(f"{where}.direction", "is given for saddles and for nothing else")
     found = subject.enclosed({name: data[name] for name in _BOX}, (beta,), where)

@@ -19,7 +19,9 @@ from certify.checker.reading.process import Process, build_process
 
 FORMS_WITHOUT_GAME = ("theorem-B", "theorem-D-prime", "rows")
 WITHOUT_VECTOR = ("one-step-spectral", "rows")
-FORMS = (*FORMS_WITHOUT_GAME, "one-step-rho", "one-step-spectral")
+LOCAL_FORMS = ("contraction", "regular", "plain-flow")  # for the local bonus, and for nothing else
+FLOWS = {"natural": "contraction", "plain": "plain-flow"}  # of the local bonus, and what shows where they end
+FORMS = (*FORMS_WITHOUT_GAME, "one-step-rho", "one-step-spectral", *LOCAL_FORMS)
 MAX_ROWS = 2_000  # pairs of an agent and a step
 MAX_PAYOFFS = 2_000_000  # joint actions times states that one-step forms enumerate
 _LONGEST = 4_096  # bits of a denominator; the digits of c_t double at every step, longer ones are rounded up
@@ -126,6 +128,30 @@ def row_sums(shape: Shape, beta: Fraction, vector: Vector, cross_only: bool) -> 
                 continue
             kappa = c[t] if u <= t else gamma[u - t] * c[u]
             total += (kappa / 2 if u == t or cross_only else kappa) * vector[j][u]
+        sums[i, t] = total / (shape.weights[i] * vector[i][t])
+    return sums
+
+
+def local_sums(shape: Shape, beta: Fraction, vector: Vector, form: str) -> Sums:
+    """{(i, t): the sum of section 3} for the local bonus, whose values hold no entropies: c_t = beta D_t."""
+    if len(shape.actions) * len(shape.widths) > MAX_ROWS:
+        raise Failed(f"more than {MAX_ROWS} pairs of an agent and a step", step="form")
+    choices = [(i, t) for i in range(len(shape.actions)) for t in range(len(shape.widths)) if shape.actions[i][t] > 1]
+    sums = {}
+    for i, t in choices:
+        total = Fraction(0)
+        for j, u in choices:
+            lag = shape.discount ** max(0, u - t) * beta * shape.widths[max(t, u)]
+            if form == "plain-flow":  # the number of actions stands for the spread of log pi
+                factor = 1 + shape.actions[i][t] if (i, t) == (j, u) else Fraction(int(u != t or j != i), 2)
+                factor *= 1 + shape.actions[j if u > t else i][max(t, u)] / 2 if u != t else 1
+            elif form == "contraction":  # others' past, everyone's future
+                factor = Fraction(1, 2) if u > t or (u == t and j != i) else Fraction(int(u < t and j != i))
+            elif i == j:
+                factor = Fraction(1, 4) if u != t else Fraction(0)
+            else:
+                factor = Fraction(9, 16) if u != t else Fraction(1, 2)  # 9/16 is above sqrt(5)/4
+            total += factor * lag * vector[j][u]
         sums[i, t] = total / (shape.weights[i] * vector[i][t])
     return sums
 
@@ -269,7 +295,7 @@ def check_structural(
     """
     form = proof["form"]
     record(proof, "proof", ("type", "form") + (() if form in WITHOUT_VECTOR else ("vector",)), ("strict",))
-    strict = boolean(proof.get("strict", False), "proof.strict") or form == "theorem-D-prime"
+    strict = boolean(proof.get("strict", False), "proof.strict") or form in ("theorem-D-prime", "regular")
     if concavity and form not in ("theorem-B", "one-step-rho"):
         raise Failed(f"the form {form} proves no modulus", strong_concavity=0)
     if form == "one-step-spectral":
@@ -291,6 +317,8 @@ def check_structural(
     def sums(beta: Fraction) -> Sums:
         if shape is None:
             return one_step_sums(game, beta, vector)
+        if form in LOCAL_FORMS:
+            return local_sums(shape, beta, vector, form)
         return row_sums(shape, beta, vector, form == "theorem-D-prime")
 
     at_alpha_star = sums(1 / alpha_star)

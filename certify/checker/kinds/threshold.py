@@ -25,7 +25,7 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
     reading.envelope(
         certificate,
         ("objective", "claim", "proof", "game", "game_sha256"),
-        optional=("symmetry", "multiplicity", "original", "original_sha256"),
+        optional=("symmetry", "multiplicity", "flows", "original", "original_sha256"),
     )
     claim = _Claim(certificate, _BELOW)
     covered, windowed = (claim.proof.get("type") == name for name in ("cover", "windows"))
@@ -33,6 +33,7 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
         structural.check_form(claim.proof, structural.FORMS)
     game = game_of(certificate)
     original = _original(certificate, game)
+    flow = _check_local(certificate, claim, game)
     if covered:
         steps = 1 + _check_cover(claim, game, run)
         regions = [f"in a box that holds every stationary policy (node {entry['node']})" for entry in claim.concavity]
@@ -76,7 +77,8 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
         below += [f"and several at lambda = {1 / alpha}" for alpha in stated[:1] if alpha is not None]
         steps += 1
     ascent = claim.ascends(game)
-    return Proof((unique, *claim.concave(regions), *ascent, *below), steps + len(ascent), game)
+    found = (unique, *flow, *claim.concave(regions), *ascent, *below)
+    return Proof(found, steps + len(flow) + len(ascent), game)
 
 
 def _original(certificate: Any, game: Game) -> str | None:
@@ -165,6 +167,45 @@ def _region(horizon: int) -> str:
 
 def _optional(value: Any, where: str) -> Any:
     return None if value is None else rational(value, where)
+
+
+def _check_local(certificate: Any, claim: _Claim, game: Game) -> list[str]:
+    """Where flows of the local bonus end, if that is claimed; `Failed` for proofs that are not
+    about the objective: under the local bonus those of gradients, elsewhere its own forms."""
+    form, part = claim.proof.get("form"), certificate.get("flows")
+    if game.flows_back:
+        if form in structural.LOCAL_FORMS or part is not None:
+            raise Failed("it is proved for the local bonus only", step="form")
+        return []
+    covered = claim.proof.get("type") == "cover"  # in one step the two fields are the same
+    if not covered and form not in ("contraction", "regular", "one-step-rho", "one-step-spectral"):
+        raise Failed("it is not proved for the local bonus", step="form")
+    if claim.concavity:
+        raise Failed("the local bonus is no gradient: nothing is concave", strong_concavity=0)
+    return [
+        _flow(name, data, game)
+        for name, data in record({} if part is None else part, "flows", (), structural.FLOWS).items()
+    ]
+
+
+def _flow(name: str, data: Any, game: Game) -> str:
+    """Above which temperature a flow of the local bonus certainly ends in the one stationary policy."""
+    record(data, f"flows.{name}", ("alpha", "vector"))
+    alpha = rational(data["alpha"], f"flows.{name}.alpha")
+    if alpha <= 0:
+        raise Failed("alpha is not positive", step=f"flows.{name}")
+    shape = structural.shape_of_game(game)
+    proof = {"type": "structural", "form": structural.FLOWS[name], "vector": data["vector"]}
+    try:
+        structural.check_structural(proof, alpha, [], shape=shape)
+    except Failed as failure:
+        raise Failed(failure.why, step=f"flows.{name}, {failure.where.get('step')}") from None
+    flow, rate = f"the {name} gradient flow", ""
+    if name == "natural":
+        rate = f", log-ratios at an exponential rate of at least {min(game.weights)} (alpha - {alpha})"
+        if max(map(max, shape.actions)) <= 2:
+            flow = "the natural gradient flow, and the plain one at some exponential rate,"
+    return f"for every alpha > {alpha} {flow} converges to it from every initialisation{rate}"
 
 
 def _check_cover(claim: _Claim, game: Game, run: Run) -> int:

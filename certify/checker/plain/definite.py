@@ -26,7 +26,7 @@ def check_definite(models: Models, modulus: Fraction | None = None, own: bool = 
     """Whether the form (7) is positive definite on the box of `models`, at their beta.
 
     `modulus` multiplies the diagonal by 1 - modulus beta, `own` keeps the entries between blocks of
-    one agent (section 6).
+    one agent (section 6).  Under the local bonus they are always kept (docs/theory/local-bonus.md#the-form).
     """
     form = SecondDerivative(models)
     size = sum(form.sizes)
@@ -37,7 +37,7 @@ def check_definite(models: Models, modulus: Fraction | None = None, own: bool = 
         return size == 0
     low = [[0] * size for _ in range(size)]
     high = [[0] * size for _ in range(size)]
-    for k, n, (lower, upper) in form.entries(own):
+    for k, n, (lower, upper) in form.entries(own or not models.process.flows_back):
         for x, y in ((k, n), (n, k)):
             low[x][y] += lower
             high[x][y] += upper
@@ -107,14 +107,14 @@ class SecondDerivative:
                     bounds = self._enclosures(t, e, (i, j))
                     for (a, b), ends in zip(product(range(counts[i]), range(counts[j])), bounds, strict=True):
                         yield first + a, second + b, _product(self.reach[t][e], ends)
-                later.append({j: self._enclosures(t, e, (j,)) for j in active} if t else {})
+                later.append({j: self._later(t, e, j) for j in active} if t else {})
             for (i, s, k), offset in self.offsets.items():
                 for action in range(self.process.actions[s][i]) if s < t else ():
                     for coordinate, ends in self._across((i, s, k), action, t, later, own):
                         yield offset + action, coordinate, ends
 
     def _across(
-        self, x: Name, action: int, t: int, later: Sequence[Mapping[int, list[Ends]]], own: bool
+        self, x: Name, action: int, t: int, later: Sequence[Mapping[int, tuple[list[Ends], list[Ends]]]], own: bool
     ) -> Iterator[tuple[int, Ends]]:
         """(coordinate, bounds) of C between x = (i, s, k), taking `action`, and the blocks at depth t > s."""
         i, s, k = x
@@ -126,28 +126,40 @@ class SecondDerivative:
             for j, bounds in later[e].items():
                 if j != i or own:
                     offset = self.offsets[j, t, self.process.joint[t][e][j]]
-                    for b, ends in enumerate(bounds):
+                    for b, ends in enumerate(bounds[j == i]):
                         yield offset + b, _product(weight, ends)
 
-    def _less_log(self, t: int, j: int, block: Block, ends: Sequence[list[int]]) -> None:
-        """In place: bounds per joint action, less w log pi of agent j."""
+    def _later(self, t: int, e: int, j: int) -> tuple[list[Ends], list[Ends]]:
+        """W(e, .) of agent j as blocks of other agents meet it, and as its own earlier ones do."""
+        bounds = self._enclosures(t, e, (j,))
+        if self.process.flows_back:
+            return bounds, bounds
+        return bounds, [(low // 2, ceil_div(high, 2)) for low, high in self._enclosures(t, e, (j,), logs=False)]
+
+    def _less_log(self, t: int, e: int, j: int, ends: Sequence[list[int]]) -> None:
+        """In place: bounds per joint action, less w log pi of agent j; under the local bonus less half of it, and of
+        log (pi / odds)."""
+        k, block = self.process.joint[t][e][j], self._blocks(t, e)[j]
         if min(block.lower) <= 0:
             raise Failed(f"a policy of agent {j} at depth {t} has no positive lower bound")
         for number, a in enumerate(self.process.joint_actions[t]):
-            ends[0][number] -= self.setting.weights[j] * log_bounds(block.upper[a[j]])[1]
-            ends[1][number] -= self.setting.weights[j] * log_bounds(block.lower[a[j]])[0]
+            tilt = self.setting.own_tilt(j, t, k, a[j])
+            low = self.setting.weights[j] * log_bounds(block.lower[a[j]])[0] - tilt[1]
+            high = self.setting.weights[j] * log_bounds(block.upper[a[j]])[1] - tilt[0]
+            ends[0][number] -= high if self.process.flows_back else ceil_div(high, 2)
+            ends[1][number] -= low if self.process.flows_back else low // 2
 
-    def _enclosures(self, t: int, e: int, agents: tuple[int, ...]) -> list[Ends]:
+    def _enclosures(self, t: int, e: int, agents: tuple[int, ...], logs: bool = True) -> list[Ends]:
         """Bounds of U(e, .) averaged over the others' policies, less its means, per joint action of `agents`: of U
-        for two agents, of W = U - w log pi for one."""
+        for two agents, of W = U - w log pi for one (of U without `logs`)."""
         counts = self.process.actions[t]
         blocks = self._blocks(t, e)
         entries = self.models.u(t)[e]
         later, columns = slope_columns([model.slopes for model in entries], self.box)
         columns = [[model.centre for model in entries], *columns]
         ends = [[model.low for model in entries], [model.high for model in entries]]
-        if len(agents) == 1:
-            self._less_log(t, agents[0], blocks[agents[0]], ends)
+        if len(agents) == 1 and logs:
+            self._less_log(t, e, agents[0], ends)
         columns, ends = ([front(column, counts, agents) for column in part] for part in (columns, ends))
         others = [block for k, block in enumerate(blocks) if k not in agents]
         scale = prod(counts[i] for i in agents)

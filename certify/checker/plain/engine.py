@@ -95,7 +95,8 @@ class StdlibEngine:
             line = self.line((step.agent, step.depth, k))
             for (a, b), m in zip(pairs(self.process.actions[step.depth][step.agent]), row, strict=True):
                 if m is not None:
-                    bound = scaled_down(weight * m, unit)
+                    above, below = (self.setting.own_tilt(step.agent, step.depth, k, x) for x in (a, b))
+                    bound = scaled_down(weight * m, unit) - (above[1] - below[0])
                     if not any(check.holds(line, (a, b), bound, sharing) for sharing in (True, False)):
                         claim_of = f"class {k}: log pi({a}) - log pi({b}) <= {m} * 2^{unit}"
                         raise Failed(f"{claim_of} does not follow at beta = {models.beta}")

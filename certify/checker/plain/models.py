@@ -11,6 +11,9 @@ delta sums to 0 and its positive part to at most 1; e eta by less than BITS ulps
 -eta = KL(pi || c) <= max log(1/c_a) < BITS.  Hence `rounding`.
 
 Blocks with a single action have delta = eta = 0 and are left out.
+
+Under the local bonus U and V are rewards alone: entropies count with weight 0, and what the reference pays at a step
+is added where that step's own log ratios are looked at (docs/theory/local-bonus.md).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -84,6 +87,7 @@ class Setting:
         self.process = process
         self.scale = lcm(*(w.denominator for w in process.weights))
         self.weights = [int(w * self.scale) for w in process.weights]
+        self.passed = [w * process.flows_back for w in self.weights]  # those of entropies in V
         self.averages = [  # [t][e][a]: gamma P(.|e, a)
             [[common_denominator([(to, p * process.discount) for to, p in row]) for row in rows] for rows in layer]
             for layer in process.following
@@ -93,6 +97,14 @@ class Setting:
         """(down, up) of what the reference pays, as a reward that beta does not scale."""
         ends = [(int(w * self.scale), log_rational(odds)) for w, odds in self.process.tilts(t, e, a)]
         return sum(w * low for w, (low, _) in ends), sum(w * high for w, (_, high) in ends)
+
+    def own_tilt(self, i: int, t: int, k: int, a: int) -> tuple[int, int]:
+        """(down, up) of what the reference pays agent i for its action where U is without it, (0, 0) elsewhere."""
+        odds = self.process.odds[t][i][k][a]
+        if self.process.flows_back or odds == 1:
+            return 0, 0
+        low, high = log_rational(odds)
+        return self.weights[i] * low, self.weights[i] * high
 
 
 class Models:
@@ -130,7 +142,7 @@ class Models:
         return self._v[t]
 
     def _u_model(self, t: int, e: int, a: int) -> Model:
-        least, most = self.setting.tilt(t, e, a)
+        least, most = self.setting.tilt(t, e, a) if self.process.flows_back else (0, 0)
         reward = down(self.setting.scale * self.beta * self.process.reward[t][e][a]) + least
         if t == self.process.horizon - 1:
             return Model(reward, {}, -rounding({}), rounding({}) + most - least)
@@ -149,7 +161,7 @@ class Models:
         values, lows, highs = [], [], []
         for model, a in zip(self.u(t)[e], self.process.joint_actions[t], strict=True):
             logs = [block.log_centre[k] for block, k in zip(blocks, a, strict=True)]
-            less, more = (dot(self.setting.weights, [end[side] for end in logs]) for side in (1, 0))
+            less, more = (dot(self.setting.passed, [end[side] for end in logs]) for side in (1, 0))
             values.append(model.centre - less)
             lows.append(model.low)
             highs.append(model.high + less - more)
@@ -167,7 +179,7 @@ class Models:
         centre = contract_all([values], centres)[0] >> shift
         gains = [[x >> shift - BITS for x in _others_average(values, centres, i)] for i in range(len(blocks))]
         slopes = {
-            (i, t, members[i]): [*gains[i], self.setting.weights[i] << BITS]
+            (i, t, members[i]): [*gains[i], self.setting.passed[i] << BITS]
             for i, block in enumerate(blocks)
             if block.actions > 1
         }

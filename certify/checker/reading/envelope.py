@@ -176,7 +176,7 @@ def envelope(certificate: Any, fields: tuple[str, ...], optional: tuple[str, ...
     """That the certificate has these fields besides the envelope's, and J of section 2 for its objective."""
     head = ("format", "version", "kind")
     record(certificate, "certificate", (*head, *fields), ("consequences", "search", *optional))
-    objectives = ("visitation", "kl") if "game" in fields else ("visitation",)
+    objectives = ("visitation", "kl", "local") if "game" in fields else ("visitation",)
     if "objective" in fields and certificate["objective"] not in objectives:
         raise Malformed("certificate.objective", f"none of {', '.join(objectives)}")
 

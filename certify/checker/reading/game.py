@@ -45,6 +45,7 @@ class Game:
     # [i, o]: {legal action: probability} after agent i's observation o, -1 at the first step without initial ones
     reference: dict[tuple[int, int], dict[int, Fraction]]
     kl: bool = False  # whether the objective pays -KL to the reference, not the entropy (which knows none)
+    flows_back: bool = True  # whether what later steps pay beside the reward counts at earlier ones: not if local
 
     def joint_actions(self, step: int) -> list[Joint]:
         """Joint actions at a step, first agent most significant."""
@@ -73,10 +74,12 @@ def game_of(certificate: Any) -> Game:
     """The `Game` of a certificate, which must have the hash that the certificate names."""
     game = read_game(certificate["game"])
     objective = certificate.get("objective")
-    if game.reference and objective not in (None, "kl"):
-        raise Malformed("certificate.objective", "a game with legal sets or a reference, and not kl")
+    if game.reference and objective not in (None, "kl", "local"):
+        raise Malformed("certificate.objective", "a game with legal sets or a reference, and neither kl nor local")
+    if objective == "local" and any(len(set(row.values())) > 1 for row in game.reference.values()):
+        raise Malformed("game.reference", "not uniform on what is legal, and the objective is local")
     check_hash(certificate, "game")
-    return replace(game, kl=objective == "kl")
+    return replace(game, kl=objective == "kl", flows_back=objective != "local")
 
 
 def read_game(data: Any) -> Game:

@@ -49,6 +49,7 @@ class Process:
     children: tuple[Any, ...]  # [t][i]: {(class at t - 1, action, observation): class}; at depth 0 (0, 0, observation)
     odds: tuple[Any, ...]  # [t][i][k]: per action their number times its share of the reference: 1 where it is uniform
     meant: tuple[Any, ...]  # [t][i][k]: per action the number of the legal action that it is a name of
+    flows_back: bool  # `Game.flows_back`
 
     def legal(self, i: int, t: int, k: int) -> list[int]:
         """The numbers of the legal actions of a class, ascending."""
@@ -121,6 +122,7 @@ def build_process(game: Game, clustering: bool = True) -> Process:
             tuple([rows.at(i, t, x).numbers for x in first] for i, first in enumerate(d.first))
             for t, d in enumerate(depths)
         ),
+        game.flows_back,
     )
 
 

@@ -98,8 +98,9 @@ def log_of(odds: Fraction) -> Interval:
 
 
 class Equations:
-    """G and DG at one beta over one box; `slopes` false leaves DG out, `entropies` false (then without
-    slopes) the entropies and the reference: what is left is beta times the return."""
+    """G and DG at one beta over one box; `slopes` false leaves DG out.  `entropies`: whether those (and the reference)
+    count in values, as what later steps pay does in G unless the objective is local; without them beta times the
+    return is left."""
 
     def __init__(
         self,
@@ -108,10 +109,10 @@ class Equations:
         policy: tuple[Rows, Rows],
         beta: Fraction,
         slopes: bool = True,
-        entropies: bool = True,
+        entropies: bool | None = None,
     ) -> None:
         self.process, self.reference, self.beta, self.slopes = process, reference, beta, slopes
-        self.entropies = entropies
+        self.entropies = entropies = process.flows_back if entropies is None else entropies
         self.pi, self.minus_log = policy
         rows = rows_of(process)
         self.row = {name: x for x, name in enumerate(rows)}
@@ -167,9 +168,9 @@ class Equations:
             value = value + scaled(self.entropy[x], weight)
             if self.slopes:
                 gains = self._gains(members, centred, (i,), i)
-                self._own_slopes(
-                    slopes, x, [g + scaled(m, weight) for g, m in zip(gains, self.minus_log[x], strict=True)]
-                )
+                if self.entropies:
+                    gains = [g + scaled(m, weight) for g, m in zip(gains, self.minus_log[x], strict=True)]
+                self._own_slopes(slopes, x, gains)
         for a, (_, inner) in zip(self.process.joint_actions[t], table, strict=True):
             if inner:
                 accumulate(slopes, inner, self.others_weight(members, a, ()))
@@ -212,6 +213,9 @@ class Equations:
                     continue
                 value, slopes = self._difference(i, t, weights, a, self.reference[x])
                 right[x, a] = scaled(value, 1 / self.process.weights[i])
+                if not self.entropies:  # what the reference pays at the step itself
+                    odds = self.process.odds[t][i][k]
+                    right[x, a] = right[x, a] + _log_of(odds[a] / odds[self.reference[x]])
                 if self.slopes:
                     row = [
                         ZERO - scaled(slopes.get(c, ZERO), 1 / self.process.weights[i])

@@ -117,7 +117,7 @@ class Subject:
         temperatures from `low` to `high`."""
         reference, unit = [0] * len(self.rows), self.unit
         reward = Equations(self.process, reference, policy, 1 / unit, slopes=False, entropies=False).value()
-        entropy = Equations(self.process, reference, policy, Fraction(0), slopes=False).value()
+        entropy = Equations(self.process, reference, policy, Fraction(0), slopes=False, entropies=True).value()
         if self.game.kl:  # -KL = entropy + what the reference pays - log of the number of actions
             for i, steps in enumerate(self.game.actions):
                 for t, sets in enumerate(steps):

@@ -70,6 +70,7 @@ def tangent_form(
     |u^T form u - u^T middle u| <= sum spread u^2.
 
     An action's logit is that of all its names, whose shares stay even (docs/theory/legal-actions.md#other-names).
+    Under the local bonus the Jacobian of the flow, which is not symmetric, stands for the Hessian.
     """
     pi = policy[0]
     if sum(map(len, pi)) > MAX_LOGITS:
@@ -107,7 +108,9 @@ def tangent_form(
     middle = [[0] * len(form) for _ in form]
     spread = [0] * len(form)
     for k, row in enumerate(form):
-        for l, entry in enumerate(row[: k + 1]):  # the true matrix is symmetric
+        for l, entry in enumerate(row[: k + 1]):
+            if not process.flows_back:  # elsewhere the true matrix is symmetric
+                entry = scaled(entry + form[l][k], Fraction(1, 2))
             middle[k][l] = middle[l][k] = entry.lo + entry.hi >> shift + 1
             radius = (entry.hi - entry.lo >> shift + 1) + 2
             spread[k] += radius
