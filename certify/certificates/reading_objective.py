@@ -48,7 +48,7 @@ _WORDS = {
         "entropy",
         (
             say("The entropy is that of the policies at what is visited, without a gradient through the visitation."),
-            say("Stationary is where $pi = softmax(Q / (alpha w))$, $Q$ the reward to go; the flow is no gradient flow."),
+            say("Stationary is where $pi = softmax(Q / (alpha w))$, $Q$ the reward to go."),
             say("Legal actions depend on the step and the last observation."),
         ),
         flows=False,

@@ -22,7 +22,12 @@ _LIMITS = items(
 def threshold(document: dict[str, Any]) -> Statement:
     """What a certificate of kind "threshold" states; raises `KeyError` and the like for a damaged one."""
     claim, proof, game = document["claim"], document["proof"], document["game"]
-    claims = [*_unique(document), *_flows(document), *_ascent(claim), *_concave(claim, whole(game["horizon"], "horizon"))]
+    claims = [
+        *_unique(document),
+        *_flows(document),
+        *_ascent(claim),
+        *_concave(claim, whole(game["horizon"], "horizon")),
+    ]
     if document.get("symmetry") is not None:
         claims.append(_fixed(document["symmetry"]))
     if document.get("multiplicity") is not None:
@@ -79,13 +84,8 @@ def _flows(document: dict[str, Any]) -> list[Item]:
     for flow in ("natural", "plain"):
         if flow in document.get("flows", {}):
             above = number(fraction(document["flows"][flow]["alpha"], "alpha"), up=True)
-            found.append(
-                Item(
-                    say(
-                        f"For every $alpha > {above}$ the {flow} gradient flow converges to it from every initialisation."
-                    )
-                )
-            )
+            text = f"For every $alpha > {above}$ the {flow} gradient flow converges to it from every initialisation."
+            found.append(Item(say(text)))
     return found
 
 

@@ -215,7 +215,7 @@ class Equations:
                 right[x, a] = scaled(value, 1 / self.process.weights[i])
                 if not self.entropies:  # what the reference pays at the step itself
                     odds = self.process.odds[t][i][k]
-                    right[x, a] = right[x, a] + _log_of(odds[a] / odds[self.reference[x]])
+                    right[x, a] = right[x, a] + log_of(odds[a] / odds[self.reference[x]])
                 if self.slopes:
                     row = [
                         ZERO - scaled(slopes.get(c, ZERO), 1 / self.process.weights[i])
