@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-CHECKED := certify proofs benchmarks examples tests
+CHECKED := certify proofs benchmarks examples tests docs/site
 
 # The newest interpreter that runs: python3.14 … python3.11, or a python3 that is at least 3.11.
 find = $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do \
@@ -10,7 +10,7 @@ find = $(shell for p in python3.14 python3.13 python3.12 python3.11 python3; do 
 PYTHON ?= $(find)
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 
-.PHONY: demo test check test-all test-versions quick bench mutate changelog clean
+.PHONY: demo docs test check test-all test-versions quick bench mutate changelog clean
 
 $(READY): pyproject.toml
 	@test -n "$(PYTHON)" || { echo "certify needs Python 3.11 or newer and found none: install it, or name it with 'make PYTHON=/path/to/python3'" >&2; exit 1; }
@@ -51,6 +51,14 @@ test-versions:
 quick: $(READY)
 	@$(BIN)/python --version
 	$(BIN)/python -m pytest -m "not slow" -n 2 tests/games tests/cli tests/bounds tests/test_architecture.py
+
+# The documentation site, strictly: build/site/html/index.html.
+docs: $(VENV)/.docs
+	$(BIN)/python docs/site/build.py
+
+$(VENV)/.docs: $(READY)
+	@$(PIP) install --editable '.[docs]'
+	@touch $@
 
 bench: $(READY)
 	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done

@@ -17,7 +17,7 @@ TASKS = {
         "check": "certify check tiger.cert.json",
         "show": "certify show tiger.cert.json",
         "plot": "certify plot tiger.cert.json -o tiger.png",
-        "sign": "certify sign tiger.cert.json --key me.pem",
+        "sign": "certify sign tiger.cert.json --key me.key",
         "export": "certify export --coq lever.cert.json -o lever.v",
     },
     "Look at games and policies": {
@@ -26,7 +26,7 @@ TASKS = {
         "policy": "certify policy lever:2 --alpha 1 trained.json",
     },
     "Entropy of training": {
-        "entropy": "certify entropy --policy 1/2,1/2 --advantages 1,-1 --algorithm npg --step 1/10"
+        "entropy": "certify entropy --policy 1/2,1/2 --advantages 1,-1 --algorithm natural --step 1/10"
     },
     "The papers' claims": {"claims": "certify claims --quick 4a"},
     "The shell": {"completion": "certify completion bash"},
