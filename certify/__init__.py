@@ -25,13 +25,14 @@ if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names
     from certify.answers.threshold_result import ThresholdResult
     from certify.crossplay.study import CrossPlayStudy
     from certify.errors import InputError, Undecided
-    from certify.games import Game, from_array, from_openspiel, from_payoffs, from_steps, load
+    from certify.games import Game, from_array, from_jaxmarl, from_openspiel, from_payoffs, from_steps, load
 
 __version__ = "0.1.0"
 
 _HOME = {
     "Game": "certify.games",
     "from_array": "certify.games",
+    "from_jaxmarl": "certify.games",
     "from_openspiel": "certify.games",
     "from_payoffs": "certify.games",
     "from_steps": "certify.games",
@@ -64,6 +65,7 @@ __all__ = [
     "check",
     "cross_play",
     "from_array",
+    "from_jaxmarl",
     "from_openspiel",
     "from_payoffs",
     "from_steps",

@@ -1,5 +1,6 @@
 """What is played: the exact model, its readers, the built-in games and their canonical form."""
 
+from certify.games.adapters.jaxmarl import from_jaxmarl
 from certify.games.adapters.openspiel import from_openspiel
 from certify.games.adapters.steps import from_steps
 from certify.games.arrays import as_game, from_array, from_payoffs
@@ -14,6 +15,7 @@ __all__ = [
     "builtin",
     "check_game",
     "from_array",
+    "from_jaxmarl",
     "from_openspiel",
     "from_payoffs",
     "from_steps",

@@ -7,9 +7,7 @@ writes to stderr.
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 import random
 import re
 import sys
@@ -20,6 +18,7 @@ from typing import Any, Unpack
 
 from certify.errors import InputError
 from certify.games.adapters.protocol import shown
+from certify.games.adapters.quiet import silenced
 from certify.games.adapters.rationals import MAX_DENOMINATOR, TOLERANCE, Rationals
 from certify.games.adapters.sizes import PLAYS, Sizes, estimated
 from certify.games.adapters.steps import MAX_STATES, StepOptions, from_steps, named
@@ -120,26 +119,12 @@ def _pyspiel() -> Any:
     return pyspiel
 
 
-@contextlib.contextmanager
-def _silenced() -> Iterator[None]:
-    """OpenSpiel writes what it raises to the file of stderr, too."""
-    sys.stderr.flush()
-    with open(os.devnull, "wb") as nothing:
-        kept = os.dup(2)
-        os.dup2(nothing.fileno(), 2)
-        try:
-            yield
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
-
-
 def _loaded(pyspiel: Any, name: str) -> Any:
     head = name.partition("(")[0]
     if head not in pyspiel.registered_names():
         raise InputError(PREFIX + name, f"OpenSpiel has no game {head!r}", "pyspiel.registered_names() lists them")
     try:
-        with _silenced():
+        with silenced(2):  # it writes what it raises there, too
             return pyspiel.load_game(name)
     except Exception as error:
         what = " ".join(str(error).split())
