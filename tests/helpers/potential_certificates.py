@@ -196,6 +196,14 @@ def main() -> None:
     expected = {}
     for name, (document, step) in attacks(valid, structural, dilemma).items():
         files[f"invalid/{name}"], expected[name] = document, step
+    optimum = certify.optimum(potential_game(STAG_HUNT, "stag-hunt", "stag-hunt"), 8, threshold=structural).document
+    assert optimum is not None
+    files["valid/stag_hunt_optimum"] = optimum
+    forged = copy.deepcopy(optimum)
+    rehashed(forged["proof"]["threshold"])["original"]["payoffs"][3][1] = "3"
+    files["invalid/original_within_an_optimum_forged"] = forged
+    rehashed(forged["proof"]["threshold"])
+    expected["original_within_an_optimum_forged"] = "threshold"
     files |= {f"malformed/{name}": document for name, document in malformed(structural).items()}
     for kind in ("valid", "invalid", "malformed"):
         (FOLDER / kind).mkdir(parents=True, exist_ok=True)

@@ -67,7 +67,10 @@ class _Optimum:
         steps += len(pieces) + len(self.claim["pieces"])
         generators = read_generators(self.game, self.given["generators"], "proof.generators")
         at = f"alpha = {self.low}" if self.low == self.high else f"every alpha in [{self.low}, {self.high}]"
-        text = f"at {at}, {_UNIQUE if self.unique else _BRANCH} lies in the boxes given"
+        which, part = _UNIQUE if self.unique else _BRANCH, self.given["threshold"]
+        if self.unique and "original" in part:  # verified with the threshold
+            which += f", at lambda = 1/alpha the one logit QRE of the original game (sha256 {part['original_sha256']}),"
+        text = f"at {at}, {which} lies in the boxes given"
         for what in ("rate", "greedy"):
             if self.claim[what] is not None and (self.low < self.high or len(self.claim["pieces"]) != 1):
                 raise Malformed(f"claim.{what}", "given for an interval of temperatures")
