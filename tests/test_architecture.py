@@ -21,6 +21,7 @@ ROOMS = {
     "exact": {"errors"},
     "checkpoint": {"errors"},
     "run": {"checkpoint"},
+    "notebook": {"exact"},
     "games": {"exact", "errors"},
     "bounds": {"games"},
     "thresholds": {"bounds", "games"},
@@ -69,7 +70,7 @@ ROOMS = {
     },
     "checker": set(),
 }
-GROUND = {"exact", "errors", "run", "checkpoint"}  # what every room of the generator may use
+GROUND = {"exact", "errors", "run", "checkpoint", "notebook"}  # what every room of the generator may use
 STANDARD_LIBRARY = {
     "__future__",
     "argparse",

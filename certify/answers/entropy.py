@@ -17,14 +17,15 @@ from certify.entropy.policy import Numbers, Policy, StatePolicy, advantages_from
 from certify.entropy.sign import PersistenceResult, SignResult, certify_sign, change_range, largest_step
 from certify.exact import exact_number, positive_number, rational_text
 from certify.games.arrays import plain_document
+from certify.notebook import Facts, Shown, between, decimal
 
 DEFAULT_ETA_LIMIT = Fraction(64)
 _PRECISIONS = (PRECISION, 192, 240)  # bits, below the 256 of the checker; a sign that one leaves open goes to the next
 _BITS = 80  # significant bits of the ends that are printed
 
 
-@dataclass(frozen=True)
-class StepReport:
+@dataclass(frozen=True, repr=False)
+class StepReport(Shown):
     """`first_order` encloses dH/dη at 0, `change` H(η) − H(0) over the steps, `sign` its sign there;
     `persistence` is the largest η_max; `average` says over what a sampling algorithm was averaged, `still`
     that the step is exactly 0.
@@ -41,6 +42,20 @@ class StepReport:
     persistence: PersistenceResult
     average: str
     still: bool = False
+
+    def facts(self) -> Facts:
+        """What a prompt and a notebook show of it."""
+        p = self.persistence
+        upto = "none" if p.eta_max is None else decimal(p.eta_max, up=False)
+        rows = (
+            ("the entropy", self.sign.sign),
+            ("for steps in", between(self.sign.steps)),
+            ("change in", between(self.change)),
+            ("first order in", between(self.first_order)),
+            ("entropy in", between(self.entropy)),
+            ("sign kept up to a step of", upto + (" (the limit of the search)" if p.limited else "")),
+        )
+        return Facts(f"a step of {self.algorithm}", self.sign.status, rows, self.sign.reason or self.average or "")
 
     def to_json(self) -> dict[str, Any]:
         """The object that `certify entropy --json` prints."""

@@ -18,6 +18,7 @@ from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
+from certify.bounds.enclosure import Enclosure
 from certify.bounds.rounding import UNIT as U
 from certify.certificates.entropy_batch import Evidence, batch_certificate
 from certify.entropy import digest as merkle
@@ -43,6 +44,7 @@ from certify.entropy.token_steps import (
 )
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
+from certify.notebook import Facts, Shown, between, decimal
 
 PAD = 2.0**-200
 BLOCK = 512  # tokens per leaf of the digest where there are no rows of logits
@@ -52,8 +54,8 @@ _LARGEST_ETA = Fraction(10**6)
 _ULP = 1 + 2.0**-50
 
 
-@dataclass(frozen=True, eq=False)
-class BatchReport:
+@dataclass(frozen=True, eq=False, repr=False)
+class BatchReport(Shown):
     """What is certified of a batch.  Intervals are pairs of exact numbers; None where `why` says why not.
 
     `signs` (N,) is 1 (up), −1 (down), 0 (undecided or no step at all: `still`); `change` (N,) are the certified
@@ -90,6 +92,21 @@ class BatchReport:
     source: Dump = field(repr=False)
     shared: SharedChange | None = None
     by_eps: dict[str, dict[str, int]] = field(default_factory=dict)
+
+    def facts(self) -> Facts:
+        """What a prompt and a notebook show of it."""
+        rows = [("tokens", str(self.tokens)), ("up, down, undecided", f"{self.up}, {self.down}, {self.undecided}")]
+        named = (
+            ("entropy in", self.entropy),
+            ("first-order change in", self.first_order),
+            ("mean ratio in", self.ratio_mean),
+        )
+        rows += [(label, between(Enclosure(*ends))) for label, ends in named if ends is not None]
+        if self.clip is not None:
+            rows.append(("clip decisions", ", ".join(f"{key} {value}" for key, value in self.clip.items())))
+        if self.eta_max is not None:
+            rows.append(("sign kept up to a step of", decimal(self.eta_max, up=False)))
+        return Facts(f"a batch under {self.recipe.name}", "", tuple(rows), "; ".join(self.warnings[:3]))
 
     def certificate(self, sample: int = 16) -> dict[str, Any]:
         """The certificate of the batch with `sample` leaves of the digest's tree, drawn by the digest."""

@@ -13,16 +13,18 @@ from certify.bounds.policy import layout_of
 from certify.certificates.writing import save_document
 from certify.games.histories import History, histories
 from certify.games.tree import Tree
+from certify.notebook import Facts, Shown, between, decimal
 from certify.stationary.enclosed import Enclosed
 from certify.stationary.greedy import GreedyRow
 from certify.thresholds.step_size import StepSize
 
 Ends = Enclosure[Fraction]
+_ROWS_SHOWN = 8  # of the policy in a notebook
 Policy = dict[str, dict[str, Ends]]
 
 
-@dataclass(frozen=True)
-class PathPiece:
+@dataclass(frozen=True, repr=False)
+class PathPiece(Shown):
     """Enclosures that hold for every temperature in `alpha`."""
 
     alpha: Ends
@@ -30,6 +32,11 @@ class PathPiece:
     return_: Ends
     entropy: Ends
     policy: Policy = field(repr=False)
+
+    def facts(self) -> Facts:
+        """What a prompt and a notebook show of it."""
+        named = (("alpha", self.alpha), ("J", self.value), ("return", self.return_), ("entropy", self.entropy))
+        return Facts("piece", "", tuple((name, between(ends)) for name, ends in named))
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,8 @@ class Tie:
     orbit: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True)
-class OptimumResult:
+@dataclass(frozen=True, repr=False)
+class OptimumResult(Shown):
     """What `optimum` found; enclosures have `Fraction` ends.
 
     status : "proved" (the checker accepted the certificate), "partial" (it did, and `alpha` is less than `asked`:
@@ -95,6 +102,23 @@ class OptimumResult:
         """The largest half-width of a probability's enclosure."""
         widths = [p.upper - p.lower for row in self.policy.values() for p in row.values()]
         return max(widths) / 2 if widths else None
+
+    def facts(self) -> Facts:
+        """What a prompt and a notebook show of it."""
+        name = (self.document or {}).get("game", {}).get("name", "")
+        named = (("J in", self.value), ("return in", self.return_), ("entropy in", self.entropy))
+        rows = [("alpha", between(self.alpha)), *((label, between(ends)) for label, ends in named if ends is not None)]
+        if self.radius is not None:
+            rows.append(("probabilities known to", f"± {decimal(self.radius, up=True, digits=2)}"))
+        if self.rate is not None:
+            rows.append(("rate at least", decimal(self.rate, up=False)))
+        if self.greedy_return is not None:
+            rows.append(("greedy return", decimal(self.greedy_return, up=False)))
+        for key, row in list(self.policy.items())[:_ROWS_SHOWN]:
+            rows.append((f"policy {key}", ", ".join(f"{action} {between(p, 4)}" for action, p in row.items())))
+        more = len(self.policy) - _ROWS_SHOWN
+        note = self.reason or (f"and {more} more rows, in .policy" if more > 0 else "")
+        return Facts(f"{self.kind or 'optimum'} {name}".strip(), self.status, tuple(rows), note)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the certificate as JSON; raises `InputError` where there is none or it cannot be written."""

@@ -29,17 +29,19 @@ from certify.games.histories import histories
 from certify.games.objective import OF_POLICIES, for_objective
 from certify.games.tree import Tree, unroll
 from certify.games.units import divided, unit_of
+from certify.notebook import Facts, Shown, between, decimal
 
 NORM = "max |π − π*|"
 _PRECISION = 256
 
 
-@dataclass(frozen=True)
-class PolicyDistance:
+@dataclass(frozen=True, repr=False)
+class PolicyDistance(Shown):
     """status : "proved" or "undecided" (`reason` says why).
 
     distance : an upper bound on the largest difference of a probability, met at the (infoset,
-    action) `at`; distance_lower : a lower bound.  return_gap : return of the stationary policy minus
+    action) `at`; distance_lower : a lower bound.
+    by_infoset : both bounds for every AOH.  return_gap : return of the stationary policy minus
     that of the given one.  optimum : the certified stationary policy that this is relative to.
     """
 
@@ -52,6 +54,19 @@ class PolicyDistance:
     seconds: float = 0.0
     reason: str = ""
     optimum: OptimumResult | None = field(default=None, repr=False)
+    by_infoset: dict[str, Enclosure[Fraction]] = field(default_factory=dict, repr=False)
+
+    def facts(self) -> Facts:
+        """What a prompt and a notebook show of it."""
+        rows = []
+        if self.distance is not None:
+            rows = [
+                (f"{self.norm} at most", decimal(self.distance, up=True)),
+                ("and at least", decimal(self.distance_lower, up=False)),
+                ("return lost", between(self.return_gap)),
+                ("farthest at", " ".join(self.at or ())),
+            ]
+        return Facts("distance from the stationary policy", self.status, tuple(rows), self.reason)
 
     def save(self, path: str | os.PathLike[str]) -> Any:
         """Write the certificate of the stationary policy; raises `InputError` where there is none."""
@@ -117,7 +132,19 @@ def policy_distance(
         Enclosure(*gap),
         seconds=time.monotonic() - began,
         optimum=found,
+        by_infoset=_by_infoset(entries, largest, least),
     )
+
+
+def _by_infoset(
+    entries: list[tuple[str, str, Enclosure[Fraction]]], largest: list[Fraction], least: list[Fraction]
+) -> dict[str, Enclosure[Fraction]]:
+    """Bounds on the largest difference of a probability in every row."""
+    found: dict[str, tuple[Fraction, Fraction]] = {}
+    for (key, _, _), high, low in zip(entries, largest, least, strict=True):
+        before = found.get(key, (Fraction(0), Fraction(0)))
+        found[key] = max(before[0], low), max(before[1], high)
+    return {key: Enclosure(_short(low, up=False), _short(high, up=True)) for key, (low, high) in found.items()}
 
 
 def _read(tree: Tree, policy: Any) -> PolicyBox:

@@ -17,7 +17,7 @@ from certify.games.model import GameTables
 from certify.symmetry import group as groups
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SymmetriesResult(groups.SymmetryGroup):
     """A `SymmetryGroup` that can be written down."""
 

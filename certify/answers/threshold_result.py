@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from certify.certificates.writing import save_document
+from certify.notebook import Facts, Shown, decimal
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,8 @@ class PotentialOf:
     weights: tuple[Fraction, ...]
 
 
-@dataclass(frozen=True)
-class ThresholdResult:
+@dataclass(frozen=True, repr=False)
+class ThresholdResult(Shown):
     """What `threshold` found.
 
     status : "proved" (the checker accepted the certificate) or "undecided" (`reason` says why).
@@ -65,6 +66,22 @@ class ThresholdResult:
         if self.alpha_star is None or self.alpha_multiple is None:
             return None
         return float(self.alpha_star / self.alpha_multiple)
+
+    def facts(self) -> Facts:
+        """What a prompt and a notebook show of it."""
+        name = (self.document or {}).get("game", {}).get("name", "")
+        rows = [("alpha* =", decimal(self.alpha_star, up=True))] if self.alpha_star is not None else []
+        if self.alpha_multiple is not None:
+            rows += [("several policies at alpha =", decimal(self.alpha_multiple, up=False))]
+            rows += [("ratio", f"{self.ratio:.5g}")]
+        rows.append(("method", self.method))
+        if self.modulus is not None:
+            rows.append(("modulus at alpha* at least", decimal(self.modulus, up=False)))
+        rows += [("objective", self.objective), ("horizon", str(self.horizon)), ("seconds", f"{self.seconds:.2f}")]
+        if self.alpha_star is not None:
+            rows.append(("alpha* exactly", str(self.alpha_star)))
+        says = "for every alpha >= alpha* there is exactly one stationary policy" if self.alpha_star is not None else ""
+        return Facts(f"threshold {name}".strip(), self.status, tuple(rows), self.reason or says)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Write the certificate as JSON; raises `InputError` where there is none or it cannot be written."""

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
 from certify.errors import Undecided
+from certify.exact import significant_text
 
+_DIGITS = 10  # of a bound that is shown, rounded outwards
 Bound = TypeVar("Bound")  # float, Fraction, or a numpy array of either
 
 
@@ -22,7 +25,7 @@ def _has_nan(bound: Any) -> bool:
     return isinstance(bound, np.ndarray) and bound.dtype.kind == "f" and bool(np.isnan(bound).any())
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Enclosure(Generic[Bound]):
     """`lower <= exact <= upper`, elementwise; floats, `Fraction`s or numpy arrays of either.
 
@@ -40,6 +43,13 @@ class Enclosure(Generic[Bound]):
         # a nan compares false with everything, so that it would pass for whatever is asked of it
         if _has_nan(self.lower) or _has_nan(self.upper):
             raise Undecided("a bound is not a number (nan); the computation left the range of its arithmetic")
+
+    def __repr__(self) -> str:
+        if isinstance(self.lower, Fraction) and isinstance(self.upper, Fraction):
+            ends = (significant_text(self.lower, _DIGITS, up=False), significant_text(self.upper, _DIGITS, up=True))
+        else:
+            ends = (repr(self.lower), repr(self.upper))
+        return f"{type(self).__name__}[{ends[0]}, {ends[1]}]"
 
     @property
     def _ends(self) -> tuple[Any, Any]:

@@ -21,6 +21,7 @@ from certify.bounds.enclosure import Enclosure
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.errors import InputError, Undecided
 from certify.games.tree import Tree
+from certify.notebook import Facts, Shown, between
 from certify.stationary.existence import StationaryProof
 from certify.symmetry.group import SymmetryGroup
 from certify.symmetry.histories import Carrier
@@ -29,8 +30,8 @@ from certify.symmetry.maps import GameMap, identity_map
 _PRECISION = 192
 
 
-@dataclass(frozen=True)
-class CrossPlay:
+@dataclass(frozen=True, repr=False)
+class CrossPlay(Shown):
     """Enclosures with `Fraction` ends for m policies; `value` is J_alpha, `reward` the return.
 
     `sp_*[j]` : self-play of policy j.  `xp_*[i][j][k]` : agent i of run j among the others of run k;
@@ -41,6 +42,15 @@ class CrossPlay:
     sp_reward: tuple[Enclosure, ...]
     xp_value: tuple[tuple[tuple[Enclosure, ...], ...], ...]
     xp_reward: tuple[tuple[tuple[Enclosure, ...], ...], ...]
+
+    def facts(self) -> Facts:
+        """What a prompt and a notebook show of it: the returns of the teams with agent 0 replaced."""
+        rows = [
+            (f"agent 0 of run {j + 1}, the others of run {k + 1}: return in", between(cell))
+            for j, row in enumerate(self.xp_reward[0][:6])
+            for k, cell in enumerate(row[:6])
+        ]
+        return Facts(f"cross-play of {len(self.sp_reward)} policies", "", tuple(rows))
 
     def gap(self, of: str, pair: tuple[int, int] | None = None) -> Enclosure:
         """Mean of self-play minus mean of cross-play over ordered pairs of distinct policies and

@@ -19,6 +19,7 @@ from certify.crossplay.matrix import CrossPlay, Orbit, cross_play, images_of_box
 from certify.errors import InputError, Undecided
 from certify.games.model import Game
 from certify.games.tree import unroll
+from certify.notebook import Facts, Shown, between, decimal
 from certify.run import OutOfTime, Run
 from certify.stationary.existence import StationaryProof
 from certify.symmetry.group import symmetries
@@ -28,8 +29,8 @@ _SEARCH_PART = 0.5  # of the time, for policies that are different
 _ORBIT_PART = 0.5  # of the rest, for their images under the symmetries
 
 
-@dataclass(frozen=True)
-class CrossPlayStudy:
+@dataclass(frozen=True, repr=False)
+class CrossPlayStudy(Shown):
     """`status` "proved" or "undecided" (with `reason`); `relation` "equal", "gap" or "given".
 
     `table` : self-play and cross-play of the policies, None where none was enclosed.
@@ -49,6 +50,19 @@ class CrossPlayStudy:
     orbit: Orbit | None = None
     group_order: int | None = None
     reason: str | None = None
+
+    def facts(self) -> Facts:
+        """What a prompt and a notebook show of it."""
+        rows = [("self-play and cross-play:", self.relation)] if self.relation else []
+        if self.gap is not None:
+            rows.append((f"mean gap in {self.gap_of}", between(self.gap)))
+        if self.table is not None:
+            rows.append(("policies", str(len(self.table.sp_reward))))
+            own = ", ".join(between(ends) for ends in self.table.sp_reward[:6])
+            rows.append(("self-play returns", own))
+        if self.alpha_star is not None:
+            rows.append(("alpha* =", decimal(self.alpha_star, up=True)))
+        return Facts("cross-play", self.status, tuple(rows), self.reason or "")
 
 
 def in_original_units(found: CrossPlayStudy, unit: Fraction) -> CrossPlayStudy:

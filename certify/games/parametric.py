@@ -16,7 +16,7 @@ from certify.exact import parse_rational
 from certify.games.model import Game, GameTables, check_game, check_tables
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ParametricGame(GameTables):
     """`GameTables` whose probabilities and rewards are sympy expressions.
 

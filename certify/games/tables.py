@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Self
 
 from certify.games.original import Original
+from certify.notebook import Facts, Shown
 
 JointAction = tuple[int, ...]
 JointObservation = tuple[int, ...]
@@ -22,8 +23,8 @@ FIRST = -1  # stands for the last observation where there is none yet
 _MAPPINGS = ("transition", "emission", "reward", "reference")
 
 
-@dataclass(frozen=True)
-class GameTables:
+@dataclass(frozen=True, repr=False)
+class GameTables(Shown):
     """A finite-horizon Dec-POMDP over numbers of some exact kind; indices everywhere, names only
     for people.  `Game` holds rationals; a game with parameters holds expressions instead.
 
@@ -83,6 +84,19 @@ class GameTables:
 
     def __hash__(self) -> int:
         return hash((self.name, self.agents, self.states, self.actions, self.horizon))
+
+    def facts(self) -> Facts:
+        """What a prompt and a notebook show of it."""
+        rows = (
+            ("agents", ", ".join(self.agents[:8])),
+            ("horizon", str(self.horizon)),
+            ("states", str(len(self.states))),
+            ("actions", ", ".join(str(len(a)) for a in self.actions)),
+            ("observations", ", ".join(str(len(o)) for o in self.observations)),
+            ("discount", str(self.discount)),
+            ("weights", ", ".join(map(str, self.weights))),
+        )
+        return Facts(self.name, "", rows, self.remark)
 
     @property
     def number_of_agents(self) -> int:

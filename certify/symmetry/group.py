@@ -16,6 +16,7 @@ import numpy as np
 from certify.errors import InputError, Undecided
 from certify.games.load import load
 from certify.games.model import GameTables, restrict_to_reachable
+from certify.notebook import Facts, Shown
 from certify.symmetry.compare import flat_tables, is_symmetry
 from certify.symmetry.maps import GameMap, identity_map
 from certify.symmetry.search import find_chain, orbits
@@ -24,8 +25,8 @@ from certify.symmetry.structure import Structure
 Point = tuple
 
 
-@dataclass(frozen=True)
-class SymmetryGroup:
+@dataclass(frozen=True, repr=False)
+class SymmetryGroup(Shown):
     """The automorphism group of `game` (already restricted to the states asked for).
 
     Attributes
@@ -52,6 +53,17 @@ class SymmetryGroup:
     def status(self) -> str:
         """`proved` if these are all automorphisms, else `undecided`."""
         return "proved" if self.complete else "undecided"
+
+    def facts(self) -> Facts:
+        """What a prompt and a notebook show of it."""
+        rows = [("order", f"{self.order}" if self.complete else f"at least {self.order}")]
+        rows.append(("generators", str(len(self.generators))))
+        agents = self.game.agents
+        for kind, names in (("actions", self.game.actions), ("observations", self.game.observations)):
+            moved = [orbit for orbit in self.orbits[kind] if len(orbit) > 1]
+            shown = ["{" + ", ".join(f"{agents[i]}:{names[i][k]}" for i, k in orbit[:8]) + "}" for orbit in moved[:6]]
+            rows.append((f"exchanged {kind}", " ".join(shown) or "none"))
+        return Facts(f"symmetries of {self.game.name}", self.status, tuple(rows))
 
     def elements(self, limit: int = 10_000) -> Iterator[GameMap]:
         """One automorphism for each distinct action on agents, actions and observations.
