@@ -26,6 +26,8 @@ if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names
     from certify.crossplay.study import CrossPlayStudy
     from certify.errors import InputError, Undecided
     from certify.games import Game, from_array, from_jaxmarl, from_openspiel, from_payoffs, from_steps, load
+    from certify.reports.pictures import plot
+    from certify.reports.write import report
 
 __version__ = "0.1.0"
 
@@ -50,7 +52,9 @@ _HOME = {
     "OptimumResult": "certify.answers.optimum",
     "optimum": "certify.answers.optimum",
     "PolicyDistance": "certify.answers.policy",
+    "plot": "certify.reports.pictures",
     "policy_distance": "certify.answers.policy",
+    "report": "certify.reports.write",
     "symmetries": "certify.answers.symmetries",
 }
 __all__ = [
@@ -71,7 +75,9 @@ __all__ = [
     "from_steps",
     "load",
     "optimum",
+    "plot",
     "policy_distance",
+    "report",
     "step_report",
     "structural_threshold",
     "symmetries",

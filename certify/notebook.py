@@ -36,8 +36,8 @@ class Shown:
 
     def __repr__(self) -> str:
         found = self.facts()
-        rows = "; ".join(f"{label} {_plain(value)}" for label, value in found.rows[:_ON_A_LINE])
-        parts = [part for part in (found.status, rows) if part]
+        rows = "; ".join(f"{_plain(label)} {_plain(value)}" for label, value in found.rows[:_ON_A_LINE])
+        parts = [part for part in (_plain(found.status), rows) if part]
         return f"<{type(self).__name__} {_plain(found.title)}" + (f": {', '.join(parts)}>" if parts else ">")
 
     def _repr_html_(self) -> str:

@@ -39,6 +39,8 @@ def statement(document: Any, where: str = "certificate") -> Statement:
     """
     if not isinstance(document, dict) or document.get("format") != "certify-certificate":
         raise InputError(where, "not a certificate", "give a file that `certify` wrote")
+    if not isinstance(document.get("claim", {}), dict):
+        raise InputError(where, "a damaged certificate (its claim is no object)", "run `certify check` on it")
     try:
         return WRITERS.get(str(document.get("kind")), _other)(document)
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:

@@ -13,9 +13,9 @@ from certify.exact import significant_text
 
 _MOST_NODES = 400  # of a cover on a page
 _LIMITS = items(
-    say("Nothing about temperatures below $alpha*$."),
-    say("Nothing about sampled gradients, larger steps or function approximation."),
-    say("Nothing about how good the unique policy is."),
+    say("Anything about temperatures below $alpha*$."),
+    say("Anything about sampled gradients, larger steps or function approximation."),
+    say("How good the unique policy is."),
 )
 
 
@@ -121,6 +121,8 @@ def _concave(claim: dict[str, Any], horizon: int) -> list[Item]:
 
 def _fixed(group: dict[str, Any]) -> Item:
     order = whole(group["order"], "order")
+    if order == 1 and group["complete"] is True:
+        return Item(say("The game has no symmetries but those that move nothing, or states only."))
     which = "the whole automorphism group" if group["complete"] is True else "a part of the automorphism group"
     return Item(say(f"The policy is fixed by a group of {counted(order, 'symmetry', 'symmetries')}, {which}."))
 
@@ -194,7 +196,7 @@ def _cover(proof: dict[str, Any], agents: Any) -> tuple[Item, ...]:
     tree = Item(say("The tree of boxes"), _tree(nodes, agents), folded=True)
     return (
         Item(
-            say(f"{covering} all $beta = 1/alpha in [0, {number(top, up=False)}]$ and "
+            say(f"{covering} all $beta = 1/alpha in [0, {significant_text(top, 6, up=False)}]$ and "
                 f"all policies, reached by {counted(steps, 'contraction step')}."),
             items(
                 say(f"In {definite} of them every stationary policy is a nondegenerate maximum; {empty} hold none."),

@@ -36,6 +36,7 @@ from certify.reports.style import (
 
 _MOST_ROWS = 14  # rows of a policy in a picture
 _MOST_LINES = 6
+_TINY = 1e-9  # below which a number is said to be less than that
 Ends = tuple[float, float]
 
 
@@ -251,6 +252,14 @@ def _probabilities(policy: dict[str, Any], unit_bits: Any) -> list[list[Ends]]:
     return table
 
 
+def _span(low: float, high: float) -> str:
+    """Words for a narrow or a wide interval."""
+    if max(abs(low), abs(high)) < _TINY:
+        return f"less than {short(_TINY)}"
+    first, second = short(low, 3), short(high, 3)
+    return f"about {first}" if first == second else f"between {first} and {second}"
+
+
 @styled
 def plot_distance(result: Any, ax: Any = None) -> Drawn:
     """How far a given policy certainly is from the stationary one, AOH by AOH."""
@@ -280,9 +289,7 @@ def plot_distance(result: Any, ax: Any = None) -> Drawn:
     axes.grid(axis="x", color=FAINT)
     axes.set_xlabel("largest difference of a probability (certified bounds)")
     gap = result.return_gap
-    earned = (
-        "" if gap is None else f"; return lost between {short(float(gap.lower), 3)} and {short(float(gap.upper), 3)}"
-    )
+    earned = "" if gap is None else f"; return lost {_span(float(gap.lower), float(gap.upper))}"
     title(axes, f"distance from the stationary policy: at most {significant_text(result.distance, 4, up=True)}{earned}")
     more = f" The {len(rows)} of {len(found)} histories that are farthest." if len(rows) < len(found) else ""
     return Drawn(figure, f"Upper bounds as bars, lower to upper bound as a line.{more} The farthest is hatched.")

@@ -20,6 +20,7 @@ from certify.errors import InputError
 from certify.reports.judgement import Judgement
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_LONG = 60  # sentences below one that paper is spared
 _MOST_CELLS = 400  # of a payoff table on a page
 _STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
@@ -128,8 +129,14 @@ def _item(item: Item) -> Markup:
         return sentence
     if item.folded:
         below = element("ul", *(element("li", _step(child)) for child in item.children))
-        return element("details", element("summary", sentence), below, class_="step")
+        long = " long" if _size(item) > _LONG else ""  # not unfolded on paper
+        return element("details", element("summary", sentence), below, class_=f"step{long}")
     return join([sentence, _listed(item.children)])
+
+
+def _size(item: Item) -> int:
+    """How many sentences are below an item."""
+    return sum(1 + _size(child) for child in item.children)
 
 
 def _step(item: Item) -> Markup:

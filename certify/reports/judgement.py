@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from certify import checker
-from certify.certificates.markup import Sentence, say
+from certify.certificates.markup import Sentence, say, shown_name
 from certify.checker.reading.envelope import read_file
 from certify.checker.verdict import Costly
 from certify.errors import InputError
 
+_LONGEST = 4_000  # characters of a verdict on a page
 DEFAULT_BUDGET = 60.0  # seconds that a check for a page may be estimated at
 
 
@@ -39,17 +40,22 @@ class Judgement:
             return (
                 say(f"Checked when this page was made: the independent checker accepted the certificate "
                     f"({{=}} engine, {self.steps} steps verified).", self.engine),
-                say("In its words: ") + Sentence((("text", self.claim),)) + say("."),
+                say("In its words: ") + _words(self.claim) + say("."),
             )  # fmt: skip
         if self.state == "invalid":
             return (
                 say("REFUSED by the independent checker: nothing below is proved."),
-                say("Its reason: ") + Sentence((("text", self.why),)) + say("."),
+                say("Its reason: ") + _words(self.why) + say("."),
             )
         return (
             say("NOT CHECKED: below is what the file claims; whether it proves it, `certify check` decides."),
-            *((say("Why: ") + Sentence((("text", self.why),)) + say("."),) if self.why else ()),
+            *((say("Why: ") + _words(self.why) + say("."),) if self.why else ()),
         )
+
+
+def _words(text: str) -> Sentence:
+    """The checker's words as text: printable, and no markup."""
+    return Sentence((("text", shown_name(text, _LONGEST)),))
 
 
 UNCHECKED = Judgement("unchecked")

@@ -55,7 +55,7 @@ def theorem(statement: Statement, judgement: Judgement, *, file_sha256: str = ""
 
 
 def _comment(sentence: Sentence) -> str:
-    return "".join(c if " " <= c <= "~" else "?" for c in sentence.text)
+    return "".join(c if " " <= c <= "~" and c != "\\" else "?" for c in sentence.text)
 
 
 def _title(title: Sentence) -> str:
