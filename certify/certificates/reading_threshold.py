@@ -96,8 +96,8 @@ def _ascent(claim: dict[str, Any]) -> tuple[Item, ...]:
     slower = significant_text(growth, 8, up=True)
     return items(
         say(f"Gradient ascent with a step of at most ${significant_text(step, 8, up=False)}$ converges to it at the "
-            f"smallest of these temperatures, from every initialisation; above, the inverse of the step grows by ${slower}$ "
-            "for every unit of temperature."),
+            "smallest of these temperatures, from every initialisation; above, the inverse of the step grows by "
+            f"${slower}$ for every unit of temperature."),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from certify.answers.optimum_result import OptimumResult, PathPiece
 from certify.certificates.reading_game import Row, rows
 from certify.errors import InputError, Undecided
 from certify.games.canonical import game_from_json
+from certify.games.objective import for_objective
 from certify.games.tree import unroll
 from certify.games.units import divided, unit_of
 from certify.run import OutOfTime, Run
@@ -25,6 +26,7 @@ from certify.stationary.approx_branches import follow
 from certify.stationary.approx_equations import ApproxEquations
 from certify.stationary.approx_policies import approx_policies
 
+_OBJECTIVES = {"visitation": "entropy", "kl": "kl"}  # those of tubes and branches, by the word of certificates
 _LARGEST = 60_000  # entries of a tree
 _MOST_RATIOS = 60  # log-ratios of branches that are followed
 _WIDEST = Fraction(1, 25)  # of a probability's enclosure along the tube
@@ -81,10 +83,12 @@ def curves(
 def _tube(
     document: dict[str, Any], alpha_star: Fraction, top: float, seconds: float
 ) -> tuple[tuple[PathPiece, ...], str]:
-    game = game_from_json(document["game"], "game")
-    objective = "kl" if document.get("objective") == "kl" else "entropy"
+    objective = _OBJECTIVES.get(document.get("objective", "visitation"))
+    if objective is None:
+        return (), "tubes are for the entropy and the KL objective"
     if seconds <= 0:
         return (), "no time was given to it: --time-limit SECONDS does"
+    game = game_from_json(document["game"], "game")
     try:
         found: OptimumResult = optimum(
             game,
@@ -105,7 +109,10 @@ def _tube(
 def _branches(document: dict[str, Any], span: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
     """Points on branches between the temperatures, in floats."""
     nothing = np.zeros(0), np.zeros((0, 0))
-    game = game_from_json(document["game"], "game")
+    objective = _OBJECTIVES.get(document.get("objective", "visitation"))
+    if objective is None:
+        return nothing
+    game = for_objective(game_from_json(document["game"], "game"), objective)
     unit = unit_of(game)
     try:
         tree = unroll(divided(game, unit), max_entries=_LARGEST)

@@ -257,5 +257,6 @@ def _forms(document: dict[str, Any]) -> dict[str, Fraction]:
         text = f"n={p['agents']},h={p['horizon']},actions={p['actions']},return={low}:{high}"
         return structural_threshold(text).forms
     game = game_from_json(document["game"], "game")
-    objective = "kl" if document.get("objective") == "kl" else "entropy"
+    word = document.get("objective", "visitation")
+    objective = {"visitation": "entropy"}.get(word, word)
     return threshold(game, method="structural", objective=objective).forms
