@@ -1,8 +1,9 @@
 """What becomes of a folder of Gambit's `.nfg` and `.efg` files: one line each, with the reason of every refusal.
 
-`python benchmarks/gambit_files.py FOLDER [--json]` reads every file below the folder (a checkout of
+`python benchmarks/gambit_files.py FOLDER [--gambit] [--json]` reads every file below the folder (a checkout of
 github.com/gambitproject/gambit has some 230); exit 1 if anything but an `InputError` was raised, or if an accepted
-game did not come back from its own export.
+game did not come back from its own export.  `--gambit` has pygambit (if installed) read them, too: the payoffs of every
+player under uniform play and, in trees, perfect recall must be the same.
 """
 
 from __future__ import annotations
@@ -10,17 +11,20 @@ from __future__ import annotations
 import argparse
 import collections
 import json
-import re
 import sys
 import tempfile
 import time
 import traceback
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import certify
 from certify.games import Game
 from certify.games.export import efg_text, nfg_text
+from certify.games.extensive import paths
+from certify.games.readers.efg import tree_of
+from certify.games.readers.nfg import strategic_of
 
 REASONS = {
     "imperfect recall": "imperfect recall",
@@ -74,14 +78,53 @@ def look_at(path: Path) -> dict[str, Any]:
     return found
 
 
+def differs(path: Path) -> str:
+    """Where pygambit reads another game than we do, before we take anything out or together; "" where it does not."""
+    import pygambit
+
+    text = path.read_text(encoding="utf-8")
+    try:
+        theirs = (pygambit.read_nfg if path.suffix == ".nfg" else pygambit.read_efg)(str(path))
+    except ValueError as error:
+        return f"not read by pygambit: {error}"
+    if path.suffix == ".nfg":
+        rows = strategic_of(text, path.name).payoffs
+        ours = [sum(column, Fraction(0)) / len(rows) for column in zip(*rows, strict=True)]
+        profile = theirs.mixed_strategy_profile(rational=True)
+    else:
+        tree = tree_of(text, path.name)
+        try:
+            paths(tree)
+            recalls = True
+        except certify.InputError:
+            recalls = False
+        if recalls != theirs.is_perfect_recall:
+            return f"perfect recall: {recalls} here"
+        chance = [Fraction(1)] * len(tree.nodes)
+        ours = [Fraction(0)] * len(tree.players)
+        for k, node in enumerate(tree.nodes):
+            for i, u in enumerate(node.pay):
+                ours[i] += chance[k] * u
+            for j, child in enumerate(node.children):
+                chance[child] = chance[k] * (node.chances[j] if node.chances else Fraction(1, len(node.children)))
+        profile = theirs.mixed_behavior_profile(rational=True)
+    paid = [Fraction(str(profile.payoffs[player])) for player in theirs.players]
+    return "" if paid == ours else f"payoffs under uniform play: {paid} there, {ours} here"
+
+
 def main() -> int:
     """Print the table, or JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--gambit", action="store_true")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    paths = sorted(p for p in given.folder.rglob("*") if re.fullmatch(r"\.(nfg|efg)", p.suffix))
-    rows = [look_at(path) for path in paths]
+    paths_found = sorted(p for p in given.folder.rglob("*") if p.suffix in (".nfg", ".efg"))
+    rows = [look_at(path) for path in paths_found]
+    other: list[str] = []
+    if given.gambit:
+        said = {path.name: differs(path) for path in paths_found}
+        other = [f"{name}: {what}" for name, what in said.items() if what]
     counts = collections.Counter((Path(row["file"]).suffix[1:], row["verdict"], row.get("reason", "")) for row in rows)
     if given.json:
         print(json.dumps({"files": rows, "counts": {" ".join(key).strip(): n for key, n in sorted(counts.items())}}))
@@ -95,8 +138,10 @@ def main() -> int:
         print(f"\n{len(rows)} files")
         for key, n in sorted(counts.items()):
             print(f"{n:4}  {' '.join(key)}")
+        if given.gambit:
+            print(f"{len(rows) - len(other)} files are the same games for pygambit; the others:", *other, sep="\n  ")
     wrong = [row for row in rows if row["verdict"] == "failed" or row.get("comes_back") is False]
-    return 1 if wrong else 0
+    return 1 if wrong or any("not read by pygambit" not in what for what in other) else 0
 
 
 if __name__ == "__main__":

@@ -40,10 +40,18 @@ def test_gambit_reads_our_trees(name, horizon, tmp_path):
     theirs = pygambit.read_efg(str(path))
     assert theirs.is_perfect_recall and len(theirs.players) == len(game.agents)
     profile = theirs.mixed_behavior_profile(rational=True)  # everybody uniform
-    payoffs = {F(str(profile.payoff(player))) for player in theirs.players}
+    payoffs = {F(str(payoff_of(profile, player))) for player in theirs.players}
     from certify.bounds.evaluate import evaluate
     from certify.games.tree import unroll
 
     tree = unroll(game)
     (payoff,) = payoffs
     assert evaluate(tree, tree.uniform(), 1).reward.contains(payoff)
+
+
+def payoff_of(profile, player):
+    """A player's payoff, whichever of pygambit's interfaces is there."""
+    if hasattr(profile, "payoff"):
+        return profile.payoff(player)
+    found = profile.payoffs() if callable(profile.payoffs) else profile.payoffs
+    return found[player]

@@ -29,10 +29,12 @@ def read_nfg(text: str, where: str, name: str) -> Game:
     >>> game.reward[0, (1, 1)], game.weights
     (Fraction(4, 1), (Fraction(1, 1), Fraction(2, 1)))
     '''
-    return potential_game(_strategic(GambitText(text, where)), name, where)
+    return potential_game(strategic_of(text, where), name, where)
 
 
-def _strategic(words: GambitText) -> Original:
+def strategic_of(text: str, where: str) -> Original:
+    """The strategic game of the text of an `.nfg` file, as it stands there."""
+    words = GambitText(text, where)
     words.literal("NFG", "1")
     kind = words.next()
     if kind.text not in ("R", "D"):
