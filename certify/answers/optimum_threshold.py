@@ -56,7 +56,7 @@ def find_threshold(tree: Tree, alpha: Fraction, max_entries: int, run: Run) -> K
         try:
             with part.stage("covering every temperature"):
                 cover = cover_certificate(game, find_cover(Plan(tree), 1 / alpha, run=part), [])
-                ascent = step_size(shape_of(game), sizes_of(game), alpha)
+                ascent = step_size(shape_of(game), sizes_of(game), alpha) if game.flows_back else None
                 return KnownThreshold(with_ascent(cover, ascent), alpha)
         except (Stalled, OutOfTime):
             run.check()  # over altogether, or only this attempt

@@ -30,7 +30,7 @@ from certify.entropy.policy import StatePolicy
 from certify.errors import InputError, Undecided
 from certify.games.histories import History, histories
 from certify.games.model import Game
-from certify.games.objective import OF_POLICIES, for_objective
+from certify.games.objective import GRADIENTS, for_objective
 from certify.games.tree import Tree, unroll
 
 _ROUNDINGS = 1e-12  # relative, far more than sums over the names of one action can err
@@ -63,7 +63,7 @@ class FlowReport:
 
 def history_tree(game: Game, objective: str = "entropy") -> Tree:
     """The game unrolled with one class per AOH, as the flow needs it (no clustering)."""
-    return unroll(for_objective(game, objective, OF_POLICIES), cluster=False)
+    return unroll(for_objective(game, objective, GRADIENTS), cluster=False)
 
 
 def _entries(tree: Tree, policy: Any) -> list[RationalEnclosure]:

@@ -21,7 +21,7 @@ from certify.games.reachability import met_observations, restrict_to_reachable
 Objective = Literal["entropy", "kl", "local"]
 OBJECTIVES: tuple[Objective, ...] = ("entropy", "kl", "local")
 BONUS = {"entropy": "entropy", "kl": "-KL", "local": "entropy"}  # what is paid beside the return, for people
-OF_POLICIES = ("entropy", "kl")  # those that certificates of policies are about
+GRADIENTS = ("entropy", "kl")  # those whose flow is the flow of a gradient
 
 
 def for_objective(game: Game, objective: str, among: Sequence[str] = OBJECTIVES) -> Game:
@@ -52,6 +52,21 @@ def for_objective(game: Game, objective: str, among: Sequence[str] = OBJECTIVES)
         "can then break every symmetry, at every temperature (claim 8)",
         "use --objective kl",
     )
+
+
+def for_policies(game: Game, objective: str) -> Game:
+    """The same where stationary policies are to be enclosed: under the local bonus for fixed action sets only.
+
+    >>> from certify.games import builtin
+    >>> for_policies(builtin("climbing"), "local").flows_back
+    False
+    """
+    found = for_objective(game, objective)
+    if found.reference and not found.flows_back:
+        where = game.source or game.name
+        what = "legal actions that depend on the history: policies of the local bonus are not enclosed there"
+        raise InputError(where, what, "use --objective kl, or certify threshold")
+    return found
 
 
 def named_in_certificates(game: Game) -> str:

@@ -28,6 +28,8 @@ def check_flow(certificate: Any, run: Run) -> Proof:
     game = game_of(certificate)
     if game.reference and not game.kl:
         raise Malformed("certificate.objective", "a game with legal sets or a reference, and not kl")
+    if not game.flows_back:
+        raise Malformed("certificate.objective", "the flow of the local bonus is no gradient flow")
     alpha = rational(certificate["alpha"], "alpha")
     if alpha <= 0:
         raise Malformed("alpha", "not a positive temperature")

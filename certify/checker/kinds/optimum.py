@@ -57,6 +57,8 @@ class _Optimum:
             raise Malformed("claim.branch", 'neither "unique" nor "principal"')
         self.unique = self.claim["branch"] == "unique"
         self.game = game_of(certificate)
+        if self.game.reference and not self.game.flows_back:
+            raise Failed("policies of the local bonus are enclosed for fixed action sets only", step="objective")
 
     def proof(self) -> Proof:
         """Verifies everything in order."""
@@ -79,7 +81,8 @@ class _Optimum:
             steps += 1
         if self.claim["rate"] is not None:
             rate = self._rate(last)
-            text += f", and the softmax flow approaches it at an exponential rate of at least {rate}"
+            flow = "softmax flow" if self.game.flows_back else "plain flow of the local bonus, once near,"
+            text += f", and the {flow} approaches it at an exponential rate of at least {rate}"
             if self.ascent is not None:
                 step = step_at(self.ascent, alpha_star, self.low)
                 text += f"; a step {step} of gradient ascent by a factor of {1 - step * rate}, up to any larger one"
