@@ -267,7 +267,7 @@ _FAMILIES = {
     ),
     "tiny-hanabi": _Family(
         _tiny_hanabi,
-        ":E",
+        ":A-F",
         "tiny-hanabi:E",
         "two cards, two moves, the first move is seen",
         "Foerster et al., ICML 2019; Sokota et al., AAAI 2021",

@@ -11,12 +11,21 @@ from fractions import Fraction
 from certify.games.model import Game
 from certify.games.oneshot import agent_names
 
-# payoff[card 1][card 2][action 1][action 2] of game E of the Tiny Hanabi suite
+# payoff[card 1][card 2][action 1][action 2] of the games of the Tiny Hanabi suite
 TINY_HANABI = {
+    "A": ((((0, 1), (0, 0)), ((0, 1), (3, 2))), (((3, 3), (3, 2)), ((2, 0), (3, 3)))),
+    "B": ((((1, 0), (1, 0)), ((0, 1), (0, 1))), (((0, 1), (0, 0)), ((1, 0), (1, 0)))),
+    "C": ((((3, 0), (0, 3)), ((2, 0), (3, 3))), (((2, 2), (3, 0)), ((0, 1), (0, 2)))),
+    "D": ((((3, 0), (1, 3)), ((3, 0), (3, 0))), (((3, 2), (0, 2)), ((0, 1), (0, 0)))),
     "E": (
         (((10, 0, 0), (4, 8, 4), (10, 0, 0)), ((0, 0, 10), (4, 8, 4), (0, 0, 10))),
         (((0, 0, 10), (4, 8, 4), (0, 0, 0)), ((10, 0, 0), (4, 8, 4), (10, 0, 0))),
-    )
+    ),
+    "F": (
+        (((0, 3), (3, 2)), ((0, 0), (0, 1)), ((3, 1), (2, 1))),
+        (((0, 2), (0, 1)), ((1, 2), (1, 2)), ((0, 1), (0, 3))),
+        (((1, 3), (1, 2)), ((0, 3), (2, 2)), ((3, 1), (3, 0))),
+    ),
 }
 
 
@@ -61,20 +70,21 @@ def tiny_hanabi(variant: str) -> Game:
     (16, (1, (0, 1), Fraction(1, 4)))
     """
     payoff = TINY_HANABI[variant]
-    cards = list(itertools.product(range(2), repeat=2))
-    moves = range(3)
-    wait, nothing = 3, 2  # actions 0-2 play, observations 0-1 are cards
-    # a dealt pair of cards is state 0-3, the pair with agent 1's action state 4 + 3 pair + action
-    after = {(deal, a): 4 + 3 * deal + a for deal in range(4) for a in moves}
+    held, moves = range(len(payoff)), range(len(payoff[0][0]))
+    cards = list(itertools.product(held, repeat=2))
+    wait, nothing = len(moves), len(held)  # actions below `wait` play, observations below `nothing` are cards
+    # a dealt pair of cards is one of the first states, the pair with agent 1's action one of those behind them
+    after = {(deal, a): len(cards) + len(moves) * deal + a for deal in range(len(cards)) for a in moves}
+    shown = tuple(f"card{c}" for c in held)
     return Game(
         name=f"tiny-hanabi:{variant}",
         agents=agent_names(2),
         states=tuple(f"cards{c}{d}" for c, d in cards) + tuple(f"cards{c}{d}-play{a}" for c, d in cards for a in moves),
-        actions=(("0", "1", "2", "wait"),) * 2,
-        observations=(("card0", "card1", "nothing"), ("card0", "card1", "played0", "played1", "played2")),
-        start=tuple((deal, pair, Fraction(1, 4)) for deal, pair in enumerate(cards)),
+        actions=((*map(str, moves), "wait"),) * 2,
+        observations=((*shown, "nothing"), (*shown, *(f"played{a}" for a in moves))),
+        start=tuple((deal, pair, Fraction(1, len(cards))) for deal, pair in enumerate(cards)),
         transition={(deal, (a, wait)): ((s2, Fraction(1)),) for (deal, a), s2 in after.items()},
-        emission={((a, wait), s2): (((nothing, 2 + a), Fraction(1)),) for (_, a), s2 in after.items()},
+        emission={((a, wait), s2): (((nothing, len(held) + a), Fraction(1)),) for (_, a), s2 in after.items()},
         reward={
             (s2, (wait, b)): Fraction(r)
             for (deal, a), s2 in after.items()
@@ -82,6 +92,6 @@ def tiny_hanabi(variant: str) -> Game:
             if (r := payoff[cards[deal][0]][cards[deal][1]][a][b])
         },
         horizon=2,
-        available=(((0, 1, 2), (wait,)), ((wait,), (0, 1, 2))),
+        available=((tuple(moves), (wait,)), ((wait,), tuple(moves))),
         source=f"tiny-hanabi:{variant}",
     )

@@ -205,6 +205,8 @@ class JaxMarlModel:
         self.numbers = Rationals(options.get("max_denominator", MAX_DENOMINATOR), options.get("tolerance", TOLERANCE))
         if not all(hasattr(self.env, part) for part in ("step_env", "reset", "agents", "action_space")):
             raise InputError(self.name, f"a {type(self.env).__name__}", "give a JaxMARL environment without wrappers")
+        if _masks(self.env):
+            raise InputError(self.name, "its actions are masked", "environments with legal actions are not read")
         self.agents = tuple(self.env.agents)
         self.actions = tuple(self._count(agent) for agent in self.agents)
         self.idle = _idle_draws(self.env) if idle is None else tuple(idle)
@@ -437,6 +439,14 @@ def _made(name: str) -> Any:
         raise InputError(
             f"jaxmarl:{name}", f"JaxMARL says: {str(error)[:200]}", "name an environment of JaxMARL"
         ) from None
+
+
+def _masks(env: Any) -> bool:
+    """Whether an environment says which actions are available: the base class does not."""
+    own = getattr(type(env), "get_avail_actions", None)
+    base = sys.modules.get("jaxmarl.environments.multi_agent_env")
+    general = None if base is None else base.MultiAgentEnv.get_avail_actions
+    return hasattr(env, "get_legal_moves") or (own is not None and own is not general)
 
 
 def _idle_draws(env: Any) -> tuple[int, ...]:

@@ -17,6 +17,7 @@ from certify.errors import InputError
 from certify.games import builtin, load
 from certify.games.adapters import openspiel
 from certify.games.adapters.openspiel import from_openspiel, openspiel_sizes
+from certify.games.signalling import TINY_HANABI
 
 HANABI = "hanabi(players=2,colors=1,ranks=2,hand_size=1,max_information_tokens=1,max_life_tokens=1)"
 
@@ -32,13 +33,22 @@ def spiel() -> Any:
     return pytest.importorskip("pyspiel", reason="needs the extra openspiel")
 
 
-@pytest.mark.usefixtures("spiel")
-def test_tiny_hanabi_is_the_built_in_under_other_names() -> None:
-    game, own = from_openspiel("tiny_hanabi"), builtin("tiny-hanabi:E")
-    # table by table: only names differ, so renamed it has the hash of the built-in
-    names = {k: getattr(own, k) for k in ("name", "agents", "states", "actions", "observations")}
-    assert replace(game, **names) == own
-    assert certify.games.game_sha256(replace(game, **names)) == certify.games.game_sha256(own)
+def hanabi_of_the_suite(spiel: Any, variant: str) -> certify.Game:
+    payoff = TINY_HANABI[variant]
+    flat = [r for c in payoff for d in c for a in d for r in a]
+    given = {"num_chance": len(payoff), "num_actions": len(payoff[0][0]), "payoff": ";".join(map(str, flat))}
+    return from_openspiel(spiel.load_game("tiny_hanabi", given))
+
+
+@pytest.mark.parametrize("variant", sorted(TINY_HANABI))
+def test_tiny_hanabi_is_the_built_in_under_other_names(variant: str, spiel: Any) -> None:
+    game, own = hanabi_of_the_suite(spiel, variant), builtin(f"tiny-hanabi:{variant}")
+    # table by table: only names differ, so under our names it has the hash of the built-in
+    named = replace(game, **{k: getattr(own, k) for k in ("name", "agents", "states", "actions", "observations")})
+    if variant == "F":  # thirds: the floats of OpenSpiel are near them, and the name says how near
+        assert "floats as rationals, within" in game.name
+    assert named == own
+    assert certify.games.game_sha256(named) == certify.games.game_sha256(own)
 
 
 @pytest.mark.parametrize("count", [2, 3])
