@@ -130,7 +130,12 @@ class _Draws:
         """Put them in the place of the samplers."""
         from jax import random
 
-        ours = {name: getattr(self, name) for name in ("randint", "choice", "bernoulli", "permutation")}
+        ours: dict[str, Callable[..., Any]] = {
+            "randint": self.randint,
+            "choice": self.choice,
+            "bernoulli": self.bernoulli,
+            "permutation": self.permutation,
+        }
         kept = {name: f for name, f in vars(random).items() if name in ours or _is_sampler(name, f)}
         try:
             for name in kept:
