@@ -1,4 +1,4 @@
-"""Reads games of OpenSpiel and JaxMARL and certifies them: seconds, sizes, legal sets, symmetries, alpha* and a bracket.
+"""Reads games of OpenSpiel and JaxMARL and certifies them: seconds, sizes, symmetries, alpha* and a bracket.
 
 `python benchmarks/games_in.py [--time-limit SECONDS] [--only TEXT] [--table FILE.md]` prints one JSON object; `--table`
 writes the rows as a table. Each game is a process of its own with that limit for its threshold (60 s) and three times
