@@ -9,7 +9,7 @@ from typing import Any
 
 _CODE = re.compile(r"(`+)(.+?)\1", re.DOTALL)
 _THEORY = re.compile(r"\bdocs/(theory/[\w-]+|[\w-]+)\.md(#[\w-]+)?")
-_FIELD = re.compile(r"(?:^|(?<=[.;] ))\s*([\w*]+(?:, [\w*]+)*) : ")
+_FIELD = re.compile(r"(?:^|(?<=[.;] ))\s*([\w*`]+(?:, [\w*`]+)*) : ")
 _SPECIAL = re.compile(r"([\\*|_<>])")
 
 
@@ -66,7 +66,9 @@ def _fields(text: str) -> list[str]:
     found = _FIELD.split(text)
     if found[0].strip() or len(found) < 3:
         return [_prose(text), ""]
-    return [f"* ``{name}``: {_prose(about)}" for name, about in zip(found[1::2], found[2::2], strict=True)] + [""]
+    return [
+        f"* ``{name.replace('`', '')}``: {_prose(about)}" for name, about in zip(found[1::2], found[2::2], strict=True)
+    ] + [""]
 
 
 def _plain(text: str) -> str:
@@ -85,7 +87,13 @@ def _process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list
     lines[:] = restructured("\n".join(lines))
 
 
+def _shorten(app: Any, what: str, name: str, obj: Any, options: Any, signature: str, returned: str) -> tuple[Any, Any]:
+    """Types by their own names."""
+    return tuple(re.sub(r"~?(?:\w+\.)+(?=[A-Z])", "", text) if text else text for text in (signature, returned))
+
+
 def setup(app: Any) -> dict[str, bool]:
     """Called by Sphinx."""
     app.connect("autodoc-process-docstring", _process)
+    app.connect("autodoc-process-signature", _shorten)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -13,7 +13,7 @@ from latex2mathml.converter import convert
 from pygments.lexers.special import TextLexer
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-_SCRIPT = re.compile(r"(?<=[\w)\]′}|‖*])([_^])(\{[^{}]*\}|[\wΑ-ω*′−]+(?:\([^()\s]*\))?)")
+_SCRIPT = re.compile(r"(?<=[\w)\]′}|‖*])([_^])(\{[^{}]*\}|[\wΑ-ω*′−]+)")
 _SIGNS = set("αβγδεζηκλμπρσφωΦΛΣΠ≤≥∈·∎√‖²′∇→×⟨⟩∞−")
 _PROSE = {"theory", "proofs"}
 
