@@ -18,6 +18,7 @@ from certify.bounds.policy import layout_of
 from certify.certificates.optimum import OptimumClaim, optimum_certificate
 from certify.certificates.symmetry import map_to_json
 from certify.certificates.units import restated
+from certify.errors import Undecided
 from certify.games import Game
 from certify.games.histories import histories
 from certify.games.tree import unroll
@@ -81,9 +82,7 @@ class OptimumDraft:
             )
             self.run.progress("checking the certificate")
             with self.run.stage("checking the certificate"):
-                verdict = checker.check_certificate(
-                    json.loads(json.dumps(document)), progress=self.run.progress, budget=math.inf
-                )
+                verdict = self._verdict(document)
             if verdict.valid or (verdict.failed_step or {}).get("step") != "rate":
                 break
         if not verdict.valid:
@@ -105,6 +104,15 @@ class OptimumDraft:
         if greedy.rows is None:
             return proved
         return self.naming.greedy(proved, greedy.rows, greedy.orbit, greedy.exact)
+
+    def _verdict(self, document: dict[str, Any]) -> checker.Verdict:
+        """Raises `Undecided` for what the format has no place for, such as probabilities below e^-1000."""
+        try:
+            return checker.check_certificate(
+                json.loads(json.dumps(document)), progress=self.run.progress, budget=math.inf
+            )
+        except checker.Malformed as error:
+            raise Undecided(f"what was found is beyond what a certificate can say: {error}") from None
 
     def _enclosed(self, pieces: list[Piece], low: Fraction) -> list[Enclosed]:
         """What is claimed, the smallest temperature first."""

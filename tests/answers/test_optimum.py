@@ -322,3 +322,9 @@ def test_dectiger_at_45_with_a_threshold_passed_in(tmp_path) -> None:
     result = certify.optimum(game, 45, threshold=given)
     assert (result.status, result.kind) == ("proved", "unique")
     assert result.radius < TIGHT and result.rate > Fraction(9, 10) and result.greedy_return == -4
+
+
+def test_probabilities_that_a_certificate_cannot_say_are_undecided() -> None:
+    """e^-1200: beyond the format's limit of 1,000 for a log-ratio."""
+    result = certify.optimum([[2400, 0], [1200, 0]], 1, time_limit=20)
+    assert result.status == "undecided" and "beyond what a certificate can say" in result.reason
