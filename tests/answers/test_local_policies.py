@@ -55,13 +55,14 @@ def test_the_rate_is_that_of_the_flow(found: certify.OptimumResult) -> None:
     assert found.rate is not None and float(found.rate) <= min(pushes) < 3 * float(found.rate)
 
 
+@pytest.mark.slow
 def test_below_the_threshold_the_principal_branch() -> None:
-    below = certify.optimum("lever:3:1/2", F(1, 5), objective="local")
+    below = certify.optimum("lever:3:1/2", F(42, 100), objective="local")
     assert below.status == "proved" and below.kind == "principal branch"
 
 
 def test_crossplay() -> None:
-    assert certify.cross_play("two-stage-lever", 30, objective="local", starts=4).relation == "equal"
+    assert certify.cross_play("lever:2", 1, objective="local", starts=4).relation == "equal"
     apart = certify.cross_play("lever:2", F(1, 4), objective="local", starts=8)
     assert apart.relation == "gap" and apart.status == "proved"
 
