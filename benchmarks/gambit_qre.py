@@ -35,6 +35,7 @@ from certify.games.potential import potential_game
 
 FACTORS = (Fraction(1), Fraction(5, 4), Fraction(2), Fraction(10))
 AGREE = 1e-6
+LARGEST = 500  # lambda: certificates carry log-ratios of up to 1,000
 NEAR, SOLVED = 1e-2, 1e-6  # so flat are the equations, and so well are they solved, where a difference is explained
 NAMED = {
     "two levers": [[1, 0], [0, 1]],
@@ -177,7 +178,7 @@ def compare(name: str, game: Game, seconds: float) -> dict[str, Any]:
         "radius": 0.0, "contained": 0, "asked": 0, "trouble": [], "near a bifurcation": [],
     }  # fmt: skip
     for factor in FACTORS:
-        alpha = threshold.alpha_star * factor
+        alpha = max(threshold.alpha_star, scale / LARGEST) * factor
         lam = scale / alpha
         found["asked"] += 1
         optimum = certify.optimum(game, alpha, threshold=threshold, time_limit=60)

@@ -77,8 +77,8 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
         below += [f"and several at lambda = {1 / alpha}" for alpha in stated[:1] if alpha is not None]
         steps += 1
     ascent = claim.ascends(game)
-    found = (unique, *flow, *claim.concave(regions), *ascent, *below)
-    return Proof(found, steps + len(flow) + len(ascent), game)
+    conclusions = (unique, *flow, *claim.concave(regions), *ascent, *below)
+    return Proof(conclusions, steps + len(flow) + len(ascent), game)
 
 
 def _original(certificate: Any, game: Game) -> str | None:
@@ -184,7 +184,7 @@ def _check_local(certificate: Any, claim: _Claim, game: Game) -> list[str]:
         raise Failed("the local bonus is no gradient: nothing is concave", strong_concavity=0)
     return [
         _flow(name, data, game)
-        for name, data in record({} if part is None else part, "flows", (), structural.FLOWS).items()
+        for name, data in record({} if part is None else part, "flows", (), tuple(structural.FLOWS)).items()
     ]
 
 
