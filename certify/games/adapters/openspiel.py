@@ -175,6 +175,8 @@ class OpenSpielModel:
             raise InputError(self.name, "its chance is sampled inside, not listed", mend)
         if kind.dynamics not in (pyspiel.GameType.Dynamics.SEQUENTIAL, pyspiel.GameType.Dynamics.SIMULTANEOUS):
             raise InputError(self.name, "mean field dynamics", "only turns and simultaneous moves are read")
+        if kind.action_structs_only:
+            raise InputError(self.name, "its actions are structures, not numbers", "such games are not read")
         if kind.provides_information_state_string:
             self.cumulative, self._see = True, "information_state_string"
         elif kind.provides_observation_string:

@@ -2,7 +2,8 @@
 
 Paths (what has happened, chance included) are estimated without bias as in Knuth (1975): the product of the numbers
 of branches along a random play.  They bound joint histories from above.  Distinct states are estimated by the
-collisions among the states of the plays (birthdays), which errs low where some states are likelier than others.
+collisions among the states of the plays (birthdays), from below: n plays see at most n(n - 1)/2 states, and fewer where
+some states are likelier than others.
 """
 
 from __future__ import annotations
@@ -15,17 +16,20 @@ from certify.errors import InputError
 from certify.games.adapters.protocol import Environment
 
 PLAYS = 200
+_FURTHEST = 100  # steps of each
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Estimates for each step from 0 on: `paths` bounds joint histories, `states` errs low."""
+    """Estimates for each step from 0 on: `paths` bounds joint histories from above, `states` errs low."""
 
     paths: tuple[float, ...]
     states: tuple[float, ...]
 
     def __str__(self) -> str:
-        return f"states by step about {_listed(self.states)}; joint histories at most about {_listed(self.paths)}"
+        return (
+            f"states by step at least about {_listed(self.states)}; joint histories at most about {_listed(self.paths)}"
+        )
 
 
 def _listed(numbers: tuple[float, ...]) -> str:
@@ -35,7 +39,7 @@ def _listed(numbers: tuple[float, ...]) -> str:
 
 def estimate_sizes(environment: Environment, horizon: int, *, plays: int = PLAYS, seed: int = 0) -> Sizes:
     """Estimates from random plays, without enumerating anything."""
-    rng = random.Random(seed)
+    rng, horizon = random.Random(seed), min(horizon, _FURTHEST)
     walk = getattr(environment.model, "walk", None)
     if callable(walk):
         return estimated([list(walk(rng, horizon)) for _ in range(plays)], horizon)
@@ -99,13 +103,12 @@ def _by_birthdays(seen: list[Any]) -> float:
         counts[value] = counts.get(value, 0) + 1
     alike = sum(c * (c - 1) // 2 for c in counts.values())
     pairs = len(seen) * (len(seen) - 1) / 2
-    return max(float(len(counts)), pairs / alike if alike else float("inf"))
+    return max(float(len(counts)), pairs / max(alike, 1))
 
 
 def refuse_if_large(name: str, sizes: Sizes, max_states: int) -> None:
-    """Raise `InputError` with the numbers where the states of one step are estimated beyond the limit."""
-    worst = max((s for s in sizes.states if s < float("inf")), default=0.0)
-    if worst > max_states:
+    """Raise `InputError` with the numbers where the states of all steps are estimated beyond the limit."""
+    if sum(sizes.states) > max_states:
         raise InputError(
             name,
             f"too large to enumerate: {sizes} (estimates); the limit is {max_states:,} states",

@@ -80,7 +80,6 @@ def from_steps(model: StepModel, horizon: int | None = None, **options: Unpack[S
     numbers = Rationals(options.get("max_denominator", MAX_DENOMINATOR), options.get("tolerance", TOLERANCE))
     environment = Environment(model, numbers, options.get("name"))
     progress = options.get("progress", quiet)
-    refuse_if_large(environment.name, estimate_sizes(environment, horizon or LONGEST, plays=_PLAYS), most)
     about = {
         "name": environment.name,
         "horizon": horizon,
@@ -90,11 +89,10 @@ def from_steps(model: StepModel, horizon: int | None = None, **options: Unpack[S
         "tolerance": str(numbers.tolerance),
     }
     with Cache(options.get("cache"), about) as cache:
+        if not cache.lines:  # else it has begun, and the limit is kept step by step
+            refuse_if_large(environment.name, estimate_sizes(environment, horizon or LONGEST), most)
         table = enumerate_states(environment, horizon, most, cache, progress)
     return folded(table, objective, discount, named(environment.name, numbers))
-
-
-_PLAYS = 64  # random plays before an enumeration: enough to see what is far too large
 
 
 def named(name: str, numbers: Rationals) -> str:

@@ -436,7 +436,7 @@ def test_an_interrupted_enumeration_goes_on(tmp_path: Any) -> None:
 
     class Stops(Tree):
         def outcomes(self, state: tuple, joint_action: tuple) -> list:
-            if self.calls == 600:
+            if self.calls == 1_500:
                 raise KeyboardInterrupt
             return super().outcomes(state, joint_action)
 
@@ -466,7 +466,7 @@ def test_a_cache_of_a_deterministic_step_asks_less(tmp_path: Any) -> None:
     first, second = Grid(), Grid()
     game = from_steps(first, 9, cache=path)
     assert from_steps(second, 9, cache=path) == game
-    assert second.calls < 0.8 * first.calls  # the plays of the estimate are asked again, too
+    assert second.calls < 0.3 * first.calls
 
 
 def test_caches_of_something_else_are_refused(tmp_path: Any) -> None:
