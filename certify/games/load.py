@@ -22,6 +22,7 @@ from certify.games.readers.dpomdp import read_dpomdp
 from certify.games.readers.efg import read_efg
 from certify.games.readers.nfg import read_nfg
 from certify.games.readers.textfile import parse_json, read_text
+from certify.games.turns import LARGEST
 
 ROWS = ("exact", "renormalise")
 
@@ -32,6 +33,7 @@ def load(
     discount: Fraction | int | str | None = None,
     rows: str = "exact",
     values: Mapping[str, Fraction | int | str] | None = None,
+    max_states: int | None = None,
 ) -> Game:
     """The game in a `.dpomdp`, `.json`, `.nfg` or `.efg` file, the built-in of that name, or
     `openspiel:NAME(param=value,...)`, as a checked model.
@@ -40,6 +42,7 @@ def load(
     have it.  `discount` overrides the game's own.  `rows` says what to do with rows of
     probabilities that miss 1 in a `.dpomdp` or `.efg` file: "exact" refuses them, "renormalise" divides
     those that miss by rounding.  `values` gives numbers to the parameters of a `.json` file.
+    `max_states` bounds what a `.nfg` or `.efg` file may hold: payoffs, nodes, and states with their steps (a million).
     Raises `InputError` (one line: where, what, how to mend it) for anything else.
 
     >>> load("lever:10:9/10").name, load("dectiger", horizon=3, discount="9/10").discount
@@ -57,7 +60,7 @@ def load(
     if is_builtin(text):
         game = builtin(text, horizon, discount)
     else:
-        game = _from_file(_Asked(Path(text), text, horizon, discount, rows, values))
+        game = _from_file(_Asked(Path(text), text, horizon, discount, rows, values, max_states or LARGEST))
         values = None
     if values:
         raise InputError(
@@ -76,6 +79,7 @@ class _Asked:
     discount: Fraction | int | str | None
     rows: str
     values: Mapping[str, Fraction | int | str] | None
+    max_states: int = LARGEST
 
     @property
     def where(self) -> str:
@@ -97,12 +101,12 @@ def _json(asked: _Asked) -> Game:
 
 
 def _nfg(asked: _Asked) -> Game:
-    game = read_nfg(read_text(asked.path), asked.where, asked.name)
+    game = read_nfg(read_text(asked.path), asked.where, asked.name, asked.max_states)
     return adjusted(game, asked.horizon, asked.discount, fixed=True)
 
 
 def _efg(asked: _Asked) -> Game:
-    game = read_efg(read_text(asked.path), asked.where, asked.name, asked.rows)
+    game = read_efg(read_text(asked.path), asked.where, asked.name, asked.rows, asked.max_states)
     return adjusted(game, asked.horizon, asked.discount, fixed=True)
 
 

@@ -20,7 +20,7 @@ WAIT = "wait"
 _ONE = Fraction(1)
 
 
-def game_of(tree: Extensive, name: str) -> Game:
+def game_of(tree: Extensive, name: str, largest: int = LARGEST) -> Game:
     """The checked game that a tree stands for: a game of turns, or of one shot where nobody learns anything.
 
     Raises `InputError` for imperfect recall, payoffs that are not common (in one shot: without a potential), and
@@ -30,7 +30,10 @@ def game_of(tree: Extensive, name: str) -> Game:
     ways = paths(tree)
     if _is_one_shot(tree, ways):
         return _one_shot(tree, ways, name)
-    return _Turns(tree, common_payoff(tree, ways)).game(name)
+    common = common_payoff(tree, ways)
+    turns = _Turns(tree, common)
+    turns.check_size(largest)
+    return turns.game(name)
 
 
 def _is_one_shot(tree: Extensive, ways: Paths) -> bool:
@@ -137,6 +140,26 @@ class _Turns:
             )
         )
 
+    def check_size(self, largest: int) -> None:
+        """Refuse with the numbers, before anything is built, where there would be more states than that: a state is
+        a node at which a step begins, once for every step that it waits, and what is over, once for every step."""
+        above = [0] * len(self.tree.nodes)  # the step after the one in which a node is reached
+        states = self.horizon
+        for k, node in enumerate(self.tree.nodes):
+            now = self.times[node.info] if node.player >= 0 else above[k]
+            if node.player >= 0:
+                states += max(0, now - above[k] + 1)
+            elif node.player == LEAF and not above[k]:
+                states += 1  # over before the first step
+            for child in node.children:
+                above[child] = now + (node.player >= 0)
+        if states > largest:
+            raise InputError(
+                self.tree.where,
+                f"up to {states:,} states and joint histories ({len(self.tree.nodes):,} nodes, {self.horizon} steps)",
+                "give a smaller game, or raise max_states= of certify.load",
+            )
+
     # -- the walk
 
     def _walk(self) -> None:
@@ -153,12 +176,6 @@ class _Turns:
             if (state, step) in done:
                 continue
             done.add((state, step))
-            if len(done) > LARGEST:
-                raise InputError(
-                    self.tree.where,
-                    f"more than {LARGEST:,} states for {len(self.tree.nodes):,} nodes and {self.horizon} steps",
-                    "give a smaller game",
-                )
             waiting += [(s, step + 1) for s in self._leave(state, step)]
 
     def _leave(self, state: State, step: int) -> set[State]:

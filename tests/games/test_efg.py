@@ -12,9 +12,11 @@ from tree_games import compare, of_the_game, of_the_tree, random_rows, random_tr
 import certify
 from certify.errors import InputError
 from certify.games.extensive import LEAF, Extensive, Node, paths, without_idle_nodes
+from certify.games.histories import histories
 from certify.games.objective import for_objective
 from certify.games.readers.efg import read_efg, tree_of
 from certify.games.tree import unroll
+from certify.games.turns import game_of
 
 FOLDER = Path(__file__).resolve().parent / "gambit"
 TREES = sorted((FOLDER / "efg").glob("*.efg"))
@@ -101,13 +103,11 @@ def test_what_decides_nothing_is_no_step():
 
 
 def test_information_sets_have_one_time_each():
+    """B's set is met one step after the start at the earliest, and two at the latest: so it waits."""
     game = load("waits")
-    assert game.horizon == 4
-    tree = unroll(for_objective(game, "kl"), cluster=False)
-    assert tree.policy_parameters  # rows of one legal action are there too
-    late = game.observations[1].index("late")
-    arrivals = {o[1] for _, row in game.emission.items() for o, _ in row}
-    assert late in arrivals
+    assert game.horizon == 3 and "n1-1" in game.states and game.observations[1] == ("wait", "late")
+    keys = [x.key for x in histories(unroll(for_objective(game, "kl"), cluster=False), 1)]
+    assert [key for key in keys if key.endswith("late")] == ["B:,wait/wait,wait/wait,late"]
 
 
 def test_players_who_do_not_see_each_other_move_in_one_step():
@@ -130,9 +130,9 @@ def test_entropy_is_refused_where_somebody_waits_on_some_paths_only():
 
 def test_horizon_and_rows():
     path = FOLDER / "efg" / "waits.efg"
-    assert certify.load(path, horizon=4, discount="1/2").discount == F(1, 2)
-    with pytest.raises(InputError, match="exactly 4 steps"):
-        certify.load(path, horizon=3)
+    assert certify.load(path, horizon=3, discount="1/2").discount == F(1, 2)
+    with pytest.raises(InputError, match="exactly 3 steps"):
+        certify.load(path, horizon=2)
     short = 'EFG 2 R "" { "A" } c "" 1 "" { "x" .333333 "y" .666666 } 0 p "" 1 1 "" { "l" "r" } 0 t "" 1 "" { 1 } '
     short += 't "" 0 t "" 0'
     with pytest.raises(InputError, match="pass --rows renormalise"):
@@ -212,3 +212,30 @@ def damaged(path, data):
         read_efg(" ".join(words), "damaged.efg", "damaged")
     except InputError as error:
         assert "\n" not in str(error)
+
+
+def test_sizes_are_known_before_anything_is_built():
+    path = FOLDER / "efg" / "waits.efg"
+    assert certify.load(path, max_states=12).horizon == 3
+    tree = tree_of(path.read_text(encoding="utf-8"), "waits.efg")
+    with pytest.raises(
+        InputError, match=r"up to 8 states and joint histories \(9 nodes, 3 steps\); .* raise max_states="
+    ):
+        game_of(tree, "waits", largest=7)
+    with pytest.raises(InputError, match=r"line 7, column 1: more than 5 nodes; .* raise max_states="):
+        certify.load(path, max_states=5)
+    with pytest.raises(InputError, match=r"2x2 strategies, 2 payoffs each; at most 7 payoffs are read"):
+        certify.load(FOLDER / "nfg" / "dilemma.nfg", max_states=7)
+
+
+def test_the_bound_on_states_is_one():
+    for seed in range(60):
+        tree = random_tree(seed, players=2 + seed % 2)
+        try:
+            game = game_of(tree, "tree")
+        except InputError:
+            continue
+        if game.horizon > 1:
+            game_of(tree, "tree", largest=10**6)
+            with pytest.raises(InputError, match="states and joint histories"):
+                game_of(tree, "tree", largest=len(game.states) - 1)

@@ -13,16 +13,16 @@ from certify.games.extensive import CHANCE, LEAF, Extensive, Node, Payoffs
 from certify.games.labels import plain_names
 from certify.games.readers.gambit_text import GambitText, Word
 from certify.games.tables import Game
-from certify.games.turns import game_of
+from certify.games.turns import LARGEST, game_of
 
-LARGEST = 10**6  # nodes
 _ROUNDING = Fraction(1, 1000)  # what a row of probabilities may miss 1 by where `rows` is "renormalise"
 
 
-def read_efg(text: str, where: str, name: str, rows: str = "exact") -> Game:
+def read_efg(text: str, where: str, name: str, rows: str = "exact", largest: int = LARGEST) -> Game:
     '''The checked game of the text of an `.efg` file.
 
-    `where` names the file in errors; `rows` as in `certify.load`.  Raises `InputError` with line and column for
+    `where` names the file in errors; `rows` as in `certify.load`; `largest` is the number of
+    nodes, and of states with their steps, that are taken.  Raises `InputError` with line and column for
     what is no such file, and with the line for imperfect recall and for payoffs that are not common.
 
     >>> game = read_efg("""EFG 2 R "follow" { "A" "B" }
@@ -37,7 +37,7 @@ def read_efg(text: str, where: str, name: str, rows: str = "exact") -> Game:
     >>> game.horizon, game.actions[1], game.observations[1]
     (2, ('l', 'r', 'wait'), ('wait', 'set1', 'set2'))
     '''
-    return game_of(tree_of(text, where, rows), name)
+    return game_of(tree_of(text, where, rows, largest), name, largest)
 
 
 @dataclass
@@ -64,8 +64,8 @@ class _Draft:
 
 
 class _Reader:
-    def __init__(self, text: str, where: str, rows: str) -> None:
-        self.words, self.where, self.rows = GambitText(text, where), where, rows
+    def __init__(self, text: str, where: str, rows: str, largest: int) -> None:
+        self.words, self.where, self.rows, self.largest = GambitText(text, where), where, rows, largest
         self.players: tuple[str, ...] = ()
         self.sets: dict[tuple[int, int], _Set] = {}  # by player (CHANCE too) and the file's number
         self.outcomes: dict[int, tuple[str, Payoffs]] = {}
@@ -93,8 +93,9 @@ class _Reader:
         unfinished: list[int] = []
         while not self.nodes or unfinished:
             k = len(self.nodes)
-            if k == LARGEST:
-                raise self.words.error(self.words.peek(), f"more than {LARGEST:,} nodes", "give a smaller game")
+            if k == self.largest:
+                mend = "give a smaller game, or raise max_states= of certify.load"
+                raise self.words.error(self.words.peek(), f"more than {self.largest:,} nodes", mend)
             if unfinished:
                 parent = self.nodes[unfinished[-1]]
                 parent.children.append(k)
@@ -196,6 +197,6 @@ class _Reader:
         return Node(draft.player, draft.info, tuple(draft.children), draft.chances, draft.pay, line)
 
 
-def tree_of(text: str, where: str, rows: str = "exact") -> Extensive:
+def tree_of(text: str, where: str, rows: str = "exact", largest: int = LARGEST) -> Extensive:
     """The tree that the text of an `.efg` file describes, as it stands there."""
-    return _Reader(text, where, rows).tree()
+    return _Reader(text, where, rows, largest).tree()

@@ -18,10 +18,11 @@ from certify.games.tables import Game
 LARGEST = 10**6  # profiles times players: payoffs
 
 
-def read_nfg(text: str, where: str, name: str) -> Game:
+def read_nfg(text: str, where: str, name: str, largest: int = LARGEST) -> Game:
     '''The checked game of the text of an `.nfg` file: its common payoff, or its potential with the players' weights.
 
-    `where` names the file in errors.  Raises `InputError` with line and column for what is no such file, and for
+    `where` names the file in errors; `largest` is the number of payoffs that are read.  Raises `InputError` with line
+    and column for what is no such file, and for
     a game without a potential.
 
     >>> game = read_nfg("""NFG 1 R "coordination" { "Row" "Column" } { 2 2 }
@@ -29,10 +30,10 @@ def read_nfg(text: str, where: str, name: str) -> Game:
     >>> game.reward[0, (1, 1)], game.weights
     (Fraction(4, 1), (Fraction(1, 1), Fraction(2, 1)))
     '''
-    return potential_game(strategic_of(text, where), name, where)
+    return potential_game(strategic_of(text, where, largest), name, where)
 
 
-def strategic_of(text: str, where: str) -> Original:
+def strategic_of(text: str, where: str, largest: int = LARGEST) -> Original:
     """The strategic game of the text of an `.nfg` file, as it stands there."""
     words = GambitText(text, where)
     words.literal("NFG", "1")
@@ -44,7 +45,7 @@ def strategic_of(text: str, where: str) -> Original:
     players = words.texts("a player's name")
     if not players:
         raise words.error(here, "no players", "name at least one")
-    strategies = _strategies(words, len(players))
+    strategies = _strategies(words, len(players), largest)
     if words.ahead("text"):
         words.next()  # a comment
     sizes = [len(own) for own in strategies]
@@ -59,7 +60,7 @@ def strategic_of(text: str, where: str) -> Original:
     )
 
 
-def _strategies(words: GambitText, count: int) -> tuple[tuple[str, ...], ...]:
+def _strategies(words: GambitText, count: int, largest: int) -> tuple[tuple[str, ...], ...]:
     """Names of each player's strategies: lists of them, or their numbers."""
     here = words.peek()
     words.brace("{")
@@ -70,14 +71,16 @@ def _strategies(words: GambitText, count: int) -> tuple[tuple[str, ...], ...]:
             own: tuple[str, ...] = plain_names(words.texts("a strategy's name"), "")
             size = len(own)
         else:
-            size = words.index(f"the number of strategies of player {k + 1}", LARGEST)
+            size = words.index(f"the number of strategies of player {k + 1}", 10**9)
             own = ()
         if not size:
             raise words.error(start, f"player {k + 1} has no strategies", "give at least one")
-        if math.prod(map(len, found)) * size * count > LARGEST:
+        if math.prod(map(len, found)) * size * count > largest:
             sizes = "x".join(str(s) for s in [*map(len, found), size])
             raise words.error(
-                here, f"{sizes}{'x…' * (k + 1 < count)} strategies", f"at most {LARGEST:,} payoffs are read"
+                here,
+                f"{sizes}{'x…' * (k + 1 < count)} strategies, {count} payoffs each",
+                f"at most {largest:,} payoffs are read; raise max_states= of certify.load for more",
             )
         found.append(own or tuple(str(s + 1) for s in range(size)))
     words.brace("}")
