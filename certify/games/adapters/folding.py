@@ -1,8 +1,8 @@
 """From an enumeration to the exact model: observations, legal sets, ends, names.
 
 The model's observation depends on the joint action and the next state only, and legal actions on the step and the
-last observation.  What an environment knows beyond that goes into the state and into the observation
-(docs/games.md#environments-in-python).
+last observation.  What an environment knows beyond that goes into the state and into the observation, and no
+joint history changes (docs/theory/environments.md#folding, docs/games.md#environments-in-python).
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ def _tell_what_is_new(table: Enumerated, work: _Folded) -> None:
     """Where an observation repeats all that was seen before: tell what is new in it.
 
     Per agent, last observation and own action the new texts must still tell the observations apart; where they do
-    not, the observations stay.  So histories of the agents correspond one to one.
+    not, the observations stay.  So histories of the agents correspond one to one
+    (docs/theory/environments.md#telling-what-is-new).
     """
     carried: list[set[Told]] = [set() for _ in work.legal]
     for s, told, _ in work.start:
@@ -144,7 +145,7 @@ def _new_texts(before: Hashable, following: dict[int, Hashable]) -> dict[int, Ha
 
 def _split_by_observation(work: _Folded) -> None:
     """Where what is seen of the same action and next state depends on the state before: one copy of the next state
-    for every joint observation, so that the copy determines it."""
+    for every joint observation, so that the copy determines it (docs/theory/environments.md#splitting-by-observation)."""
     seen: dict[tuple[Joint, int], frozenset[tuple[Told, Fraction]]] = {}
     mixed: set[int] = set()
     for rows in work.rows:
@@ -203,7 +204,8 @@ def _ends(work: _Folded, steps: list[set[int]]) -> tuple[int, ...]:
 
 def _tell_what_is_legal(work: _Folded, steps: list[set[int]], ends: tuple[int, ...]) -> None:
     """Observations that are met with less than what is available at their step get a row of legal actions; where
-    one is met with several sets, the set becomes a part of it: an agent knows what it may do."""
+    one is met with several sets, the set becomes a part of it: an agent knows what it may do
+    (docs/theory/environments.md#telling-what-is-legal)."""
     n = len(work.names)
     everything = [
         [
@@ -269,7 +271,8 @@ def _met(work: _Folded, steps: list[set[int]]) -> Iterable[tuple[int, tuple[int,
 
 
 def _add_the_end(work: _Folded, ends: tuple[int, ...], *, single: bool) -> None:
-    """The absorbing state after the end, announced to everyone: all available actions stay, or one does."""
+    """The absorbing state after the end, announced to everyone: all available actions stay, or one does
+    (docs/theory/environments.md#ends)."""
     if not ends:  # what ends with the last step needs no state
         work.rows = [
             {a: (r, tuple(x for x in after if x[1] != END)) for a, (r, after) in rows.items()} for rows in work.rows

@@ -3,7 +3,7 @@
 Paths (what has happened, chance included) are estimated without bias as in Knuth (1975): the product of the numbers
 of branches along a random play.  They bound joint histories from above.  Distinct states are estimated by the
 collisions among the states of the plays (birthdays), from below: n plays see at most n(n - 1)/2 states, and fewer where
-some states are likelier than others.
+some states are likelier than others (docs/theory/environments.md#sizes-before-the-enumeration).
 """
 
 from __future__ import annotations
