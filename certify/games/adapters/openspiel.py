@@ -17,12 +17,15 @@ from fractions import Fraction
 from typing import Any, Unpack
 
 from certify.errors import InputError
+from certify.games.adapters.normal_form import table_of
 from certify.games.adapters.protocol import shown
 from certify.games.adapters.quiet import silenced
 from certify.games.adapters.rationals import MAX_DENOMINATOR, TOLERANCE, Rationals
 from certify.games.adapters.sizes import PLAYS, Sizes, estimated
 from certify.games.adapters.steps import MAX_STATES, StepOptions, from_steps, named
 from certify.games.model import Game
+from certify.games.objective import for_objective
+from certify.games.potential import potential_game
 
 PREFIX = "openspiel:"
 WAIT = "wait"
@@ -44,6 +47,7 @@ def from_openspiel(game: Any, horizon: int | None = None, **options: Unpack[Step
 
     A step is one decision, of everyone who acts at once; whoever does not act waits.  `horizon` None: to the end of
     every play.  Options as in `from_steps`; the name of the result says how near its rationals are to the floats.
+    A matrix or tensor game whose payoffs differ becomes its potential, if it has one (docs/games.md#tables).
     Raises `InputError` for sampled chance, payoffs that differ between players, and games that are too large.
     """
     pyspiel = _pyspiel()
@@ -56,9 +60,20 @@ def from_openspiel(game: Any, horizon: int | None = None, **options: Unpack[Step
     options.setdefault("name", _short_name(name))
     numbers = Rationals(options.get("max_denominator", MAX_DENOMINATOR), options.get("tolerance", TOLERANCE))
     model = OpenSpielModel(game, numbers, int(options.get("max_states", MAX_STATES)))
-    built = from_steps(model, horizon, **options)
+    built = _potential(game, horizon, options, numbers) or from_steps(model, horizon, **options)
     name = named(built.name, numbers)
     return replace(built, name=name, source=name)
+
+
+def _potential(game: Any, horizon: int | None, options: StepOptions, numbers: Rationals) -> Game | None:
+    """The potential of a matrix or tensor game whose payoffs differ; None for everything else."""
+    name = str(options.get("name"))
+    original = table_of(game, numbers, name) if horizon in (None, 1) else None
+    if original is None or original.common:
+        return None
+    found = potential_game(original, name, name)
+    objective = options.get("objective")
+    return found if objective is None else for_objective(found, objective)
 
 
 def load_openspiel(text: str, horizon: int | None = None, discount: Fraction | None = None) -> Game:

@@ -108,7 +108,7 @@ REFUSED = {
     "openspiel:tiny_hanabi(cards=2)": "OpenSpiel says",
     "openspiel:hanabi(players=x)": "OpenSpiel says",
     "openspiel:kuhn_poker": "payoffs differ between players",
-    "openspiel:matrix_pd": "payoffs differ between players",
+    "openspiel:matrix_mp": "neither a team game nor a potential game",
     "openspiel:hanabi": "too large to enumerate: states by step at least about",
     "openspiel:bridge_uncontested_bidding": "its chance is sampled inside",
     "openspiel:crossword": "its actions are structures",
@@ -165,3 +165,15 @@ def test_json_on_the_command_line(capfd: pytest.CaptureFixture[str]) -> None:
 def test_pyspiel_is_not_imported_by_anything_else() -> None:
     code = "import sys, certify.games; sys.exit('pyspiel' in sys.modules or 'jax' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_matrix_games_with_a_potential(spiel: Any) -> None:
+    hunt = certify.from_openspiel(spiel.load_matrix_game("matrix_sh"))
+    assert hunt.agents == ("player0", "player1") and hunt.actions[0] == ("Stag", "Hare")
+    assert hunt.original is not None and hunt.original.payoffs[1] == (0, 1) and hunt.weights == (1, 1)
+    result = certify.threshold(spiel.load_matrix_game("matrix_pd"), method="structural")
+    assert result.potential_of is not None and result.potential_of.lambda_star == 1 / result.alpha_star
+    tensor = spiel.create_tensor_game([[1, 0, 0, 2], [2, 0, 0, 4]], [2, 2])
+    assert certify.from_openspiel(tensor).weights == (1, F(1, 2))
+    with pytest.raises(certify.InputError, match="payoffs differ between players"):
+        certify.from_openspiel(tensor, horizon=2)
