@@ -25,6 +25,7 @@ def assemble() -> None:
     """The pages of docs/ and proofs/ in one tree, links between them adapted, and what is generated."""
     sys.path.insert(0, str(HERE))
     import gallery
+    import notebooks
     import reference
 
     shutil.rmtree(BUILD, ignore_errors=True)
@@ -41,6 +42,7 @@ def assemble() -> None:
     shutil.copytree(HERE / "static", SOURCE / "static")
     reference.write(SOURCE)
     gallery.write(SOURCE)
+    notebooks.write(SOURCE)
 
 
 def pages() -> Iterator[Path]:
