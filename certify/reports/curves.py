@@ -87,7 +87,7 @@ def _tube(
     if objective is None:
         return (), "tubes are for the entropy and the KL objective"
     if seconds <= 0:
-        return (), "no time was given to it: --time-limit SECONDS does"
+        return (), "the game is not small, and it would take long (`certify plot --time-limit SECONDS`)"
     game = game_from_json(document["game"], "game")
     try:
         found: OptimumResult = optimum(

@@ -84,8 +84,8 @@ def _title(document: dict[str, Any], *, proved: bool) -> str:
     if not claim.get("alpha_multiple"):
         return f"{name}: one policy for α ≥ {significant_text(star, 5, up=True)} ({how})"
     multiple = Fraction(claim["alpha_multiple"])
-    digits = max(len(t.replace(".", "").lstrip("0")) for t in apart(float(multiple), float(star)))
-    at, above = significant_text(multiple, digits, up=False), significant_text(star, digits, up=True)
+    at, near = apart(float(multiple), float(star))
+    above = significant_text(star, max(len(text.replace(".", "").lstrip("0")) for text in (at, near)), up=True)
     return f"{name}: one policy for α ≥ {above}, several at α ≈ {at} (both {how})"
 
 
@@ -94,7 +94,7 @@ def _caption(found: Curves, row: int, multiple: float | None) -> str:
     tube = (
         "Shaded curves: certified enclosures of the one stationary policy, with their centre line."
         if found.tube
-        else f"No certified tube is drawn ({found.why_no_tube})."
+        else f"No certified tube is drawn: {found.why_no_tube}."
         if found.why_no_tube
         else ""
     )

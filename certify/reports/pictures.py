@@ -55,22 +55,27 @@ def plot(given: Any, ax: Any = None, *, cover: bool = False, **options: Any) -> 
     >>> type(figure).__name__
     'Figure'
     """
+    return drawn(given, ax, cover=cover, **options).figure
+
+
+def drawn(given: Any, ax: Any = None, *, cover: bool = False, **options: Any) -> Drawn:
+    """The same with the caption that says what is to be seen."""
     if isinstance(given, PolicyDistance):
         if given.distance is None:
             raise InputError("plot", "nothing was proved", given.reason or "raise the limits")
-        return plot_distance(given, ax).figure
+        return plot_distance(given, ax)
     if isinstance(given, CrossPlayStudy):
-        return plot_study(given, ax).figure
+        return plot_study(given, ax)
     if isinstance(given, SymmetryGroup):
-        return plot_group(given, ax).figure
+        return plot_group(given, ax)
     if isinstance(given, ThresholdResult) and given.document is not None and _ladder(given.document) and not cover:
-        return plot_ladder(given.document, ax, forms=given.forms).figure
+        return plot_ladder(given.document, ax, forms=given.forms)
     document = getattr(given, "document", None)
     if document is not None:
-        return draw(document, ax, cover=cover, proved=True, **options).figure
+        return draw(document, ax, cover=cover, proved=True, **options)
     if isinstance(given, (str, os.PathLike)):
         given = read_certificate(given)
-    return draw(given, ax, cover=cover, **options).figure
+    return draw(given, ax, cover=cover, **options)
 
 
 def draw(document: Any, ax: Any = None, *, cover: bool = False, proved: bool | None = None, **options: Any) -> Drawn:

@@ -54,6 +54,7 @@ _RC: dict[str, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
 }
+_PER_INCH = 12  # characters of a title
 FORMATS = ("png", "svg", "pdf")
 _SALT = "certify"  # the same picture gives the same SVG
 
@@ -133,8 +134,13 @@ def plain(name: object, longest: int = 28) -> str:
     return shown_name(name, longest).replace("$", r"\$")
 
 
-def title(ax: Any, text: str, width: int = 78) -> None:
-    """A title of our own words and of names that went through `plain`, on as many lines as it needs."""
+def title(ax: Any, text: str, width: int | None = None) -> None:
+    """A title of our own words and of names that went through `plain`, on as many lines as it needs: `width`
+    characters each, by default as many as the axes are wide."""
+    if width is None:
+        spec = ax.get_subplotspec()
+        columns = 1 if spec is None else spec.get_gridspec().ncols
+        width = max(24, int(_PER_INCH * ax.figure.get_size_inches()[0] / columns))
     ax.set_title("\n".join(textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)))
 
 
@@ -142,9 +148,11 @@ def short(value: float, digits: int = 4) -> str:
     """A figure beside a tick or in a title (not a bound).
 
     >>> short(15.88), short(1234567.0), short(0.00001234)
-    ('15.88', '1.235e6', '1.234e-5')
+    ('15.88', '1235000', '1.234e-5')
     """
     text = f"{value:.{digits}g}"
+    if "e" in text and 1 <= abs(value) < 10**7:
+        return f"{float(text):.0f}"
     if "e" in text:
         mantissa, _, exponent = text.partition("e")
         return f"{mantissa}e{int(exponent)}"
