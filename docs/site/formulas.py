@@ -13,7 +13,7 @@ from latex2mathml.converter import convert
 from pygments.lexers.special import TextLexer
 from sphinx.transforms.post_transforms import SphinxPostTransform
 
-_SCRIPT = re.compile(r"(?<=[\w)\]′}|‖*])([_^])(\{[^{}]*\}|[\wΑ-ω*′−]+)")
+_SCRIPT = re.compile(r"(?<=[\w)\]′}|‖*])(?:(_)(\{[^{}]*\}|[\wΑ-ω*′−]+)|(\^)(\{[^{}]*\}|[−-]?\d+|[\w*]))")
 _SIGNS = set("αβγδεζηκλμπρσφωΦΛΣΠ≤≥∈·∎√‖²′∇→×⟨⟩∞−")
 _PROSE = {"theory", "proofs"}
 
@@ -26,8 +26,8 @@ def scripts(text: str) -> str:
     """
 
     def script(match: re.Match[str]) -> str:
-        tag = "sub" if match[1] == "_" else "sup"
-        inner = match[2][1:-1] if match[2].startswith("{") else match[2]
+        tag, inner = ("sub", match[2]) if match[1] else ("sup", match[4])
+        inner = inner[1:-1] if inner.startswith("{") else inner
         return f"<{tag}>{inner}</{tag}>"
 
     return _SCRIPT.sub(script, html.escape(text, quote=False))
