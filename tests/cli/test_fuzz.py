@@ -11,6 +11,7 @@ import io
 import json
 import math
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from hypothesis import strategies as st
 
 from certify.cli.main import COMMANDS, cli, main
 
+PROGRESS = re.compile(r"^\d+ (?:s|min|h)\b.*\n", re.MULTILINE)  # what a long command says every ten seconds
 LIMIT = "1"  # seconds, for every command that knows a limit
 GRACE = 2.5  # beyond 1.1 times the limit, in CPU seconds: reading, checking and a busy machine's share
 BUILT_IN = [
@@ -387,6 +389,7 @@ def judge(case: Case) -> None:
             after = {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()}
         finally:
             os.chdir(home)
+    err = PROGRESS.sub("", err)
     if "gc_cumulative_time" in err:  # an alarm that rang in a callback of hypothesis itself
         err = ""
     about = f"\n{case.arguments!r}\nfiles {case.files!r}\nexit {code}\nstdout {out[:2000]!r}\nstderr {err[:2000]!r}"
