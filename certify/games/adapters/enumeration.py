@@ -10,8 +10,8 @@ from fractions import Fraction
 from certify.errors import InputError
 from certify.exact import rational_text
 from certify.games.adapters.cache import Cache
-from certify.games.adapters.protocol import Environment, Joint, Outcome, State, shown
-from certify.run import Progress, quiet
+from certify.games.adapters.protocol import Environment, Joint, Outcome, State, raised, shown
+from certify.run import OutOfTime, Progress, quiet
 
 END = -1  # stands for every state after the end
 _ROWS_PER_STATE = 100  # rows allowed for each allowed state
@@ -44,7 +44,12 @@ class Enumerated:
 
     def add(self, state: State) -> int:
         """The number of a state."""
-        found = self.number.get(state)
+        try:
+            found = self.number.get(state)
+        except OutOfTime:
+            raise
+        except Exception as error:  # of its __eq__
+            raise raised(error, f"{self.environment.name}, comparing states") from error
         if found is None:
             found = self.number[state] = len(self.states)
             self.states.append(state)
@@ -53,7 +58,12 @@ class Enumerated:
 
     def told(self, seen: tuple[Hashable, ...]) -> Told:
         """Observations by number."""
-        return tuple(own.setdefault(o, len(own)) for own, o in zip(self.observations, seen, strict=True))
+        try:
+            return tuple(own.setdefault(o, len(own)) for own, o in zip(self.observations, seen, strict=True))
+        except OutOfTime:
+            raise
+        except Exception as error:
+            raise raised(error, f"{self.environment.name}, comparing observations") from error
 
 
 def enumerate_states(

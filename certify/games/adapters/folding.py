@@ -145,7 +145,8 @@ def _new_texts(before: Hashable, following: dict[int, Hashable]) -> dict[int, Ha
 
 def _split_by_observation(work: _Folded) -> None:
     """Where what is seen of the same action and next state depends on the state before: one copy of the next state
-    for every joint observation, so that the copy determines it (docs/theory/environments.md#splitting-by-observation)."""
+    for every joint observation, so that the copy determines it
+    (docs/theory/environments.md#splitting-by-observation)."""
     seen: dict[tuple[Joint, int], frozenset[tuple[Told, Fraction]]] = {}
     mixed: set[int] = set()
     for rows in work.rows:

@@ -26,6 +26,7 @@ from certify.games.adapters.steps import MAX_STATES, StepOptions, from_steps, na
 from certify.games.model import Game
 from certify.games.objective import for_objective
 from certify.games.potential import potential_game
+from certify.run import OutOfTime
 
 PREFIX = "openspiel:"
 WAIT = "wait"
@@ -262,6 +263,8 @@ class OpenSpielModel:
     def _node(self, state: Any, step: int) -> _Node:
         try:
             seen = tuple(getattr(state, self._see)(i) for i in range(len(self.agents)))
+        except OutOfTime:
+            raise
         except Exception as error:
             what = f"{self._see} failed: {shown(str(error))}"
             raise InputError(self.name, what, "the game must say what every player sees at every decision") from None

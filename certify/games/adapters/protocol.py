@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from certify.errors import InputError
 from certify.games.adapters.rationals import Rationals
+from certify.run import OutOfTime
 
 State = Hashable
 Joint = tuple[int, ...]  # one action per agent, by index
@@ -249,7 +250,9 @@ class Environment:
     def _hashable(self, value: Any, where: object, what: str) -> Hashable:
         try:
             hash(value)
-        except TypeError:
+        except OutOfTime:
+            raise
+        except Exception:
             kind = type(value).__name__
             mend = "use tuples, texts, numbers, bytes"
             raise InputError(str(where), f"{what} of type {kind}: not hashable", mend) from None
@@ -266,11 +269,20 @@ class Environment:
         """What a call of the environment's code gives; its exceptions keep their story (`__cause__`)."""
         try:
             return function()
-        except InputError:
+        except (InputError, OutOfTime):
             raise
         except Exception as error:
-            what = f"the environment raised {type(error).__name__}: {shown(str(error))}"
-            raise InputError(str(where), what, "mend the environment") from error
+            raise raised(error, where) from error
+
+
+def raised(error: Exception, where: object) -> InputError:
+    """What to raise where the environment's code raised something."""
+    try:
+        said = str(error)
+    except Exception:
+        said = ""
+    what = f"the environment raised {type(error).__name__}: {said[:_SHOWN]}"
+    return InputError(str(where), what, "mend the environment")
 
 
 class _Place:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from certify.errors import InputError
-from certify.games.adapters.protocol import Environment
+from certify.games.adapters.protocol import Environment, raised
+from certify.run import OutOfTime
 
-PLAYS = 200
+PLAYS, MOST_FIRST = 200, 10**6
 _FURTHEST = 100  # steps of each
 
 
@@ -37,18 +38,27 @@ def _listed(numbers: tuple[float, ...]) -> str:
     return ", ".join(parts if len(parts) <= 8 else [*parts[:6], "...", parts[-1]])
 
 
-def estimate_sizes(environment: Environment, horizon: int, *, plays: int = PLAYS, seed: int = 0) -> Sizes:
-    """Estimates from random plays, without enumerating anything."""
-    rng, horizon = random.Random(seed), min(horizon, _FURTHEST)
+def estimate_sizes(environment: Environment, horizon: int, *, plays: int = PLAYS, most: int = MOST_FIRST) -> Sizes:
+    """Estimates from random plays, without enumerating anything; more than `most` first states are refused."""
+    rng, horizon = random.Random(0), min(horizon, _FURTHEST)
     walk = getattr(environment.model, "walk", None)
     if callable(walk):
         return estimated([list(walk(rng, horizon)) for _ in range(plays)], horizon)
-    return estimated(_lockstep(environment, horizon, plays, rng), horizon)
+    walks = _lockstep(environment, horizon, (plays, most), rng)
+    try:
+        return estimated(walks, horizon)
+    except OutOfTime:
+        raise
+    except Exception as error:  # of an __eq__ of its states
+        raise raised(error, f"{environment.name}, comparing states") from error
 
 
-def _lockstep(environment: Environment, horizon: int, plays: int, rng: random.Random) -> list[list[tuple[int, Any]]]:
+def _lockstep(
+    environment: Environment, horizon: int, limits: tuple[int, int], rng: random.Random
+) -> list[list[tuple[int, Any]]]:
     """Random plays, a step of all of them at once: environments that answer in batches are asked so."""
-    start = environment.start(MOST_FIRST)
+    plays, most = limits
+    start = environment.start(most)
     walks = [[(len(start), rng.choice(start)[1])] for _ in range(plays)]
     for _ in range(horizon - 1):
         going = [w for w in walks if w[-1][1] is not None]
@@ -62,9 +72,6 @@ def _lockstep(environment: Environment, horizon: int, plays: int, rng: random.Ra
         for w, joint, found in zip(going, branches, environment.outcomes(asked), strict=True):
             w.append((joint * len(found), rng.choice(found)[2]))
     return walks
-
-
-MOST_FIRST = 10**6
 
 
 def _product(legal: tuple[tuple[int, ...], ...]) -> int:

@@ -90,7 +90,7 @@ def from_steps(model: StepModel, horizon: int | None = None, **options: Unpack[S
     }
     with Cache(options.get("cache"), about) as cache:
         if not cache.lines:  # else it has begun, and the limit is kept step by step
-            refuse_if_large(environment.name, estimate_sizes(environment, horizon or LONGEST), most)
+            refuse_if_large(environment.name, estimate_sizes(environment, horizon or LONGEST, most=most), most)
         table = enumerate_states(environment, horizon, most, cache, progress)
     return folded(table, objective, discount, named(environment.name, numbers))
 

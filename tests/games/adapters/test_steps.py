@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import time
 from dataclasses import replace
 from decimal import Decimal
 from fractions import Fraction as F
@@ -22,6 +23,7 @@ from certify.errors import InputError
 from certify.games import Game, builtin, check_game, from_steps
 from certify.games.adapters.steps import sizes
 from certify.games.model import FIRST
+from certify.run import OutOfTime, Run
 
 
 class Played:
@@ -267,7 +269,39 @@ def one(p: Any = 1, r: Any = 0, state: Any = 1, seen: Any = ("on", "on"), done: 
     return lambda: [(p, r, state, seen, done)]
 
 
+def one_start(state: Any) -> Any:
+    return lambda: [(1, state, None)]
+
+
+def two() -> list:
+    return [["go", "stop"], ["go", "stop"]]
+
+
+class Odd:
+    """A state with whatever it is asked for going wrong."""
+
+    def __init__(self, wrong: str) -> None:
+        self.wrong = wrong
+
+    def __hash__(self) -> int:
+        return 1 // (self.wrong != "hash")
+
+    def __eq__(self, other: object) -> bool:
+        return bool(1 // (self.wrong != "eq"))
+
+    def __repr__(self) -> str:
+        return "x" * (1 // (self.wrong != "repr"))
+
+
 REFUSED = {
+    "hash": (broken(outcomes=one(state=Odd("hash"))), "next state of type Odd: not hashable"),
+    "repr": (broken(initial=one_start(Odd("repr")), outcomes=one(p=2)), "cannot be printed: ZeroDivisionError"),
+    "eq": (broken(outcomes=lambda: one(state=Odd("eq"))() + one(p=0, state=Odd("eq"))(), legal=two), "ZeroDivision"),
+    "endless start": (broken(initial=lambda: itertools.repeat((1, 0, None))), "more than 100,000 first states"),
+    "endless outcomes": (broken(outcomes=lambda: itertools.repeat((0, 0, 0, 0, True))), "more than 1,000,000 outcomes"),
+    "digits": (broken(outcomes=one(r="9" * 5_000)), "a number of 5000 characters"),
+    "a billion agents": (broken(agents=10**9), "1000000000 agents"),
+    "a billion actions": (broken(actions=(10**9, 2)), "1000000000 actions of ann"),
     "no sum": (broken(outcomes=one(p=F(1, 2))), "probabilities sum to 1/2"),
     "negative": (broken(outcomes=lambda: [(2, 0, 1, ("a", "b"), False), (-1, 0, 1, ("a", "b"), False)]), "of -1"),
     "nan": (broken(outcomes=one(p=float("nan"))), "nan is no number"),
@@ -502,6 +536,16 @@ def test_damaged_lines_are_refused(tmp_path: Any) -> None:
     path.write_text("\n".join([lines[0], json.dumps(far), *lines[2:]]) + "\n", encoding="utf-8")
     with pytest.raises(InputError, match="does not fit"):
         from_steps(Tree(), 3, cache=path)
+
+
+def test_a_limit_of_time_ends_an_enumeration() -> None:
+    class Slow(Tree):
+        def outcomes(self, state: tuple, joint_action: tuple) -> list:
+            time.sleep(0.002)
+            return super().outcomes(state, joint_action)
+
+    with pytest.raises(OutOfTime, match="out of time while reading"), Run.lasting(0.05).stage("reading"):
+        from_steps(Slow(), 6)
 
 
 def test_progress_is_told() -> None:
