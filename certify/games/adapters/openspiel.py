@@ -17,6 +17,7 @@ from fractions import Fraction
 from typing import Any, Unpack
 
 from certify.errors import InputError
+from certify.exact import whole_number
 from certify.games.adapters.normal_form import table_of
 from certify.games.adapters.protocol import shown
 from certify.games.adapters.quiet import silenced
@@ -60,7 +61,7 @@ def from_openspiel(game: Any, horizon: int | None = None, **options: Unpack[Step
         raise InputError("from_openspiel", f"a {type(game).__name__}", "give a pyspiel.Game or its name")
     options.setdefault("name", _short_name(name))
     numbers = Rationals(options.get("max_denominator", MAX_DENOMINATOR), options.get("tolerance", TOLERANCE))
-    model = OpenSpielModel(game, numbers, int(options.get("max_states", MAX_STATES)))
+    model = OpenSpielModel(game, numbers, whole_number(options.get("max_states", MAX_STATES), "max_states"))
     built = _potential(game, horizon, options, numbers) or from_steps(model, horizon, **options)
     name = named(built.name, numbers)
     return replace(built, name=name, source=name)

@@ -114,6 +114,8 @@ REFUSED = {
     "openspiel:crossword": "its actions are structures",
     "openspiel:tiny_hanabi(max_states=3)": "limit is 3 states",
     "openspiel:lewis_signaling(max_denominator=2)": "no fraction with a denominator up to 2",
+    "openspiel:lewis_signaling(max_states=x)": "max_states",
+    "openspiel:lewis_signaling(max_denominator=x)": "max_denominator",
     "openspiel:lewis_signaling(tolerance=x)": "tolerance",
     "openspiel:lewis_signaling(objective=best)": "choose from entropy",
     "openspiel:mfg_crowd_modelling": "refused",
