@@ -141,28 +141,22 @@ class Naming:
         ]
 
     def _names(self, history: History) -> list[str]:
+        """The legal actions of a history, in the order of its row; what is left of that row is 0."""
         i = history.aoh.agent
-        return [self.tree.game.actions[i][a] for a in self.tree.game.actions_at(i, history.depth)]
+        legal = self.tree.levels[history.depth].legal_actions(i, history.class_index)
+        return [self.tree.game.actions[i][a] for a in legal]
 
     def by_name(self, table: list[list[Any]]) -> dict[str, dict[str, Any]]:
         """Rows of the clustered tree as {infoset: {legal action: entry}} over all AOHs."""
         return {
-            key: {
-                name: entry
-                for name, entry, legal in zip(self._names(history), table[x], self._legal(history), strict=True)
-                if legal
-            }
+            key: dict(zip(self._names(history), table[x], strict=False))  # spare numbers come last
             for history, key, x in self.infosets()
         }
-
-    def _legal(self, history: History) -> list[bool]:
-        level = self.tree.levels[history.depth]
-        return level.legal[history.aoh.agent][history.class_index].tolist()
 
     def ties(self, rows: list[GreedyRow], orbit: list[list[int]] | None) -> tuple[Tie, ...]:
         """Rows with several greedy actions, once per class, under the key of its first AOH."""
         found, seen = [], set()
-        named = {x: (key, self._names(history), self._legal(history)) for history, key, x in reversed(self.infosets())}
+        named = {x: (key, self._names(history)) for history, key, x in reversed(self.infosets())}
         for _, key, x in self.infosets():
             row = rows[x]
             if len(row.actions) > 1 and x not in seen:
@@ -175,7 +169,7 @@ class Naming:
                         (named[y][0], named[y][1][a])
                         for y in sorted(named)
                         for a, k in enumerate(orbit[y])
-                        if k == number and named[y][2][a]
+                        if k == number and a < len(named[y][1])
                     )
                 found.append(Tie(key, tuple(names[a] for a in row.actions), row.tied, members))
         return tuple(found)

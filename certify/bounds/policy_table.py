@@ -103,7 +103,7 @@ def policy_from_arrays(tree: Tree, arrays: list[np.ndarray], where: str = "polic
     rows: dict[tuple[int, int, int], list[Fraction]] = {}
     for i, array in enumerate(arrays):
         listed = histories(tree, i)
-        widest = max(level.action_counts[i] for level in tree.levels)
+        widest = max(len(tree.game.actions_at(i, t)) for t in range(tree.horizon))
         name = f"{where}, agent {tree.game.agents[i]}"
         if array.dtype.kind not in "fiu":
             raise InputError(name, f"an array of type {array.dtype}", "give real numbers")
@@ -114,7 +114,7 @@ def policy_from_arrays(tree: Tree, arrays: list[np.ndarray], where: str = "polic
         if array.dtype.kind == "f":  # what rounding each entry to the array's own type can do to a sum
             tolerance = max(tolerance, widest * Fraction(float(np.finfo(array.dtype).eps)))
         for row, history in zip(array.tolist(), listed, strict=True):
-            width = tree.levels[history.depth].action_counts[i]
+            width = len(tree.game.actions_at(i, history.depth))
             rows[i, history.depth, history.class_index] = [Fraction(v) for v in row[:width]]
     return _box(tree, rows, where, tolerance)
 
@@ -134,8 +134,9 @@ def _row(row: object, names: list[str], where: str) -> list[Fraction]:
 def _box(
     tree: Tree, rows: dict[tuple[int, int, int], list[Fraction]], where: str, tolerance: Fraction = TOLERANCE
 ) -> PolicyBox:
+    """The rows, each over the actions available at its step, as a policy of the tree."""
     layout = layout_of(tree)
-    lower, upper = (np.empty(layout.size, dtype=object) for _ in range(2))
+    lower, upper = (np.full(layout.size, Fraction(0), dtype=object) for _ in range(2))
     for (i, t, k), row in rows.items():
         total = sum(row)
         if min(row) < 0 or abs(total - 1) > tolerance:
@@ -144,13 +145,14 @@ def _box(
                 f"numbers that sum to {float(total):.9g}" if min(row) >= 0 else "a negative number",
                 f"give probabilities that sum to 1 within {float(tolerance):.2g}",
             )
-        start = layout.entries[i, t].start + k * len(row)
-        illegal = [a for a, legal in enumerate(tree.levels[t].legal[i][k].tolist()) if not legal and row[a]]
-        if illegal:
-            name = tree.game.actions[i][tree.game.actions_at(i, t)[illegal[0]]]
+        given = dict(zip(tree.game.actions_at(i, t), row, strict=True))
+        legal = [given.pop(a) for a in tree.levels[t].legal_actions(i, k)]
+        if illegal := [a for a, p in given.items() if p]:
+            name = tree.game.actions[i][illegal[0]]
             where = f"{where}, agent {tree.game.agents[i]}, step {t}, row {k}"
             raise InputError(where, f"{name!r} is illegal there", "give legal actions only")
-        lower[start : start + len(row)] = [min(p, p / total) for p in row]
-        upper[start : start + len(row)] = [max(p, p / total) for p in row]
+        start = layout.entries[i, t].start + k * layout.shape[i, t][1]
+        lower[start : start + len(legal)] = [min(p, p / total) for p in legal]
+        upper[start : start + len(legal)] = [max(p, p / total) for p in legal]
     names = other_names(tree)
     return PolicyBox(*(layout.nested(end if names.trivial else names.spread(end)) for end in (lower, upper)))

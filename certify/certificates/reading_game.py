@@ -75,7 +75,10 @@ def rows(document: dict[str, Any], *, clustering: bool = True) -> list[Row] | No
             if row in found:
                 found[row] = Row(found[row].key, found[row].actions, found[row].alike + 1)
             else:
-                names = [tree.game.actions[i][a] for a in tree.game.actions_at(i, x.depth)]
+                # numbers that are left over in a row are no actions of it
+                legal = tree.levels[x.depth].legal_actions(i, x.class_index)
+                spare = layout.shape[i, x.depth][1] - len(legal)
+                names = [*(tree.game.actions[i][a] for a in legal), *["(none)"] * spare]
                 found[row] = Row(x.key, tuple(names))
     return [found[row] for row in range(len(found))]
 

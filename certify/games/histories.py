@@ -35,9 +35,9 @@ def histories(tree: Tree, agent: int) -> list[History]:
     for depth in range(tree.horizon):
         result += [History(aoh_key(game, agent, x.initial, x.steps), x, depth, k) for x, k in level]
         if depth + 1 < tree.horizon:
-            child, actions = tree.levels[depth].child[agent], game.actions_at(agent, depth)
+            child, actions = tree.levels[depth].child[agent], tree.levels[depth].actions[agent].tolist()
             level = [
-                (AOH(agent, x.initial, (*x.steps, (actions[a], o))), int(child[k, a, o]))
+                (AOH(agent, x.initial, (*x.steps, (actions[k][a], o))), int(child[k, a, o]))
                 for x, k in level
                 for a in range(child.shape[1])
                 for o in range(child.shape[2])

@@ -21,8 +21,9 @@ class Level:
     ----------
     classes : K_i per agent.
     joint : (E, n) int, the class of each agent in every joint class of positive probability.
-    action_counts : A_i per agent at this step; joint actions are numbered first agent most
-        significant, JA = prod A_i.
+    action_counts : A_i per agent at this step, the largest number of actions that are legal at a class; joint actions
+        are numbered first agent most significant, JA = prod A_i.
+    actions : (K_i, A_i) int per agent: the action of the game that each action number of a class stands for.
     reward : (E, JA) object array of Fraction, r(e, a).
     successor : (E, JA, S) int, index into the next level (0 where `probability` is 0).
     probability : (E, JA, S) object array of Fraction, P(e' | e, a); S = 0 at the last level.
@@ -30,8 +31,9 @@ class Level:
         the class; the classes along it are one member's own history.  Empty at depth 0.
     reference : (K_i, A_i) object array of Fraction per agent, positive, rows sum to 1: the reference policy of every
         class, each legal action's share split evenly among the names it goes by (see `stands_for`).
-    stands_for : (K_i, A_i) int per agent, the legal action of the class that an action stands for: itself where it is
-        legal, the first legal one elsewhere.  All tables hold for an action what they hold for that one.
+    stands_for : (K_i, A_i) int per agent: the legal actions of a class have the numbers 0, 1, .. in their order, and
+        stand for themselves; the numbers that are left are other names of 0.  All tables hold for a number what they
+        hold for the one that it stands for.
     child : (K_i, A_i, O_i) int per agent, class at the next depth after (class, action,
         observation), -1 where it cannot happen.
     members : (K_i,) object array of int per agent: how many AOHs the class has.
@@ -40,6 +42,7 @@ class Level:
     classes: tuple[int, ...]
     joint: np.ndarray
     action_counts: tuple[int, ...]
+    actions: tuple[np.ndarray, ...]
     reward: np.ndarray
     successor: np.ndarray
     probability: np.ndarray
@@ -51,8 +54,13 @@ class Level:
 
     @cached_property
     def legal(self) -> tuple[np.ndarray, ...]:
-        """(K_i, A_i) bool per agent: which actions are legal at each class."""
+        """(K_i, A_i) bool per agent: which numbers are legal actions of their class, not other names."""
         return tuple(named == np.arange(named.shape[1]) for named in self.stands_for)
+
+    def legal_actions(self, agent: int, k: int) -> list[int]:
+        """The legal actions of a class, by their index in the game, ascending."""
+        row: list[int] = self.actions[agent][k][self.legal[agent][k]].tolist()
+        return row
 
     @cached_property
     def odds(self) -> tuple[np.ndarray, ...]:
@@ -66,12 +74,12 @@ class Level:
 
     @cached_property
     def all_legal(self) -> bool:
-        """Whether every action is legal everywhere."""
+        """Whether no number is another name."""
         return all(bool(mask.all()) for mask in self.legal)
 
     @cached_property
     def legal_joint(self) -> np.ndarray:
-        """(E, JA) bool: which joint actions are legal at each joint class."""
+        """(E, JA) bool: which numbers of joint actions are not other names."""
         found = np.ones((len(self.joint), len(self.joint_actions)), dtype=bool)
         for i, mask in enumerate(self.legal):
             found &= mask[self.joint[:, i]][:, self.joint_actions[:, i]]
@@ -180,7 +188,7 @@ def _uniform(stands_for: np.ndarray, legal: np.ndarray) -> np.ndarray:
 
 
 def with_other_names(level: Level) -> Level:
-    """The level with every illegal action as another name of the first legal one of its class.
+    """The level with every spare number of a class as another name of its first legal action.
 
     A policy of the level then plays a legal action with the sum of its names' probabilities.  With the reference's
     share split among the names, KL is least where they share alike, and stationary policies do: they are those of

@@ -11,6 +11,7 @@ small DAG. Without clustering every class is one AOH.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from fractions import Fraction
@@ -170,9 +171,9 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
         if trackers is not None:
             for tracker in trackers:
                 tracker.settle(labels)
-        reference = tuple(_reference(game, i, t, labels[i], rows[i], classes[i]) for i in range(game.number_of_agents))
-        bare = _bare_level(game, t, classes, joint, predecessors, members, reference)
-        levels.append(replace(bare, reward=_rewards(game, t, bare, belief_of, beliefs)))
+        reference = tuple(_reference(*own) for own in zip(labels, rows, classes, strict=True))
+        bare = _bare_level(classes, joint, predecessors, members, reference)
+        levels.append(replace(bare, reward=_rewards(bare, belief_of, beliefs)))
         if t + 1 < game.horizon:
             frontier = _expand(game, t, levels[-1], belief_of, beliefs, max_entries)
             if trackers is not None:
@@ -200,15 +201,11 @@ def _first_frontier(game: Game, beliefs: _Beliefs) -> Frontier:
 def _expand(game: Game, t: int, level: Level, belief_of: list[int], beliefs: _Beliefs, limit: int) -> Frontier:
     n = game.number_of_agents
     rows: list[ChildRow] = []
-    actions = list(game.joint_actions_at(t))
     joint, local = level.joint.tolist(), level.joint_actions.tolist()
     widths = tuple(len(game.observations[i]) for i in range(n))
-    counts = level.action_counts
-    legal = level.legal_joint.tolist()
+    counts, moves = level.action_counts, _legal_moves(level)
     for e, b in enumerate(belief_of):
-        for k, a in enumerate(actions):
-            if not legal[e][k]:
-                continue
+        for k, a in moves[e]:
             for o, p, b2 in beliefs.after(b, a):
                 rows.append(
                     ChildRow(
@@ -219,6 +216,27 @@ def _expand(game: Game, t: int, level: Level, belief_of: list[int], beliefs: _Be
             game, t + 1, len(rows) * _ROW, limit, "numbers for its joint classes, actions and observations"
         )
     return Frontier(rows, [sorted({row.codes[i] for row in rows}) for i in range(n)], widths)
+
+
+Moves = list[tuple[int, JointAction]]
+
+
+def _legal_moves(level: Level) -> list[Moves]:
+    """Per joint class (number, joint action of the game) of everything legal; one list for all that have the same."""
+    kind = [
+        np.unique(np.hstack([a, named]), axis=0, return_inverse=True)[1].ravel()
+        for a, named in zip(level.actions, level.stands_for, strict=True)
+    ]
+    known: dict[tuple[int, ...], Moves] = {}
+    found = []
+    for e, members in enumerate(level.joint.tolist()):
+        key = tuple(int(kinds[k]) for kinds, k in zip(kind, members, strict=True))
+        if key not in known:
+            own = [table[k].tolist() for table, k in zip(level.actions, members, strict=True)]
+            legal = level.legal_joint[e].tolist()
+            known[key] = [(k, a) for k, a in enumerate(itertools.product(*own)) if legal[k]]
+        found.append(known[key])
+    return found
 
 
 def _reference_rows(game: Game, t: int, frontier: Frontier) -> list[dict[int, Row]]:
@@ -235,14 +253,17 @@ def _reference_rows(game: Game, t: int, frontier: Frontier) -> list[dict[int, Ro
     return found
 
 
-def _reference(game: Game, agent: int, t: int, label: dict[int, int], rows: dict[int, Row], classes: int) -> np.ndarray:
-    """(K, A) object array of Fraction: the reference row of every class, 0 on illegal actions."""
-    local = {a: k for k, a in enumerate(game.actions_at(agent, t))}
-    table = np.full((classes, len(local)), Fraction(0), dtype=object)
+def _reference(label: dict[int, int], rows: dict[int, Row], classes: int) -> tuple[np.ndarray, np.ndarray]:
+    """(K, A) object array of Fraction, the reference row of every class, its legal actions first and 0 behind them;
+    (K, A) int, what the numbers stand for: behind the legal actions the first of them."""
+    width = max(map(len, rows.values()))
+    table = np.full((classes, width), Fraction(0), dtype=object)
+    actions = np.zeros((classes, width), dtype=np.int64)
     for code, k in label.items():
-        for a, p in rows[code]:
-            table[k, local[a]] = p
-    return table
+        actions[k] = rows[code][0][0]
+        for number, (a, p) in enumerate(rows[code]):
+            table[k, number], actions[k, number] = p, a
+    return table, actions
 
 
 def _joint_classes(frontier: Frontier, labels: list[dict[int, int]]):
@@ -257,34 +278,36 @@ def _joint_classes(frontier: Frontier, labels: list[dict[int, int]]):
     return joint, [belief[k] for k in keys], {k: e for e, k in enumerate(keys)}
 
 
-def _bare_level(game: Game, t: int, classes, joint, predecessors, members, reference) -> Level:
+def _bare_level(classes, joint, predecessors, members, reference) -> Level:
     """A level without rewards and successors."""
-    counts = tuple(len(game.actions_at(i, t)) for i in range(game.number_of_agents))
+    counts = tuple(row.shape[1] for row, _ in reference)
     empty = np.zeros((len(joint), math.prod(counts), 0))
     return Level(
         classes=classes,
         joint=joint,
         action_counts=counts,
+        actions=tuple(actions for _, actions in reference),
         reward=np.zeros(empty.shape[:2], dtype=object),
         successor=empty.astype(np.int64),
         probability=empty.astype(object),
         predecessor=tuple(predecessors),
         child=(),
         members=members,
-        reference=reference,
-        stands_for=tuple(
-            np.where(row != 0, np.arange(row.shape[1]), (row != 0).argmax(1)[:, None]).astype(np.int64)
-            for row in reference
-        ),
+        reference=tuple(row for row, _ in reference),
+        stands_for=tuple(np.where(row != 0, np.arange(row.shape[1]), 0).astype(np.int64) for row, _ in reference),
     )
 
 
-def _rewards(game: Game, t: int, level: Level, belief_of: list[int], beliefs: _Beliefs) -> np.ndarray:
-    """(E, JA) object array of Fraction; 0 where the joint action is not legal."""
-    actions = list(game.joint_actions_at(t))
-    rewards = {b: [beliefs.reward(b, a) for a in actions] for b in set(belief_of)}
-    table = np.array([rewards[b] for b in belief_of], dtype=object).reshape(len(belief_of), len(actions))
-    table[~level.legal_joint] = Fraction(0)
+def _rewards(level: Level, belief_of: list[int], beliefs: _Beliefs) -> np.ndarray:
+    """(E, JA) object array of Fraction; 0 where a number is another name."""
+    table = np.full((len(belief_of), len(level.joint_actions)), Fraction(0), dtype=object)
+    known: dict[tuple[int, int], tuple[list[int], np.ndarray]] = {}
+    for e, (b, moves) in enumerate(zip(belief_of, _legal_moves(level), strict=True)):
+        if (b, id(moves)) not in known:
+            row = np.array([beliefs.reward(b, a) for _, a in moves], dtype=object)
+            known[b, id(moves)] = [k for k, _ in moves], row
+        numbers, row = known[b, id(moves)]
+        table[e, numbers] = row
     return table
 
 

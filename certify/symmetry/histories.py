@@ -40,10 +40,12 @@ def entry_permutation(tree: Tree, mapping: GameMap) -> np.ndarray:
     for i, j in enumerate(mapping.agents):
         classes = _initial_classes(tree, mapping, i, j)
         for t in range(len(tree.levels)):
-            actions = _local_actions(tree, mapping, i, j, t)
+            actions = _local_actions(tree, mapping, i, j, t, classes)
             offset, (_, width) = layout.entries[j, t].start, layout.shape[j, t]
             part = image[layout.entries[i, t]].reshape(layout.shape[i, t])
-            part[:] = offset + classes[:, None] * width + actions[None, :]
+            if part.shape[1] != width:
+                raise _refuse()
+            part[:] = offset + classes[:, None] * width + actions
             if t + 1 < tree.horizon:
                 classes = _next_classes(tree, mapping, i, j, t, classes, actions)
     image[~legal] = -1
@@ -89,12 +91,17 @@ def _initial_classes(tree: Tree, mapping: GameMap, i: int, j: int) -> np.ndarray
     return classes
 
 
-def _local_actions(tree: Tree, mapping: GameMap, i: int, j: int, t: int) -> np.ndarray:
-    there = {a: k for k, a in enumerate(tree.game.actions_at(j, t))}
-    try:
-        return np.array([there[mapping.actions[i][a]] for a in tree.game.actions_at(i, t)], dtype=np.int64)
-    except KeyError:
-        raise _refuse() from None
+def _local_actions(tree: Tree, mapping: GameMap, i: int, j: int, t: int, classes: np.ndarray) -> np.ndarray:
+    """(K_i, A_i) the number of the image of each legal action at the image of its class; others are no actions."""
+    level = tree.levels[t]
+    legal, there = level.legal[i], level.legal[j]
+    number = np.full((len(there), len(tree.game.actions[j])), -1, dtype=np.int64)
+    row, column = np.nonzero(there)
+    number[row, level.actions[j][row, column]] = column
+    found = number[classes[:, None], np.array(mapping.actions[i], dtype=np.int64)[level.actions[i]]]
+    if (found[legal] < 0).any() or (legal.sum(1) != there.sum(1)[classes]).any():
+        raise _refuse()
+    return found
 
 
 def _next_classes(
@@ -103,8 +110,9 @@ def _next_classes(
     level, following = tree.levels[t], tree.levels[t + 1]
     source = np.where(level.legal[i][:, :, None], level.child[i], -1)
     images = np.where(level.legal[j][:, :, None], level.child[j], -1)[
-        classes[:, None, None], actions[None, :, None], np.array(mapping.observations[i], dtype=np.int64)[None, None, :]
+        classes[:, None, None], actions[:, :, None], np.array(mapping.observations[i], dtype=np.int64)[None, None, :]
     ]
+    images = np.where(level.legal[i][:, :, None], images, -1)
     if ((source >= 0) != (images >= 0)).any():
         raise _refuse()
     result = np.full(following.classes[i], -1, dtype=np.int64)
@@ -177,7 +185,7 @@ def _entry_names(tree: Tree, entry: int) -> tuple[str, str]:
     i, t = next(block for block in layout.blocks if layout.entries[block].start <= entry < layout.entries[block].stop)
     k, a = divmod(entry - layout.entries[i, t].start, layout.shape[i, t][1])
     key = next(x.key for x in histories(tree, i) if (x.depth, x.class_index) == (t, k))
-    return key, tree.game.actions[i][tree.game.actions_at(i, t)[a]]
+    return key, tree.game.actions[i][int(tree.levels[t].actions[i][k, a])]
 
 
 @dataclass(frozen=True)

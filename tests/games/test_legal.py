@@ -100,11 +100,12 @@ def test_trees_hold_what_legal_play_can_meet(seed: int) -> None:
             for x in histories(tree, i):
                 o = x.aoh.steps[-1][1] if x.aoh.steps else FIRST
                 row = dict(game.reference_row(i, x.depth, o))
-                actions = tree.game.actions_at(i, x.depth)
                 level = tree.levels[x.depth]
+                assert level.legal_actions(i, x.class_index) == sorted(row)
                 played = dict.fromkeys(row, F(0))
+                numbered = level.actions[i][x.class_index].tolist()
                 for named, p in zip(level.stands_for[i][x.class_index], level.reference[i][x.class_index], strict=True):
-                    played[actions[named]] += p
+                    played[numbered[named]] += p
                 assert played == row
                 assert all(
                     a in dict(game.reference_row(i, u, FIRST if u == 0 else x.aoh.steps[u - 1][1]))

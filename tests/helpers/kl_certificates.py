@@ -28,7 +28,7 @@ from certify.stationary.multiplicity import find_multiplicity
 
 FOLDER = Path(__file__).resolve().parents[1] / "certificates" / "kl"
 SUBJECTS = ("optimum", "crossplay", "multiplicity", "flow")
-_LOG_COUNTS = 2 * (1 + 9 / 10) * math.log(3)  # what J under KL is short of entropies over three actions, times alpha
+_LOG_COUNTS = 2 * (math.log(2) + 9 / 10 * math.log(3))  # what J under KL is short of entropies, at alpha = 1
 
 
 def mirror() -> Game:

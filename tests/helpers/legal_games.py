@@ -45,8 +45,8 @@ def random_legal_game(seed: int) -> Game:
     return check_game(replace(base, reference=rows))
 
 
-# what two steps may hold: a match of a or of c is told, and leaves the matched action and b; a mismatch leaves b.  To
-# exchange a and c is a symmetry, and carries "c is another name of a" (after a) to "a is another name of b" (after c).
+# A match of a or of c is told, and leaves the matched action and b; a mismatch leaves everything.  To exchange a and c is a
+# symmetry: it carries a after low, first of its row and therefore with two names, to c after high, which has one.
 MIRROR = {
     "kind": "dec-pomdp",
     "name": "mirror",
@@ -70,8 +70,7 @@ MIRROR = {
         *({"state": "begin", "actions": [x, x], "value": 1} for x in "ac"),
         {"state": "low", "actions": ["a", "a"], "value": "1/2"},
         {"state": "high", "actions": ["c", "c"], "value": "1/2"},
+        {"state": "missed", "actions": ["b", "b"], "value": "1/4"},
     ],
-    "legal": {
-        agent: {"": ["a", "c"], "low": ["a", "b"], "high": ["b", "c"], "miss": ["b"]} for agent in ("one", "two")
-    },
+    "legal": {agent: {"": ["a", "c"], "low": ["a", "b"], "high": ["b", "c"]} for agent in ("one", "two")},
 }

@@ -117,7 +117,7 @@ def test_a_symmetry_carries_names_to_other_names() -> None:
     first, image = named(tree, policy), named(tree, act(tree, swap, policy))
     assert image["one:c,high"] == pytest.approx({"b": first["one:a,low"]["b"], "c": first["one:a,low"]["a"]})
     space = fixed_subspace(tree, group.generators)
-    assert (space.parameters, space.all_parameters) == (1, 6)  # a match: a or b; everything else is tied
+    assert (space.parameters, space.all_parameters) == (3, 14)  # one after a match, two after a mismatch
     assert is_equivariant(tree, group.generators, names.uniform()).status == "proved"
     assert is_equivariant(tree, group.generators, policy).status == "refuted"
 
@@ -127,8 +127,8 @@ def named(tree, policy) -> dict[str, dict[str, float]]:
     table = names.layout.nested(names.gathered(names.layout.flat(policy)))
     return {
         x.key: {
-            tree.game.actions[i][tree.game.actions_at(i, x.depth)[a]]: float(table[i][x.depth][x.class_index, a])
-            for a in np.flatnonzero(tree.levels[x.depth].legal[i][x.class_index])
+            tree.game.actions[i][action]: float(table[i][x.depth][x.class_index, number])
+            for number, action in enumerate(tree.levels[x.depth].legal_actions(i, x.class_index))
         }
         for i in range(2)
         for x in histories(tree, i)
@@ -142,7 +142,7 @@ def test_ties_by_symmetry_where_actions_are_illegal() -> None:
     assert tie.proved and set(tie.orbit) == {("one:", "a"), ("one:", "c"), ("two:", "a"), ("two:", "c")}
     assert found.greedy["one:a,low"] == ("a",) and found.greedy["one:c,high"] == ("c",)
     assert set(found.policy["one:a,low"]) == {"a", "b"}
-    assert found.greedy_return == F(1, 2) * (1 + F(9, 10) / 2)
+    assert found.greedy_return == F(1, 2) * (1 + F(9, 10) / 2) + F(1, 2) * F(9, 10) / 4
 
 
 def test_cross_play_below_and_above(tmp_path: Path) -> None:
@@ -179,8 +179,7 @@ def test_policies_in_files() -> None:
             "": {"a": "1/2", "c": "1/2"},
             "a,low": {"a": "3/4", "b": "1/4"},
             "c,high": {"c": "3/4", "b": "1/4"},
-            "a,miss": {"b": 1},
-            "c,miss": {"b": 1},
+            **{key: dict.fromkeys("abc", "1/3") for key in ("a,miss", "c,miss")},
         }.items()
     }
     found = certify.policy_distance(game, 2, table, objective="kl")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
+from math import prod
 from typing import Any, NamedTuple
 
 from certify.checker.reading.envelope import Failed
@@ -29,8 +30,8 @@ Weights = list[dict[Child, list[tuple[int, tuple[Child, ...], int, Fraction]]]]
 class Process:
     """A Markov process over joint classes, depth by depth; every number a `Fraction`.
 
-    Where an action is illegal it is another name of the first legal one, does what that one does, and the names of an
-    action share its part of the reference evenly (docs/theory/legal-actions.md#other-names).
+    The legal actions of a class have the numbers 0, 1, .. in their order.  Numbers that are left are other names of the
+    first one, do what it does, and share its part of the reference evenly (docs/theory/legal-actions.md#other-names).
     """
 
     name: str
@@ -38,7 +39,7 @@ class Process:
     horizon: int
     discount: Fraction
     weights: tuple[Fraction, ...]
-    actions: tuple[Any, ...]  # [t][i]: number of actions of agent i at depth t
+    actions: tuple[Any, ...]  # [t][i]: the largest number of legal actions of agent i at depth t
     joint_actions: tuple[Any, ...]  # [t]: tuples of action numbers 0 .. actions[t][i] - 1, first agent most significant
     classes: tuple[Any, ...]  # [t][i]: number of classes of agent i at depth t
     joint: tuple[Any, ...]  # [t]: joint classes (k_1, .., k_n) of positive probability, sorted
@@ -48,7 +49,8 @@ class Process:
     predecessor: tuple[Any, ...]  # [t][i][k]: (class, action) at depth t - 1 of the first child in class k; for t > 0
     children: tuple[Any, ...]  # [t][i]: {(class at t - 1, action, observation): class}; at depth 0 (0, 0, observation)
     odds: tuple[Any, ...]  # [t][i][k]: per action their number times its share of the reference: 1 where it is uniform
-    meant: tuple[Any, ...]  # [t][i][k]: per action the number of the legal action that it is a name of
+    meant: tuple[Any, ...]  # [t][i][k]: per number that of the legal action that it is a name of
+    acts: tuple[Any, ...]  # [t][i][k]: per number the action of the game that it means
     flows_back: bool  # `Game.flows_back`
 
     def legal(self, i: int, t: int, k: int) -> list[int]:
@@ -77,8 +79,6 @@ class _Depth(NamedTuple):
 def build_process(game: Game, clustering: bool = True) -> Process:
     """The clustered process of a `Game`; with `clustering` false every history is its own class."""
     n = game.agents
-    actions = tuple(tuple(len(sets[t]) for sets in game.actions) for t in range(game.horizon))
-    numbered = tuple(tuple(itertools.product(*map(range, counts))) for counts in actions)
 
     @cache
     def see(belief: Belief, a: Joint) -> Seen:
@@ -90,15 +90,17 @@ def build_process(game: Game, clustering: bool = True) -> Process:
     before = _Depth([(0,) * n], [()], [[{(0, (0,) * (n - 1)): Fraction(1)}]] * n, [], [], ())
     initial = _posteriors((o or (0,) * n, s, p) for s, o, p in game.start)
     rows = _Rows(game)
+    moves: list[list[Sequence[Joint]]] = []
     depths = [_next_depth(before, [((0,) * n,)], [[initial]], rows if clustering else None, 0)]
-    moves = [rows.moves(0, depths[0])]
     for t in range(game.horizon - 1):
-        if len(depths[t].members) * len(numbered[t]) > MAX_CHILDREN:
+        if len(depths[t].members) * prod(rows.counts(t, depths[t])) > MAX_CHILDREN:
             raise Failed("the process has more joint histories at one depth than this checker reads", part="game")
+        moves.append(rows.moves(t, depths[t]))
         met = [[see(b, a) for a in meant] for b, meant in zip(depths[t].beliefs, moves[t], strict=True)]
         named = rows.moves(t, depths[t], numbers=True)  # another name of an action leads to the same histories
         depths.append(_next_depth(depths[t], named, met, rows if clustering else None, t + 1))
-        moves.append(rows.moves(t + 1, depths[t + 1]))
+    moves.append(rows.moves(game.horizon - 1, depths[-1]))
+    actions = tuple(rows.counts(t, d) for t, d in enumerate(depths))
     return Process(
         game.name,
         n,
@@ -106,7 +108,7 @@ def build_process(game: Game, clustering: bool = True) -> Process:
         game.discount,
         game.weights,
         actions,
-        numbered,
+        tuple(tuple(itertools.product(*map(range, counts))) for counts in actions),
         tuple(tuple(map(len, d.first)) for d in depths),
         tuple(tuple(d.members) for d in depths),
         tuple(p for _, p in depths[0].following[0][0]),
@@ -114,25 +116,9 @@ def build_process(game: Game, clustering: bool = True) -> Process:
         tuple(d.following for d in depths[1:]),
         ((), *(tuple(tuple(x[:2] for x in first) for first in d.first) for d in depths[1:])),
         tuple(tuple(d.cluster) for d in depths),
-        tuple(
-            tuple([rows.at(i, t, x).odds for x in first] for i, first in enumerate(d.first))
-            for t, d in enumerate(depths)
-        ),
-        tuple(
-            tuple([rows.at(i, t, x).numbers for x in first] for i, first in enumerate(d.first))
-            for t, d in enumerate(depths)
-        ),
+        *zip(*(rows.tables(t, d) for t, d in enumerate(depths)), strict=True),
         game.flows_back,
     )
-
-
-class _Row(NamedTuple):
-    """A row of the reference over all actions of a step: what each of them means (in the game, and by its number at
-    the step), and its odds."""
-
-    meant: Joint
-    odds: tuple[Fraction, ...]
-    numbers: Joint
 
 
 class _Rows:
@@ -140,25 +126,38 @@ class _Rows:
 
     def __init__(self, game: Game) -> None:
         self.game, self.initial = game, bool(game.start[0][1])
-        self.known: dict[tuple[int, int, int], _Row] = {}
+        self.known: dict[tuple[int, int, int], tuple[tuple[int, Fraction], ...]] = {}
 
-    def at(self, i: int, t: int, child: Child) -> _Row:
-        """The row of agent i at depth t after the child (class, action, observation)."""
+    def at(self, i: int, t: int, child: Child) -> tuple[tuple[int, Fraction], ...]:
+        """The row of agent i at depth t after the child (class, action, observation): (legal action, probability)."""
         last = child[2] if t or self.initial else -1
         if (i, t, last) not in self.known:
-            sets, row = self.game.actions[i][t], self.game.row(i, t, last)
-            meant = tuple(a if a in row else min(row) for a in sets)
-            odds = tuple(len(sets) * row[a] / meant.count(a) for a in meant)
-            self.known[i, t, last] = _Row(meant, odds, tuple(map(sets.index, meant)))
+            self.known[i, t, last] = tuple(sorted(self.game.row(i, t, last).items()))
         return self.known[i, t, last]
+
+    def counts(self, t: int, depth: _Depth) -> tuple[int, ...]:
+        """Per agent the largest number of actions that are legal at one of its classes."""
+        return tuple(max(len(self.at(i, t, x)) for x in first) for i, first in enumerate(depth.first))
+
+    def tables(self, t: int, depth: _Depth) -> tuple[Any, Any, Any]:
+        """The odds of all numbers, the numbers of what they mean, and what that is in the game: [agent][class]."""
+        found: tuple[list[Any], ...] = ([], [], [])
+        for i, (first, count) in enumerate(zip(depth.first, self.counts(t, depth), strict=True)):
+            rows = [self.at(i, t, x) for x in first]
+            numbers = [tuple(a if a < len(row) else 0 for a in range(count)) for row in rows]
+            pairs = list(zip(rows, numbers, strict=True))
+            found[0].append([tuple(count * row[a][1] / own.count(a) for a in own) for row, own in pairs])
+            found[1].append(numbers)
+            found[2].append([tuple(row[a][0] for a in own) for row, own in pairs])
+        return found[0], found[1], found[2]
 
     def moves(self, t: int, depth: _Depth, numbers: bool = False) -> list[Sequence[Joint]]:
         """Per joint class what its joint actions, in the order of their numbers, mean in the game, or by numbers."""
-        found: list[Sequence[Joint]] = []
-        for members in depth.members:
-            own = [self.at(i, t, depth.first[i][k]) for i, k in enumerate(members)]
-            found.append(list(itertools.product(*(row.numbers if numbers else row.meant for row in own))))
-        return found
+        named = self.tables(t, depth)[1 if numbers else 2]
+        return [
+            list(itertools.product(*(own[k] for own, k in zip(named, members, strict=True))))
+            for members in depth.members
+        ]
 
 
 def _rewards(game: Game, moves: list[Sequence[Joint]], beliefs: list[Belief]) -> tuple[Any, ...]:
@@ -198,7 +197,7 @@ def _next_depth(
     cluster = [{x: k for k, x in enumerate(row)} for row in children]
     weights = _weights(before, moves, met, cluster)
     if rows is not None:
-        _merge(cluster, weights, [{x: rows.at(i, t, x)[:2] for x in own} for i, own in enumerate(cluster)])
+        _merge(cluster, weights, [{x: rows.at(i, t, x) for x in own} for i, own in enumerate(cluster)])
     table: list[list[dict[Joint, Fraction]]] = [[{} for _ in row] for row in moves]
     beliefs: dict[Joint, Belief] = {}
     for e, a, child, p, belief in arrivals:

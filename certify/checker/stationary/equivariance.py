@@ -41,10 +41,13 @@ def entry_images(process: Process, game: Game, points: Points, g: list[int]) -> 
     def image(*name: Any) -> Any:
         return points.names[g[points.index[name]]]
 
-    def action(i: int, t: int, a: int) -> int:
-        """The number at step t of the image of agent i's action number a."""
-        _, j, moved = image("action", i, game.actions[i][t][a])
-        return game.actions[int(j)][t].index(moved)
+    def action(i: int, t: int, k: int, a: int) -> int:
+        """The number of the image of action number a of agent i's class k at step t, at the image of that class."""
+        _, j, moved = image("action", i, process.acts[t][i][k][a])
+        there = process.acts[t][int(j)][classes[t][i][k]]
+        if moved not in there:
+            raise Failed("a generator does not carry legal actions to legal actions", step="symmetry")
+        return int(there.index(moved))
 
     initial = bool(game.start[0][1])
     classes: list[list[dict[int, int]]] = []  # [t][i][k]: the class that holds the image of a history of class k
@@ -55,7 +58,7 @@ def entry_images(process: Process, game: Game, points: Points, g: list[int]) -> 
             found: dict[int, int] = {}
             for (before, a, o), k in process.children[t][i].items():
                 moved = image("observation", i, o)[2] if t > 0 or initial else o
-                key = (classes[t - 1][i][before], action(i, t - 1, a), moved) if t else (0, 0, moved)
+                key = (classes[t - 1][i][before], action(i, t - 1, before, a), moved) if t else (0, 0, moved)
                 if key not in known:
                     raise Failed("a generator does not carry histories to histories", step="symmetry")
                 found.setdefault(k, known[key])
@@ -64,4 +67,4 @@ def entry_images(process: Process, game: Game, points: Points, g: list[int]) -> 
     for x, (i, t, k) in enumerate(rows):
         y = row[image("agent", i)[1], t, classes[t][i][k]]
         for a in process.legal(i, t, k):
-            yield (x, a), (y, action(i, t, a))
+            yield (x, a), (y, action(i, t, k, a))

@@ -119,9 +119,9 @@ class Subject:
         reward = Equations(self.process, reference, policy, 1 / unit, slopes=False, entropies=False).value()
         entropy = Equations(self.process, reference, policy, Fraction(0), slopes=False, entropies=True).value()
         if self.game.kl:  # -KL = entropy + what the reference pays - log of the number of actions
-            for i, steps in enumerate(self.game.actions):
-                for t, sets in enumerate(steps):
-                    full = log(Interval.of(Fraction(len(sets))))
+            for t, counts in enumerate(self.process.actions):
+                for i, count in enumerate(counts):
+                    full = log(Interval.of(Fraction(count)))
                     entropy = entropy - scaled(full, self.game.weights[i] * self.game.discount**t)
         value = reward + scaled(entropy, low / unit).hull(scaled(entropy, high / unit))
         return {"return": (reward, unit), "entropy": (entropy, Fraction(1)), "J": (value, unit)}
