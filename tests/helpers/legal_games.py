@@ -45,8 +45,8 @@ def random_legal_game(seed: int) -> Game:
     return check_game(replace(base, reference=rows))
 
 
-# A match of a or of c is told, and leaves the matched action and b; a mismatch leaves everything.  To exchange a and c is a
-# symmetry: it carries a after low, first of its row and therefore with two names, to c after high, which has one.
+# A match of a or of c is told, and leaves the matched action and b; a mismatch leaves everything.  To exchange a and c
+# is a symmetry: it carries a after low, first of its row and therefore with two names, to c after high, which has one.
 MIRROR = {
     "kind": "dec-pomdp",
     "name": "mirror",

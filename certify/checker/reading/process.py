@@ -100,6 +100,7 @@ def build_process(game: Game, clustering: bool = True) -> Process:
         named = rows.moves(t, depths[t], numbers=True)  # another name of an action leads to the same histories
         depths.append(_next_depth(depths[t], named, met, rows if clustering else None, t + 1))
     moves.append(rows.moves(game.horizon - 1, depths[-1]))
+    tables = [rows.tables(t, d) for t, d in enumerate(depths)]
     actions = tuple(rows.counts(t, d) for t, d in enumerate(depths))
     return Process(
         game.name,
@@ -116,7 +117,9 @@ def build_process(game: Game, clustering: bool = True) -> Process:
         tuple(d.following for d in depths[1:]),
         ((), *(tuple(tuple(x[:2] for x in first) for first in d.first) for d in depths[1:])),
         tuple(tuple(d.cluster) for d in depths),
-        *zip(*(rows.tables(t, d) for t, d in enumerate(depths)), strict=True),
+        tuple(odds for odds, _, _ in tables),
+        tuple(numbers for _, numbers, _ in tables),
+        tuple(meant for _, _, meant in tables),
         game.flows_back,
     )
 
