@@ -10,10 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from certify.run import Run
-from certify.thresholds.approx_definite import Hessian, approx_margin
-from certify.thresholds.approx_step import Step
-from certify.thresholds.approx_support import Block
+from certify.thresholds.approx_definite import approx_margin
 from certify.thresholds.index_tables import Plan, ordered_pairs
+from certify.thresholds.step_rule import StepRule, step_rule
 
 UNIT = -16
 _SLACK = 2.0**-24
@@ -53,6 +52,11 @@ def from_log_ratios(bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return 1 / np.exp(bound).sum(-2), 1 / np.exp(-bound).sum(-1)
 
 
+def holds_none(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """(B,) whether some row of (B, K, A) bounds certainly holds no distribution."""
+    return ((lower > upper + _EMPTY).any(-1) | (lower.sum(-1) > 1 + _EMPTY) | (upper.sum(-1) < 1 - _EMPTY)).any(-1)
+
+
 def quantise(bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bounds (..., A, A) rounded up to multiples of 2**UNIT by at least 2**-24: the multiples
     (nan: no bound) and the bounds as floats (inf: no bound)."""
@@ -64,18 +68,16 @@ def quantise(bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(usable, scaled, np.nan), rounded
 
 
-def as_table(scaled: np.ndarray) -> list[list[int | None]]:
-    """(K, A, A) multiples as a step of a certificate lists them."""
+def as_tables(scaled: np.ndarray) -> list[list[list[int | None]]]:
+    """(B, K, A, A) multiples as the steps of a certificate list them, one for every box."""
     a, b = ordered_pairs(scaled.shape[-1]).T
-    rows = scaled[:, a, b]
+    rows = scaled[:, :, a, b]
     missing = np.isnan(rows)
     whole = np.where(missing, 0, rows).astype(np.int64).tolist()
-    if not missing.any():
-        return whole
-    return [
-        [None if none else m for m, none in zip(*pair, strict=True)]
-        for pair in zip(whole, missing.tolist(), strict=True)
-    ]
+    if missing.any():
+        for box, k, pair in np.argwhere(missing):
+            whole[box][k][pair] = None
+    return whole
 
 
 def from_table(table: list[list[int | None]], count: int) -> np.ndarray:
@@ -142,18 +144,14 @@ class Contraction:
         ]
         self.steps: list[list[dict]] = [[] for _ in tasks]
         self.known: dict[tuple[int, int], np.ndarray] = {}
+        self.emptied = np.zeros(len(tasks), dtype=bool)
 
     def __len__(self) -> int:
         return len(self.low)
 
-    def _block(self, i: int, t: int) -> Block:
-        lower, upper = self.box[i][t]
-        return Block(np.concatenate([lower, lower]), np.concatenate([upper, upper]))
-
-    def current(self) -> Step:
+    def current(self) -> StepRule:
         """The step rule on the present boxes."""
-        blocks = [[self._block(i, t) for t in range(self.plan.horizon)] for i in range(self.plan.agents)]
-        return Step(self.plan, blocks, np.concatenate([self.low, self.high]))
+        return step_rule(self.plan, self.box, np.concatenate([self.low, self.high]))
 
     def keep(self, rows: np.ndarray) -> None:
         """Go on with these boxes only."""
@@ -161,6 +159,7 @@ class Contraction:
         self.box = [[(lower[rows], upper[rows]) for lower, upper in row] for row in self.box]
         self.steps = [self.steps[r] for r in rows]
         self.known = {key: bound[rows] for key, bound in self.known.items()}
+        self.emptied = self.emptied[rows]
 
     def widths(self) -> np.ndarray:
         """(B,) total width."""
@@ -172,14 +171,7 @@ class Contraction:
 
     def empty(self) -> np.ndarray:
         """(B,) whether a box certainly holds no policy."""
-        return np.any(
-            [
-                ((lower > upper + _EMPTY).any(-1) | (lower.sum(-1) > 1 + _EMPTY) | (upper.sum(-1) < 1 - _EMPTY)).any(-1)
-                for row in self.box
-                for lower, upper in row
-            ],
-            axis=0,
-        )
+        return np.any([holds_none(lower, upper) for row in self.box for lower, upper in row], axis=0)
 
     def single(self, row: int) -> Box:
         """One box of the batch."""
@@ -199,7 +191,7 @@ class Contraction:
                 bound = np.maximum(found[: len(self)], found[len(self) :])
                 self.known[i, t] = bound
                 if self._apply(i, t, bound):
-                    step.replace(i, t, self._block(i, t))
+                    step.replace(i, t, self.box[i][t])
         return self.widths() / np.maximum(before, 1e-300)
 
     def _apply(self, i: int, t: int, bound: np.ndarray) -> bool:
@@ -207,16 +199,19 @@ class Contraction:
         lower, upper = self.box[i][t]
         new_lower, new_upper = cut(lower, upper, rounded)
         takes = (new_upper - new_lower).sum((1, 2)) <= (1 - 2 * self.least_gain) * (upper - lower).sum((1, 2))
-        for row in np.nonzero(takes)[0]:
-            self.steps[row].append({"agent": i, "depth": t, "log_ratio": as_table(scaled[row])})
+        takes &= ~self.emptied  # what is bounded over an empty box says nothing
+        rows = np.nonzero(takes)[0]
+        for row, table in zip(rows, as_tables(scaled[rows]), strict=True):
+            self.steps[row].append({"agent": i, "depth": t, "log_ratio": table})
         here = takes[:, None, None]
         # an empty box keeps its crossed ends: they are what shows that it is empty
         self.box[i][t] = np.where(here, new_lower, lower), np.where(here, new_upper, upper)
-        return bool(takes.any())
+        self.emptied |= takes & holds_none(new_lower, new_upper)
+        return bool(len(rows))
 
     def margins(self, *, own: bool = False, soft: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
         """(B,) the definiteness margin over both ends, and (B, N) the softest directions if asked."""
-        margin, direction = approx_margin(Hessian(self.current()).form(own=own), soft)
+        margin, direction = approx_margin(self.current().form(own=own), soft)
         count = len(self)
         return np.minimum(margin[:count], margin[count:]), None if direction is None else direction[count:]
 
@@ -271,6 +266,6 @@ def _sub(batch: Contraction, mask: np.ndarray) -> Contraction:
     view = Contraction.__new__(Contraction)
     view.plan, view.least_gain, view.run = batch.plan, batch.least_gain, batch.run
     view.low, view.high, view.box = batch.low, batch.high, batch.box
-    view.steps, view.known = batch.steps, {}
+    view.steps, view.known, view.emptied = batch.steps, {}, batch.emptied
     view.keep(rows)
     return view

@@ -19,6 +19,7 @@ from certify.thresholds.approx_policy import Policy, approx_stationary
 from certify.thresholds.contraction import Outcome, Task, contract, whole_space
 from certify.thresholds.cover_tree import Node, branched, child_boxes, open_boxes
 from certify.thresholds.index_tables import Plan
+from certify.thresholds.step_rule import compiled_for
 
 LEAST_GAIN = 0.0005  # of the widths per sweep, below which the patient contraction gives up
 _TUBE = 8.0  # beta is split while the box is at most this much wider than the path inside
@@ -146,7 +147,9 @@ def find_cover(
 
 
 def _run(plan: Plan, tasks: list[Task], least_gain: float, helper: Helper) -> Iterator[Outcome]:
-    batches = [tasks[k : k + _BATCH] for k in range(0, len(tasks), _BATCH)]
+    # outcomes do not depend on which boxes share a batch; compiled loops are called less often for larger ones
+    size = _BATCH * _ROUND if helper.executor is None and compiled_for(plan) else _BATCH
+    batches = [tasks[k : k + size] for k in range(0, len(tasks), size)]
     # another machine's clock is another clock: what is left goes along, not the deadline
     seconds = helper.run.left() if helper.run.limited else None
     for outcomes in helper.map(_contract_batch, [(plan, batch, least_gain, seconds) for batch in batches]):

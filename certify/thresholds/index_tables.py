@@ -6,6 +6,7 @@ and the others' part of the path that leads to it (docs/theory/objective.md#beli
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from certify.games.tree import Tree
 
 
+@functools.cache
 def ordered_pairs(count: int) -> np.ndarray:
     """(P, 2): all (a, b) with a != b, a major."""
     return np.array([(a, b) for a in range(count) for b in range(count) if a != b], dtype=np.int64).reshape(-1, 2)

@@ -1,0 +1,593 @@
+"""Bounds on log-ratios in compiled loops (docs/certificate-format.md, (6); `approx_step` does the same with arrays).
+
+A class of (agent, t) is worked on by itself, one ordered pair of own actions after the other: its nodes from depth t
+up to the root, at each node every vertex of the others' policy there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from certify.thresholds.compiled.compiler import borrower, compiled
+from certify.thresholds.compiled.coupled import coupled_applies, coupled_bound, vanishes
+from certify.thresholds.compiled.models import product_of, products
+from certify.thresholds.compiled.tables import (
+    AGENT,
+    AGENTS,
+    CENTRE,
+    CHILD,
+    CLASSES,
+    COLUMNS,
+    DEPTH,
+    FIRST,
+    FLOW,
+    HORIZON,
+    JA,
+    LEVEL,
+    LINK,
+    LISTING,
+    NEXT,
+    NODES,
+    OTHERS,
+    PAIR,
+    PAIRS,
+    ROWS,
+    SINGLE,
+    SLOT,
+    SLOTS,
+    SPLIT,
+    SPLIT_AT,
+    STEPS,
+    SUCCESSOR,
+    TAIL,
+    TAKEN,
+    TARGET,
+    VERTEX,
+    WIDTH,
+    E,
+    Paths,
+    S,
+    Tables,
+)
+from certify.thresholds.compiled.vertices import entropic_support, support
+
+_LARGEST = 2.0**24  # see `approx_step`
+_ROUNDING = 1e-12
+_TINY = 1e-300
+_ROUNDS = 12
+_borrowed = borrower()
+_SEPARATE, _SHARING = 0, 1  # how later blocks are bounded at a node
+
+
+class Situation(NamedTuple):
+    """What a step starts from: the tree, the way to its classes, the boxes, U at its depth, V one deeper, and
+    there `coupled.values_against`."""
+
+    tables: Tables
+    paths: Paths
+    boxes: np.ndarray
+    here: np.ndarray
+    after: np.ndarray
+    against: np.ndarray
+
+
+class Nodes(NamedTuple):
+    """Room for the nodes of one class.  at : per depth where its nodes begin, where their vertices, where their
+    policies, and how many vertices a node has room for.  vertices : (nodes,) how many.  q : the others' policies.
+    extra : (vertices,) what later blocks add.  best, mass : (nodes,)."""
+
+    at: np.ndarray
+    vertices: np.ndarray
+    q: np.ndarray
+    extra: np.ndarray
+    best: np.ndarray
+    mass: np.ndarray
+
+
+class Room(NamedTuple):
+    """Room for one pair.  gain, remainder : (nodes at t, the others' joint actions).  slopes : the same at any depth,
+    times the slots' numbers.  passed : (nodes, numbers).  entries, weight, length : per node and joint action at t the
+    joint classes one deeper that the difference puts weight on: class, own and other's slot; the weight; how many.
+    short : two rows of the longest of all lists that functions need for a moment."""
+
+    gain: np.ndarray
+    remainder: np.ndarray
+    slopes: np.ndarray
+    passed: np.ndarray
+    entries: np.ndarray
+    weight: np.ndarray
+    length: np.ndarray
+    short: np.ndarray
+
+
+@compiled
+def _lent(situation):
+    tables, paths = situation.tables, situation.paths
+    return Situation(
+        Tables(_borrowed(tables.numbers), _borrowed(tables.links), _borrowed(tables.reals)),
+        Paths(_borrowed(paths.numbers), _borrowed(paths.chances)),
+        _borrowed(situation.boxes),
+        _borrowed(situation.here),
+        _borrowed(situation.after),
+        _borrowed(situation.against),
+    )
+
+
+@compiled
+def _lent_room(nodes, room):
+    return (
+        Nodes(
+            _borrowed(nodes.at),
+            _borrowed(nodes.vertices),
+            _borrowed(nodes.q),
+            _borrowed(nodes.extra),
+            _borrowed(nodes.best),
+            _borrowed(nodes.mass),
+        ),
+        Room(
+            _borrowed(room.gain),
+            _borrowed(room.remainder),
+            _borrowed(room.slopes),
+            _borrowed(room.passed),
+            _borrowed(room.entries),
+            _borrowed(room.weight),
+            _borrowed(room.length),
+            _borrowed(room.short),
+        ),
+    )
+
+
+@compiled
+def log_ratio_bounds(situation, work, options, guess, result):
+    """The smallest lambda found for w_i M, into `result` (R, K, P); `guess` alike, nan where there is none.
+
+    work : what `room_for` returns.  options : rows from, to, classes from, to, and whether nodes share
+    (`approx_step._Ascent`).
+    """
+    row_from, row_to, class_from, class_to, share = options
+    situation = _lent(situation)
+    nodes, room = _lent_room(*work)
+    guess, result = _borrowed(guess), _borrowed(result)
+    tables, paths = situation.tables, situation.paths.numbers
+    t = paths[DEPTH]
+    for r in range(row_from, row_to):
+        mine = situation.boxes[r % len(situation.boxes)]
+        for k in range(class_from, class_to):
+            for u in range(t + 1):
+                step = paths[STEPS] + 5 * u
+                others, most = paths[step + OTHERS], nodes.at[u, 3]
+                for m in range(paths[step + NODES]):
+                    e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
+                    node, begin = nodes.at[u, 0] + m, nodes.at[u, 2] + m * most * others
+                    if e < 0:
+                        nodes.vertices[node] = 0
+                        continue
+                    q = nodes.q[begin : begin + most * others].reshape(most, others)
+                    nodes.vertices[node] = products(tables, mine, (u, e, -1), paths[AGENT], q)
+            for p in range(paths[PAIRS]):
+                _difference(situation, (r, k, p), room)
+                residue = _slopes_and_extras(situation, (r, k, p), share, nodes, room)
+                result[r, k, p] = _smallest(situation, k, (residue, guess[r, k, p]), nodes, room)
+
+
+@compiled
+def room_for(numbers, paths):
+    """`Nodes` and `Room` for the classes of one agent and depth."""
+    return _nodes(numbers, paths), _room(numbers, paths)
+
+
+@compiled
+def _nodes(numbers, paths):
+    t, agent = paths[DEPTH], paths[AGENT]
+    at = np.zeros((t + 2, 4), np.int64)
+    for u in range(t + 1):
+        step, most = paths[STEPS] + 5 * u, 1
+        for j in range(numbers[AGENTS]):
+            if j != agent:
+                block = numbers[VERTEX] + numbers[numbers[FIRST] + j * numbers[HORIZON] + u]
+                most *= numbers[block + 1] - numbers[block]
+        count = paths[step + NODES]
+        at[u, 3] = most
+        at[u + 1, 0] = at[u, 0] + count
+        at[u + 1, 1] = at[u, 1] + count * most
+        at[u + 1, 2] = at[u, 2] + count * most * paths[step + OTHERS]
+    total = at[t + 1, 0]
+    return Nodes(
+        at, np.zeros(total, np.int64), np.empty(at[t + 1, 2]), np.zeros(at[t + 1, 1]), np.zeros(total), np.zeros(total)
+    )
+
+
+@compiled
+def _tail_origin(numbers, u, t):
+    """Where the numbers of the slots deeper than t begin at depth u."""
+    level = numbers[LEVEL] + u * COLUMNS
+    return numbers[numbers[level + SLOT] + numbers[numbers[TAIL] + u * numbers[HORIZON] + t]]
+
+
+@compiled
+def _room(numbers, paths):
+    t = paths[DEPTH]
+    step = paths[STEPS] + 5 * t
+    count, others = paths[step + NODES], paths[step + OTHERS]
+    slopes, passed = 1, 1
+    for u in range(t + 1):
+        width = max(1, numbers[numbers[LEVEL] + u * COLUMNS + WIDTH] - _tail_origin(numbers, u, t))
+        nodes = paths[paths[STEPS] + 5 * u + NODES]
+        slopes = max(slopes, nodes * paths[paths[STEPS] + 5 * u + OTHERS] * width)
+        passed = max(passed, nodes * width)
+    most = max(1, 2 * numbers[numbers[LEVEL] + t * COLUMNS + S])
+    longest = slopes + passed
+    for u in range(t + 1):
+        block = 1
+        for j in range(numbers[AGENTS]):
+            first = numbers[VERTEX] + numbers[numbers[FIRST] + j * numbers[HORIZON] + u]
+            if j != paths[AGENT]:
+                block *= numbers[first + 1] - numbers[first]
+        longest = max(longest, block)
+    return Room(
+        np.zeros((count, others)),
+        np.zeros((count, others)),
+        np.zeros(slopes),
+        np.zeros(passed),
+        np.zeros((count * others, most, 3), np.int64),
+        np.zeros((count * others, most)),
+        np.zeros(count * others, np.int64),
+        np.zeros((2, longest)),
+    )
+
+
+@compiled
+def _difference(situation, case, room):
+    """U(x, a, .) - U(x, b, .) at the class's nodes: values with the largest remainder, and where the two lead."""
+    r, k, p = case
+    numbers, links, reals = situation.tables
+    paths, here, after = situation.paths.numbers, situation.here[r], situation.after
+    agent, t, n = paths[AGENT], paths[DEPTH], numbers[AGENTS]
+    level, step = numbers[LEVEL] + t * COLUMNS, paths[STEPS] + 5 * t
+    others, successors, joint_actions = paths[step + OTHERS], numbers[level + S], numbers[level + JA]
+    last = t + 1 == numbers[HORIZON]
+    classes = 0 if last else numbers[level + COLUMNS + E]
+    split = numbers[SPLIT] + numbers[numbers[SPLIT_AT] + agent * numbers[HORIZON] + t]
+    first = split + paths[paths[PAIR] + 2 * p] * others
+    second = split + paths[paths[PAIR] + 2 * p + 1] * others
+    for m in range(paths[step + NODES]):
+        e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
+        if e < 0:
+            continue
+        for x in range(others):
+            a, b = e * joint_actions + numbers[first + x], e * joint_actions + numbers[second + x]
+            remainder, length, cell = 0.0, 0, m * others + x
+            if not last:
+                for sign in range(2):
+                    edge = (b if sign else a) * successors
+                    for s in range(edge, edge + successors):
+                        flow = reals[numbers[level + FLOW] + s]
+                        if flow == 0:
+                            continue
+                        target, place = links[numbers[level + SUCCESSOR] + s], 0
+                        while place < length and room.entries[cell, place, 0] != target:
+                            place += 1
+                        if place == length:
+                            length += 1
+                            room.weight[cell, place] = 0.0
+                            room.entries[cell, place, 0] = target
+                            room.entries[cell, place, 1] = links[numbers[level + CHILD] + s * n + agent]
+                            room.entries[cell, place, 2] = links[numbers[level + CHILD] + s * n + (n - 1 - agent) % n]
+                        room.weight[cell, place] += -flow if sign else flow
+                for known in range(length):
+                    d, target = room.weight[cell, known], room.entries[cell, known, 0]
+                    remainder += d * (after[r, 2 * classes + target] if d > 0 else after[r, classes + target])
+            room.length[cell] = length
+            room.gain[m, x], room.remainder[m, x] = here[a] - here[b] + remainder, remainder
+
+
+@compiled
+def _slopes_and_extras(situation, case, share, nodes, room):
+    """What later blocks add at every vertex of every node; the sum over the root of what is passed on to it."""
+    r, k, p = case
+    numbers, paths, here = situation.tables.numbers, situation.paths.numbers, situation.here[r]
+    agent, t, n = paths[AGENT], paths[DEPTH], numbers[AGENTS]
+    nodes.extra[:] = 0.0
+    if t + 1 == numbers[HORIZON]:
+        return 0.0
+    level, step = numbers[LEVEL] + t * COLUMNS, paths[STEPS] + 5 * t
+    others, joint_actions = paths[step + OTHERS], numbers[level + JA]
+    split = numbers[SPLIT] + numbers[numbers[SPLIT_AT] + agent * numbers[HORIZON] + t]
+    first = split + paths[paths[PAIR] + 2 * p] * others
+    second = split + paths[paths[PAIR] + 2 * p + 1] * others
+    width = numbers[level + WIDTH] - numbers[numbers[level + SLOT] + n]
+    slopes = 3 * numbers[level + E] * joint_actions
+    for m in range(paths[step + NODES]):
+        e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
+        if e < 0:
+            continue
+        for x in range(others):
+            a = slopes + (e * joint_actions + numbers[first + x]) * width
+            b = slopes + (e * joint_actions + numbers[second + x]) * width
+            to = (m * others + x) * width
+            for w in range(width):
+                room.slopes[to + w] = here[a + w] - here[b + w]
+    for u in range(t, -1, -1):
+        top = u == 0 and paths[SINGLE] != 0
+        couple = u == t and (top or not share) and n == 2 and coupled_applies(numbers, agent, t)
+        mode = _SEPARATE if top or not share else _SHARING
+        _node_extras(situation, (r, k, u), mode, nodes, room)
+        if couple:
+            _couple(situation, (r, k, top), nodes, room)
+        if top or (u == t and not share):  # separate nodes pass nothing on
+            return 0.0
+        if u == 0:
+            return _root(situation, (r, k), room)
+        _lift(situation, (k, u - 1), room)
+    return 0.0
+
+
+@compiled
+def _node_extras(situation, case, mode, nodes, room):
+    """What later blocks add at the vertices of the nodes of depth u; what sharing nodes pass on, into `room.passed`."""
+    r, k, u = case
+    tables, paths, mine = situation.tables, situation.paths.numbers, situation.boxes[r % len(situation.boxes)]
+    numbers = tables.numbers
+    level, step = numbers[LEVEL] + u * COLUMNS, paths[STEPS] + 5 * u
+    others, width = paths[step + OTHERS], numbers[level + WIDTH] - _tail_origin(numbers, u, paths[DEPTH])
+    c = room.short[0, :others]
+    for m in range(paths[step + NODES]):
+        e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
+        if e < 0:
+            continue
+        slopes, passed = m * others * width, m * width
+        if mode == _SHARING:
+            product_of(tables, mine, (u, e, CENTRE), paths[AGENT], c)
+            room.passed[passed : passed + width] = 0.0
+            for x in range(others):
+                for w in range(width):
+                    room.passed[passed + w] += c[x] * room.slopes[slopes + x * width + w]
+        for v in range(nodes.vertices[nodes.at[u, 0] + m]):
+            q = nodes.at[u, 2] + (m * nodes.at[u, 3] + v) * others
+            extra = nodes.at[u, 1] + m * nodes.at[u, 3] + v
+            nodes.extra[extra] = _extra(situation, (r, u, m, e), mode, nodes.q[q : q + others], room)
+
+
+@compiled
+def _extra(situation, case, mode, q, room):
+    """What later blocks add where the others play q at node m of depth u, joint class e."""
+    r, u, m, e = case
+    tables, paths, mine = situation.tables, situation.paths.numbers, situation.boxes[r % len(situation.boxes)]
+    numbers, links, t = tables.numbers, tables.links, paths[DEPTH]
+    level = numbers[LEVEL] + u * COLUMNS
+    slots, slot = numbers[level + SLOTS], numbers[level + SLOT]
+    origin = _tail_origin(numbers, u, t)
+    width, moved = numbers[level + WIDTH] - origin, room.short[1]
+    for w in range(width):
+        moved[w] = -room.passed[m * width + w] if mode == _SHARING else 0.0
+    for x in range(len(q)):
+        if q[x] != 0:
+            begin = (m * len(q) + x) * width
+            for w in range(width):
+                moved[w] += q[x] * room.slopes[begin + w]
+    total = 0.0
+    for d in range(numbers[numbers[TAIL] + u * numbers[HORIZON] + t], slots):
+        block = links[numbers[level + LISTING] + e * slots + d]
+        at = numbers[slot + d] - origin
+        if block < 0 or vanishes(moved, at, numbers[slot + d + 1] - origin):
+            continue
+        if mode == _SEPARATE:
+            total += entropic_support(numbers, mine, block, moved, at)
+        else:
+            total += support(numbers, mine, block, moved, at)
+    return total
+
+
+@compiled
+def _lift(situation, case, room):
+    """Slopes at the nodes of depth u from what those of depth u + 1 pass on."""
+    k, u = case
+    numbers, links, paths, chances = (
+        situation.tables.numbers,
+        situation.tables.links,
+        situation.paths.numbers,
+        situation.paths.chances,
+    )
+    t, n = paths[DEPTH], numbers[AGENTS]
+    level, step = numbers[LEVEL] + u * COLUMNS, paths[STEPS] + 5 * u
+    origin, origin_below = _tail_origin(numbers, u, t), _tail_origin(numbers, u + 1, t)
+    width, width_below = numbers[level + WIDTH] - origin, numbers[level + COLUMNS + WIDTH] - origin_below
+    slot, slot_below, slots = numbers[level + SLOT], numbers[level + COLUMNS + SLOT], numbers[level + SLOTS]
+    count, others, successors = paths[step + NODES], paths[step + OTHERS], paths[step + NEXT]
+    split = numbers[SPLIT] + numbers[numbers[SPLIT_AT] + paths[AGENT] * numbers[HORIZON] + u]
+    classes = numbers[numbers[CLASSES] + paths[AGENT] * numbers[HORIZON] + t]
+    taken = paths[paths[TAKEN] + u * classes + k]
+    room.slopes[: count * others * width] = 0.0
+    for m in range(count):
+        e = paths[paths[step + ROWS] + k * count + m]
+        if e < 0:
+            continue
+        for x in range(others):
+            edge = (e * numbers[level + JA] + numbers[split + taken * others + x]) * numbers[level + S]
+            for s in range(successors):
+                at = paths[step + TARGET] + ((k * count + m) * others + x) * successors + s
+                if chances[at] == 0:
+                    continue
+                source = paths[at] * width_below - origin_below
+                link = numbers[level + LINK] + (edge + s) * (slots - n) - n
+                for d in range(numbers[numbers[TAIL] + u * numbers[HORIZON] + t], slots):
+                    there = links[link + d]
+                    if there < 0:
+                        continue
+                    begin, end = numbers[slot + d], numbers[slot + d + 1]
+                    shift = source + numbers[slot_below + there] - begin
+                    to = (m * others + x) * width - origin
+                    for w in range(begin, end):
+                        room.slopes[to + w] += chances[at] * room.passed[shift + w]
+
+
+@compiled
+def _root(situation, case, room):
+    """What the slopes passed on to the root add: own blocks once, the others' at every joint class."""
+    r, k = case
+    numbers, links, reals = situation.tables
+    paths, mine = situation.paths.numbers, situation.boxes[r % len(situation.boxes)]
+    level, step, t = numbers[LEVEL], paths[STEPS], paths[DEPTH]
+    slots, slot, tail = numbers[level + SLOTS], numbers[level + SLOT], numbers[numbers[TAIL] + t]
+    origin = _tail_origin(numbers, 0, t)
+    width = numbers[level + WIDTH] - origin
+    own, g = room.short
+    own[:width] = 0.0
+    total, listing = 0.0, 0
+    for m in range(paths[step + NODES]):
+        e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
+        if e < 0:
+            continue
+        start = reals[numbers[AGENTS] + e]
+        for w in range(width):
+            g[w] = start * room.passed[m * width + w]
+        listing = numbers[level + LISTING] + e * slots
+        for d in range(tail, slots):
+            block = links[listing + d]
+            if block < 0:
+                continue
+            begin, end = numbers[slot + d] - origin, numbers[slot + d + 1] - origin
+            if _is_own(numbers, paths[AGENT], block):
+                for w in range(begin, end):
+                    own[w] += g[w]
+            else:
+                total += entropic_support(numbers, mine, block, g, begin)
+    for d in range(tail, slots):  # own slots are the same at every node
+        block, begin, end = links[listing + d], numbers[slot + d] - origin, numbers[slot + d + 1] - origin
+        if block >= 0 and _is_own(numbers, paths[AGENT], block) and not vanishes(own, begin, end):
+            total += entropic_support(numbers, mine, block, own, begin)
+    return total
+
+
+@compiled
+def _is_own(numbers, agent, block):
+    for u in range(numbers[HORIZON]):
+        at = agent * numbers[HORIZON] + u
+        begin = numbers[numbers[FIRST] + at]
+        if begin <= block < begin + numbers[numbers[CLASSES] + at]:
+            return True
+    return False
+
+
+@compiled
+def _couple(situation, case, nodes, room):
+    """The smaller of the coupled form and the separate one at the nodes of depth t: at every vertex, or at a single
+    top only where the maximum over them can be."""
+    r, k, top = case
+    paths = situation.paths.numbers
+    t = paths[DEPTH]
+    step = paths[STEPS] + 5 * t
+    others = paths[step + OTHERS]
+    left = room.short[0]  # values at the vertices that are still to be looked at
+    for m in range(paths[step + NODES]):
+        e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
+        if e < 0:
+            continue
+        count = nodes.vertices[nodes.at[t, 0] + m]
+        extra = nodes.at[t, 1] + m * nodes.at[t, 3]
+        for v in range(count):
+            q = nodes.at[t, 2] + (m * nodes.at[t, 3] + v) * others
+            left[v] = nodes.extra[extra + v]
+            for x in range(others):
+                left[v] += nodes.q[q + x] * room.gain[m, x]
+        best = -np.inf
+        for turn in range(count):
+            v = np.argmax(left[:count]) if top else turn
+            if top and left[v] <= best:
+                break
+            begin = nodes.at[t, 2] + (m * nodes.at[t, 3] + v) * others
+            q, held, plain = nodes.q[begin : begin + others], 0.0, left[v] - nodes.extra[extra + v]
+            left[v] = -np.inf
+            for x in range(others):
+                held += q[x] * room.remainder[m, x]
+            change = coupled_bound(situation, (r, k, m), q, room) - nodes.extra[extra + v] - held
+            if change < 0:  # false where nothing is bounded yet
+                nodes.extra[extra + v] += change
+            best = max(best, plain + nodes.extra[extra + v])
+
+
+@compiled
+def _smallest(situation, k, given, nodes, room):
+    """The smallest lambda with an excess <= 0, up to rounding; inf where none was found (`approx_step`)."""
+    residue, guess = given
+    reals, numbers, paths = situation.tables.reals, situation.tables.numbers, situation.paths.numbers
+    t = paths[DEPTH]
+    step = paths[STEPS] + 5 * t
+    if t == 0:
+        total = _excess(situation, k, 0.0, nodes, room)[0] + residue
+        start = 0.0
+        for m in range(paths[step + NODES]):
+            e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
+            if e >= 0:
+                start += reals[numbers[AGENTS] + e]
+        return total if paths[SINGLE] != 0 else total / start
+    top, lowest = -np.inf, np.inf
+    for m in range(paths[step + NODES]):
+        if nodes.vertices[nodes.at[t, 0] + m]:
+            for x in range(paths[step + OTHERS]):
+                top, lowest = max(top, room.gain[m, x]), min(lowest, room.gain[m, x])
+    lowest -= 1.0
+    at = min(guess, top) if np.isfinite(guess) else top
+    value, mass = _excess(situation, k, at, nodes, room)
+    value += residue
+    settled = abs(at) * 1e-13 + 1e-13
+    for _ in range(_ROUNDS):
+        after = at + value / mass
+        after = min(max(after, lowest), _LARGEST) if np.isfinite(after) else _LARGEST if value > 0 else at
+        moved = abs(after - at) > settled
+        at = after
+        value, mass = _excess(situation, k, at, nodes, room)
+        value += residue
+        if not moved or not value > _ROUNDING * mass:
+            break
+    return at if value <= _ROUNDING * max(mass, _TINY) else np.inf
+
+
+@compiled
+def _excess(situation, k, bound, nodes, room):
+    """The supremum at lambda = bound without what is passed on to the root, and the weight that attains it."""
+    reals, numbers = situation.tables.reals, situation.tables.numbers
+    paths, chances = situation.paths.numbers, situation.paths.chances
+    t = paths[DEPTH]
+    total, weight = 0.0, 0.0
+    inner, masses = room.short
+    for u in range(t, -1, -1):
+        step = paths[STEPS] + 5 * u
+        others, successors = paths[step + OTHERS], paths[step + NEXT]
+        for m in range(paths[step + NODES]):
+            node = nodes.at[u, 0] + m
+            if nodes.vertices[node] == 0:
+                nodes.best[node] = nodes.mass[node] = 0.0
+                continue
+            for x in range(others):
+                if u == t:
+                    inner[x], masses[x] = room.gain[m, x] - bound, 1.0
+                else:
+                    inner[x], masses[x] = 0.0, 0.0
+                    at = paths[step + TARGET] + ((k * paths[step + NODES] + m) * others + x) * successors
+                    for s in range(at, at + successors):
+                        if chances[s] != 0:
+                            below = nodes.at[u + 1, 0] + paths[s]
+                            inner[x] += chances[s] * nodes.best[below]
+                            masses[x] += chances[s] * nodes.mass[below]
+            best, which = -np.inf, 0
+            q, extra = nodes.at[u, 2] + m * nodes.at[u, 3] * others, nodes.at[u, 1] + m * nodes.at[u, 3]
+            for v in range(nodes.vertices[node]):
+                value = nodes.extra[extra + v]
+                for x in range(others):
+                    value += nodes.q[q + v * others + x] * inner[x]
+                if value > best:
+                    best, which = value, v
+            mass = 0.0
+            for x in range(others):
+                mass += nodes.q[q + which * others + x] * masses[x]
+            nodes.best[node], nodes.mass[node] = best, mass
+            if u == 0:
+                start = reals[numbers[AGENTS] + paths[paths[step + ROWS] + k * paths[step + NODES] + m]]
+                if paths[SINGLE] != 0:
+                    start = 1.0 if start > 0 else 0.0
+                total += start * best
+                weight += start * mass
+    return total, weight

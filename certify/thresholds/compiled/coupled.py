@@ -1,0 +1,188 @@
+"""The coupled form in compiled loops (docs/certificate-format.md, "The coupled form"; `approx_coupled` does the same
+with arrays)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from certify.thresholds.compiled.compiler import compiled
+from certify.thresholds.compiled.models import most_vertices
+from certify.thresholds.compiled.tables import (
+    AGENT,
+    AGENTS,
+    COLUMNS,
+    CORNER,
+    COUNT,
+    COUNTS,
+    DEPTH,
+    DIVERGENCE,
+    FAMILY,
+    FIRST,
+    HORIZON,
+    JA,
+    JOINT,
+    LEVEL,
+    LISTING,
+    NODES,
+    OTHERS,
+    ROWS,
+    SHIFT,
+    SIZE,
+    SLOT,
+    SLOTS,
+    SPLIT,
+    SPLIT_AT,
+    STEPS,
+    VERTEX,
+    WIDTH,
+    E,
+)
+from certify.thresholds.compiled.vertices import entropic_support, support
+
+_WIDTH = 2.0**-40  # added to the width of every remainder: shares where none has any
+_TINY = 1e-300
+_LARGEST_CASE = 2**15  # numbers per case beyond which the coupled form is left out
+
+
+@compiled
+def coupled_applies(numbers, agent, t):
+    """Whether the next depth is small enough."""
+    h, other = numbers[HORIZON], 1 - agent
+    own, theirs = numbers[numbers[FIRST] + agent * h + t + 1], numbers[numbers[FIRST] + other * h + t + 1]
+    mine = numbers[FAMILY] + 2 * (t * 2 + agent)
+    yours = numbers[FAMILY] + 2 * (t * 2 + other)
+    size = (numbers[mine + 1] - numbers[mine]) * (numbers[yours + 1] - numbers[yours])
+    size *= numbers[numbers[VERTEX] + theirs + 1] - numbers[numbers[VERTEX] + theirs]
+    size *= numbers[numbers[VERTEX] + own + 1] - numbers[numbers[VERTEX] + own]
+    return size * numbers[numbers[SIZE] + own] <= _LARGEST_CASE
+
+
+@compiled
+def vanishes(g, begin, end):
+    """Whether a slope is 0."""
+    for x in range(begin, end):  # noqa: SIM110, the compiler has no generators
+        if g[x] != 0:
+            return False
+    return True
+
+
+@compiled
+def coupled_bound(situation, case, q, room):
+    """A bound on sum_a q(a) [U(x, a, .) - U(x, b, .)] less its centred values, remainder included, at node m."""
+    r, k, m = case
+    numbers, links, paths = situation.tables.numbers, situation.tables.links, situation.paths.numbers
+    mine, after, h = situation.boxes[r % len(situation.boxes)], situation.after[r], numbers[HORIZON]
+    agent, t = paths[AGENT], paths[DEPTH]
+    other, level, step = 1 - agent, numbers[LEVEL] + t * COLUMNS, paths[STEPS] + 5 * t
+    others, slots, slot = paths[step + OTHERS], numbers[level + SLOTS], numbers[level + SLOT]
+    e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
+    family = numbers[FAMILY] + 4 * t
+    own_from, from_ = numbers[family + 2 * agent], numbers[family + 2 * other]
+    own_many, many = numbers[family + 2 * agent + 1] - own_from, numbers[family + 2 * other + 1] - from_
+    weight, joint = np.zeros((many, own_many)), np.zeros((many, own_many), np.int64)
+    origin = numbers[slot + numbers[AGENTS]]
+    width = numbers[level + WIDTH] - origin
+    moved = np.zeros(width)
+    for x in range(others):
+        cell = m * others + x
+        if q[x] == 0:
+            continue
+        for w in range(width):
+            moved[w] += q[x] * room.slopes[cell * width + w]
+        for known in range(room.length[cell]):
+            i, j = room.entries[cell, known, 1] - own_from, room.entries[cell, known, 2] - from_
+            weight[j, i] += q[x] * room.weight[cell, known]
+            joint[j, i] = room.entries[cell, known, 0]
+    listing = numbers[level + LISTING] + e * slots
+    total = 0.0
+    for d in range(max(own_from + own_many, from_ + many), slots):
+        block, at = links[listing + d], numbers[slot + d] - origin
+        if block >= 0 and not vanishes(moved, at, numbers[slot + d + 1] - origin):
+            total += entropic_support(numbers, mine, block, moved, at)
+    classes = numbers[level + COLUMNS + E]
+    # shares: the part of its own block's slope that every e' takes
+    share = np.zeros((many, own_many))
+    for i in range(own_many):
+        whole = 0.0
+        for j in range(many):
+            e2 = joint[j, i]
+            share[j, i] = abs(weight[j, i]) * (after[2 * classes + e2] - after[classes + e2] + _WIDTH)
+            whole += share[j, i]
+        for j in range(many):
+            share[j, i] /= max(whole, _TINY)
+    own_count = numbers[numbers[COUNTS] + agent * h + t + 1]
+    slope, plain = np.empty(own_count + 1), np.empty(most_vertices(numbers, t + 1))
+    for j in range(many):
+        theirs = links[listing + from_ + j]
+        if theirs < 0:
+            continue
+        count = int(mine[numbers[COUNT] + theirs])
+        place = (r, numbers[slot + from_ + j] - origin, theirs, listing + own_from, slot + own_from)
+        columns = (weight[j], joint[j], share[j])
+        for v in range(count):
+            plain[v] = _at_vertex(situation, place, v, False, columns, (moved, slope))
+        best = -np.inf
+        while True:  # the exact cap only where the maximum can be
+            v = np.argmax(plain[:count])
+            if plain[v] <= best:
+                break
+            best = max(best, _at_vertex(situation, place, v, True, columns, (moved, slope)))
+            plain[v] = -np.inf
+        total += best
+    return total
+
+
+@compiled
+def _at_vertex(situation, place, v, exact, columns, work):
+    """What one class of the other agent adds when it plays its vertex v: its own slope there, and every own block's
+    answer to it; `exact` with the cap of Donsker and Varadhan."""
+    r, yours, theirs, own_listing, own_slot = place
+    (weight, joint, share), (moved, slope) = columns, work
+    numbers, links, paths = situation.tables.numbers, situation.tables.links, situation.paths.numbers
+    mine, after, against = situation.boxes[r % len(situation.boxes)], situation.after[r], situation.against[r]
+    t, h, other = paths[DEPTH], numbers[HORIZON], 1 - paths[AGENT]
+    below = numbers[LEVEL] + (t + 1) * COLUMNS
+    size, own_count = numbers[numbers[SIZE] + theirs], len(slope) - 1
+    origin = numbers[numbers[below - COLUMNS + SLOT] + 2]
+    most = most_vertices(numbers, t + 1)
+    beyond = numbers[below + E] * (3 + numbers[below + WIDTH])
+    shift = numbers[SHIFT] + numbers[numbers[CORNER] + theirs] + v * size
+    value = mine[numbers[DIVERGENCE] + numbers[numbers[VERTEX] + theirs] + v] * max(-moved[yours + size], 0.0)
+    for b in range(size):
+        value += moved[yours + b] * mine[shift + b]
+    for i in range(len(weight)):
+        d, e2, own = weight[i], joint[i], links[own_listing + i]
+        if d == 0 or own < 0:
+            continue
+        g, table = numbers[own_slot + i] - origin, (e2 * most + v) * own_count
+        for a in range(own_count):
+            slope[a] = share[i] * moved[g + a] + d * against[table + a]
+        slope[own_count] = share[i] * moved[g + own_count]
+        if exact:
+            value += entropic_support(numbers, mine, own, slope, 0)
+        else:
+            value += support(numbers, mine, own, slope, 0)
+        if t + 2 < h:
+            value += d * after[beyond + ((e2 * 2 + other) * 2 + (0 if d > 0 else 1)) * most + v]
+    return value
+
+
+@compiled
+def values_against(tables, agent, t, boxes, model, out):
+    """sum_b U(e, a, b) (p_b - c_b) for every joint class of depth t, vertex p of the other agent's policy there and own
+    action: `out` (R, joint classes x vertices x own actions)."""
+    numbers, links, h = tables.numbers, tables.links, tables.numbers[HORIZON]
+    level, most = numbers[LEVEL] + t * COLUMNS, most_vertices(numbers, t)
+    own, theirs = numbers[numbers[COUNTS] + agent * h + t], numbers[numbers[COUNTS] + (1 - agent) * h + t]
+    split = numbers[SPLIT] + numbers[numbers[SPLIT_AT] + agent * h + t]
+    for r in range(len(model)):
+        mine = boxes[r % len(boxes)]
+        for e in range(numbers[level + E]):
+            block = links[numbers[level + JOINT] + 2 * e + 1 - agent]
+            for v in range(int(mine[numbers[COUNT] + block])):
+                shift = numbers[SHIFT] + numbers[numbers[CORNER] + block] + v * theirs
+                for a in range(own):
+                    total = 0.0
+                    for b in range(theirs):
+                        total += model[r, e * numbers[level + JA] + numbers[split + a * theirs + b]] * mine[shift + b]
+                    out[r, (e * most + v) * own + a] = total

@@ -1,0 +1,137 @@
+"""Compiled loops and arrays make the same proposals: the same bounds, the same forms, the same covers."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from legal_games import random_legal_game
+from random_games import random_game
+
+from certify.games.builtin import builtin
+from certify.games.objective import for_objective
+from certify.games.tree import unroll
+from certify.thresholds.approx_definite import approx_margin
+from certify.thresholds.compiled.compiler import SWITCH, available, installed
+from certify.thresholds.cover import Effort, find_cover
+from certify.thresholds.index_tables import Plan
+from certify.thresholds.step_rule import ArrayRule, step_rule
+
+needs_numba = pytest.mark.skipif(not installed(), reason="the extra compiled is not installed")
+# the first run on a machine compiles, which takes a minute: such tests are slow ones
+
+
+def plan_of(game):
+    return Plan(unroll(game))
+
+
+GAMES = {
+    "two agents, three steps": lambda rng: random_game(rng, horizon=3, observations=2, initial_observations=True),
+    "two agents, two steps": lambda rng: random_game(rng, horizon=2),
+    "three agents": lambda rng: random_game(rng, agents=3, horizon=2, actions=(2, 3, 2)),
+    "weights, a discount, many actions": lambda rng: random_game(
+        rng, actions=(3, 5), weights=True, discount=True, available=True
+    ),
+    "one step": lambda rng: random_game(rng, horizon=1, actions=(4, 6), initial_observations=True),
+    "one agent": lambda rng: random_game(rng, agents=1, horizon=3, actions=3),
+    "legal actions, KL": lambda rng: for_objective(random_legal_game(int(rng.integers(100))), "kl"),
+    "dectiger": lambda rng: builtin("dectiger", horizon=2),
+}
+
+
+def random_boxes(rng, plan, count, width):
+    """Boxes around random policies, each with a policy inside."""
+    box = []
+    for i in range(plan.agents):
+        row = []
+        for level in plan.levels:
+            shape = (count, level.classes[i], level.action_counts[i])
+            inside = rng.dirichlet(np.full(shape[2], 2.0), size=shape[:2])
+            lower = np.maximum(1e-6, inside - width * rng.random(shape)) if shape[2] > 1 else np.ones(shape)
+            row.append((np.minimum(lower, inside), np.minimum(1, inside + width * rng.random(shape))))
+        box.append(row)
+    return box
+
+
+@pytest.fixture
+def arrays(monkeypatch):
+    """Switches to numpy and back."""
+
+    def switch(on):
+        monkeypatch.setenv(SWITCH, "no" if on else "")
+
+    return switch
+
+
+def test_the_switch_keeps_to_arrays(arrays):
+    arrays(True)
+    assert not available()
+    plan = plan_of(builtin("lever:2"))
+    assert isinstance(step_rule(plan, random_boxes(np.random.default_rng(0), plan, 1, 0.5), np.array([1.0])), ArrayRule)
+
+
+@needs_numba
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1.0, 0.1])
+@pytest.mark.parametrize("name", GAMES)
+def test_bounds_and_forms_agree(name, width):
+    compare(name, width)
+
+
+@pytest.mark.skipif(installed(), reason="these loops are compiled here")
+@pytest.mark.parametrize("name", ["two agents, two steps", "one step"])
+def test_the_loops_agree_without_a_compiler(name):
+    with np.errstate(all="ignore"):
+        compare(name, 0.2, count=1)
+
+
+def compare(name, width, count=3):
+    rng = np.random.default_rng([len(name), int(10 * width)])
+    plan = plan_of(GAMES[name](rng))
+    box, beta = random_boxes(rng, plan, count, width), rng.random(2 * count)
+    one = ArrayRule(plan, box, beta)
+    other = compiled_rule(plan, box, beta)
+    for t in reversed(range(plan.horizon)):
+        for i in range(plan.agents):
+            found = one.log_ratio_bounds(i, t)
+            assert agree(found, other.log_ratio_bounds(i, t))
+            assert agree(found, other.log_ratio_bounds(i, t, found + rng.random(found.shape)))
+            new = random_boxes(rng, plan, count, width)[i][t]
+            one.replace(i, t, new)
+            other.replace(i, t, new)
+    for own in (False, True):
+        one_form, other_form = one.form(own=own), other.form(own=own)
+        assert agree(one_form.diagonal, other_form.diagonal)
+        assert agree(one_form.middle, other_form.middle) and agree(one_form.radius, other_form.radius)
+        assert agree(approx_margin(one_form)[0], approx_margin(other_form)[0], 1e-6)
+
+
+def compiled_rule(plan, box, beta):
+    from certify.thresholds.compiled.step import CompiledStep
+
+    return CompiledStep(plan, box, beta)
+
+
+def agree(x, y, tolerance=1e-9):
+    with np.errstate(invalid="ignore"):
+        near = np.abs(x - y) <= tolerance * (1 + np.abs(x))
+    return bool((near | (x == y) | ~(np.isfinite(x) | np.isfinite(y))).all())
+
+
+def test_another_temperature_is_told_apart():
+    rng = np.random.default_rng(1)
+    plan = plan_of(builtin("dectiger", horizon=2))
+    box, beta = random_boxes(rng, plan, 2, 0.1), np.full(4, 0.05)
+    one, other = ArrayRule(plan, box, beta), ArrayRule(plan, box, beta * (1 + 1e-6))
+    assert not agree(one.log_ratio_bounds(0, 0), other.log_ratio_bounds(0, 0))
+
+
+@needs_numba
+@pytest.mark.slow
+@pytest.mark.parametrize("name, beta", [("dectiger", "1/15"), ("lever:3", "5/2")])
+def test_covers_are_the_same(name, beta, arrays):
+    plan = plan_of(builtin(name, 2 if name == "dectiger" else None))
+    covers = []
+    for on in (True, False):
+        arrays(on)
+        covers.append(find_cover(plan, Fraction(beta), effort=Effort(branch=True)))
+    assert covers[0] == covers[1]
