@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names
     from certify.crossplay.study import CrossPlayStudy
     from certify.errors import InputError, Undecided
     from certify.games import Game, from_array, from_jaxmarl, from_openspiel, from_payoffs, from_steps, load
+    from certify.games.tabulate import PlayedHistory, PolicyTable, tabulate
     from certify.reports.pictures import plot
     from certify.reports.write import report
 
@@ -39,6 +40,9 @@ _HOME = {
     "from_payoffs": "certify.games",
     "from_steps": "certify.games",
     "load": "certify.games",
+    "PlayedHistory": "certify.games.tabulate",
+    "PolicyTable": "certify.games.tabulate",
+    "tabulate": "certify.games.tabulate",
     "InputError": "certify.errors",
     "Undecided": "certify.errors",
     "ThresholdResult": "certify.answers.threshold_result",
@@ -62,7 +66,9 @@ __all__ = [
     "Game",
     "InputError",
     "OptimumResult",
+    "PlayedHistory",
     "PolicyDistance",
+    "PolicyTable",
     "StepReport",
     "ThresholdResult",
     "Undecided",
@@ -81,6 +87,7 @@ __all__ = [
     "step_report",
     "structural_threshold",
     "symmetries",
+    "tabulate",
     "threshold",
 ]
 

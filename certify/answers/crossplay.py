@@ -13,7 +13,7 @@ from typing import Any, TypedDict, Unpack
 from certify.answers.check import check
 from certify.answers.optimum_threshold import given_threshold
 from certify.answers.threshold import threshold as find_threshold
-from certify.bounds.policy_table import load_policy
+from certify.bounds.policy_table import as_policy
 from certify.crossplay.study import CrossPlayStudy, in_original_units, study, study_policies
 from certify.errors import InputError
 from certify.exact import positive_number, whole_number
@@ -31,8 +31,8 @@ class CrossPlayOptions(TypedDict, total=False):
     """What `cross_play` takes beside the game and the temperature, all of it optional.
 
     horizon : of a sequential game.  objective : "entropy" or "kl", as for `certify.threshold`.
-    policies : files of policy tables whose teams are asked about, instead of stationary policies
-    that are looked for.  certificate : the file of a threshold
+    policies : policy tables (files, or what `certify.tabulate` gives) whose teams are asked about, instead of
+    stationary policies that are looked for.  certificate : the file of a threshold
     certificate, which is checked first; computed if needed and None.  starts, seed : of the float runs.
     time_limit : seconds for everything together.  progress : called with a
     line now and then.
@@ -40,7 +40,7 @@ class CrossPlayOptions(TypedDict, total=False):
 
     horizon: int | None
     objective: str
-    policies: Sequence[str]
+    policies: Sequence[Any]
     certificate: str | os.PathLike[str] | None
     starts: int
     seed: int
@@ -54,7 +54,7 @@ class _Options:
 
     horizon: int | None = None
     objective: str = "entropy"
-    policies: Sequence[str] = ()
+    policies: Sequence[Any] = ()
     certificate: str | os.PathLike[str] | None = None
     starts: int = 24
     seed: int = 0
@@ -100,7 +100,7 @@ def cross_play(game: Any, alpha: Fraction | float | str, **options: Unpack[Cross
         if asked.policies:
             with run.stage("comparing the policies given"):
                 tree = unroll(in_units, cluster=False)
-                boxes = [load_policy(tree, path) for path in asked.policies]
+                boxes = [as_policy(tree, policy) for policy in asked.policies]
                 found = study_policies(in_units, alpha_in_units, boxes)
         else:
             if asked.certificate is not None:

@@ -21,7 +21,7 @@ from certify.bounds.enclosure import Enclosure
 from certify.bounds.objects import ObjectRecursion
 from certify.bounds.other_names import other_names
 from certify.bounds.policy import PolicyBox, layout_of
-from certify.bounds.policy_table import load_policy, policy_from_arrays, policy_from_document
+from certify.bounds.policy_table import as_policy
 from certify.errors import InputError
 from certify.exact import significant_text
 from certify.games import as_game
@@ -89,8 +89,8 @@ def policy_distance(
     Parameters
     ----------
     game : a `Game`, a path, the name of a built-in, or payoffs as nested lists or an array.
-    policy : a path (.json or .npz), a document {AOH key: {action: number}}, or one array per agent with
-        rows in the order of `certify games --aohs`.  A row that misses a sum of 1 by at most 1e-6
+    policy : a path (.json or .npz), what `certify.tabulate` gives, a document {AOH key: {action: number}}, or one array
+        per agent with rows in the order of `certify games --aohs`.  A row that misses a sum of 1 by at most 1e-6
         stands for every policy between the row as given and the row divided by its sum.
     objective : "entropy" or "kl", as for `certify.threshold`.
     options : `threshold`, `time_limit`, `progress` and others, as for `certify.optimum`.
@@ -109,7 +109,7 @@ def policy_distance(
     if low != high:
         raise InputError("alpha", f"{alpha}", "give one temperature")
     tree = unroll(divided(game, unit), cluster=False)
-    box = _read(tree, policy)
+    box = as_policy(tree, policy)
     found = optimum(game, low, objective=objective, **options)
     if found.status != "proved" or found.kind != "unique" or found.return_ is None:
         why = found.reason or f"uniqueness is proved from alpha = {_from(found.alpha_star)} on only"
@@ -145,18 +145,6 @@ def _by_infoset(
         before = found.get(key, (Fraction(0), Fraction(0)))
         found[key] = max(before[0], low), max(before[1], high)
     return {key: Enclosure(_short(low, up=False), _short(high, up=True)) for key, (low, high) in found.items()}
-
-
-def _read(tree: Tree, policy: Any) -> PolicyBox:
-    if isinstance(policy, (str, os.PathLike)):
-        return load_policy(tree, str(policy))
-    if isinstance(policy, dict):
-        return policy_from_document(tree, policy)
-    try:
-        arrays = [np.asarray(array) for array in policy]
-    except (TypeError, ValueError) as error:
-        raise InputError("policy", f"{error}", "give a path, a document, or one array of rows per agent") from None
-    return policy_from_arrays(tree, arrays)
 
 
 def _flat(tree: Tree, nested: Any) -> list[Fraction]:

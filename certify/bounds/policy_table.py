@@ -6,11 +6,13 @@ written and the numbers divided by their sum; so does what is proved about it.
 
 from __future__ import annotations
 
+import os
 import zipfile
 import zlib
 from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.lib.npyio import NpzFile
@@ -25,6 +27,25 @@ from certify.games.readers.textfile import parse_json, read_text
 from certify.games.tree import Tree
 
 TOLERANCE = Fraction(1, 10**6)
+
+
+def as_policy(tree: Tree, policy: Any) -> PolicyBox:
+    """The policy of whatever holds one: a path, a document or `PolicyTable`, or one array of rows per agent.
+
+    >>> from certify.games import builtin
+    >>> from certify.games.tree import unroll
+    >>> as_policy(unroll(builtin("lever:2"), cluster=False), [[[0.5, 0.5]], [[0.25, 0.75]]]).upper[1][0].tolist()
+    [[Fraction(1, 4), Fraction(3, 4)]]
+    """
+    if isinstance(policy, (str, os.PathLike)):
+        return load_policy(tree, str(policy))
+    if isinstance(policy, Mapping):
+        return policy_from_document(tree, policy)
+    try:
+        arrays = [np.asarray(array) for array in policy]
+    except (TypeError, ValueError) as error:
+        raise InputError("policy", f"{error}", "give a path, a document, or one array of rows per agent") from None
+    return policy_from_arrays(tree, arrays)
 
 
 def load_policy(tree: Tree, path: str) -> PolicyBox:
