@@ -194,9 +194,10 @@ def _row(row: Any, history: PlayedHistory) -> dict[str, Fraction]:
     for name, legal, value in zip(names, history.mask, values, strict=True):
         if value < 0 or (value and not legal):
             raise InputError(where, f"{float(value):.9g} for {name!r}", "give 0 to illegal actions, else probabilities")
-    if abs(sum(values) - 1) > _TOLERANCE:
+    total = sum(values, Fraction(0))
+    if abs(total - 1) > _TOLERANCE:
         raise InputError(
-            where, f"numbers that sum to {float(sum(values)):.9g}", "normalise them in float64: within 1e-6 of 1"
+            where, f"numbers that sum to {float(total):.9g}", "normalise them in float64: within 1e-6 of 1"
         )
     return dict(zip(names, values, strict=True))
 
