@@ -7,6 +7,7 @@ from typing import Any
 
 from certify.certificates import reading_entropy as entropy
 from certify.certificates.markup import say
+from certify.certificates.reading_anneal import anneal
 from certify.certificates.reading_crossplay import crossplay
 from certify.certificates.reading_multiplicity import multiplicity
 from certify.certificates.reading_optimum import optimum
@@ -20,6 +21,7 @@ WRITERS: dict[str, Callable[[dict[str, Any]], Statement]] = {
     "structural-parameters": parameters,
     "optimum": optimum,
     "multiplicity": multiplicity,
+    "anneal": anneal,
     "crossplay": crossplay,
     "symmetry": symmetry,
     "entropy-sign": entropy.sign,

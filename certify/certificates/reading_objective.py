@@ -18,6 +18,11 @@ class Words:
     assumed: tuple[Sentence, ...]
     flows: bool = True
 
+    @property
+    def closed(self) -> str:
+        """What a definiteness test, or that of a regular box, shows of every stationary policy in the box."""
+        return "a nondegenerate maximum" if self.flows else "nondegenerate"
+
 
 _WORDS = {
     "visitation": Words(

@@ -30,7 +30,7 @@ def optimum(document: dict[str, Any]) -> Statement:
                 Item(say("Gradient ascent with the step of the threshold inside, by 1 less step times rate."))
             )
     if claim["greedy"] is not None:
-        claims.append(_greedy(claim["greedy"], named))
+        claims.append(greedy_policy(claim["greedy"], named))
     generators = len(proof["generators"])
     return Statement(
         "optimum",
@@ -91,7 +91,8 @@ def _values(claim: dict[str, Any], bonus: str, *, single: bool) -> list[Item]:
     return [Item(start, (*items(*found), *more), folded=len(found) > 40)]
 
 
-def _greedy(greedy: dict[str, Any], named: list[Row]) -> Item:
+def greedy_policy(greedy: dict[str, Any], named: list[Row]) -> Item:
+    """The most probable actions of every row, and what they earn."""
     ties = sum(len(row["actions"]) > 1 for row in greedy["rows"])
     exact = greedy["return"]
     told = (

@@ -9,6 +9,7 @@ from certify.certificates.reading_game import subject, whole
 from certify.certificates.statement import Item, Statement, items
 
 _MOST = 60  # orbits or generators on a page
+_MOVES = 12  # of a generator
 
 
 def symmetry(document: dict[str, Any]) -> Statement:
@@ -24,7 +25,7 @@ def symmetry(document: dict[str, Any]) -> Statement:
     claims = [Item(say(f"{start} ${order}$" + end), _orbits(game, group["orbits"]))]
     if states > 1:
         claims.append(Item(say(f"${states}$ automorphisms move states only.")))
-    listed = [Item(_generator(game, g)) for g in group["generators"][:_MOST]]
+    listed = [Item(generator(game, g)) for g in group["generators"][:_MOST]]
     how = (
         "the search that found them all is exhausted, level by level of a stabiliser chain"
         if group["complete"] is True
@@ -77,17 +78,21 @@ def _orbit(orbit: list[tuple[Any, ...]]) -> Sentence:
     )
 
 
-def _generator(game: dict[str, Any], g: dict[str, Any]) -> Sentence:
-    pairs: list[tuple[Any, Any]] = []
+def generator(game: dict[str, Any], g: dict[str, Any]) -> Sentence:
+    """What an automorphism moves to what, by name."""
+    names, moves = game["agents"], []
     for i, to in enumerate(g["agents"]):
         if i != to:
-            pairs.append((game["agents"][i], game["agents"][to]))
+            moves.append(say("{=} to {=}", names[i], names[to]))
     for kind in ("actions", "observations"):
         for i, row in enumerate(g[kind]):
-            source, target = game[kind][i], game[kind][g["agents"][i]]
-            pairs += [(source[a], target[b]) for a, b in enumerate(row) if source[a] != target[b]]
-    if not pairs:
-        return say("moves equal names only, or states")
-    shown = pairs[:12]
-    more = f" and {len(pairs) - 12} more" if len(pairs) > 12 else ""
-    return say(", ".join(["{} to {}"] * len(shown)) + more, *(name for pair in shown for name in pair))
+            j = g["agents"][i]
+            for a, b in enumerate(row):
+                if (i, a) != (j, b) and (i == j or game[kind][i][a] != game[kind][j][b]):
+                    moves.append(say("{=}'s {} to {=}'s {}", names[i], game[kind][i][a], names[j], game[kind][j][b]))
+    if not moves:
+        return say("moves nothing but states")
+    found = moves[0]
+    for move in moves[1:_MOVES]:
+        found = found + say(", ") + move
+    return found + say(f" and {len(moves) - _MOVES} more moves") if len(moves) > _MOVES else found

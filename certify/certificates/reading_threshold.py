@@ -7,7 +7,7 @@ from typing import Any
 from certify.certificates.markup import Sentence, counted, interval, number, say
 from certify.certificates.reading_game import assumptions, digest, fraction, objective, setting, subject, whole
 from certify.certificates.reading_multiplicity import evidence
-from certify.certificates.reading_objective import words_of
+from certify.certificates.reading_objective import Words, words_of
 from certify.certificates.statement import Item, Statement, items
 from certify.exact import significant_text
 
@@ -62,7 +62,7 @@ def parameters(document: dict[str, Any]) -> Statement:
          ("parameters SHA-256", digest(document["parameters_sha256"]))),
         (*_unique(document), *_ascent(document["claim"]), *_concave(document["claim"], horizon)),
         _follows(document),
-        _structural(document["proof"], ()),
+        _structural(document["proof"], (), words_of(document)),
         assumptions(document)[:-1],
         _LIMITS,
         unchecked=_search(document),
@@ -142,13 +142,17 @@ def _follows(document: dict[str, Any]) -> tuple[Item, ...]:
 def _proof(document: dict[str, Any], proof: dict[str, Any]) -> tuple[Item, ...]:
     kind = proof["type"]
     if kind == "structural":
-        return _structural(proof, document["game"]["agents"])
+        return _structural(proof, document["game"]["agents"], words_of(document))
     if kind == "windows":
         return _windows(proof)
-    return _cover(proof, document["game"]["agents"]) if kind == "cover" else items(say("a proof of type {}", kind))
+    return (
+        _cover(proof, document["game"]["agents"], words_of(document))
+        if kind == "cover"
+        else items(say("a proof of type {}", kind))
+    )
 
 
-def _structural(proof: dict[str, Any], agents: Any) -> tuple[Item, ...]:
+def _structural(proof: dict[str, Any], agents: Any, words: Words) -> tuple[Item, ...]:
     vector = proof.get("vector")
     rows = []
     for i, row in enumerate(vector if isinstance(vector, list) else []):
@@ -156,10 +160,11 @@ def _structural(proof: dict[str, Any], agents: Any) -> tuple[Item, ...]:
         shown = ", ".join(number(fraction(z, "vector"), 6, up=True) for z in row[:60])
         rows.append(Item(say(f"{{}}: ${shown}$" + (f" and {len(row) - 60} more" if len(row) > 60 else ""), name)))
     vectors = (Item(say("The vector, by agent and step"), tuple(rows), folded=True),) if rows else ()
+    size = "largest eigenvalue" if words.flows else "norm"
     what = (
-        "a positive vector bounds the largest eigenvalue of a small matrix made of ranges and sizes"
+        f"a positive vector bounds the {size} of a small matrix made of ranges and sizes"
         if rows
-        else "a bound on the largest eigenvalue of a small matrix made of ranges and sizes"
+        else f"a bound on the {size} of a small matrix made of ranges and sizes"
     )
     return (Item(say(f"Structural bound, form {{}}: {what}. No history is enumerated.", proof["form"]), vectors),)
 
@@ -185,7 +190,7 @@ def _windows(proof: dict[str, Any]) -> tuple[Item, ...]:
     )  # fmt: skip
 
 
-def _cover(proof: dict[str, Any], agents: Any) -> tuple[Item, ...]:
+def _cover(proof: dict[str, Any], agents: Any, words: Words) -> tuple[Item, ...]:
     nodes = proof["nodes"]
     closed = [n for n in nodes if "close" in n]
     steps = sum(len(n["steps"]) for n in nodes)
@@ -193,13 +198,13 @@ def _cover(proof: dict[str, Any], agents: Any) -> tuple[Item, ...]:
     definite, empty = (sum(n["close"] == how for n in closed) for how in ("nondegenerate", "empty"))
     merged = "yes" if proof.get("clustering", True) else "no"
     covering = counted(len(closed), "closed box covers", "closed boxes cover")
-    tree = Item(say("The tree of boxes"), _tree(nodes, agents), folded=True)
+    tree = Item(say("The tree of boxes"), _tree(nodes, agents, words.closed), folded=True)
     return (
         Item(
             say(f"{covering} all $beta = 1/alpha in [0, {significant_text(top, 6, up=False)}]$ and "
                 f"all policies, reached by {counted(steps, 'contraction step')}."),
             items(
-                say(f"In {definite} of them every stationary policy is a nondegenerate maximum; {empty} hold none."),
+                say(f"In {definite} of them every stationary policy is {words.closed}; {empty} hold none."),
                 say("By continuation from infinite temperature ($beta = 0$) it is then unique (Theorem D)."),
                 say(f"AOHs that no policy can tell apart were merged: {merged}."),
             ) + (tree,),
@@ -207,24 +212,26 @@ def _cover(proof: dict[str, Any], agents: Any) -> tuple[Item, ...]:
     )  # fmt: skip
 
 
-def _tree(nodes: list[dict[str, Any]], agents: Any) -> tuple[Item, ...]:
+def _tree(nodes: list[dict[str, Any]], agents: Any, closed: str) -> tuple[Item, ...]:
     """The nodes below each other, as many as a page carries."""
     below: dict[int | None, list[int]] = {}
     for k, node in enumerate(nodes[:_MOST_NODES]):
         below.setdefault(node["parent"], []).append(k)
     built: dict[int, Item] = {}
     for k in reversed(range(min(len(nodes), _MOST_NODES))):
-        built[k] = Item(_node(k, nodes[k], agents), tuple(built[child] for child in below.get(k, ()) if child > k))
+        built[k] = Item(
+            _node(k, nodes[k], agents, closed), tuple(built[child] for child in below.get(k, ()) if child > k)
+        )
     roots = tuple(built[k] for k in below.get(None, ()))
     left = len(nodes) - _MOST_NODES
     return (*roots, *(items(say(f"{left} more boxes are in the file.")) if left > 0 else ()))
 
 
-def _node(k: int, node: dict[str, Any], agents: Any) -> Sentence:
+def _node(k: int, node: dict[str, Any], agents: Any, closed: str) -> Sentence:
     low, high = (fraction(end, "beta") for end in node["beta"])
     start = say(f"Box {k}: $beta in {interval(low, high, 6)}$, {counted(len(node['steps']), 'step')}; ")
     if "close" in node:
-        how = {"nondegenerate": "every stationary policy in it is a nondegenerate maximum", "empty": "it holds none"}
+        how = {"nondegenerate": f"every stationary policy in it is {closed}", "empty": "it holds none"}
         return start + say(how.get(node["close"], "closed"))
     split = node["split"]
     if "beta" in split:

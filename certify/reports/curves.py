@@ -57,7 +57,7 @@ class Curves:
             found = [p.policy.get(row.key, {}) for p in self.tube]
             low = [[float(e.lower) for e in r.values()] for r in found if r]
             columns = [self.column(x, a) for a in range(len(row.actions))]
-            points = [*low, *self.policy[:, columns].tolist()]
+            points = [*low, *(self.policy[:, columns].tolist() if len(self.alpha) else [])]
             spans.append(float(np.ptp(np.array(points), axis=0).max()) if points and len(row.actions) > 1 else -1.0)
         return int(np.argmax(np.round(spans, 3))) if spans else 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from certify.certificates.reading_objective import words_of
 from certify.errors import InputError
 from certify.exact import significant_text
 from certify.reports.style import FAINT, GREEN, INK, SKY, SOFT, Drawn, canvas, plain, styled, title
@@ -47,7 +48,7 @@ def plot_cover(document: dict[str, Any], ax: Any = None, *, proved: bool = True)
     axes.set_yticks([])
     axes.set_ylabel("parts of the policy space")
     _beta_axis(axes, total)
-    _legend(axes, [(GREEN, "every stationary policy is a nondegenerate maximum"), (SKY, "no stationary policy")])
+    _legend(axes, [(GREEN, f"every stationary policy is {words_of(document).closed}"), (SKY, "no stationary policy")])
     name = plain(document["game"]["name"])
     star = significant_text(Fraction(document["claim"]["alpha_star"]), 5, up=True)
     how = "proved" if proved else "claimed, not checked"

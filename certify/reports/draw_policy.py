@@ -92,7 +92,8 @@ def _ends(pair: Sequence[Any]) -> Ends:
     return float(Fraction(pair[0])), float(Fraction(pair[1]))
 
 
-def _label(row: Row) -> str:
+def label_of(row: Row) -> str:
+    """The name of a row beside an axis."""
     agent, _, steps = row.key.partition(":")
     more = f" (+{row.alike - 1} alike)" if row.alike > 1 else ""
     return (plain(f"{agent}: {steps}", 34) if steps else f"{plain(agent)}, first step") + more
@@ -114,7 +115,7 @@ def _bars(ax: Any, named: list[Row], rows: list[list[Bar]], heading: str) -> Any
             axes.errorbar(middle, y, xerr=[[middle - low], [high - middle]], color=INK, capsize=2.5, linewidth=1)
             axes.text(high + 0.012, y, f"{plain(bar.action, 18)}  {short(middle, 3)}", va="center", fontsize=7.5)
             y -= 1
-        ticks.append(((top + y + 1) / 2, _label(row)))
+        ticks.append(((top + y + 1) / 2, label_of(row)))
         y -= 0.7
     axes.set_yticks([t for t, _ in ticks], [text for _, text in ticks])
     axes.tick_params(axis="y", length=0)
@@ -143,7 +144,7 @@ def _path(document: dict[str, Any], ax: Any, *, proved: bool) -> Drawn:
         tube(panels[0], edges, ends, (SERIES[a], DASHES[a], plain(action)))
     panels[0].set_ylim(-0.02, 1.02)
     panels[0].set_ylabel("probability")
-    title(panels[0], f"policy, {_label(named[chosen])}", 44)
+    title(panels[0], f"policy, {label_of(named[chosen])}", 44)
     panels[0].legend(fontsize=7, loc="best")
     for panel, (key, name, colour) in zip(
         panels[1:],
@@ -185,7 +186,7 @@ def plot_multiplicity(document: dict[str, Any], ax: Any = None, *, proved: bool 
     proof = document["proof"] if document["kind"] == "multiplicity" else document["multiplicity"]
     two = proof["two_maxima"]
     witness = two if isinstance(two, dict) else proof["witness"]
-    tables = [_probabilities(policy, proof["unit_bits"]) for policy in witness["policies"]]
+    tables = [probabilities(policy, proof["unit_bits"]) for policy in witness["policies"]]
     named = named_rows(document, tables[0], clustering=proof.get("clustering", True))
     apart = [max((abs(p[x][a][0] - tables[0][x][a][0]) for p in tables for a in range(len(row.actions))), default=0.0)
              for x, row in enumerate(named)]  # fmt: skip
@@ -212,7 +213,7 @@ def plot_multiplicity(document: dict[str, Any], ax: Any = None, *, proved: bool 
                 axes.text(high + 0.012, at, short(middle, 3), va="center", fontsize=6.5, color=SOFT)
             axes.text(1.09, y, plain(action, 18), va="center", fontsize=7.5)
             y -= 1.1
-        ticks.append(((top + y + 1.1) / 2, _label(named[x])))
+        ticks.append(((top + y + 1.1) / 2, label_of(named[x])))
         y -= 0.5
     axes.set_yticks([t for t, _ in ticks], [text for _, text in ticks])
     axes.tick_params(axis="y", length=0)
@@ -230,7 +231,7 @@ def plot_multiplicity(document: dict[str, Any], ax: Any = None, *, proved: bool 
     return Drawn(figure, f"Enclosures of stationary policies, from boxes of log-ratios.{alone}{most}")
 
 
-def _probabilities(policy: dict[str, Any], unit_bits: Any) -> list[list[Ends]]:
+def probabilities(policy: dict[str, Any], unit_bits: Any) -> list[list[Ends]]:
     """Floats around the probabilities in a box of log-ratios (for the eye: the checker computes its own)."""
     unit = 2.0 ** -int(unit_bits)
     table = []
@@ -283,7 +284,7 @@ def plot_distance(result: Any, ax: Any = None) -> Drawn:
         )
         axes.plot([low, high], [-k, -k], color=INK, linewidth=1.2)
         axes.text(high + 0.012 * max(largest, 1e-12), -k, short(high, 3), va="center", fontsize=7.5)
-    axes.set_yticks([-k for k in range(len(rows))], [_label(Row(key, ())) for key, _ in rows])
+    axes.set_yticks([-k for k in range(len(rows))], [label_of(Row(key, ())) for key, _ in rows])
     axes.tick_params(axis="y", length=0)
     axes.set_xlim(0, max(largest * 1.14, 1e-9))
     axes.grid(axis="x", color=FAINT)

@@ -54,7 +54,7 @@ def plot_threshold(
     multiple = float(Fraction(claim["alpha_multiple"])) if claim.get("alpha_multiple") else None
     span = (0.3 * (multiple or star), 3 * star)
     found = curves(document, span, seconds=seconds, tube=tube)
-    if found is None:
+    if found is None or not (found.tube or len(found.alpha)):
         return plot_ladder(document, ax, proved=proved)
     figure, axes = canvas(ax, 7.2, 4.4)
     row = found.liveliest()

@@ -11,6 +11,7 @@ from certify.answers.threshold_result import ThresholdResult
 from certify.crossplay.study import CrossPlayStudy
 from certify.errors import InputError
 from certify.reports import draw_entropy as entropy
+from certify.reports.draw_anneal import plot_anneal
 from certify.reports.draw_cover import plot_cover
 from certify.reports.draw_crossplay import plot_crossplay, plot_study
 from certify.reports.draw_policy import plot_distance, plot_multiplicity, plot_optimum
@@ -25,6 +26,7 @@ KINDS: dict[str, Callable[..., Drawn]] = {
     "structural-parameters": plot_ladder,
     "optimum": plot_optimum,
     "multiplicity": plot_multiplicity,
+    "anneal": plot_anneal,
     "crossplay": plot_crossplay,
     "symmetry": plot_symmetry,
     "entropy-sign": entropy.plot_sign,
