@@ -103,7 +103,7 @@ def test_a_broken_step_rule_is_exposed(monkeypatch):
     monkeypatch.setattr(Step, "log_ratio_bounds", lambda self, i, t, guess=None: honest(self, i, t, None) / 3)
     assert certify.threshold(game, method="localisation", rtol="1/20").status == "undecided"
     unseen = checker.Verdict(True, "", 0, None, "none")
-    monkeypatch.setattr(checker, "check_certificate", lambda document, workers=1: unseen)
+    monkeypatch.setattr(checker, "check_certificate", lambda document, **_: unseen)
     false = certify.threshold(game, method="localisation", rtol="1/20")
     assert counterexamples(game, false, np.random.default_rng(0))
 
