@@ -108,8 +108,8 @@ def scaled(draw: st.DrawFn) -> Any:
 
 
 def game_file(draw: st.DrawFn) -> tuple[str, bytes]:
-    """A file that may be a game: native JSON, .dpomdp, cut, in odd encodings, or nothing of the kind."""
-    kind = draw(st.sampled_from(["payoff", "payoff", "scale", "parametric", "dpomdp", "garbage"]))
+    """A file that may be a game: native JSON, .dpomdp, Gambit's, cut, in odd encodings, or nothing of the kind."""
+    kind = draw(st.sampled_from(["payoff", "payoff", "scale", "parametric", "dpomdp", "gambit", "garbage"]))
     name = draw(st.sampled_from(["game.json", "g é.json", "game.JSON"]))
     if kind == "payoff":
         rows, columns = draw(st.integers(1, 3)), draw(st.integers(1, 3))
@@ -137,6 +137,8 @@ def game_file(draw: st.DrawFn) -> tuple[str, bytes]:
         text = head + body
         content = text.encode()
         return name, mangled(draw, content)
+    elif kind == "gambit":
+        return gambit_file(draw)
     else:
         return name, draw(st.binary(max_size=40))
     document |= draw(
@@ -145,6 +147,22 @@ def game_file(draw: st.DrawFn) -> tuple[str, bytes]:
     return name, mangled(
         draw, json.dumps(document).encode(draw(st.sampled_from(["utf-8", "utf-8", "utf-16", "utf-8-sig"])))
     )
+
+
+def gambit_file(draw: st.DrawFn) -> tuple[str, bytes]:
+    """A table or a tree in Gambit's formats: a team game, with a potential, or neither."""
+    numbers = [draw(st.sampled_from(["0", "1", "-2", "1/2", "2.5", "1e300", "1/0"])) for _ in range(4)]
+    other = draw(st.sampled_from([numbers, numbers, ["1", "0", "0", "2"]]))
+    pays = [f"{u} {v}" for u, v in zip(numbers, other, strict=True)]
+    if draw(st.booleans()):
+        text = f'NFG 1 R "g" {{ "a" "b" }} {{ 2 2 }}\n{" ".join(pays)}\n'
+        return draw(st.sampled_from(["g.nfg", "g.efg"])), mangled(draw, text.encode())
+    leaves = [f't "" {k + 1} "" {{ {pay} }}\n' for k, pay in enumerate(pays)]
+    sets = draw(st.sampled_from([("1", "1"), ("1", "2")]))
+    sides = [f'p "" 2 {k} "" {{ "l" "r" }} 0\n' for k in sets]
+    text = 'EFG 2 R "g" { "a" "b" }\np "" 1 1 "" { "l" "r" } 0\n'
+    text += sides[0] + leaves[0] + leaves[1] + sides[1] + leaves[2] + leaves[3]
+    return "g.efg", mangled(draw, text.encode())
 
 
 def mangled(draw: st.DrawFn, content: bytes) -> bytes:
