@@ -90,6 +90,10 @@ def _possible(node: Node) -> tuple[int, ...]:
 
 
 def _sum(one: Payoffs, two: Payoffs) -> Payoffs:
+    if not any(one):
+        return two
+    if not any(two):
+        return one
     return tuple(a + b for a, b in zip(one, two, strict=True))
 
 

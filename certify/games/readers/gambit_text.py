@@ -12,7 +12,7 @@ from typing import NamedTuple
 from certify.errors import InputError
 from certify.exact import parse_rational
 
-_WORDS = re.compile(r'[\s,]+|"(?:[^"\\]|\\.)*"|[{}]|[^\s,{}"]+', re.DOTALL)
+_WORDS = re.compile(r'[\s,]+|"(?P<text>[^"\\]*(?:\\.[^"\\]*)*)"|(?P<brace>[{}])|(?P<word>[^\s,{}"]+)', re.DOTALL)
 _LARGEST_INDEX = 9  # digits
 
 
@@ -41,20 +41,20 @@ class GambitText:
         self.where = where
         self._lines = [0, *(m.end() for m in re.finditer("\n", text))]
         self._words: list[Word] = []
-        self._at = offset = 0
-        while offset < len(text):
-            match = _WORDS.match(text, offset)
-            if match is None:  # a quote that is never closed
-                self._words = [Word("end", "", offset)]
-                raise self.error(self._words[0], "a quoted text that does not end", 'close it by "')
-            found = match[0]
-            if found[0] == '"':
-                self._words.append(Word("text", re.sub(r'\\"', '"', found[1:-1]), offset))
-            elif found in "{}":
-                self._words.append(Word(found, found, offset))
-            elif found.strip(" \t\n\r\f\v,") and not found.isspace():
-                self._words.append(Word("word", found, offset))
-            offset = match.end()
+        self._at = end = 0
+        for match in _WORDS.finditer(text):
+            kind, start = match.lastgroup, match.start()
+            if start != end:
+                break  # a quote that is never closed
+            end = match.end()
+            if kind == "text":
+                found = match["text"]
+                self._words.append(Word("text", found.replace('\\"', '"') if "\\" in found else found, start))
+            elif kind is not None:
+                self._words.append(Word("word" if kind == "word" else match[0], match[0], start))
+        if end != len(text):
+            raise self.error(Word("end", "", end), "a quoted text that does not end", 'close it by "')
+        self._numbers: dict[str, Fraction] = {}
         self._words.append(Word("end", "", len(text)))
 
     def line_of(self, word: Word) -> int:
@@ -119,10 +119,12 @@ class GambitText:
         word = self.next()
         if word.kind != "word":
             raise self.unexpected(word, what, "write a number there")
-        try:
-            return parse_rational(word.text)
-        except InputError as error:
-            raise self.error(word, error.what, error.mend) from None
+        if word.text not in self._numbers:
+            try:
+                self._numbers[word.text] = parse_rational(word.text)
+            except InputError as error:
+                raise self.error(word, error.what, error.mend) from None
+        return self._numbers[word.text]
 
     def numbers(self, what: str, count: int) -> tuple[Fraction, ...]:
         """So many numbers between braces."""
