@@ -26,7 +26,7 @@ from certify.games.adapters.steps import sizes
 from certify.games.signalling import TINY_HANABI
 from certify.games.tree import unroll
 
-HANABI = "hanabi(players=2,colors=1,ranks={},hand_size=1,max_information_tokens=1,max_life_tokens=1)"
+HANABI = "hanabi(players=2,colors={},ranks={},hand_size=1,max_information_tokens=1,max_life_tokens=1)"
 BRIDGE = "tiny_bridge_2p(abstracted=true)"
 
 # name of the row, game, horizon, alpha* that is asked for (None: measured only)
@@ -36,7 +36,8 @@ ROWS: tuple[tuple[str, str, int | None, float | None], ...] = (
     ("lewis_signaling", "openspiel:lewis_signaling", None, None),
     ("trade_comm(2)", "openspiel:trade_comm(num_items=2)", None, None),
     *((f"coop_box_pushing, h = {h}", "openspiel:coop_box_pushing", h, None) for h in (1, 2, 3, 4)),
-    ("hanabi, 1 colour, 2 ranks", "openspiel:" + HANABI.format(2), None, None),
+    ("hanabi, 1 colour, 2 ranks", "openspiel:" + HANABI.format(1, 2), None, None),
+    ("hanabi, 2 colours, 1 rank", "openspiel:" + HANABI.format(2, 1), None, None),
     ("tiny_bridge_2p, abstracted", "openspiel:" + BRIDGE, None, None),
     *((f"SwitchRiddle, n = 3, h = {h}", "jaxmarl:switch_riddle", h, 0.21 if h == 2 else None) for h in (2, 3, 4)),
     ("Overcooked, cramped_room, shaped, h = 4", "jaxmarl:overcooked", 4, None),
