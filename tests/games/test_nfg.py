@@ -131,6 +131,17 @@ TOKENS = st.sampled_from(['"', "{", "}", "1/0", "-", "x", "1", "\\", "\n", ",", 
 @given(st.sampled_from(sorted((FOLDER / "nfg").glob("*.nfg"))), st.data())
 @settings(max_examples=150, deadline=None)
 def test_damaged_files_say_one_line(path, data):
+    damaged(path, data)
+
+
+@pytest.mark.slow
+@given(st.sampled_from(sorted((FOLDER / "nfg").glob("*.nfg"))), st.data())
+@settings(max_examples=5000, deadline=None)
+def test_many_damaged_files_say_one_line(path, data):
+    damaged(path, data)
+
+
+def damaged(path, data):
     text = path.read_text(encoding="utf-8")
     for _ in range(data.draw(st.integers(1, 3))):
         start = data.draw(st.integers(0, len(text)))
