@@ -8,9 +8,8 @@ from typing import Any
 
 import nbformat
 from nbclient import NotebookClient
-from traitlets.config import Config
 
-_QUIET = Config({"KernelManager": {"transport": "ipc"}})  # a kernel over TCP warns
+_PATIENT = {"timeout": 600, "startup_timeout": 300, "extra_arguments": ["--log-level=ERROR"]}  # for a busy machine
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
 
@@ -21,8 +20,8 @@ def write(source: Path) -> None:
     names = []
     for path in sorted(EXAMPLES.glob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
-        client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": str(folder)}}, config=_QUIET)
-        client.execute()
+        run = NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}, **_PATIENT)
+        run.execute()
         (folder / f"{path.stem}.md").write_text(page(notebook, path), encoding="utf-8")
         names.append(path.stem)
     listed = "\n".join(f"notebooks/{name}" for name in names)
