@@ -21,6 +21,7 @@ from random_games import random_game
 import certify
 from certify.errors import InputError
 from certify.games import Game, builtin, check_game, from_steps
+from certify.games.adapters import folding
 from certify.games.adapters.steps import sizes
 from certify.games.model import FIRST
 from certify.run import OutOfTime, Run
@@ -569,3 +570,107 @@ def test_batches_are_asked_at_once() -> None:
     short.outcomes_many = lambda pairs: []  # type: ignore[method-assign]
     with pytest.raises(InputError, match="give one for each"):
         from_steps(short, 3)
+
+
+class Automaton:
+    """A random environment: observations depend on everything, legal actions on the state, some outcomes end it."""
+
+    agents, actions = 2, (("a", "b", "c"),) * 2
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.sets = {s: self.draw_sets() for s in range(4)}
+        self.table: dict = {}
+        for s in range(4):
+            for joint in itertools.product("abc", repeat=2):
+                weights = [self.rng.randrange(1, 4) for _ in range(self.rng.randrange(1, 4))]
+                self.table[s, joint] = [
+                    (
+                        F(w, sum(weights)),
+                        self.rng.randrange(-2, 3),
+                        self.rng.randrange(4),
+                        (self.rng.choice("xy"), self.rng.choice("xy")),
+                        self.rng.random() < 0.2,
+                    )
+                    for w in weights
+                ]
+
+    def draw_sets(self) -> list:
+        return [sorted(self.rng.sample("abc", self.rng.choice([1, 2, 3, 3, 3]))) for _ in range(2)]
+
+    def initial(self) -> list:
+        return [(F(1, 3), 0, ("x", "x")), (F(2, 3), 1, ("x", "y"))]
+
+    def legal(self, state: int) -> list:
+        return self.sets[state]
+
+    def outcomes(self, state: int, joint_action: tuple) -> list:
+        return self.table[state, joint_action]
+
+
+def told_histories(model: Any, horizon: int) -> dict:
+    """By joint history, of which every agent knows observations, legal sets and own actions: chance and rewards."""
+    level: dict = {}
+    for p, s, seen in model.initial():
+        key = tuple(((o, tuple(own)),) for o, own in zip(seen, model.legal(s), strict=True))
+        level.setdefault(key, {})[s] = p
+    found = {}
+    for _ in range(horizon):
+        following: dict = {}
+        for key, weights in level.items():
+            paid = {}
+            for joint in itertools.product(*(history[-1][1] for history in key)):
+                paid[joint] = F(0)
+                for s, p in weights.items():
+                    for q, r, s2, seen, over in model.outcomes(s, joint):
+                        paid[joint] += p * q * r
+                        if not over:
+                            longer = tuple(
+                                (*key[i], joint[i], (seen[i], tuple(model.legal(s2)[i]))) for i in range(len(key))
+                            )
+                            belief = following.setdefault(longer, {})
+                            belief[s2] = belief.get(s2, F(0)) + p * q
+            found[key] = (sum(weights.values()), paid)
+        level = following
+    return found
+
+
+def as_told(game: Game) -> dict:
+    """The same of a game: names without what tells legal sets apart, and the sets themselves."""
+    table = joint_histories(game)
+    found = {}
+    for key, (chance, _, paid) in table.items():
+        if "over" in key[0]:
+            assert not any(paid.values())
+            continue
+        histories = []
+        for i, history in enumerate(key):
+            parts: list = []
+            for k, part in enumerate(history):
+                prefix = tuple(h[: k + 1] for h in key)
+                parts.append(part if k % 2 else (part.split("-")[0], table[prefix][1][i]))
+            histories.append(tuple(parts))
+        found[tuple(histories)] = (chance, paid)
+    return found
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_random_environments_come_out_history_by_history(seed: int) -> None:
+    model = Automaton(seed)
+    for horizon in (1, 2, 3):
+        for objective in (None, "kl"):
+            game = from_steps(model, horizon, objective=objective)
+            assert as_told(game) == told_histories(model, horizon)
+
+
+@pytest.mark.parametrize("part", ["_split_by_observation", "_tell_what_is_legal"])
+def test_the_comparison_sees_a_part_of_the_folding_that_is_left_out(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(folding, part, lambda *_: None)
+    wrong = 0
+    for seed in range(4):
+        model = Automaton(seed)
+        try:
+            wrong += as_told(from_steps(model, 3)) != told_histories(model, 3)
+        except (InputError, KeyError):  # rows of states in which an action is not legal
+            wrong += 1
+    assert wrong
