@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names
     from certify.games import Game, from_array, from_jaxmarl, from_openspiel, from_payoffs, from_steps, load
     from certify.games.tabulate import PlayedHistory, PolicyTable, tabulate
     from certify.reports.pictures import plot
-    from certify.reports.write import report
+    from certify.reports.write import report, theorem
 
 __version__ = "0.1.0"
 
@@ -59,6 +59,7 @@ _HOME = {
     "plot": "certify.reports.pictures",
     "policy_distance": "certify.answers.policy",
     "report": "certify.reports.write",
+    "theorem": "certify.reports.write",
     "symmetries": "certify.answers.symmetries",
 }
 __all__ = [
@@ -88,6 +89,7 @@ __all__ = [
     "structural_threshold",
     "symmetries",
     "tabulate",
+    "theorem",
     "threshold",
 ]
 

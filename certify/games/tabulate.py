@@ -23,7 +23,9 @@ from certify.games.arrays import as_game
 from certify.games.histories import histories
 from certify.games.names import choices, index_of
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
+from certify.notebook import Facts, Shown
 
+_ROWS_SHOWN = 12  # in a notebook
 _TOLERANCE = Fraction(1, 10**6)  # as for tables that are read from files
 
 
@@ -56,7 +58,7 @@ PolicyFunction = Callable[[PlayedHistory], Any]
 
 
 @dataclass(frozen=True, eq=False)
-class PolicyTable(Mapping[str, Mapping[str, Fraction]]):
+class PolicyTable(Shown, Mapping[str, Mapping[str, Fraction]]):
     """`{AOH key: {action: probability}}`, exact; wherever a policy is asked for, this is one.
 
     rows : in the order of `certify games --aohs`.  agents : their names; a .npz has one array for each.
@@ -73,6 +75,16 @@ class PolicyTable(Mapping[str, Mapping[str, Fraction]]):
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def facts(self) -> Facts:
+        """What a notebook shows of it."""
+        rows = [
+            (key, ", ".join(f"{action} {float(p):.6g}" for action, p in row.items()))
+            for key, row in list(self.rows.items())[:_ROWS_SHOWN]
+        ]
+        more = len(self) - _ROWS_SHOWN
+        note = f"and {more} more AOHs" if more > 0 else ""
+        return Facts(f"policy of {', '.join(self.agents)}", "", tuple(rows), note)
 
     def __repr__(self) -> str:
         return f"PolicyTable({len(self)} AOHs of {', '.join(self.agents)})"

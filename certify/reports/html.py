@@ -85,7 +85,7 @@ def page(given: Page) -> str:
     sections: list[Markup | None] = [
         element("h1", Markup(told.title.html)),
         element("div", *(element("p", Markup(s.html)) for s in judged.sentences), class_=f"verdict {judged.state}"),
-        _sentences("What is proved" if proved else "What is claimed", told.claims),
+        _sentences(_claimed(judged), told.claims),
         _sentences("What follows" if proved else "What would follow", told.follows),
         _figure(given),
         _section("For whom", _facts(told), *([_game(told.game)] if told.game else [])) if told.subject else None,
@@ -94,10 +94,10 @@ def page(given: Page) -> str:
         _sentences("How it is proved" if proved else "How it says it is proved", told.proof),
         *(_section(None, _folded(table)) for table in told.tables),
         _sentences("What the file says beside its claim (nobody checks it)", told.unchecked),
-        _section("The file, and how to check it", _checking(given)),
+        _section("The file, and how to check it", _checking(given)) if judged.state != "computed" else None,
         element(
             "footer",
-            f"Written by certify {certify.__version__}. This page proves nothing by itself: the certificate does, to "
+            f"Written by certify {certify.__version__}. This page proves nothing by itself: a certificate does, to "
             "whoever checks it.",
         ),
     ]
@@ -113,6 +113,11 @@ def page(given: Page) -> str:
 
 def _section(title: str | None, *parts: Markup) -> Markup:
     return element("section", *([element("h2", title)] if title else []), *parts)
+
+
+def _claimed(judged: Judgement) -> str:
+    """What the claims of a page are called."""
+    return {"valid": "What is proved", "computed": "What was computed"}.get(judged.state, "What is claimed")
 
 
 def _sentences(title: str, listed: Sequence[Item]) -> Markup | None:

@@ -19,7 +19,9 @@ DEFAULT_BUDGET = 60.0  # seconds that a check for a page may be estimated at
 
 @dataclass(frozen=True)
 class Judgement:
-    """`state` : "valid", "invalid" or "unchecked"; `claim` : what the checker says is proved, in its own words;
+    """`state` : "valid", "invalid", "unchecked" or "computed" (a result without a certificate).
+
+    `claim` : what the checker says is proved, in its own words;
     `engine`, `steps` : what it took; `why` : the reason for another answer than "valid"."""
 
     state: str
@@ -47,6 +49,11 @@ class Judgement:
                 say("REFUSED by the independent checker: nothing below is proved."),
                 say("Its reason: ") + _words(self.why) + say("."),
             )
+        if self.state == "computed":
+            return (
+                say("Computed, without a certificate: this rests on the program that computed it, and there is no file "
+                    "that somebody else could check."),
+            )  # fmt: skip
         return (
             say("NOT CHECKED: below is what the file claims; whether it proves it, `certify check` decides."),
             *((say("Why: ") + _words(self.why) + say("."),) if self.why else ()),
@@ -59,6 +66,7 @@ def _words(text: str) -> Sentence:
 
 
 UNCHECKED = Judgement("unchecked")
+COMPUTED = Judgement("computed")
 
 
 def read_certificate(path: str | os.PathLike[str]) -> dict[str, Any]:
