@@ -15,12 +15,14 @@ import multiprocessing
 import os
 import sys
 import time
+from fractions import Fraction
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import certify
 from certify.errors import InputError
+from certify.exact import significant_text
 from certify.games.adapters.openspiel import openspiel_sizes
 from certify.games.adapters.steps import sizes
 from certify.games.signalling import TINY_HANABI
@@ -144,10 +146,13 @@ def line(row: dict[str, Any]) -> str:
     star, multiple = row.get("alpha_star"), row.get("alpha_multiple")
     ratio = f"{star / multiple:.4g}" if star and multiple else "-"
     order = say("order", "{:,}") + ("" if row.get("complete", True) else " or more")
+    done = say("method") + (f"; stopped {row['stopped']}" if "stopped" in row else "")
+    above = "-" if star is None else significant_text(Fraction(star), 6, up=True)
+    below = "-" if multiple is None else significant_text(Fraction(multiple), 6, up=False)
     cells = (
         row["game"], say("objective"), say("horizon"), say("load_seconds", "{:.2f}"), say("states", "{:,}"),
-        say("logits", "{:,}"), say("legal_sets"), order, say("alpha_star", "{:.6g}"), say("alpha_multiple", "{:.6g}"),
-        ratio, say("method"), say("threshold_seconds"),
+        say("logits", "{:,}"), say("legal_sets"), order, above, below, ratio, done,
+        say("threshold_seconds"),
     )  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 
