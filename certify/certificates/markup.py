@@ -24,11 +24,12 @@ _WORD = re.compile(r"[A-Za-z0-9_.+/-]{1,40}\Z")
 _TOKENS = re.compile(r"alpha\*|lambda_max|log-ratio|[A-Za-z]+|>=|<=|!=|-?\d+/\d+|-?\d+(?:\.\d+)?e-?\d+|.", re.DOTALL)
 _HTML = {
     "alpha*": "<i>α</i>*", "alpha": "<i>α</i>", "beta": "<i>β</i>", "pi": "<i>π</i>", "eta": "<i>η</i>",
-    "eps": "<i>ε</i>",
+    "eps": "<i>ε</i>", "lambda": "<i>λ</i>",
     "lambda_max": "<i>λ</i><sub>max</sub>", ">=": "≥", "<=": "≤", "!=": "≠", "in": "∈", "-": "−", "x": "×",
 }  # fmt: skip
 _LATEX = {
     "alpha*": r"\alpha^{*}", "alpha": r"\alpha", "beta": r"\beta", "pi": r"\pi", "eta": r"\eta", "eps": r"\varepsilon",
+    "lambda": r"\lambda",
     "lambda_max": r"\lambda_{\max}", ">=": r"\ge", "<=": r"\le", "!=": r"\ne", "in": r"\in", "x": r"\times", "%": r"\%",
 }  # fmt: skip
 _LATEX_CHARACTERS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from certify.certificates.markup import Sentence, counted, interval, number, say
+from certify.certificates.markup import Sentence, counted, interval, number, rounded, say
 from certify.certificates.reading_game import assumptions, digest, fraction, objective, setting, subject, whole
 from certify.certificates.reading_multiplicity import evidence
 from certify.certificates.reading_objective import Words, words_of
@@ -32,6 +32,7 @@ def threshold(document: dict[str, Any]) -> Statement:
         claims.append(_fixed(document["symmetry"]))
     if document.get("multiplicity") is not None:
         claims += evidence(document["multiplicity"])
+    claims += _original(document)
     return Statement(
         "threshold",
         say("Threshold certificate for the game {}", game["name"]),
@@ -76,6 +77,22 @@ def _unique(document: dict[str, Any]) -> list[Item]:
     aside = f"(at most {decimal}) " if decimal != number(alpha, up=True) else ""
     what = say(" has exactly one stationary policy.")
     return [Item(say(start + aside) + objective(document) + what)]
+
+
+def _original(document: dict[str, Any]) -> list[Item]:
+    """What is said of the game that this one is the potential of (docs/theory/potential.md#lambda)."""
+    if document.get("original") is None:
+        return []
+    what = say("The game is the potential, with the weights above, of the game whose payoffs for each player are in "
+               "the certificate (SHA-256 ") + digest(document["original_sha256"]) + say(").")  # fmt: skip
+    claim = document["claim"]
+    largest = number(1 / fraction(claim["alpha_star"], "alpha_star"), up=False)
+    text = f"That game has exactly one logit quantal response equilibrium for every $lambda$ from 0 to ${largest}$."
+    found = [Item(what), Item(say(text))]
+    if claim.get("alpha_multiple") is not None:
+        several = rounded(1 / fraction(claim["alpha_multiple"], "alpha_multiple"), up=True)
+        found.append(Item(say(f"It has several at $lambda$ = {several}.")))
+    return found
 
 
 def _flows(document: dict[str, Any]) -> list[Item]:

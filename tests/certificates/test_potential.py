@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from certify import checker
+from certify.certificates.reading import describe
 
 FOLDER = Path(__file__).resolve().parent / "potential"
 EXPECTED = json.loads((FOLDER / "expected.json").read_text(encoding="utf-8"))
@@ -45,3 +46,13 @@ def test_malformed(path):
 
 def test_every_attack_has_a_file():
     assert {path.stem for path in files("invalid")} == set(EXPECTED) and len(EXPECTED) >= 15
+
+
+def test_what_is_said_of_the_original_on_a_page():
+    document = json.loads((FOLDER / "valid" / "stag_hunt.json").read_text(encoding="utf-8"))
+    text = describe(document, "here")
+    largest = 1 / Fraction(document["claim"]["alpha_star"])
+    assert document["original_sha256"] in text
+    assert f"exactly one logit quantal response equilibrium for every lambda from 0 to {largest}" in " ".join(
+        text.split()
+    )
