@@ -67,7 +67,7 @@ def _changes(axes: Any, change: Balls | None, active: np.ndarray) -> None:
     mid, signs = change.mid[active], change.signs()[active]
     scale = max(float(np.abs(mid).max(initial=0.0)), 1e-300)
     edges = np.linspace(-scale, scale, 61)
-    groups = [("down", -1, "#c92a2a"), ("undecided", 0, "#868e96"), ("up", 1, "#2b8a3e")]
+    groups = [("down", -1, "#D55E00"), ("undecided", 0, "#6b7280"), ("up", 1, "#009E73")]
     axes.hist(
         [mid[signs == s] for _, s, _ in groups],
         edges,
@@ -100,7 +100,7 @@ def _binades(axes: Any, rows: list[tuple[int, float, float]]) -> None:
         _nothing(axes, "no 16- or 32-bit column logp_train")
         return
     k, share, bias = zip(*rows, strict=True)
-    axes.bar(k, share, color="#a5d8ff")
+    axes.bar(k, share, color="#56B4E9")
     axes.set_xlabel("k: log π in [−2^(k+1), −2^k)")
     axes.set_ylabel("share of tokens (bars)")
     right = axes.twinx()

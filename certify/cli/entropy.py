@@ -40,6 +40,7 @@ from certify.entropy.policy import (
 from certify.entropy.rounded_update import RoundedUpdate, rounded_update
 from certify.errors import InputError, Undecided
 from certify.exact import decimal_text, parse_rational, rational_text, significant_text
+from certify.reports.style import styled as in_style
 
 _EXIT = {"proved": 0, "refuted": 1, "undecided": 3}
 _BITS = 80  # significant bits of the ends that are printed
@@ -104,7 +105,7 @@ def entropy(given: EntropyOptions) -> None:
         data["certificate"] = str(given.output)
     if given.plot is not None:
         with working_precision():
-            plot_change(entropy_path(read, rows, name, parameters), Fraction(0), upper, given.plot, name)
+            in_style(plot_change)(entropy_path(read, rows, name, parameters), Fraction(0), upper, given.plot, name)
     _finish(data, _lines(report, status, given.claim), given.as_json, _EXIT[status])
 
 
@@ -319,7 +320,7 @@ def precision_command(given: PrecisionOptions) -> None:
             f"{_decimal(found.exact)}, by rounding {found.sign} {_decimal(found.bias)}"
         )
     if given.plot is not None:
-        plot_bias(format_, exponents, given.counted, given.plot)
+        in_style(plot_bias)(format_, exponents, given.counted, given.plot)
     if given.output is not None:
         _write(given.output, table)
     _finish({"status": "proved", **data}, lines, given.as_json, 0)

@@ -51,8 +51,9 @@ def batch_command(dump: Path, recipe: str, params: tuple[str, ...], as_json: boo
         save_document(report.certificate(sample), output)
     if plot is not None:
         from certify.answers.entropy_batch_plot import plot_batch
+        from certify.reports.style import styled as in_style
 
-        plot_batch(report, plot)
+        in_style(plot_batch)(report, plot)
     if as_json:
         print_json(data)
     else:

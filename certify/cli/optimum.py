@@ -282,12 +282,14 @@ class PolicyOptions(_Shared):
 
     table: str
     alpha: str
+    plot: Path | None
 
 
 @click.command()
 @_options
 @click.argument("table")
 @click.option("--alpha", required=True, help="Temperature.")
+@click.option("--plot", type=OutputFile(), help="Draw the distance history by history: .png, .svg or .pdf.")
 @collected(PolicyOptions)
 def policy(given: PolicyOptions) -> int:
     """Bound the distance of the policy in TABLE (.json or .npz) from the unique stationary policy of GAME."""
@@ -304,6 +306,11 @@ def policy(given: PolicyOptions) -> int:
             progress=progress,
         )
     path = None if given.output is None or result.optimum is None else str(result.save(given.output))
+    if given.plot is not None and result.distance is not None:
+        from certify.reports.draw_policy import plot_distance
+        from certify.reports.style import save
+
+        save(plot_distance(result).figure, given.plot)
     if given.as_json:
         print_json(
             {
