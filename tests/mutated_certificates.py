@@ -60,6 +60,8 @@ def mutated(original: Any, paths: list[tuple[Any, ...]], rng: random.Random) -> 
             old = parent[path[-1]]
         except (KeyError, IndexError, TypeError):
             continue  # the first change took it away
+        if not isinstance(parent, (dict, list)):
+            continue
         parent[path[-1]] = _changed(old, parent, rng)
         if parent[path[-1]] is ...:
             del parent[path[-1]]
