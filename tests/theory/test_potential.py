@@ -58,10 +58,10 @@ def test_independent_learners_of_any_rates_end_there():
     optimum = certify.optimum(game, alpha, threshold=threshold)
     target = [[float(p.lower) for p in optimum.policy[f"{agent}:"].values()] for agent in game.agents]
     one, two = (np.array(t, dtype=float) for t in tables)
-    for rates in ((1, 1), (1, 1 / 20), (1 / 20, 1)):
+    for rates in ((1, 1), (1, 1 / 4), (1 / 4, 1)):
         for start in ((4, -4), (-4, 4)):
             logits = [np.array([s, -s], dtype=float) / 2 for s in start]
-            for _ in range(2500):
+            for _ in range(2000):
                 p, q = (np.exp(z) / np.exp(z).sum() for z in logits)
                 for z, own, gains, rate in ((0, p, one @ q, rates[0]), (1, q, p @ two, rates[1])):
                     f = gains - float(alpha) * np.log(own)
