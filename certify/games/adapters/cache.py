@@ -1,12 +1,14 @@
 """An enumeration on disk, so that an interrupted one goes on where it was.
 
-A file of JSON lines: what the enumeration is about, then the rows of one state after the other.  States and
-observations are not written: they are found again by asking the environment for the steps that led to them, and
-every answer is compared with the file.  So nothing is unpickled, and a file about another environment is noticed.
+A file of lines: what the enumeration is about, then the rows of one state after the other, each with a sum of itself.
+States and observations are not written: they are found again by asking the environment for the steps that led to them,
+and every answer is compared with the file.  So nothing is unpickled, damage is noticed, and so is a file about another
+environment wherever the two lead to different states.  It is trusted as far as whoever may write to it.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -17,6 +19,10 @@ from certify.errors import InputError
 
 _FORMAT, _VERSION = "certify-steps", 1
 _MEND = "name another file, or delete it to begin anew"
+
+
+def _sum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Cache:
@@ -36,7 +42,7 @@ class Cache:
                 self._file.seek(kept)
                 self._file.truncate()  # a line that was cut off
             else:
-                self.append(head)
+                self._write(json.dumps(head))
         except OSError as error:
             raise InputError(
                 str(self.path), f"cannot be used ({error.strerror})", "name a file in a folder that exists"
@@ -50,24 +56,37 @@ class Cache:
         if not whole and len(data) < 2 * len(json.dumps(head)):
             return 0  # interrupted before its first line was written, or empty
         try:
-            lines = [json.loads(line) for line in whole.decode("utf-8").splitlines()]
+            first, *rest = whole.decode("utf-8").splitlines() or [""]
+            found = json.loads(first)
         except ValueError:
-            raise self.damaged() from None
-        if not lines or not isinstance(lines[0], dict) or lines[0].get("format") != _FORMAT:
+            raise InputError(str(self.path), "is no file of an enumeration", _MEND) from None
+        if not isinstance(found, dict) or found.get("format") != _FORMAT:
             raise InputError(str(self.path), "is no file of an enumeration", _MEND)
-        known = lines[0].get("about")
-        if lines[0] != json.loads(json.dumps(head)):
+        known = found.get("about")
+        if found != json.loads(json.dumps(head)):
             about = head["about"]
             other = [key for key in about if not isinstance(known, dict) or known.get(key) != about[key]]
             raise InputError(str(self.path), f"is about another game ({', '.join(other) or 'version'})", _MEND)
-        self.lines = lines[1:]
+        for line in rest:
+            mark, _, text = line.partition(" ")
+            if mark != _sum(text):
+                raise self.damaged()
+            self.lines.append(json.loads(text))
         return len(whole)
 
     def append(self, line: Any) -> None:
         """Write one line."""
         if self._file is not None:
-            self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
+            text = json.dumps(line, separators=(",", ":"))
+            self._write(f"{_sum(text)} {text}")
+
+    def _write(self, line: str) -> None:
+        assert self._file is not None
+        try:
+            self._file.write(line + "\n")
             self._file.flush()
+        except OSError as error:
+            raise InputError(str(self.path), f"cannot be written ({error.strerror})", "make room for it") from None
 
     def close(self) -> None:
         """Close the file."""
