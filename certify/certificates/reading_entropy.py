@@ -242,7 +242,12 @@ def batch(document: dict[str, Any]) -> Statement:
     claim, sizes = document["claim"], document["batch"]
     sums = {key: whole(value, key) for key, value in claim["sums"].items()}
     recipe, leaves = sizes["recipe"], -(-whole(sizes["tokens"], "tokens") // whole(sizes["block"], "block"))
-    claims = [say(f"{sums['active']} tokens are trained on: {sums['up']} raise the entropy to first order, "
+    checked = len(document["sample"])
+    whole_batch = checked >= leaves
+    share = (
+        "every token is verified" if whole_batch else f"{checked} of {leaves} blocks, drawn by the digest, are verified"
+    )
+    claims = [say(f"{sums['active']} tokens are trained on; to first order {sums['up']} of them raise the entropy, "
                   f"{sums['down']} lower it, {sums['undecided']} are undecided.")]  # fmt: skip
     for name, key in (("total entropy", "entropy"), ("total first-order change", "change")):
         if f"{key}_low" in sizes["fields"]:
@@ -251,11 +256,10 @@ def batch(document: dict[str, Any]) -> Statement:
     claims.append(
         say(f"Clip decisions: {sums['kept']} kept, {sums['cut']} cut, {sums['ambiguous']} ambiguous under rounding.")
     )
-    checked = len(document["sample"])
-    share = (
-        "every token is verified"
-        if checked >= leaves
-        else f"{checked} of {leaves} blocks, drawn by the digest, are verified"
+    of = (
+        "Of all tokens:"
+        if whole_batch
+        else f"As committed to; of {leaves} blocks {checked}, drawn by the digest, are verified:"
     )
     return Statement(
         "entropy-batch",
@@ -264,11 +268,11 @@ def batch(document: dict[str, Any]) -> Statement:
         (("recipe", say("{=}", recipe.get("name"))),
          ("settings", say(", ".join(["{=} = {=}"] * len(recipe)), *chain.from_iterable(sorted(recipe.items())))),
          ("digest", digest(claim["digest"]))),
-        items(*claims),
+        (Item(say(of), items(*claims)),),
         proof=items(say(f"A Merkle tree commits to all tokens and sums; {share}.")),
         assumptions=items(
             say("Advantages, log-ratios and stored entropies are data: the digest commits to them."),
-            *([] if checked >= leaves else [say("The totals are those of the committed blocks; unsampled blocks are "
+            *([] if whole_batch else [say("The totals are those of the committed blocks; unsampled blocks are "
                                                 "trusted as far as sampling goes.")]),
         ),
         limits=items(say("Anything about the update of the parameters beyond first order in the logits.")),

@@ -19,7 +19,7 @@ def smallest() -> dict[str, Path]:
         proof = document.get("proof")
         form = proof.get("type", "") if isinstance(proof, dict) else ""
         objective = document.get("objective", "")
-        bracket = "bracket" if document.get("multiplicity") else ""
+        bracket = "bracket" if document.get("multiplicity") else "original" if document.get("original") else ""
         name = "-".join(part for part in (document["kind"], form, objective, bracket) if part not in ("", "visitation"))
         found.setdefault(name, path)
     return found
