@@ -211,7 +211,7 @@ def _differ(tree: Extensive, leaves: Sequence[int], paid: Sequence[Sequence[Frac
     at = next(k for k, row in enumerate(paid) if row[position] != row[0])
     return InputError(
         f"{tree.where}, line {tree.nodes[leaves[at]].line}",
-        f"no team game: there {one} gets {rational_text(paid[at][0])} and {two} {rational_text(paid[at][position])}, "
-        "and their payoffs are not the same up to a factor and a constant either",
+        f"no team game: there player {one} gets {rational_text(paid[at][0])} and player {two} gets "
+        f"{rational_text(paid[at][position])}, and their payoffs are not the same up to a factor and a constant either",
         "give one payoff for all; potentials are looked for in one-shot games only",
     )

@@ -156,7 +156,7 @@ def test_malformed_files_are_refused_in_one_line(path):
         ("forgets_its_action", "line 6: imperfect recall: in the information set two the player A"),
         ("forgets_what_it_knew", "line 9: imperfect recall"),
         ("absent_minded", "line 3: imperfect recall"),
-        ("zero_sum", "line 4: no team game: there A gets 1 and B -1"),
+        ("zero_sum", "line 4: no team game: there player A gets 1 and player B gets -1"),
         ("one_shot_without_potential", "neither a team game nor a potential game"),
         ("tree_cut", "the file ends where a node should stand"),
         ("outcome_defined_twice", "line 4, column 6: outcome 1 is defined twice, differently"),
@@ -171,7 +171,7 @@ def test_players_whose_payoffs_are_constant_are_told_apart():
     """A and B get nothing anywhere, C something somewhere: no factor and no constant makes that the same."""
     head = 'EFG 2 R "" { "A" "B" "C" } p "" 1 1 "" { "l" "r" } 0 '
     side = 'p "" 2 {k} "" {{ "l" "r" }} 0 p "" 3 {k} "" {{ "l" "r" }} 0 t "" 1 "" {{ 0 0 1 }} t "" 0 t "" 0 '
-    with pytest.raises(InputError, match="A gets 0 and C 1"):
+    with pytest.raises(InputError, match="player A gets 0 and player C gets 1"):
         read_efg(head + side.format(k=1) + side.format(k=2), "constant.efg", "constant")
 
 
