@@ -1,6 +1,7 @@
 """Gambit itself as an oracle, where pygambit is installed: it reads what we write, and its logit equilibria are our
 stationary policies.  `benchmarks/gambit_qre.py` compares more games."""
 
+import re
 from fractions import Fraction as F
 from pathlib import Path
 
@@ -47,6 +48,24 @@ def test_gambit_reads_our_trees(name, horizon, tmp_path):
     tree = unroll(game)
     (payoff,) = payoffs
     assert evaluate(tree, tree.uniform(), 1).reward.contains(payoff)
+
+
+def test_the_local_bonus_has_gambits_agent_equilibria(tmp_path):
+    """Two steps: docs/theory/potential.md#payoffs-that-agree."""
+    path = tmp_path / "hanabi.efg"
+    path.write_text(efg_text(certify.load("tiny-hanabi:E")), encoding="utf-8")
+    game = certify.load(path)
+    threshold = certify.threshold(game, objective="local", method="structural")
+    alpha = threshold.alpha_star * F(3, 2)
+    optimum = certify.optimum(game, alpha, objective="local", threshold=threshold)
+    theirs = pygambit.read_efg(str(path))
+    point = pygambit.qre.logit_solve_lambda(theirs, [float(1 / alpha)], use_strategic=False)[0]
+    assert abs(point.lam * float(alpha) - 1) < 1e-6
+    rows = [list(row.values()) for row in optimum.policy.values()]
+    ours = sorted(float((p.lower + p.upper) / 2) for row in rows if len(row) > 1 for p in row)
+    numbers = sorted(map(float, re.findall(r"\d\.\d+(?:e-\d+)?", str(point.profile))))
+    assert len(ours) == len(numbers) == 24
+    assert max(abs(a - b) for a, b in zip(ours, numbers, strict=True)) < 1e-6
 
 
 def payoff_of(profile, player):
