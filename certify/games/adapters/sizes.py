@@ -42,15 +42,16 @@ def estimate_sizes(environment: Environment, horizon: int, *, plays: int = PLAYS
     """Estimates from random plays, without enumerating anything; more than `most` first states are refused."""
     rng, horizon = random.Random(0), min(horizon, _FURTHEST)
     walk = getattr(environment.model, "walk", None)
-    if callable(walk):
-        return estimated([list(walk(rng, horizon)) for _ in range(plays)], horizon)
-    walks = _lockstep(environment, horizon, (plays, most), rng)
     try:
+        if callable(walk):
+            walks = [list(walk(rng, horizon)) for _ in range(plays)]
+        else:
+            walks = _lockstep(environment, horizon, (plays, most), rng)
         return estimated(walks, horizon)
-    except OutOfTime:
+    except (InputError, OutOfTime):
         raise
-    except Exception as error:  # of an __eq__ of its states
-        raise raised(error, f"{environment.name}, comparing states") from error
+    except Exception as error:  # of its own walks, or of an __eq__ of its states
+        raise raised(error, f"{environment.name}, random plays") from error
 
 
 def _lockstep(

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from dataclasses import replace
 from fractions import Fraction as F
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -179,3 +181,23 @@ def test_matrix_games_with_a_potential(spiel: Any) -> None:
     assert certify.from_openspiel(tensor).weights == (1, F(1, 2))
     with pytest.raises(certify.InputError, match="payoffs differ between players"):
         certify.from_openspiel(tensor, horizon=2)
+
+
+@pytest.mark.usefixtures("spiel")
+def test_an_interrupted_game_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = from_openspiel(HANABI)
+    calls, asked = itertools.count(), openspiel.OpenSpielModel.outcomes
+
+    def stops(self: Any, node: Any, joint: tuple) -> list:
+        if next(calls) == 60:
+            raise KeyboardInterrupt
+        return asked(self, node, joint)
+
+    path = tmp_path / "hanabi.steps"
+    with monkeypatch.context() as patched:
+        patched.setattr(openspiel.OpenSpielModel, "outcomes", stops)
+        with pytest.raises(KeyboardInterrupt):
+            from_openspiel(HANABI, cache=path)
+    assert 1 < path.read_text(encoding="utf-8").count("\n") < len(whole.states)
+    assert from_openspiel(HANABI, cache=path) == whole
+    assert from_openspiel(HANABI, cache=path) == whole
