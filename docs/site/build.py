@@ -37,12 +37,23 @@ def assemble() -> None:
             shutil.copy(path, target)
         else:
             target.write_text(relinked(text, path), encoding="utf-8")
+    _list_the_rest(SOURCE / "index.md")
     for file in ("conf.py", "formulas.py", "docstrings.py"):
         shutil.copy(HERE / file, SOURCE / file)
     shutil.copytree(HERE / "static", SOURCE / "static")
     reference.write(SOURCE)
     gallery.write(SOURCE)
     notebooks.write(SOURCE)
+
+
+def _list_the_rest(index: Path) -> None:
+    """Pages that nobody has put into a list of the index yet come last among the details."""
+    text = index.read_text(encoding="utf-8")
+    listed = set(text.split())
+    new = [path.stem for path in sorted(SOURCE.glob("*.md")) if path.stem not in listed | {"index"}]
+    last = "game-format\n"
+    assert last in text
+    index.write_text(text.replace(last, last + "".join(f"{name}\n" for name in new), 1), encoding="utf-8")
 
 
 def pages() -> Iterator[Path]:
