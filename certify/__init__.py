@@ -14,6 +14,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names when they are used
+    from certify.answers.anneal import anneal
+    from certify.answers.anneal_result import AnnealResult
     from certify.answers.check import check
     from certify.answers.crossplay import cross_play
     from certify.answers.entropy import StepReport, step_report
@@ -46,6 +48,8 @@ _HOME = {
     "InputError": "certify.errors",
     "Undecided": "certify.errors",
     "ThresholdResult": "certify.answers.threshold_result",
+    "AnnealResult": "certify.answers.anneal_result",
+    "anneal": "certify.answers.anneal",
     "check": "certify.answers.check",
     "cross_play": "certify.answers.crossplay",
     "CrossPlayStudy": "certify.crossplay.study",
@@ -63,6 +67,7 @@ _HOME = {
     "symmetries": "certify.answers.symmetries",
 }
 __all__ = [
+    "AnnealResult",
     "CrossPlayStudy",
     "Game",
     "InputError",
@@ -73,6 +78,7 @@ __all__ = [
     "StepReport",
     "ThresholdResult",
     "Undecided",
+    "anneal",
     "check",
     "cross_play",
     "from_array",

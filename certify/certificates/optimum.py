@@ -19,7 +19,7 @@ from certify.stationary.greedy import GreedyRow
 from certify.stationary.piece_proof import UNIT_BITS
 
 # of the threshold inside: what the certificate around it states, and what no checker reads
-_LEFT_OUT = ("format", "version", "kind", "game", "game_sha256", "objective", "consequences", "search")
+LEFT_OUT = ("format", "version", "kind", "game", "game_sha256", "objective", "consequences", "search")
 
 
 @dataclass(frozen=True)
@@ -51,31 +51,19 @@ def optimum_certificate(
             {
                 "alpha": [rational_text(e.low), rational_text(e.high)],
                 "piece": e.piece,
-                "value": _ends(e.value),
-                "return": _ends(e.reward),
-                "entropy": _ends(e.entropy),
-                "policy": [[_ends(p) for p in row] for row in e.policy],
+                "value": ends_json(e.value),
+                "return": ends_json(e.reward),
+                "entropy": ends_json(e.entropy),
+                "policy": [[ends_json(p) for p in row] for row in e.policy],
             }
             for e in enclosed
         ],
         "rate": None if claimed.rate is None else rational_text(claimed.rate),
-        "greedy": None
-        if claimed.greedy is None
-        else {
-            "rows": [
-                {
-                    "actions": list(row.actions),
-                    "tied": row.tied,
-                    "gap": None if row.gap is None else rational_text(row.gap),
-                }
-                for row in claimed.greedy
-            ],
-            "return": None if claimed.greedy_return is None else rational_text(claimed.greedy_return),
-        },
+        "greedy": None if claimed.greedy is None else greedy_json(claimed.greedy, claimed.greedy_return),
     }
     proof = {
         "unit_bits": UNIT_BITS,
-        "threshold": {key: part for key, part in threshold.items() if key not in _LEFT_OUT},
+        "threshold": {key: part for key, part in threshold.items() if key not in LEFT_OUT},
         "generators": list(claimed.generators),
         "pieces": [piece.data for piece in pieces],
     }
@@ -91,5 +79,15 @@ def optimum_certificate(
     }
 
 
-def _ends(value: Enclosure) -> list[str]:
+def greedy_json(rows: Sequence[GreedyRow], exact: Fraction | None) -> dict[str, Any]:
+    """Greedy rows and their exact return, as certificates carry them."""
+    found = [
+        {"actions": list(row.actions), "tied": row.tied, "gap": None if row.gap is None else rational_text(row.gap)}
+        for row in rows
+    ]
+    return {"rows": found, "return": None if exact is None else rational_text(exact)}
+
+
+def ends_json(value: Enclosure) -> list[str]:
+    """The two ends of an enclosure."""
     return [rational_text(value.lower), rational_text(value.upper)]

@@ -15,6 +15,7 @@ KINDS = {  # kind: module and function that makes a `Proof` of a certificate; a 
     "structural-parameters": ("kinds.threshold", "check_parameters"),
     "multiplicity": ("kinds.multiplicity", "check_multiplicity"),
     "optimum": ("kinds.optimum", "check_optimum"),
+    "anneal": ("kinds.anneal", "check_anneal"),
     "crossplay": ("kinds.crossplay", "check_crossplay"),
     "symmetry": ("kinds.symmetry", "check_symmetry"),
     "entropy-sign": ("entropy.sign", "check_sign"),

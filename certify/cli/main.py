@@ -32,6 +32,7 @@ COMMANDS = {
     "check": ("certify.cli.certificates", "check", "Verify a certificate with the independent checker."),
     "export": ("certify.cli.export", "export", "A threshold certificate as a theorem for Coq."),
     "optimum": ("certify.cli.optimum", "optimum", "Enclose the stationary policy at a temperature."),
+    "anneal": ("certify.cli.anneal", "anneal", "How far down all runs stay together as the temperature falls."),
     "policy": ("certify.cli.optimum", "policy", "How far a given policy is from the stationary one."),
     "show": ("certify.cli.show", "show", "A certificate in words, as a page, as a theorem."),
     "plot": ("certify.cli.plot", "plot", "The picture of a certificate."),

@@ -24,8 +24,8 @@ from certify.games.tree import DEFAULT_MAX_ENTRIES
 _SHOWN_ROWS = 40
 
 
-def _options(command):
-    """What both commands take."""
+def of_policies(command):
+    """What commands about the stationary policy take."""
     for option in reversed(
         (
             click.argument("game", shell_complete=complete_game),
@@ -55,16 +55,17 @@ def _options(command):
     return command
 
 
-def _limit(text: str) -> float:
-    limit = parse_rational(text, "--time-limit")
-    if limit <= 0:
+def limit(text: str) -> float:
+    """The seconds that `--time-limit` gives."""
+    seconds = parse_rational(text, "--time-limit")
+    if seconds <= 0:
         raise InputError("--time-limit", text, "use a positive number of seconds")
-    return float(limit)
+    return float(seconds)
 
 
 @dataclass(frozen=True)
-class _Shared(OfAGame):
-    """What both commands take."""
+class OfPolicies(OfAGame):
+    """What commands about the stationary policy take."""
 
     rows: str
     threshold: str | None
@@ -75,7 +76,7 @@ class _Shared(OfAGame):
 
 
 @dataclass(frozen=True)
-class OptimumOptions(_Shared):
+class OptimumOptions(OfPolicies):
     """The options of `certify optimum`, as click names them."""
 
     alpha: str
@@ -83,13 +84,13 @@ class OptimumOptions(_Shared):
 
 
 @click.command()
-@_options
+@of_policies
 @click.option("--alpha", required=True, help="Temperature, or LO:HI for the path between two.")
 @click.option("--width", default="1/20", show_default=True, help="Of a probability's enclosure along a path, at most.")
 @collected(OptimumOptions)
 def optimum(given: OptimumOptions) -> int:
     """Enclose the stationary policy of GAME at a temperature, certified."""
-    loaded, left = reading(_limit(given.time_limit), lambda: loaded_game(given, given.rows))
+    loaded, left = reading(limit(given.time_limit), lambda: loaded_game(given, given.rows))
     with Progress() as progress:
         result = find_optimum(
             loaded,
@@ -111,12 +112,14 @@ def optimum(given: OptimumOptions) -> int:
     return DONE if result.status == "proved" else UNDECIDED
 
 
-def _ends(value: Enclosure | None) -> list[str] | None:
+def ends_json(value: Enclosure | None) -> list[str] | None:
+    """The two ends of an enclosure."""
     return None if value is None else [rational_text(value.lower), rational_text(value.upper)]
 
 
-def _policy_json(policy) -> dict:
-    return {key: {action: _ends(p) for action, p in row.items()} for key, row in policy.items()}
+def policy_json(policy) -> dict:
+    """A table of enclosures by infoset and action."""
+    return {key: {action: ends_json(p) for action, p in row.items()} for key, row in policy.items()}
 
 
 def optimum_json(result: OptimumResult, path: str | None) -> dict:
@@ -124,13 +127,17 @@ def optimum_json(result: OptimumResult, path: str | None) -> dict:
     point = _is_point(result)
     found = {
         "status": result.status,
-        "asked": None if result.asked is None else rational_text(result.asked.lower) if point else _ends(result.asked),
-        "alpha": rational_text(result.alpha.lower) if point else _ends(result.alpha),
+        "asked": None
+        if result.asked is None
+        else rational_text(result.asked.lower)
+        if point
+        else ends_json(result.asked),
+        "alpha": rational_text(result.alpha.lower) if point else ends_json(result.alpha),
         "kind": result.kind,
-        "value": _ends(result.value),
-        "return": _ends(result.return_),
-        "entropy": _ends(result.entropy),
-        "policy": _policy_json(result.policy),
+        "value": ends_json(result.value),
+        "return": ends_json(result.return_),
+        "entropy": ends_json(result.entropy),
+        "policy": policy_json(result.policy),
         "greedy": {key: list(row) for key, row in result.greedy.items()},
         "greedy_gap": result.greedy_gap,
         "greedy_return": result.greedy_return,
@@ -159,11 +166,11 @@ def optimum_json(result: OptimumResult, path: str | None) -> dict:
     if not point:
         found["pieces"] = [
             {
-                "alpha": _ends(p.alpha),
-                "value": _ends(p.value),
-                "return": _ends(p.return_),
-                "entropy": _ends(p.entropy),
-                "policy": _policy_json(p.policy),
+                "alpha": ends_json(p.alpha),
+                "value": ends_json(p.value),
+                "return": ends_json(p.return_),
+                "entropy": ends_json(p.entropy),
+                "policy": policy_json(p.policy),
             }
             for p in result.pieces
         ]
@@ -277,7 +284,7 @@ def _print_policy(result: OptimumResult) -> None:
 
 
 @dataclass(frozen=True)
-class PolicyOptions(_Shared):
+class PolicyOptions(OfPolicies):
     """The options of `certify policy`, as click names them."""
 
     table: str
@@ -286,14 +293,14 @@ class PolicyOptions(_Shared):
 
 
 @click.command()
-@_options
+@of_policies
 @click.argument("table")
 @click.option("--alpha", required=True, help="Temperature.")
 @click.option("--plot", type=OutputFile(), help="Draw the distance history by history: .png, .svg or .pdf.")
 @collected(PolicyOptions)
 def policy(given: PolicyOptions) -> int:
     """Bound the distance of the policy in TABLE (.json or .npz) from the unique stationary policy of GAME."""
-    loaded, left = reading(_limit(given.time_limit), lambda: loaded_game(given, given.rows))
+    loaded, left = reading(limit(given.time_limit), lambda: loaded_game(given, given.rows))
     with Progress() as progress:
         result = policy_distance(
             loaded,
@@ -318,7 +325,7 @@ def policy(given: PolicyOptions) -> int:
                 "objective": given.objective,
                 "distance": result.distance,
                 "norm": result.norm,
-                "return_gap": _ends(result.return_gap),
+                "return_gap": ends_json(result.return_gap),
                 "distance_lower": result.distance_lower,
                 "at": None if result.at is None else list(result.at),
                 "seconds": round(result.seconds, 3),

@@ -62,7 +62,8 @@ class BranchPath:
 
     def __init__(self, tree: Tree) -> None:
         """`tree` may be clustered."""
-        self.eq, self.proof = ApproxEquations(tree), PieceProof(tree)
+        self.eq = ApproxEquations(tree)
+        self.proof = PieceProof(tree)
         layout = self.eq.layout
         ends = [*layout.row_start.tolist(), layout.size]
         self.rows = list(itertools.pairwise(ends))
@@ -72,9 +73,14 @@ class BranchPath:
         if self.eq.size == 0:  # nobody has a choice
             return np.zeros(0)
         settled = approx_settle(self.eq, np.zeros((self.eq.size, 1)), float(beta))
-        return self._newton(settled[:, 0], beta) if settled.shape[1] else None
+        return self.newton(settled[:, 0], beta) if settled.shape[1] else None
 
-    def _newton(self, z: np.ndarray, beta: Fraction) -> np.ndarray | None:
+    def frame(self, z: np.ndarray, beta: Fraction) -> Frame:
+        """The float policy z with what moves there."""
+        return Frame(self, z, beta)
+
+    def newton(self, z: np.ndarray, beta: Fraction) -> np.ndarray | None:
+        """The stationary policy near z in floats, None where there is none."""
         return approx_newton(self.eq, z, float(beta)) if self.eq.size else z
 
     def uniform(self, low: Fraction, high: Fraction) -> Piece:
@@ -84,7 +90,7 @@ class BranchPath:
 
     def point(self, beta: Fraction, z: np.ndarray, *, refine: bool = True) -> Piece | None:
         """A narrow piece at one beta around the floats z; refined once more if asked for."""
-        frame = _Frame(self, z, beta)
+        frame = self.frame(z, beta)
         for radius in _FIRST_RADII:
             piece = self._proved(beta, beta, frame, frame.centre, [Fraction(radius)] * frame.size)
             if piece is not None:
@@ -122,7 +128,7 @@ class BranchPath:
             raise Stopped(low, "no narrow box is proved where the branch begins", [])
         if joint is not None:
             pieces.append(joint)
-        frame, reached, step, growth = _Frame(self, z, low), low, None, 1.5
+        frame, reached, step, growth = self.frame(z, low), low, None, 1.5
         try:
             while reached < high:
                 run.check()
@@ -148,40 +154,40 @@ class BranchPath:
         return pieces
 
     def _between(
-        self, low: Fraction, high: Fraction, frame: _Frame, joint: Piece | None, linked: bool, widest: float
-    ) -> tuple[Piece, Piece | None, _Frame] | None:
+        self, low: Fraction, high: Fraction, frame: Frame, joint: Piece | None, linked: bool, widest: float
+    ) -> tuple[Piece, Piece | None, Frame] | None:
         """The piece over [low, high] that holds `joint`, the joint at its end and the frame there."""
         middle = (low + high) / 2
-        z = self._newton(frame.z + frame.tangent * float(middle - low), middle)
+        z = self.newton(frame.z + frame.tangent * float(middle - low), middle)
         if z is None:
             return None
-        here = _Frame(self, z, middle)
+        here = self.frame(z, middle)
         moved = np.abs(here.motion) * float(high - low) / 2
         radius = _OWN * moved + _COMMON * moved.max(initial=0.0) + 2.0**-40
         piece = self._proved(low, high, here, here.centre, [Fraction(float(r)) for r in radius])
         if piece is None or _widest(piece.image) > widest or (joint is not None and not piece.holds(joint.image)):
             return None
-        z = self._newton(here.z + here.tangent * float(high - middle), high)
+        z = self.newton(here.z + here.tangent * float(high - middle), high)
         if z is None:
             return None
         after = self.point(high, z, refine=False) if linked else None
         if linked and (after is None or not piece.holds(after.image)):
             return None
-        return piece, after, _Frame(self, z, high)
+        return piece, after, self.frame(z, high)
 
     def _proved(
-        self, low: Fraction, high: Fraction, frame: _Frame, centre: list[Fraction], radius: list[Fraction]
+        self, low: Fraction, high: Fraction, frame: Frame, centre: list[Fraction], radius: list[Fraction]
     ) -> Piece | None:
         scaled = [[round(value * 2**UNIT_BITS) for value in values] for values in (centre, radius)]
+        if not np.isfinite(frame.inverse).all():
+            return None
         data = {
             "beta": [rational_text(low), rational_text(high)],
             "reference": frame.reference,
             "centre": frame.by_row(scaled[0]),
-            "radius": frame.by_row([max(1, r) for r in scaled[1]]),
+            "radius": frame.by_row(frame.even([max(1, r) for r in scaled[1]])),
             "inverse": np.rint(frame.inverse * 2.0**INVERSE_BITS).astype(object).tolist(),
         }
-        if not np.isfinite(frame.inverse).all():
-            return None
         data["inverse"] = [[int(y) for y in row] for row in data["inverse"]]
         image = self.proof.image(data)
         return None if image is None else Piece(low, high, data, image)
@@ -207,7 +213,7 @@ def _widest(image: Image) -> float:
     return widest
 
 
-class _Frame:
+class Frame:
     """A float policy with the most probable action of each row as reference, and what moves there.
 
     `z`, `tangent` (N,): log-ratios against the last action, as `ApproxEquations` has them, and their
@@ -252,6 +258,10 @@ class _Frame:
                         matrix[row, other[fixed]] -= 1
             start += last
         return into, back
+
+    def even(self, values: list[int]) -> list[int]:
+        """Radii by coordinate, as they have to be related."""
+        return values
 
     def by_row(self, values: list[int]) -> list[list[int]]:
         """Coordinates as one list per row."""

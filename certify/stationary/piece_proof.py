@@ -20,7 +20,7 @@ from certify.stationary.krawczyk import Ratios, krawczyk_image, maps_inside, sta
 UNIT_BITS = 128  # centres and radii are multiples of 2^-UNIT_BITS
 INVERSE_BITS = 48  # entries of approximate inverses of 2^-INVERSE_BITS
 MAX_RATIOS = 600  # log-ratios of a piece that checkers must accept (docs/certificate-format.md)
-_PRECISION = 256
+PRECISION = 256
 _ROOM = Fraction(1, 16)  # of a radius, at most
 
 # per row and action the two ends of log pi(a) - log pi(reference), proved
@@ -41,7 +41,7 @@ class PieceProof:
         """
         starts = self.layout.row_start.tolist()
         ratios = Ratios(self.layout, [start + r for start, r in zip(starts, data["reference"], strict=True)])
-        with working_precision(_PRECISION):
+        with working_precision(PRECISION):
             centre, radius = (
                 [to_arb(Fraction(value, 1 << UNIT_BITS)) for row in data[name] for value in row]
                 for name in ("centre", "radius")
@@ -53,15 +53,16 @@ class PieceProof:
             for beta in dict.fromkeys(Fraction(b) for b in data["beta"]):
                 residual, _ = stationarity(self.tree, ratios, beta, middle, slopes=False)
                 box, image = krawczyk_image(self.tree, ratios, beta, middle, radius, inverse, residual)
-                wide = _widened(image, radius)
+                wide = widened(image, radius)
                 if not maps_inside(box, wide):
                     return None
                 own = wide.entries()
                 found = own if found is None else [a.union(b) for a, b in zip(found, own, strict=True)]
-            return self._by_row(ratios, found or [])
+            return self.by_row(ratios, found or [])
 
     @staticmethod
-    def _by_row(ratios: Ratios, found: list[flint.arb]) -> Image | None:
+    def by_row(ratios: Ratios, found: list[flint.arb]) -> Image | None:
+        """Ends of the log-ratios by row, or None where one is not finite."""
         rows: Image = []
         for row in ratios.rows:
             ends = []
@@ -75,7 +76,7 @@ class PieceProof:
         return rows
 
 
-def _widened(image: flint.arb_mat, radius: list[flint.arb]) -> flint.arb_mat:
+def widened(image: flint.arb_mat, radius: list[flint.arb]) -> flint.arb_mat:
     """The image and as much room again on both sides, at most `_ROOM` of the box: a checker whose arithmetic is
     coarser than ours must still find its own image inside what is claimed."""
     most = [(r * to_arb(_ROOM)).upper() for r in radius]

@@ -26,6 +26,7 @@ NAMED = {  # kind: a valid certificate about a game
     "symmetry": "symmetry/valid/dectiger.json",
     "multiplicity": "multiplicity/valid/three_levers.json",
     "optimum": "optimum/valid/tied_levers.json",
+    "anneal": "anneal/valid/two_levers.json",
     "crossplay": "crossplay/valid/three_levers.json",
     "entropy-flow": "entropy/valid/entropy_flow_uniform.json",
 }

@@ -6,6 +6,7 @@ belong together; every enclosure, recomputed; the rate; ties by symmetry; the gr
 """
 
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from certify.checker.kinds.step_size import step_at
@@ -32,7 +33,7 @@ from certify.checker.stationary.rate import check_size, is_definite, rows_in
 from certify.checker.verdict import Proof, Run
 
 _SHARED = ("format", "version", "game", "game_sha256", "objective")  # with the threshold inside
-_ENCLOSURES = {"value": "J", "return": "return", "entropy": "entropy"}
+ENCLOSURES = {"value": "J", "return": "return", "entropy": "entropy"}
 _UNIQUE = "the one stationary policy"
 _BRANCH = "the stationary policy on the branch that continues the unique one without degenerating"
 MAX_PIECES = 20_000
@@ -44,50 +45,28 @@ def check_optimum(certificate: Any, run: Run) -> Proof:
     return _Optimum(certificate, run).proof()
 
 
-class _Optimum:
-    def __init__(self, certificate: Any, run: Run) -> None:
+class Branch:
+    """A branch of stationary policies that begins at the unique one, and what is enclosed of it: what kinds about it
+    share.  `claim` and `proof` name the fields of a certificate's two parts."""
+
+    unique = False
+
+    def __init__(self, certificate: Any, run: Run, claim: tuple[str, ...], proof: tuple[str, ...]) -> None:
         envelope(certificate, ("objective", "game", "game_sha256", "claim", "proof"))
         self.certificate, self.run = certificate, run
-        self.claim = record(certificate["claim"], "claim", ("alpha", "branch", "pieces", "rate", "greedy"))
-        self.given = record(certificate["proof"], "proof", ("unit_bits", "threshold", "pieces", "generators"))
-        self.low, self.high = pair(self.claim["alpha"], "claim.alpha")
-        if not 0 < self.low <= self.high:
-            raise Malformed("claim.alpha", "not two positive temperatures, the smaller first")
-        if self.claim["branch"] not in ("unique", "principal"):
-            raise Malformed("claim.branch", 'neither "unique" nor "principal"')
-        self.unique = self.claim["branch"] == "unique"
-        self.game = game_of(certificate)
+        self.claim = record(certificate["claim"], "claim", claim)
+        self.given = record(certificate["proof"], "proof", ("unit_bits", "threshold", "pieces", "generators", *proof))
+
+    def begun(self) -> int:
+        """The game, the threshold, the pieces and the generators; the number of steps."""
+        self.game = game_of(self.certificate)
         if self.game.reference and not self.game.flows_back:
             raise Failed("policies of the local bonus are enclosed for fixed action sets only", step="objective")
-
-    def proof(self) -> Proof:
-        """Verifies everything in order."""
-        steps, alpha_star = self._threshold()
+        steps, self.alpha_star = self._threshold()
         self.subject = Subject(self.game, True, self.given["unit_bits"], "proof")
-        pieces = self._pieces(alpha_star)
-        last = self._enclosures(pieces)
-        steps += len(pieces) + len(self.claim["pieces"])
-        generators = read_generators(self.game, self.given["generators"], "proof.generators")
-        at = f"alpha = {self.low}" if self.low == self.high else f"every alpha in [{self.low}, {self.high}]"
-        which, part = _UNIQUE if self.unique else _BRANCH, self.given["threshold"]
-        if self.unique and "original" in part:  # verified with the threshold
-            which += f", at lambda = 1/alpha the one logit QRE of the original game (sha256 {part['original_sha256']}),"
-        text = f"at {at}, {which} lies in the boxes given"
-        for what in ("rate", "greedy"):
-            if self.claim[what] is not None and (self.low < self.high or len(self.claim["pieces"]) != 1):
-                raise Malformed(f"claim.{what}", "given for an interval of temperatures")
-        if self.claim["greedy"] is not None:
-            self._greedy(last, *generators)
-            steps += 1
-        if self.claim["rate"] is not None:
-            rate = self._rate(last)
-            flow = "softmax flow" if self.game.flows_back else "plain flow of the local bonus, once near,"
-            text += f", and the {flow} approaches it at an exponential rate of at least {rate}"
-            if self.ascent is not None:
-                step = step_at(self.ascent, alpha_star, self.low)
-                text += f"; a step {step} of gradient ascent by a factor of {1 - step * rate}, up to any larger one"
-            steps += 1
-        return Proof((text,), steps, self.game)
+        self.pieces = self._pieces(self.alpha_star)
+        self.points, self.generators = read_generators(self.game, self.given["generators"], "proof.generators")
+        return steps + len(self.pieces)
 
     def _threshold(self) -> tuple[int, Fraction]:
         """The steps and alpha* of the embedded threshold, once that is verified."""
@@ -153,40 +132,34 @@ class _Optimum:
                 raise Failed(f"the uniform policy is not stationary: the actions of row {x} differ", **failing)
         return Enclosed(*betas, None, [[ZERO] * count for count in counts])
 
-    def _enclosures(self, pieces: list[Enclosed]) -> Enclosed:
-        """Everything claimed of the policies lies in its enclosure; returns the piece of the last one."""
-        reached = self.low
-        last = None
-        for k, data in enumerate(array(self.claim["pieces"], "claim.pieces")):
-            where, failing = f"claim.pieces[{k}]", {"step": "enclosure", "piece": k}
-            record(data, where, ("alpha", "piece", "policy", *_ENCLOSURES))
-            low, high = pair(data["alpha"], f"{where}.alpha")
-            last = pieces[integer(data["piece"], f"{where}.piece", 0, len(pieces) - 1)]
-            if not (0 < low <= high and last.low * high <= 1 <= last.high * low):
-                raise Failed("the temperatures are not those of the piece", **failing)
-            if low > reached:
-                raise Failed(f"no enclosure between {reached} and {low}", **failing)
-            reached = max(reached, high)
-            table = array(data["policy"], f"{where}.policy", len(self.subject.rows))
-            for x, (row, claimed) in enumerate(zip(self.subject.gathered(last.policy[0]), table, strict=True)):
-                for p, entry in zip(row, array(claimed, f"{where}.policy[{x}]", len(row)), strict=True):
-                    what = f"probability in row {x}"
-                    check_within((p, Fraction(1)), entry, what, f"{where}.policy[{x}]", **failing)
-            values = self.subject.values(last.policy, low, high)
-            for name, quantity in _ENCLOSURES.items():
-                check_within(values[quantity], data[name], name, f"{where}.{name}", **failing)
-        if last is None or reached < self.high:
-            raise Failed(f"no enclosure beyond {reached}", step="enclosure")
+    def enclosure(self, data: Any, where: str, ends: tuple[Fraction, Fraction], **failing: Any) -> Enclosed:
+        """The piece that `data` is about, once what it says of the temperatures between the `ends` is verified."""
+        low, high = ends
+        last = self.pieces[integer(data["piece"], f"{where}.piece", 0, len(self.pieces) - 1)]
+        if not (0 < low <= high and last.low * high <= 1 <= last.high * low):
+            raise Failed("the temperatures are not those of the piece", **failing)
+        table = array(data["policy"], f"{where}.policy", len(self.subject.rows))
+        for x, (row, claimed) in enumerate(zip(self.subject.gathered(last.policy[0]), table, strict=True)):
+            for p, entry in zip(row, array(claimed, f"{where}.policy[{x}]", len(row)), strict=True):
+                what = f"probability in row {x}"
+                check_within((p, Fraction(1)), entry, what, f"{where}.policy[{x}]", **failing)
+        values = self.subject.values(last.policy, low, high)
+        for name, quantity in ENCLOSURES.items():
+            check_within(values[quantity], data[name], name, f"{where}.{name}", **failing)
         return last
 
-    def _greedy(self, last: Enclosed, points: Any, generators: list[list[int]]) -> None:
+    @cached_property
+    def orbit(self) -> dict[Any, Any]:
+        """Entries that the generators exchange (equivariance)."""
+        return orbits(self.subject.process, self.game, self.points, self.generators)
+
+    def greedy(self, claim: Any, at: str, last: Enclosed) -> None:
         """The most probable actions of every row, and their return."""
-        claim = record(self.claim["greedy"], "claim.greedy", ("rows", "return"))
-        orbit = orbits(self.subject.process, self.game, points, generators)
+        record(claim, at, ("rows", "return"))
         policy = self.subject.gathered(last.policy[0])
         table, decided = [], True
-        for x, data in enumerate(array(claim["rows"], "claim.greedy.rows", len(self.subject.rows))):
-            where = f"claim.greedy.rows[{x}]"
+        for x, data in enumerate(array(claim["rows"], f"{at}.rows", len(self.subject.rows))):
+            where = f"{at}.rows[{x}]"
             record(data, where, ("actions", "tied", "gap"))
             row = policy[x]
             best = [integer(a, where, 0, len(row) - 1) for a in array(data["actions"], where)]
@@ -197,15 +170,68 @@ class _Optimum:
                 raise Failed("an illegal action", step="greedy", row=x)
             tied = boolean(data["tied"], f"{where}.tied")
             _check_gap({a: row[a] for a in legal}, best, data["gap"], x, where)
-            if tied and len({orbit[x, a] for a in best}) > 1:
+            if tied and len({self.orbit[x, a] for a in best}) > 1:
                 raise Failed("no symmetry shows that the actions are tied", step="greedy", row=x)
             decided = decided and (tied or len(best) == 1)
             table.append([Fraction(int(a in best), len(best)) for a in range(len(row))])
         if claim["return"] is not None:
             if not decided:
                 raise Failed("a return where ties are undecided", step="greedy")
-            if rational(claim["return"], "claim.greedy.return") != exact_return(self.subject.process, table):
+            if rational(claim["return"], f"{at}.return") != exact_return(self.subject.process, table):
                 raise Failed("it is not the return of the greedy policy", step="greedy")
+
+
+class _Optimum(Branch):
+    def __init__(self, certificate: Any, run: Run) -> None:
+        super().__init__(certificate, run, ("alpha", "branch", "pieces", "rate", "greedy"), ())
+        self.low, self.high = pair(self.claim["alpha"], "claim.alpha")
+        if not 0 < self.low <= self.high:
+            raise Malformed("claim.alpha", "not two positive temperatures, the smaller first")
+        if self.claim["branch"] not in ("unique", "principal"):
+            raise Malformed("claim.branch", 'neither "unique" nor "principal"')
+        self.unique = self.claim["branch"] == "unique"
+
+    def proof(self) -> Proof:
+        """Verifies everything in order."""
+        steps = self.begun()
+        last = self._enclosures()
+        steps += len(self.claim["pieces"])
+        at = f"alpha = {self.low}" if self.low == self.high else f"every alpha in [{self.low}, {self.high}]"
+        which, part = _UNIQUE if self.unique else _BRANCH, self.given["threshold"]
+        if self.unique and "original" in part:  # verified with the threshold
+            which += f", at lambda = 1/alpha the one logit QRE of the original game (sha256 {part['original_sha256']}),"
+        text = f"at {at}, {which} lies in the boxes given"
+        for what in ("rate", "greedy"):
+            if self.claim[what] is not None and (self.low < self.high or len(self.claim["pieces"]) != 1):
+                raise Malformed(f"claim.{what}", "given for an interval of temperatures")
+        if self.claim["greedy"] is not None:
+            self.greedy(self.claim["greedy"], "claim.greedy", last)
+            steps += 1
+        if self.claim["rate"] is not None:
+            rate = self._rate(last)
+            flow = "softmax flow" if self.game.flows_back else "plain flow of the local bonus, once near,"
+            text += f", and the {flow} approaches it at an exponential rate of at least {rate}"
+            if self.ascent is not None:
+                step = step_at(self.ascent, self.alpha_star, self.low)
+                text += f"; a step {step} of gradient ascent by a factor of {1 - step * rate}, up to any larger one"
+            steps += 1
+        return Proof((text,), steps, self.game)
+
+    def _enclosures(self) -> Enclosed:
+        """Everything claimed of the policies lies in its enclosure; returns the piece of the last one."""
+        reached = self.low
+        last = None
+        for k, data in enumerate(array(self.claim["pieces"], "claim.pieces")):
+            where, failing = f"claim.pieces[{k}]", {"step": "enclosure", "piece": k}
+            record(data, where, ("alpha", "piece", "policy", *ENCLOSURES))
+            low, high = pair(data["alpha"], f"{where}.alpha")
+            if low > reached:
+                raise Failed(f"no enclosure between {reached} and {low}", **failing)
+            reached = max(reached, high)
+            last = self.enclosure(data, where, (low, high), **failing)
+        if last is None or reached < self.high:
+            raise Failed(f"no enclosure beyond {reached}", step="enclosure")
+        return last
 
     def _rate(self, last: Enclosed) -> Fraction:
         """The rate of the softmax flow on the whole table of the game, AOH by AOH."""

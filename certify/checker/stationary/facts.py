@@ -78,12 +78,14 @@ class Subject:
             found.append([UNIT if set(meant) == {a} else p for a, p in enumerate(shares)])
         return found
 
-    def enclosed(self, data: Any, betas: tuple[Fraction, ...], where: str, **named: Any) -> Enclosed:
-        """The fact that a box {"reference", "centre", "radius", "inverse"} holds one policy; `named`: the step that
-        fails otherwise."""
-        box, inverse = read_box(data, self.process, self.unit_bits, where)
+    def enclosed(
+        self, data: Any, betas: tuple[Fraction, ...], where: str, orbit: dict[Any, Any] | None = None, **named: Any
+    ) -> Enclosed:
+        """The fact that a box {"reference", "centre", "radius", "inverse"} holds one policy, with `orbit` one among
+        those that are equal on orbits of entries; `named`: the step that fails otherwise."""
+        box, inverse, groups = read_box(data, self.process, self.unit_bits, where, orbit)
         try:
-            return Enclosed(min(betas), max(betas), box, verify_krawczyk(self.process, betas, box, inverse))
+            return Enclosed(min(betas), max(betas), box, verify_krawczyk(self.process, betas, box, inverse, groups))
         except Failed as failure:
             raise Failed(failure.why, **(named or {"step": where})) from None
 
@@ -97,8 +99,7 @@ class Subject:
         middle, spread = tangent_form(self.process, found.policy, found.low, Fraction(0))
         at = f"{where}.direction"
         u = [integer(x, at, -MAX_INTEGER, MAX_INTEGER) for x in array(direction, at, len(middle))]
-        along = sum(x * sum(map(int.__mul__, row, u)) for x, row in zip(u, middle, strict=True))
-        if along + sum(radius * x * x for radius, x in zip(spread, u, strict=True)) >= 0:
+        if not leads_uphill((middle, spread), u):
             raise Failed("its direction is not shown to lead uphill: not a saddle", step=where)
 
     def carries(self, generator: Any, first: Enclosed, second: Enclosed, where: str) -> bool:
@@ -130,6 +131,13 @@ class Subject:
     def unit(self) -> Fraction:
         """The largest payoff: what returns are measured in, so that their scale does not matter."""
         return max(abs(r) for depth in self.process.reward for row in depth for r in row) or Fraction(1)
+
+
+def leads_uphill(form: tuple[list[list[int]], list[int]], u: list[int]) -> bool:
+    """Whether minus the Hessian, a `tangent_form`, is certainly negative along u."""
+    middle, spread = form
+    along = sum(x * sum(map(int.__mul__, row, u)) for x, row in zip(u, middle, strict=True))
+    return along + sum(radius * x * x for radius, x in zip(spread, u, strict=True)) < 0
 
 
 def check_within(found: Measured, claimed: Any, what: str, where: str, **named: Any) -> tuple[Fraction, Fraction]:
