@@ -18,7 +18,7 @@ from certify.crossplay.study import CrossPlayStudy, in_original_units, study, st
 from certify.errors import InputError
 from certify.exact import positive_number, whole_number
 from certify.games import Game, as_game
-from certify.games.objective import for_policies
+from certify.games.objective import for_objective
 from certify.games.tree import unroll
 from certify.games.units import divided, unit_of
 from certify.run import OutOfTime, Progress, Run, quiet
@@ -77,7 +77,7 @@ def cross_play(game: Any, alpha: Fraction | float | str, **options: Unpack[Cross
     ('gap', 'equal')
     """
     asked = _Options(**options)
-    played = for_policies(as_game(game, asked.horizon), asked.objective)
+    played = for_objective(as_game(game, asked.horizon), asked.objective)
     temperature = positive_number(alpha, "alpha", "temperature")
     seconds = float(positive_number(asked.time_limit, "--time-limit", "number of seconds"))
     starts, seed = whole_number(asked.starts, "--starts"), whole_number(asked.seed, "--seed", 0)

@@ -23,7 +23,7 @@ from certify.bounds.policy import layout_of
 from certify.errors import InputError, Undecided
 from certify.exact import exact_number, positive_number, significant_text, whole_number
 from certify.games import Game, as_game, game_sha256
-from certify.games.objective import for_policies
+from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.games.units import divided, unit_of
 from certify.run import OutOfTime, Progress, Run, quiet
@@ -88,7 +88,7 @@ def optimum(game: Any, alpha: Fraction | float | str | tuple, **options: Unpack[
     seconds = None if limit is None else float(positive_number(limit, "--time-limit", "number of seconds"))
     run = Run.lasting(seconds, progress=asked.progress)
     max_entries = whole_number(asked.max_entries, "--max-entries")
-    played = for_policies(as_game(game, asked.horizon), asked.objective)
+    played = for_objective(as_game(game, asked.horizon), asked.objective)
     unit = unit_of(played)
     low, high = (a / unit for a in read_temperatures(alpha, unit))
     game_in_units = divided(played, unit)

@@ -26,7 +26,7 @@ from certify.errors import InputError
 from certify.exact import significant_text
 from certify.games import as_game
 from certify.games.histories import histories
-from certify.games.objective import for_policies
+from certify.games.objective import for_objective
 from certify.games.tree import Tree, unroll
 from certify.games.units import divided, unit_of
 from certify.notebook import Facts, Shown, between, decimal
@@ -103,7 +103,7 @@ def policy_distance(
     ('proved', ('agent2:', '0'), True)
     """
     began = time.monotonic()
-    game = for_policies(as_game(game, horizon), objective)
+    game = for_objective(as_game(game, horizon), objective)
     unit = unit_of(game)
     low, high = read_temperatures(alpha, unit)
     if low != high:

@@ -60,7 +60,7 @@ def multiplicity_certificate(game: Game, result: Multiplicity, search: dict[str,
         "objective": named_in_certificates(game),
         "claim": evidence.claims(),
         "proof": evidence.proof,
-        "consequences": list(CONSEQUENCES),
+        "consequences": list(CONSEQUENCES if game.flows_back else CONSEQUENCES[1:]),
     }
     if search is not None:
         certificate["search"] = search

@@ -6,6 +6,7 @@ from typing import Any
 
 from certify.certificates.markup import number, say
 from certify.certificates.reading_game import assumptions, fraction, setting, subject
+from certify.certificates.reading_objective import words_of
 from certify.certificates.statement import Item, Statement, items
 from certify.exact import rational_text, significant_text
 
@@ -25,7 +26,9 @@ def multiplicity(document: dict[str, Any]) -> Statement:
         setting(document),
         subject(document),
         evidence(document["proof"]),
-        items(say("Training ends in different policies from different initialisations, at these temperatures.")),
+        items(say("Training ends in different policies from different initialisations, at these temperatures."))
+        if words_of(document).flows
+        else items(say("Who begins at one of them stays there: what is learned depends on the initialisation.")),
         items(
             say("Boxes of log-ratios, each with a Krawczyk step that shows exactly one stationary policy in it; labels "
                 "by the sign of the Hessian there, enclosed."),

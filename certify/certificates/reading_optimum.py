@@ -24,7 +24,8 @@ def optimum(document: dict[str, Any]) -> Statement:
     claims = [_branch(claim["branch"], at), *_values(claim, words_of(document).bonus, single=low == high)]
     if claim["rate"] is not None:
         rate = significant_text(fraction(claim["rate"], "rate"), 9, up=False)
-        claims.append(Item(say(f"The softmax flow approaches it at an exponential rate of at least ${rate}$.")))
+        flow = "softmax flow" if words_of(document).flows else "plain flow, once near,"
+        claims.append(Item(say(f"The {flow} approaches it at an exponential rate of at least ${rate}$.")))
         if "ascent" in proof["threshold"]["claim"]:
             claims.append(
                 Item(say("Gradient ascent with the step of the threshold inside, by 1 less step times rate."))

@@ -235,7 +235,8 @@ def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
             f"  {bonus:<8} {shown(result.entropy)}"
         )
         if result.rate is not None:
-            print(f"  exponential rate of the softmax flow near it: at least {_decimal(result.rate)}")
+            flow = "plain" if result.objective == "local" else "softmax"
+            print(f"  exponential rate of the {flow} flow near it: at least {_decimal(result.rate)}")
         if result.step_factor is not None:
             step, factor = (significant_text(result.step_size, 8, up=False), _decimal(result.step_factor, up=True))
             print(f"  gradient ascent with step {step} comes nearer, near it, by {factor} or any larger factor")

@@ -159,8 +159,9 @@ class Tree:
     def constant(self) -> list[tuple[Fraction, Fraction]]:
         """(factor, number) pairs: what the objective pays beside the return, the entropies and the tilt is the sum of
         factor log(number).  KL to a reference is short of the entropy by log A at every step
-        (docs/theory/legal-actions.md#the-reference-as-a-reward)."""
-        if self.game.objective != "kl":
+        (docs/theory/legal-actions.md#the-reference-as-a-reward); so is what the local bonus pays where legal sets
+        depend on the history."""
+        if self.game.objective != "kl" and (self.game.flows_back or not self.game.reference):
             return []
         return [
             (self.game.weights[i] * self.game.discount**t, Fraction(1, level.action_counts[i]))

@@ -54,21 +54,6 @@ def for_objective(game: Game, objective: str, among: Sequence[str] = OBJECTIVES)
     )
 
 
-def for_policies(game: Game, objective: str) -> Game:
-    """The same where stationary policies are to be enclosed: under the local bonus for fixed action sets only.
-
-    >>> from certify.games import builtin
-    >>> for_policies(builtin("climbing"), "local").flows_back
-    False
-    """
-    found = for_objective(game, objective)
-    if found.reference and not found.flows_back:
-        where = game.source or game.name
-        what = "legal actions that depend on the history: policies of the local bonus are not enclosed there"
-        raise InputError(where, what, "use --objective kl, or certify threshold")
-    return found
-
-
 def named_in_certificates(game: Game) -> str:
     """What certificates call the objective of the game.
 

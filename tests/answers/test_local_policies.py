@@ -10,13 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from legal_games import MATCH
+from local_certificates import legal as local_legal_game
 from local_oracle import PlainFlow, local_fixed_point
 
 import certify
 from certify.checker import check_certificate
-from certify.errors import InputError
-from certify.games import as_game, builtin
+from certify.games import builtin
 from certify.games.aoh import aoh_key
 from certify.games.objective import for_objective
 from certify.games.tree import unroll
@@ -73,9 +72,19 @@ def test_distance_of_a_policy(found: certify.OptimumResult) -> None:
     assert near.status == "proved" and near.distance < F(1, 10**5)
 
 
-def test_legal_sets_are_refused_in_a_line() -> None:
-    with pytest.raises(InputError, match="use --objective kl"):
-        certify.optimum(as_game(MATCH), 3, objective="local")
+def test_legal_sets_that_depend_on_the_history() -> None:
+    game = local_legal_game()
+    alpha = 2 * certify.threshold(game, objective="local", method="structural").alpha_star
+    there = certify.optimum(game, alpha, objective="local")
+    assert there.status == "proved" and there.rate is not None and check_certificate(there.document).valid
+    for (i, x), row in local_fixed_point(for_objective(game, "local"), float(alpha), rounds=12).items():
+        enclosed = there.policy[aoh_key(game, i, None, [step for step in x if step[0] is not None])]
+        assert {game.actions[i][a] for a in row} == set(enclosed)
+        for a, p in row.items():
+            bounds = enclosed[game.actions[i][a]]
+            assert float(bounds.lower) - 1e-6 <= p <= float(bounds.upper) + 1e-6
+    # what is paid beside the return is -KL to the uniform policy on legal actions: 0 there, and less elsewhere
+    assert there.entropy is not None and there.entropy.upper < 0
 
 
 ATTACKS: dict[str, Any] = {

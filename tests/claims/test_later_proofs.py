@@ -60,13 +60,12 @@ def test_the_degenerate_coupling_stays_undecided() -> None:
         module("08").fixed_points(arb(1))
 
 
-def test_a_smaller_local_bound_fails_the_inequality() -> None:
-    from dataclasses import replace
-
-    script, game = module("10"), certify.load("two-stage-lever")
-    found = script.local_contraction(game)
-    assert script.contracts(game, found)
-    assert not script.contracts(game, replace(found, alpha=found.alpha * Fraction(99, 100)))
+def test_local_policies_that_are_the_same_are_not_apart() -> None:
+    script, game = module("10"), certify.load("lever:2")
+    same, other = (certify.optimum(game, 1, objective=objective) for objective in ("local", "entropy"))
+    assert script.apart(same, other)[0] == 0 < script.apart(same, other)[1] < Fraction(1, 10**6)
+    elsewhere = certify.optimum(certify.load("lever:2:1/2"), 1)
+    assert script.apart(same, elsewhere)[0] > Fraction(1, 100)
 
 
 def test_the_refutation_of_repo_r_is_in_its_certificates(tmp_path: Path) -> None:

@@ -68,6 +68,27 @@ def test_the_local_bonus_has_gambits_agent_equilibria(tmp_path):
     assert max(abs(a - b) for a, b in zip(ours, numbers, strict=True)) < 1e-6
 
 
+@pytest.mark.parametrize(("name", "horizon"), [("recycling", 2), ("two-stage-lever", 2), ("broadcast-channel", 2)])
+def test_the_policy_of_the_local_bonus_is_the_agent_logit_equilibrium(name, horizon, tmp_path):
+    game = certify.load(name, horizon, discount=1)  # Gambit counts all payoffs from the beginning
+    path = tmp_path / "game.efg"
+    path.write_text(efg_text(game), encoding="utf-8")
+    theirs = pygambit.read_efg(str(path))
+    threshold = certify.threshold(game, objective="local", method="structural")
+    alpha = threshold.alpha_star * F(5, 4)
+    point = pygambit.qre.logit_solve_lambda(theirs, [float(1 / alpha)])[0]
+    assert abs(point.lam * float(alpha) - 1) < 1e-6  # it may stop elsewhere
+    optimum = certify.optimum(game, alpha, objective="local", threshold=threshold)
+    entropy = certify.optimum(game, alpha)
+    ours = sorted(float((p.lower + p.upper) / 2) for row in optimum.policy.values() for p in row.values())
+    others = sorted(float((p.lower + p.upper) / 2) for row in entropy.policy.values() for p in row.values())
+    found = sorted(float(p) for player in point.profile for _, mixed in player for _, p in mixed)
+    assert len(found) == len(ours)
+    assert max(abs(p - q) for p, q in zip(found, ours, strict=True)) < 1e-6
+    if name != "two-stage-lever":
+        assert max(abs(p - q) for p, q in zip(found, others, strict=True)) > 1e-5
+
+
 def payoff_of(profile, player):
     """A player's payoff, whichever of pygambit's interfaces is there."""
     if hasattr(profile, "payoff"):

@@ -1,18 +1,17 @@
 """The contraction under the local bonus: its bound against the map itself on random policies, and shown
-able to fail; fixed points against independent iterations."""
+able to fail."""
 
 import doctest
-from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from certify.bounds.local_bonus import local_bonus_q
-from certify.errors import InputError
 from certify.games import load
+from certify.games.arrays import from_array
 from certify.games.tree import unroll
-from certify.thresholds import local_bonus
-from certify.thresholds.local_bonus import influence, local_contraction, local_stationary_point
+from certify.thresholds import local_forms as forms
+from certify.thresholds.local_forms import CONTRACTION, influence, local_forms
 from certify.thresholds.shapes import shape_of
 
 GAMES = [
@@ -26,7 +25,7 @@ GAMES = [
 
 
 def test_doctests():
-    assert doctest.testmod(local_bonus).failed == 0
+    assert doctest.testmod(forms).failed == 0
 
 
 def random_policy(tree, generator, spread):
@@ -41,7 +40,7 @@ def excess(name, horizon, scale, trials=40):
     """The largest (change of Q^R's differences) / (scale L delta) met on random pairs of policies."""
     game = load(name, horizon=horizon)
     tree, shape = unroll(game, cluster=False), shape_of(game)
-    keys, table = shape.keys(), np.array([[float(e) for e in row] for row in influence(shape)])
+    keys, table = shape.keys(), np.array([[float(e) for e in row] for row in influence(shape, CONTRACTION)])
     generator, worst = np.random.default_rng(7), 0.0
     for trial in range(trials):
         spread = (0.02, 0.3, 2.0)[trial % 3]
@@ -68,37 +67,6 @@ def test_a_smaller_bound_would_not_hold():
     assert excess("lever:2", None, 0.9) > 1
 
 
-@pytest.mark.parametrize(("name", "horizon"), GAMES)
-def test_the_vector_proves_the_bound(name, horizon):
-    game = load(name, horizon=horizon)
-    found = local_contraction(game)
-    for k, (row, (i, _)) in enumerate(zip(influence(shape_of(game)), found.keys, strict=True)):
-        assert (
-            sum(e * y for e, y in zip(row, found.vector, strict=True))
-            <= found.alpha * game.weights[i] * found.vector[k]
-        )
-
-
-@pytest.mark.parametrize(("name", "horizon"), GAMES)
-def test_iterations_from_elsewhere_end_within_the_radius(name, horizon):
-    game = load(name, horizon=horizon)
-    found = local_contraction(game)
-    point = local_stationary_point(game, 2 * found.alpha, found)
-    policy = random_policy(point.tree, np.random.default_rng(3), 3.0)
-    for _ in range(80):
-        policy = local_bonus._approx_image(point.tree, game, policy, float(point.alpha))
-    for i, levels in enumerate(policy):
-        for t, table in enumerate(levels):
-            assert np.abs(table - point.policy[i][t]).max() <= float(point.radius) / 4 + 1e-12
-
-
-def test_single_agent_has_no_threshold_to_speak_of(tmp_path):
-    path = tmp_path / "alone.json"
-    path.write_text('{"kind": "one-shot", "payoff": [3, 1, 0]}', encoding="utf-8")
-    assert local_contraction(load(str(path))).alpha == 0
-
-
-def test_at_the_bound_nothing_is_claimed():
-    game = load("lever:2")
-    with pytest.raises(InputError, match="above 1/2"):
-        local_stationary_point(game, Fraction(1, 2), local_contraction(game))
+def test_single_agent_has_no_threshold_to_speak_of() -> None:
+    game = from_array([3, 1, 0])
+    assert all(form.largest_sum == 0 for form in local_forms(game))

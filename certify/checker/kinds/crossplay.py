@@ -24,8 +24,6 @@ def check_crossplay(certificate: Any, run: Run) -> Proof:
     if alpha <= 0:
         raise Failed("alpha is not positive", step="claim.alpha")
     game = game_of(certificate)
-    if game.reference and not game.flows_back:
-        raise Failed("policies of the local bonus are enclosed for fixed action sets only", step="objective")
     subject = Subject(game, boolean(proof["clustering"], "proof.clustering"), proof["unit_bits"], "proof")
     entries = array(proof["policies"], "proof.policies")
     if not 2 <= len(entries) <= _MOST_POLICIES:

@@ -60,8 +60,6 @@ class Branch:
     def begun(self) -> int:
         """The game, the threshold, the pieces and the generators; the number of steps."""
         self.game = game_of(self.certificate)
-        if self.game.reference and not self.game.flows_back:
-            raise Failed("policies of the local bonus are enclosed for fixed action sets only", step="objective")
         steps, self.alpha_star = self._threshold()
         self.subject = Subject(self.game, True, self.given["unit_bits"], "proof")
         self.pieces = self._pieces(self.alpha_star)

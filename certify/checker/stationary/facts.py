@@ -119,7 +119,8 @@ class Subject:
         reference, unit = [0] * len(self.rows), self.unit
         reward = Equations(self.process, reference, policy, 1 / unit, slopes=False, entropies=False).value()
         entropy = Equations(self.process, reference, policy, Fraction(0), slopes=False, entropies=True).value()
-        if self.game.kl:  # -KL = entropy + what the reference pays - log of the number of actions
+        if self.game.kl or (not self.game.flows_back and self.game.reference):
+            # -KL = entropy + what the reference pays - log of the number of actions
             for t, counts in enumerate(self.process.actions):
                 for i, count in enumerate(counts):
                     full = log(Interval.of(Fraction(count)))
