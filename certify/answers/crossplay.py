@@ -30,7 +30,7 @@ _HOTTEST = Fraction(10**300)  # runs are in floats
 class CrossPlayOptions(TypedDict, total=False):
     """What `cross_play` takes beside the game and the temperature, all of it optional.
 
-    horizon : of a sequential game.  objective : "entropy" or "kl", as for `certify.threshold`.
+    horizon : of a sequential game.  objective : "entropy", "kl" or "local", as for `certify.threshold`.
     policies : policy tables (files, or what `certify.tabulate` gives) whose teams are asked about, instead of
     stationary policies that are looked for.  certificate : the file of a threshold
     certificate, which is checked first; computed if needed and None.  starts, seed : of the float runs.

@@ -38,7 +38,7 @@ _GRACE = 0.8  # seconds for the check of what is proved after an interruption
 class OptimumOptions(TypedDict, total=False):
     """What `optimum` takes beside the game and the temperature, all of it optional.
 
-    horizon : of a sequential game.  objective : "entropy" or "kl", as for `certify.threshold`.
+    horizon : of a sequential game.  objective : "entropy", "kl" or "local", as for `certify.threshold`.
     threshold : a threshold certificate of this game (a result, a
     document, a path); computed if None.  time_limit : seconds.  width : of a probability's enclosure
     along a path, at most.  max_entries : of the largest depth of the tree.  progress : called with a

@@ -92,7 +92,7 @@ def policy_distance(
     policy : a path (.json or .npz), what `certify.tabulate` gives, a document {AOH key: {action: number}}, or one array
         per agent with rows in the order of `certify games --aohs`.  A row that misses a sum of 1 by at most 1e-6
         stands for every policy between the row as given and the row divided by its sum.
-    objective : "entropy" or "kl", as for `certify.threshold`.
+    objective : "entropy", "kl" or "local", as for `certify.threshold`.
     options : `threshold`, `time_limit`, `progress` and others, as for `certify.optimum`.
 
     Raises `InputError` for bad input.

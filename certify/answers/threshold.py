@@ -45,8 +45,9 @@ class ThresholdOptions(TypedDict, total=False):
     """What `threshold` takes beside the game, all of it optional.
 
     horizon : of a sequential game.
-    objective : "entropy", or "kl" to the game's reference, uniform on the legal actions unless it names one
-        (docs/theory/legal-actions.md#kl-to-a-reference).
+    objective : "entropy"; "kl" to the game's reference, uniform on the legal actions unless it names one
+        (docs/theory/legal-actions.md#kl-to-a-reference); "local", the bonus of PPO, whose flow is no gradient flow:
+        uniqueness is proved, and where flows end (docs/theory/local-bonus.md).
     method : "structural" (docs/theory/structural.md); "windows" (long horizons, docs/windows.md);
         "localisation" (docs/theory/localisation.md,
         docs/theory/hessian.md#theorem-b); "search" (branch and bound, docs/theory/continuation.md#covers, between

@@ -31,7 +31,7 @@ class ThresholdResult(Shown):
     status : "proved" (the checker accepted the certificate) or "undecided" (`reason` says why).
     alpha_star : uniqueness is proved for every alpha >= alpha_star.  alpha_multiple : at least two
     stationary policies are proved to exist there (None: none was proved).  ratio : their quotient.
-    objective : what is paid beside the reward, "entropy" or "kl".
+    objective : what is paid beside the reward, "entropy", "kl" or "local".
     potential_of : for the potential of a game whose players are paid differently, what is proved of that game.
     alpha_two_maxima : two strict local maxima are proved to exist there.
     step_size : gradient ascent with this step or a smaller one converges from every initialisation to the unique

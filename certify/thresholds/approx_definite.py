@@ -147,7 +147,8 @@ class Hessian:
         block = np.repeat(
             np.arange(sum(k for *_, k, _ in self.sizes)), np.concatenate([np.full(k, a) for *_, k, a in self.sizes])
         )
-        middle, radius = (low + high) / 2, (high - low) / 2
+        with np.errstate(invalid="ignore"):  # a lower end of 0 again
+            middle, radius = (low + high) / 2, (high - low) / 2
         return Form(diagonal, middle + middle.transpose(0, 2, 1), radius + radius.transpose(0, 2, 1), block)
 
     def _diagonal(self, i: int, t: int) -> np.ndarray:
