@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -58,18 +57,13 @@ def nfg_text(game: Game) -> str:
     profiles = [a[::-1] for a in itertools.product(*reversed(actions))]  # the first player's index runs fastest
     if len(profiles) * len(actions) > LARGEST:
         raise InputError(game.name, f"{len(profiles):,} profiles", f"at most {LARGEST:,} payoffs are written")
-    pays: Callable[[JointAction], list[Fraction]]
-    if game.original is not None:
-        places = itertools.product(*(range(size) for size in game.original.sizes))
-        table = dict(zip(places, game.original.payoffs, strict=True))
+    originals = _originals(game)
 
-        def pays(a: JointAction) -> list[Fraction]:
-            return list(table[a])
-    else:
-
-        def pays(a: JointAction) -> list[Fraction]:
-            mean = sum((p * game.reward.get((s, a), 0) for s, _, p in game.start), Fraction(0))
-            return [mean / w for w in game.weights]
+    def pays(a: JointAction) -> tuple[Fraction, ...]:
+        if originals:
+            return originals[a]
+        mean = sum((p * game.reward.get((s, a), 0) for s, _, p in game.start), Fraction(0))
+        return tuple(mean / w for w in game.weights)
 
     lines = [
         f"NFG 1 R {_quoted(game.name)} {{ {' '.join(map(_quoted, game.agents))} }}",
@@ -104,6 +98,14 @@ def efg_text(game: Game) -> str:
     _plain(game)
     _limited(game)
     return _TreeWriter(game).text()
+
+
+def _originals(game: Game) -> dict[JointAction, tuple[Fraction, ...]]:
+    """What each player is paid in the game that this one is the potential of; nothing for a game in its own right."""
+    if game.original is None or game.horizon != 1:
+        return {}
+    places = itertools.product(*(range(size) for size in game.original.sizes))
+    return dict(zip(places, game.original.payoffs, strict=True))
 
 
 def _plain(game: Game) -> None:
@@ -157,7 +159,8 @@ class _TreeWriter:
     def __init__(self, game: Game) -> None:
         self.game = game
         self.sets: list[dict[str, int]] = [{} for _ in game.agents]
-        self.outcomes: dict[Fraction, int] = {}
+        self.outcomes: dict[tuple[Fraction, ...], int] = {}
+        self.originals = _originals(game)
         self.lines: list[str] = []
         self.chances = 0
 
@@ -189,11 +192,13 @@ class _TreeWriter:
 
     def _outcome(self, owed: Fraction) -> str:
         """What a node pays; 0 stands for nothing."""
-        if not owed:
+        return self._pays(tuple(owed / w for w in self.game.weights))
+
+    def _pays(self, pays: tuple[Fraction, ...]) -> str:
+        if not any(pays):
             return "0"
-        number = self.outcomes.setdefault(owed, len(self.outcomes) + 1)
-        pays = ", ".join(rational_text(owed / w) for w in self.game.weights)
-        return f'{number} "" {{ {pays} }}'
+        number = self.outcomes.setdefault(pays, len(self.outcomes) + 1)
+        return f'{number} "" {{ {", ".join(map(rational_text, pays))} }}'
 
     def _after(self, place: _Place) -> list[_Place]:
         """Writes the node at a place, if it has one; the places below it."""
@@ -218,7 +223,8 @@ class _TreeWriter:
         gained = sum((p * game.reward.get((s, a), 0) for s, p in place.belief.items()), Fraction(0))
         owed = place.owed + game.discount**place.step * gained
         if place.step + 1 == game.horizon:
-            self.lines.append(f't "" {self._outcome(owed)}')
+            paid = self._pays(self.originals[a]) if self.originals else self._outcome(owed)
+            self.lines.append(f't "" {paid}')
             return []
         following: dict[JointObservation, Belief] = {}
         for s, p in place.belief.items():

@@ -9,6 +9,7 @@ import pytest
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 EXPECTED = {
     "own_game": [": valid (", "ridge = coast", "symmetries     4"],
+    "from_gambit": ["weights 1, 4/5", "exactly one logit QRE for every lambda <= 1.4", "as the same game: True"],
     "own_environment": ["alpha* ", "symmetries     2", "3.2 as listed"],
     "from_dpomdp": ["structural:", "accepted by the independent checker"],
     "trained_policy": ["largest difference", "at most", "odd lever"],

@@ -32,8 +32,8 @@ def test_tables_come_back(name):
 @pytest.mark.parametrize("path", sorted((FOLDER / "nfg").glob("*.nfg")), ids=lambda p: p.stem)
 def test_potentials_come_back_with_their_original(path):
     game = certify.load(path)
-    again = read_nfg(nfg_text(game), "x", game.name)
-    assert again == game and again.original == game.original
+    for again in (read_nfg(nfg_text(game), "x", game.name), read_efg(efg_text(game), "x", game.name)):
+        assert game_to_json(again)["reward"] == game_to_json(game)["reward"] and again.original == game.original
 
 
 def test_weights_come_back_as_factors():
