@@ -55,7 +55,8 @@ def enclose(tree: Tree, number: int, piece: Piece, low: Fraction, high: Fraction
     reward, entropy = arb_ends(found.reward), arb_ends(found.entropy)
     if reward is None or entropy is None:
         raise Undecided("an evaluation is not finite: the policy is too close to the boundary")
-    value = (reward[0] + low * entropy[0], reward[1] + high * entropy[1])
+    # -KL is negative: its least multiple is that of the highest temperature
+    value = (reward[0] + min(low * entropy[0], high * entropy[0]), reward[1] + max(low * entropy[1], high * entropy[1]))
     return Enclosed(
         number,
         low,

@@ -84,6 +84,12 @@ def test_a_path_and_a_branch_below_the_threshold() -> None:
     assert path.status == "proved" and path.kind == "unique"
     at = certify.optimum(game, 5, objective="kl", threshold=known)
     assert path.pieces[0].value.lower <= at.value.upper and at.value.lower <= path.pieces[0].value.upper
+    # -KL is negative, so J is least at the highest temperature of a piece: only wide pieces can tell
+    wide = certify.optimum(lever := preferred_lever(3), (1, 4), objective="kl", width="1/2")
+    assert wide.status == "proved", wide.reason
+    for alpha in (1, 2, 4):
+        at = certify.optimum(lever, alpha, objective="kl")
+        assert wide.value.lower <= at.value.lower and at.value.upper <= wide.value.upper
     lever = preferred_lever(5)
     known = certify.threshold(lever, objective="kl", method="structural")
     below = certify.optimum(lever, F(1, 5), objective="kl", threshold=known)
