@@ -58,7 +58,7 @@ def tiger_that_ends(horizon: int, *, legal: bool = True) -> Game:
     tiger = builtin("dectiger", horizon)
     end, told = len(tiger.states), len(tiger.observations[0])
     one = Fraction(1)
-    listening = (0, 0)
+    listening: tuple[int, ...] = (0, 0)
     assert tiger.actions[0][0] == "listen"
     every = {a for _, a in tiger.transition}
     transition = {(s, a): row if a == listening else ((end, one),) for (s, a), row in tiger.transition.items()} | {

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from certify.errors import InputError
 from certify.exact import exact_number
+from certify.games.aoh import parse_aoh_key
 from certify.games.model import FIRST, Game, check_game
 from certify.games.names import choices, index_of
 from certify.games.reachability import met_observations, restrict_to_reachable
@@ -65,7 +66,8 @@ def named_in_certificates(game: Game) -> str:
 
 
 def with_reference(game: Game, rows: Any, where: str) -> Game:
-    """The game with the reference of a document `{agent: {observation or "": {action: number}}}`.
+    """The game with the reference of a document `{agent: {observation or "": {action: number}}}`, or of a table per AOH
+    as policies have it, where that depends on the last observation only.
 
     Rows keep to what the game has as legal there.  Raises `InputError` naming the place.
 
@@ -75,7 +77,10 @@ def with_reference(game: Game, rows: Any, where: str) -> Game:
     (0, Fraction(1, 2))
     """
     found = dict(game.reference)
-    for agent, entries in _object(rows, where).items():
+    rows = _object(rows, where)
+    if any(":" in str(key) for key in rows):
+        rows = _by_last_observation(game, rows, where)
+    for agent, entries in rows.items():
         i = _index(agent, game.agents, where)
         for observation, row in _object(entries, f"{where}, {agent}").items():
             at = f"{where}, {agent}, {observation or 'first step'}"
@@ -91,6 +96,29 @@ def with_reference(game: Game, rows: Any, where: str) -> Game:
                 raise InputError(at, "not one number for every action", "name every action")
             found[i, o] = tuple(sorted(numbers.items()))
     return check_game(replace(game, reference=found))
+
+
+def _by_last_observation(game: Game, table: Mapping[str, Any], where: str) -> dict[str, dict[str, Any]]:
+    """A table per AOH by agent and last observation; `InputError` where AOHs with the same one differ."""
+    found: dict[str, dict[str, Any]] = {}
+    first: dict[tuple[int, int | None], tuple[str, Any]] = {}
+    for key, row in table.items():
+        x = parse_aoh_key(game, str(key), where)
+        last = x.steps[-1][1] if x.steps else x.initial
+        numbers = {
+            _index(name, game.actions[x.agent], f"{where}, {key}"): exact_number(p, f"{where}, {key}, {name}")
+            for name, p in _object(row, f"{where}, {key}").items()
+        }
+        known, other = first.setdefault((x.agent, last), (str(key), numbers))
+        if numbers != other:
+            raise InputError(
+                f"{where}, {key}",
+                f"not the row of {known}, and a reference depends on the step's last observation only",
+                "put what else it depends on into the observations of the game",
+            )
+        name = "" if last is None else game.observations[x.agent][last]
+        found.setdefault(game.agents[x.agent], {})[name] = row
+    return found
 
 
 def _object(value: Any, where: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from certify.errors import InputError
 from certify.games import as_game, builtin, check_game, game_from_json, game_to_json, restrict_to_reachable
 from certify.games.histories import histories
 from certify.games.model import FIRST
-from certify.games.objective import for_objective
+from certify.games.objective import for_objective, with_reference
 from certify.games.tree import history_counts, unroll
 from certify.symmetry import differences, is_symmetry, read_map, symmetries
 
@@ -168,3 +168,16 @@ def test_a_reference_breaks_a_symmetry_on_purpose() -> None:
     one_sided = check_game(replace(lever, reference={(0, FIRST): row}))
     assert symmetries(one_sided).order == 2
     assert np.allclose(unroll(preferred).reference()[0][0], [[0.5, 0.25, 0.25]])
+
+
+def test_a_reference_as_a_table_of_histories() -> None:
+    game = as_game(MATCH)
+    row = {"a": "1/2", "b": "1/4", "c": "1/4"}
+    table = {"one:a,match": row, "one:b,match": {"a": 0.5, "b": 0.25, "c": 0.25}, "one:": {"a": "1/3", "b": "2/3"}}
+    wanted = {"one": {"match": row, "": {"a": "1/3", "b": "2/3"}}}
+    assert with_reference(game, table, "here") == with_reference(game, wanted, "here")
+    with pytest.raises(InputError, match=r"here, one:b,match: not the row of one:a,match.* into the observations"):
+        with_reference(game, table | {"one:b,match": {"a": "1/4", "b": "1/2", "c": "1/4"}}, "here")
+    for wrong in ({"one:z,match": row}, {"one:a,match": {"d": 1}}, {"one:a,match": 3}):
+        with pytest.raises(InputError):
+            with_reference(game, wrong, "here")
