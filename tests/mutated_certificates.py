@@ -35,8 +35,8 @@ EVIDENCE = (
     "claim", "proof", "pieces", "consequences", "search", "multiplicity", "symmetry", "root", "sample", "game_sha256",
     "parameters_sha256", "format", "version", "decisions", "limits", "cells",
 )  # fmt: skip
-UP = ("alpha_star", "saturation", "low_weight", "after")  # a larger value claims less
-DOWN = ("modulus", "order", "eta_max", "steps_verified")  # a smaller value claims less
+UP = ("alpha_star", "saturation", "low_weight", "after", "growth")  # a larger value claims less
+DOWN = ("modulus", "order", "eta_max", "steps_verified", "step_size")  # a smaller value claims less
 DEAREST = 30.0  # CPU seconds after which a check is given up
 
 
