@@ -101,9 +101,10 @@ class _Turns:
         self._walk()
         states = list(dict.fromkeys([*self.tables.start, *(s for s, _ in self.tables.transition), *self._reached()]))
         waits = {i for state in states for i in self.agent.values() if i not in self._moving(state)}
-        names = [self._action_names(player, i in waits) for player, i in self.agent.items()]
+        named = [self._action_names(player, i in waits) for player, i in self.agent.items()]
+        names = [found for found, _ in named]
         index = {state: k for k, state in enumerate(states)}
-        actions = _Actions(self.tree, names)
+        actions = _Actions(self.tree, names, [numbered for _, numbered in named])
         # observations of an agent: waiting, if it ever does, then its information sets
         own = [[info for info, (player, _, _) in enumerate(self.tree.sets) if player == p and self.times[info] >= 0]
                for p in self.agent]  # fmt: skip
@@ -255,8 +256,9 @@ class _Turns:
         for row in self.tables.transition.values():
             yield from row
 
-    def _action_names(self, player: int, waits: bool) -> list[str]:
-        """Names of an agent's actions: its labels, or numbers where sets of one step and size differ in them."""
+    def _action_names(self, player: int, waits: bool) -> tuple[list[str], bool]:
+        """Names of an agent's actions: its labels, or numbers where sets of one step and size differ in them (and
+        whether they are)."""
         own = [(self.times[info], names) for info, (p, _, names) in enumerate(self.tree.sets)
                if p == player and self.times[info] >= 0]  # fmt: skip
         spoken: dict[tuple[int, int], frozenset[str]] = {}
@@ -266,22 +268,22 @@ class _Turns:
             found = [str(k + 1) for k in range(max(len(names) for _, names in own))]
         if waits:
             found = list(plain_names([*found, WAIT], "action"))
-        return found
+        return found, not fits
 
 
 class _Actions:
     """Indices of actions by information set."""
 
-    def __init__(self, tree: Extensive, names: Sequence[list[str]]) -> None:
-        self.tree, self.names = tree, names
+    def __init__(self, tree: Extensive, names: Sequence[list[str]], numbered: Sequence[bool]) -> None:
+        self.tree, self.names, self.numbered = tree, names, numbered
+        self.known = [{name: k for k, name in enumerate(own)} for own in names]
 
     def within(self, agent: int, info: int) -> list[int]:
-        """Indices of the actions of an information set, in its order: by name, or by place."""
+        """Indices of the actions of an information set, in its order: by name, or by place where names are numbers."""
         labels = self.tree.sets[info][2]
-        known = {name: k for k, name in enumerate(self.names[agent])}
-        if all(label in known for label in labels):
-            return [known[label] for label in labels]
-        return list(range(len(labels)))
+        if self.numbered[agent]:
+            return list(range(len(labels)))
+        return [self.known[agent][label] for label in labels]
 
     def wait(self, agent: int) -> int:
         """The index of waiting, the last one."""

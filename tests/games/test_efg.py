@@ -239,3 +239,9 @@ def test_the_bound_on_states_is_one():
             game_of(tree, "tree", largest=10**6)
             with pytest.raises(InputError, match="states and joint histories"):
                 game_of(tree, "tree", largest=len(game.states) - 1)
+
+
+def test_actions_are_numbered_where_labels_differ_within_a_step():
+    game = load("numbered_labels")
+    assert game.actions[0] == ("1", "2")
+    assert for_objective(game, "entropy").reference == {}

@@ -80,7 +80,8 @@ def compare(tree, seed):
             info = own[i][o - waits[i]]
             legal = [b for b, _ in game.reference[i, o]] if (i, o) in game.reference else list(game.actions_at(i, 0))
             names, labels = game.actions[i], tree.sets[info][2]
-            place = labels.index(names[a]) if names[a] in labels else legal.index(a)
+            spoken = {label for k in own[i] for label in tree.sets[k][2]}
+            place = labels.index(names[a]) if spoken <= set(names) else legal.index(a)
             return rows[info][place]
 
         total, found = of_the_game(game, row_of)
