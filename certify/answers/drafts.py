@@ -75,20 +75,29 @@ class Drafts:
     """Certificates for what a ladder proposes."""
 
     def __init__(self, ladder: Ladder, run: Run) -> None:
-        """`run` bounds the checks; `ladder` has been climbed."""
+        """`run` bounds the checks."""
         self.ladder, self.run, self.question = ladder, run, ladder.question
         self.below, self.notes = ladder.below, list(ladder.notes)
+        self.safe: Certified | None = None
         self.without_symmetry = self.without_ascent = False
 
+    def secure(self) -> None:
+        """Check the structural threshold while there is time, where there is a limit: what comes after it may take
+        all that is left."""
+        if self.run.limited:
+            self.safe = self._bare(self.run)
+
     def best(self) -> Certified | None:
-        """The sharpest certificate that the checker accepts; `notes` say what it refused.
+        """The sharpest certificate that the checker accepts, once the ladder has been climbed; `notes` say what it
+        refused.
 
         Raises `InputError` for a `--modulus-at` below it.
         """
         proposals = sorted(self.ladder.proposals, key=lambda c: c.alpha_star)
+        self.below, self.notes = self.ladder.below, list(self.ladder.notes)
         run = Run.lasting(_GRACE, progress=self.run.progress) if self.run.interrupted else self.run
         refused = None
-        safe = self._bare(run) if len(proposals) > 1 and self.run.limited else None
+        safe = self.safe
         for choice in proposals:
             try:
                 with run.stage(f"checking the certificate of alpha* = {float(choice.alpha_star):.6g}"):

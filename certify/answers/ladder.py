@@ -8,6 +8,7 @@ and localisation (docs/theory/localisation.md, docs/theory/hessian.md#theorem-b)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -103,8 +104,9 @@ class Ladder:
     notes: list[str] = field(default_factory=list)
     tree: Tree | None = None  # not where structural forms are all that is asked for
 
-    def climb(self) -> None:
-        """Everything that the method and the clock allow.
+    def climb(self, secure: Callable[[], None] = lambda: None) -> None:
+        """Everything that the method and the clock allow; `secure` is called between what is proposed at once and
+        what may take all the time.
 
         Raises `InputError` where the method needs a tree and the game is too large for one.
         """
@@ -112,6 +114,8 @@ class Ladder:
         known = self._known_below()
         try:
             self._structural()
+            if self.question.method != "structural":
+                secure()
             if self.question.method == "windows":
                 self._windows(self.run)
             elif self.question.method != "structural":

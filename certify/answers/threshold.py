@@ -163,8 +163,8 @@ def answered(question: Question, run: Run) -> ThresholdResult:
     """The answer to a question that has been read: what other answers ask within a run of their own."""
     began = time.monotonic()
     ladder = Ladder(question, run.part(_SEARCHED))
-    ladder.climb()
     drafts = Drafts(ladder, run)
+    ladder.climb(drafts.secure)
     best = drafts.best()
     notes = drafts.notes if best is None else _kept(drafts.notes, best, ladder)
     if best is not None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 import certify
+import certify.answers.drafts
 from certify.run import OutOfTime, Run, helpers
 
 
@@ -151,3 +152,15 @@ def test_an_alarm_that_a_destructor_swallowed_rings_again() -> None:
         sys.unraisablehook = hook
     assert heard
     assert run.deadline + 15 > time.monotonic()
+
+
+def test_the_structural_threshold_is_checked_before_what_takes_all_the_time(monkeypatch):
+    """A matrix of 300 by 300 was "undecided" after 40 s: its structural threshold was checked last, after the time."""
+
+    def nothing_left(self, choice, run):
+        raise OutOfTime("out of time while checking")
+
+    monkeypatch.setattr(certify.answers.drafts.Drafts, "_certified", nothing_left)
+    result = certify.threshold("lever:3", method="auto", time_limit=30, rtol="1/2")
+    assert result.status == "proved" and result.method.startswith("structural")
+    assert "out of time" in result.reason
