@@ -275,10 +275,10 @@ def approx_margin(form: Form, soft: bool = False) -> tuple[np.ndarray, np.ndarra
     matrix, spread = middle * frame, radius * frame
     y = np.ones(diagonal.shape)
     for _ in range(12):
-        y = np.einsum("bij,bj->bi", spread, y)
+        y = np.matmul(spread, y[..., None])[..., 0]
         y = (y + 1e-6 * y.max(1, keepdims=True) + 1e-30) / (y.max(1, keepdims=True) + 1e-30)
     index = np.arange(matrix.shape[1])
-    matrix[:, index, index] += np.einsum("bij,bj->bi", spread, y) / y
+    matrix[:, index, index] += np.matmul(spread, y[..., None])[..., 0] / y
     blocks = (form.block[:, None] == np.arange(form.block[-1] + 1)).astype(float)  # (N, blocks)
     normal = scale[:, :, None] * blocks
     normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)

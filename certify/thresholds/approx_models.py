@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from certify.thresholds.approx_support import Block, ein, support
+from certify.thresholds.approx_support import FEW, Block, ein, greedy_maximum, support
 from certify.thresholds.index_tables import Plan
 
 
@@ -118,27 +118,21 @@ class Models:
         everyone = list(range(plan.agents))
         rows = np.arange(len(level.joint))
         c = self._joint(t, everyone, rows, "centre")
-        q = self._joint(t, everyone, rows, "points")
         value = (c * model.value).sum(-1)
         slope: dict[tuple[int, int], np.ndarray] = {}
+        if plan.agents == 2 and not model.slope and max(level.action_counts) > FEW:
+            return self._bilinear(t, value)
+        q = self._joint(t, everyone, rows, "points")
         rise = ein("beqa,bea->beq", q, model.value) - value[:, :, None]
         sizes = [self.box[i][t].points.shape[-2] for i in everyone]
         for i in everyone:
             block, k = self.box[i][t], level.joint[:, i]
-            gradient = ein(
-                "beam,bem->bea",
-                plan.split_actions(model.value, i, t, 2),
-                self._joint(t, plan.others(i), rows, "centre"),
-            )
+            gradient = self._gradient(t, i)
             linear = ein("beqa,bea->beq", block.shift[:, k], gradient)
             spread = linear.reshape(*linear.shape[:2], *(-1 if j == i else 1 for j in everyone))
             rise = rise - np.broadcast_to(spread, (*linear.shape[:2], *sizes)).reshape(rise.shape)
-            weight = plan.weights[i] if plan.flows_back else 0.0
-            full = np.concatenate(
-                [gradient - weight * block.log_centre[:, k], np.full((*gradient.shape[:2], 1), weight)], -1
-            )
-            slope[i, t] = full[:, :, None, :]
-            value = value + weight * block.entropy[:, k]
+            slope[i, t], entropy = self._own_slope(t, i, gradient)
+            value = value + entropy
         high = rise + ein("beqa,bea->beq", q, model.high)
         low = rise + ein("beqa,bea->beq", q, model.low)
         for (j, u), g in model.slope.items():
@@ -152,3 +146,32 @@ class Models:
             above, below = ((x - rise).reshape(*rise.shape[:2], *sizes) for x in (high, low))
             beyond = [(above.max(3 - j), below.min(3 - j)) for j in everyone]
         return Model(value, slope, low.min(-1), high.max(-1), beyond)
+
+    def _gradient(self, t: int, i: int) -> np.ndarray:
+        """(B, E, A): the mean of U over the others' centres, for every action of agent i."""
+        rows = np.arange(len(self.plan.levels[t].joint))
+        others = self._joint(t, self.plan.others(i), rows, "centre")
+        return ein("beam,bem->bea", self.plan.split_actions(self.model(t).value, i, t, 2), others)
+
+    def _own_slope(self, t: int, i: int, gradient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The slope of V in agent i's own block at t, and what the entropy of its centre adds."""
+        block, k = self.box[i][t], self.plan.levels[t].joint[:, i]
+        weight = self.plan.weights[i] if self.plan.flows_back else 0.0
+        parts = [gradient - weight * block.log_centre[:, k], np.full((*gradient.shape[:2], 1), weight)]
+        return np.concatenate(parts, -1)[:, :, None, :], weight * block.entropy[:, k]
+
+    def _bilinear(self, t: int, value: np.ndarray) -> Model:
+        """The model of V_t of two agents where nothing follows: the remainder is bilinear, so that one policy is a
+        vertex and the other is filled up in the order of what it earns against it."""
+        plan, level = self.plan, self.plan.levels[t]
+        (first, second), (k, m) = (self.box[i][t] for i in (0, 1)), level.joint.T
+        slope = {}
+        for i in (0, 1):
+            slope[i, t], entropy = self._own_slope(t, i, self._gradient(t, i))
+            value = value + entropy
+        against = ein("beqa,beam->beqm", first.shift[:, k], plan.split_actions(self.model(t).value, 0, t, 2))
+        lower, upper = second.lower[:, m][:, :, None], second.upper[:, m][:, :, None]
+        middle = ein("beqm,bem->beq", against, second.centre[:, m])
+        high = (greedy_maximum(lower, upper, against)[0] - middle).max(-1)
+        low = (-greedy_maximum(lower, upper, -against)[0] - middle).min(-1)
+        return Model(value, slope, low, high)

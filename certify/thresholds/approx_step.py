@@ -13,12 +13,11 @@ import numpy as np
 
 from certify.thresholds.approx_coupled import Coupled
 from certify.thresholds.approx_models import Models
-from certify.thresholds.approx_support import TINY, ein, greedy_maximum, support
+from certify.thresholds.approx_support import FEW, TINY, ein, greedy_maximum, support
 from certify.thresholds.index_tables import ordered_pairs
 
 _LARGEST = 2.0**24  # beyond this a bound on a difference of values says nothing
 _ROUNDING = 1e-12  # of a bound, per unit of weight: what a step's slack makes up for
-_FEW = 4  # up to so many actions all vertices are faster than sorting
 
 
 class Step(Models):
@@ -102,7 +101,7 @@ class _Ascent:
     def _node(self, u: int, slopes: dict, share: bool) -> dict:
         """Fix what later blocks add at every vertex of the others' current blocks; pass on the rest."""
         rows = self.path[u].rows
-        if not slopes and len(self.others) == 1 and self.plan.levels[u].action_counts[self.others[0]] > _FEW:
+        if not slopes and len(self.others) == 1 and self.plan.levels[u].action_counts[self.others[0]] > FEW:
             j = self.others[0]
             block, k = self.step.box[j][u], self.plan.levels[u].joint[rows, j]
             self.weights[u], self.extra[u] = (block.lower[:, k][:, :, :, None], block.upper[:, k][:, :, :, None]), 0.0

@@ -12,7 +12,10 @@ import numpy as np
 from certify.errors import InputError
 
 TINY = 1e-300
-MAX_VERTEX_ACTIONS = 7  # beyond this the vertices of a policy's box are too many to list
+MAX_VERTEX_ACTIONS = 10  # beyond this the vertices of a policy's box are too many to list
+FEW = 4  # up to so many actions all vertices are faster than sorting
+_ORDERS = 5  # up to so many actions they are filled up in every order
+_SAME = 1e-12  # vertices nearer than this are one
 
 
 def ein(spec: str, *arrays: np.ndarray) -> np.ndarray:
@@ -28,7 +31,8 @@ def centre(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
 
 
 def vertices(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
-    """Vertices of box and simplex, (..., Q, A): fill the actions up in every order."""
+    """Vertices of box and simplex, (..., Q, A): fill the actions up in every order, or where there are many of them
+    put all coordinates but one at an end."""
     count = lower.shape[-1]
     if count > MAX_VERTEX_ACTIONS:
         raise InputError(
@@ -37,6 +41,8 @@ def vertices(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
             f"two agents (the limit is {MAX_VERTEX_ACTIONS})",
             "use --method structural",
         )
+    if count > _ORDERS:
+        return _by_ends(lower, upper)
     orders = np.array(list(itertools.permutations(range(count))))
     room = (upper - lower)[..., orders]
     rest = (1 - lower.sum(-1))[..., None, None]
@@ -44,6 +50,28 @@ def vertices(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     take = np.clip(rest - before, 0, room)
     points = np.take_along_axis(take, np.broadcast_to(np.argsort(orders, 1), take.shape), -1) + lower[..., None, :]
     return _distinct(points) if count > 3 else points
+
+
+def _by_ends(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
+    """Distinct vertices, some repeated where a box has fewer than others; of an empty box its centre."""
+    count = lower.shape[-1]
+    low, high = lower.reshape(-1, count), upper.reshape(-1, count)
+    middle = centre(low, high)
+    at_upper = (np.arange(2 ** (count - 1))[:, None] >> np.arange(count - 1)) & 1 == 1
+    found: list[list[np.ndarray]] = [[] for _ in low]
+    for free in range(count):
+        rest = np.arange(count) != free
+        corner = np.where(at_upper, high[:, None, rest], low[:, None, rest])
+        last = 1 - corner.sum(-1)
+        fits = (last >= low[:, None, free] - _SAME) & (last <= high[:, None, free] + _SAME)
+        fits &= ~(at_upper & (low == high)[:, None, rest]).any(-1)
+        for k, which in zip(*np.nonzero(fits), strict=True):
+            point = np.empty(count)
+            point[rest], point[free] = corner[k, which], np.clip(last[k, which], low[k, free], high[k, free])
+            found[k].append(point)
+    lists = [np.unique(np.round(points or [c], 12), axis=0) for points, c in zip(found, middle, strict=True)]
+    width = max(map(len, lists))
+    return np.stack([p[np.resize(np.arange(len(p)), width)] for p in lists]).reshape(*lower.shape[:-1], width, count)
 
 
 def greedy_maximum(lower: np.ndarray, upper: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

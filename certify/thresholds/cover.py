@@ -29,6 +29,7 @@ _THIN = 2.0**-16  # nor policies narrower than this
 _BATCH = 16  # boxes per task of an executor
 _ROUND = 4  # tasks per round
 _GRID = 2.0**-20  # where policies are split
+_EQUAL = 1e-6  # scores of splits that differ by less, relatively, are equal
 
 
 class Stalled(Exception):
@@ -208,17 +209,12 @@ def _policy_split(plan: Plan, outcome: Outcome) -> dict | None:
         soft = 1.0 if outcome.soft is None else outcome.soft[start : start + width.size].reshape(width.shape)
         start += width.size
         score = np.where(width > _THIN, width * soft, 0.0)
-        k, a = np.unravel_index(score.argmax(), score.shape)
-        if score[k, a] > best:
-            middle = round((lower[k, a] + upper[k, a]) / 2 / _GRID)
-            best = score[k, a]
-            chosen = {
-                "agent": i,
-                "depth": t,
-                "class": int(k),
-                "action": int(a),
-                "at": Fraction(middle) * Fraction(_GRID),
-            }
+        # of entries that a symmetry makes equal the first one, whatever rounding says
+        k, a = divmod(int((score >= score.max() * (1 - _EQUAL)).argmax()), score.shape[1])
+        if score[k, a] > best * (1 + _EQUAL):
+            middle = round(float(lower[k, a] + upper[k, a]) / 2 / _GRID)
+            best = float(score[k, a])
+            chosen = {"agent": i, "depth": t, "class": k, "action": a, "at": Fraction(middle) * Fraction(_GRID)}
     return chosen
 
 

@@ -55,8 +55,8 @@ class ArrayRule:
 
 
 def compiled_for(plan: Plan) -> bool:
-    """Whether the boxes of a plan are contracted in compiled loops."""
-    return available() and plan.horizon > 0
+    """Whether the boxes of a plan are contracted in compiled loops, which know entropies that flow back only."""
+    return plan.flows_back and available()
 
 
 def step_rule(plan: Plan, box: list[list[Ends]], beta: np.ndarray) -> StepRule:

@@ -10,6 +10,7 @@ from random_games import random_game
 from certify.games.builtin import builtin
 from certify.games.objective import for_objective
 from certify.games.tree import unroll
+from certify.thresholds import approx_models, approx_step, approx_support
 from certify.thresholds.approx_definite import approx_margin
 from certify.thresholds.compiled.compiler import SWITCH, available, installed
 from certify.thresholds.cover import Effort, find_cover
@@ -31,6 +32,7 @@ GAMES = {
     "weights, a discount, many actions": lambda rng: random_game(
         rng, actions=(3, 5), weights=True, discount=True, available=True
     ),
+    "two agents, eight actions": lambda rng: random_game(rng, actions=8, states=1, observations=1),
     "one step": lambda rng: random_game(rng, horizon=1, actions=(4, 6), initial_observations=True),
     "one agent": lambda rng: random_game(rng, agents=1, horizon=3, actions=3),
     "legal actions, KL": lambda rng: for_objective(random_legal_game(int(rng.integers(100))), "kl"),
@@ -123,6 +125,33 @@ def test_another_temperature_is_told_apart():
     box, beta = random_boxes(rng, plan, 2, 0.1), np.full(4, 0.05)
     one, other = ArrayRule(plan, box, beta), ArrayRule(plan, box, beta * (1 + 1e-6))
     assert not agree(one.log_ratio_bounds(0, 0), other.log_ratio_bounds(0, 0))
+
+
+@pytest.mark.parametrize("actions", [5, 6, 7])
+def test_vertices_by_their_ends_are_those_by_order(actions, monkeypatch):
+    rng = np.random.default_rng(actions)
+    inside = rng.dirichlet(np.ones(actions), size=(2, 3))
+    lower, upper = (np.clip(inside + s * 0.3 * rng.random(inside.shape), 0, 1) for s in (-1, 1))
+    lower[0, 0], upper[0, 0] = 0.0, 1.0
+    upper[0, 1, :2] = lower[0, 1, :2] = inside[0, 1, :2]  # some actions are fixed
+    found = []
+    for most in (3, 7):
+        monkeypatch.setattr(approx_support, "_ORDERS", most)
+        points = approx_support.vertices(lower, upper)
+        found.append([[sorted({tuple(p) for p in np.round(q, 9) + 0.0}) for q in row] for row in points])
+        assert np.allclose(points.sum(-1), 1) and (points >= lower[..., None, :] - 1e-9).all()
+    assert found[0] == found[1]
+
+
+def test_a_remainder_by_filling_up_is_that_over_all_vertices(monkeypatch):
+    rng = np.random.default_rng(5)
+    plan = plan_of(random_game(rng, actions=(3, 5)))
+    box, found = random_boxes(rng, plan, 2, 0.3), []
+    for few in (2, 9):
+        monkeypatch.setattr(approx_models, "FEW", few)
+        monkeypatch.setattr(approx_step, "FEW", few)
+        found.append(ArrayRule(plan, box, np.full(4, 0.5)).log_ratio_bounds(0, 0))
+    assert agree(*found)
 
 
 @needs_numba

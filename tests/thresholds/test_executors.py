@@ -1,6 +1,9 @@
 """Whoever does the work, the certificate is the same: no executor, threads, processes, a Dask cluster."""
 
 import contextlib
+import os
+import signal
+import threading
 import time
 from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, ThreadPoolExecutor
 
@@ -31,13 +34,20 @@ class Broken(Executor):
 
 
 @contextlib.contextmanager
-def dask_executor():
+def dask_cluster(workers):
+    """A cluster of processes on this machine, and a client of it."""
     distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
     loopback = {"host": "127.0.0.1", "dashboard_address": None}
     with (
-        distributed.LocalCluster(n_workers=2, threads_per_worker=1, **loopback) as cluster,
+        distributed.LocalCluster(n_workers=workers, threads_per_worker=1, **loopback) as cluster,
         distributed.Client(cluster) as client,
     ):
+        yield cluster, client
+
+
+@contextlib.contextmanager
+def dask_executor():
+    with dask_cluster(2) as (_, client):
         yield client.get_executor()
 
 
@@ -99,3 +109,36 @@ def test_the_time_limit_holds_where_no_worker_answers():
     result = certify.threshold("lever:3", method="search", rtol="1/100", time_limit=8, executor=Absent())
     assert result.status == "proved" and result.method != "search"
     assert time.monotonic() - began < 60
+
+
+class Deadly(Counting):
+    """Kills a process while its first jobs are under way."""
+
+    def __init__(self, inner, victim):
+        super().__init__(inner)
+        self.victim = victim
+
+    def map(self, function, *iterables, **options):
+        pid, self.victim = self.victim, None
+        if pid is not None:
+            threading.Timer(0.05, os.kill, (pid, signal.SIGKILL)).start()
+        return super().map(function, *iterables, **options)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_of_a_cluster_costs_time_only(alone):
+    """The scheduler gives what it worked on to another one."""
+    with dask_cluster(3) as (cluster, client):
+        executor = Deadly(client.get_executor(), next(iter(cluster.workers.values())).pid)
+        assert substance(certify.threshold(GAME, executor=executor, **OPTIONS)) == substance(alone)
+        assert executor.victim is None
+
+
+def test_a_killed_process_costs_time_only(alone):
+    said = []
+    with ProcessPoolExecutor(2) as inner:
+        inner.submit(int).result()  # starts the processes
+        executor = Deadly(inner, next(iter(inner._processes)))
+        result = certify.threshold(GAME, executor=executor, progress=said.append, **OPTIONS)
+    assert substance(result) == substance(alone)
+    assert any("the workers are gone (BrokenProcessPool)" in line for line in said)

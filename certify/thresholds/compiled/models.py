@@ -30,6 +30,7 @@ from certify.thresholds.compiled.tables import (
     LINK,
     LISTING,
     LOGS,
+    LOWER,
     POINTS,
     REWARD,
     SHIFT,
@@ -41,6 +42,7 @@ from certify.thresholds.compiled.tables import (
     START,
     SUCCESSOR,
     TILT,
+    UPPER,
     VERTEX,
     WIDTH,
     E,
@@ -49,6 +51,7 @@ from certify.thresholds.compiled.tables import (
 )
 from certify.thresholds.compiled.vertices import least, support
 
+_FEW = 4  # up to so many actions all products of vertices are listed
 _borrowed = borrower()
 
 
@@ -194,12 +197,20 @@ def state_model(tables, t, boxes, model, state):
     for i in range(n):
         block = numbers[VERTEX] + numbers[numbers[FIRST] + i * numbers[HORIZON] + t]
         most *= numbers[block + 1] - numbers[block]
-    q, c, moved = np.empty((most, joint_actions)), np.empty(joint_actions), np.empty(numbers[level + WIDTH])
+    widest = 0
+    for i in range(n):
+        widest = max(widest, numbers[numbers[COUNTS] + i * numbers[HORIZON] + t])
+    bilinear = n == 2 and t + 1 == numbers[HORIZON] and widest > _FEW
+    q = np.empty((1 if bilinear else most, joint_actions))
+    c, moved = np.empty(joint_actions), np.empty(numbers[level + WIDTH])
     for r in range(len(model)):
         mine = boxes[r % len(boxes)]
         for e in range(numbers[level + E]):
             centred = _centre(tables, mine, (t, e), model[r], (state[r], c))
-            _remainder(tables, mine, (t, e, centred), model[r], (state[r], q, moved))
+            if bilinear:
+                _bilinear(tables, mine, (t, e), model[r], (state[r], moved))
+            else:
+                _remainder(tables, mine, (t, e, centred), model[r], (state[r], q, moved))
             for i in range(n):
                 block = tables.links[numbers[level + JOINT] + e * n + i]
                 weight, logs = state[r, _weight_at(numbers, t, e, i)], numbers[LOGS] + numbers[numbers[START] + block]
@@ -302,3 +313,44 @@ def _remainder(tables, mine, place, model, out):
                 state[at + most] = min(state[at + most], below)
         high, low = max(high, rise + above), min(low, rise + below)
     state[classes + e], state[2 * classes + e] = low, high
+
+
+@compiled
+def _bilinear(tables, mine, place, model, out):
+    """The ends of V's remainder where two agents play and nothing follows: one policy is a vertex, the other is filled
+    up in the order of what it earns against it."""
+    numbers, links, (t, e), (state, gain) = tables.numbers, tables.links, place, out
+    level = numbers[LEVEL] + t * COLUMNS
+    first, second = links[numbers[level + JOINT] + 2 * e], links[numbers[level + JOINT] + 2 * e + 1]
+    own, theirs = numbers[numbers[SIZE] + first], numbers[numbers[SIZE] + second]
+    shift = numbers[SHIFT] + numbers[numbers[CORNER] + first]
+    start = numbers[numbers[START] + second]
+    high, low = -np.inf, np.inf
+    for v in range(int(mine[numbers[COUNT] + first])):
+        middle = 0.0
+        for b in range(theirs):
+            gain[b] = 0.0
+            for a in range(own):
+                gain[b] += mine[shift + v * own + a] * model[(e * own + a) * theirs + b]
+            middle += gain[b] * mine[numbers[CENTRE] + start + b]
+        high = max(high, _filled(numbers, mine, start, gain[:theirs]) - middle)
+        for b in range(theirs):
+            gain[b] = -gain[b]
+        low = min(low, -_filled(numbers, mine, start, gain[:theirs]) - middle)
+    state[numbers[level + E] + e], state[2 * numbers[level + E] + e] = low, high
+
+
+@compiled
+def _filled(numbers, mine, start, gain):
+    """max of gain . pi over a box cut with the simplex."""
+    lower, upper = numbers[LOWER] + start, numbers[UPPER] + start
+    order = np.argsort(-gain)
+    rest, total = 1.0, 0.0
+    for b in range(len(gain)):
+        rest -= mine[lower + b]
+        total += gain[b] * mine[lower + b]
+    for b in order:
+        take = min(max(rest, 0.0), mine[upper + b] - mine[lower + b])
+        total += gain[b] * take
+        rest -= take
+    return total
