@@ -11,6 +11,7 @@ from certify.errors import InputError
 from certify.exact import rational_text
 from certify.games.adapters.cache import Cache
 from certify.games.adapters.protocol import Environment, Joint, Outcome, State, raised, shown
+from certify.games.adapters.rationals import add_to
 from certify.run import OutOfTime, Progress, quiet
 
 END = -1  # stands for every state after the end
@@ -103,7 +104,7 @@ class _Work:
         for p, state, seen in self.environment.start(self.max_states):
             if p:
                 key = (table.add(state), () if seen is None else table.told(seen))
-                weights[key] = weights.get(key, Fraction(0)) + p
+                add_to(weights, key, p)
         table.start = [(s, told, p) for (s, told), p in weights.items()]
         self.frontier = list(range(len(table.states)))
 
@@ -144,13 +145,13 @@ class _Work:
             self._refuse_if_beyond(len(self.table.states), self.asked)
 
     def _row(self, found: list[Outcome], *, last: bool) -> tuple[Fraction, tuple[After, ...]]:
-        reward = sum((p * r for p, r, *_ in found), Fraction(0))
+        reward = sum((p * r for p, r, *_ in found if r), Fraction(0)) if len(found) > 1 else found[0][1]
         if last:
             return reward, ()
         weights: dict[tuple[int, Told], Fraction] = {}
         for p, _, state, seen, over in found:
             key = (END, ()) if over else (self.table.add(state), self.table.told(seen))
-            weights[key] = weights.get(key, Fraction(0)) + p
+            add_to(weights, key, p)
         return reward, tuple((p, s, told) for (s, told), p in weights.items())
 
     def _ask_again(

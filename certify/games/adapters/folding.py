@@ -16,10 +16,12 @@ from functools import partial
 from certify.errors import InputError
 from certify.games.adapters.enumeration import END, After, Enumerated, Rows, Told
 from certify.games.adapters.protocol import Joint
+from certify.games.adapters.rationals import add_to
 from certify.games.model import Game, check_game
 
 Legal = tuple[int, ...]
 _LONGEST_NAME = 32
+_ONE = Fraction(1)
 _OVER = "over"  # the observation of whoever is told that nothing more happens
 
 
@@ -181,10 +183,14 @@ def _split_by_observation(work: _Folded) -> None:
 
 def _emissions(after: tuple[After, ...]) -> dict[int, frozenset[tuple[Told, Fraction]]]:
     """Of one row: per next state the distribution of what is then seen."""
-    weight: dict[int, Fraction] = {}
-    for p, s2, _ in after:
-        weight[s2] = weight.get(s2, Fraction(0)) + p
-    return {s: frozenset((told, p / weight[s]) for p, s2, told in after if s2 == s) for s in weight}
+    by_state: dict[int, list[tuple[Told, Fraction]]] = {}
+    for p, s2, told in after:
+        by_state.setdefault(s2, []).append((told, p))
+    found = {}
+    for s, row in by_state.items():
+        weight = sum((p for _, p in row), Fraction(0)) if len(row) > 1 else None
+        found[s] = frozenset({(row[0][0], _ONE)} if weight is None else {(told, p / weight) for told, p in row})
+    return found
 
 
 def _ends(work: _Folded, steps: list[set[int]]) -> tuple[int, ...]:
@@ -317,7 +323,7 @@ def _game(table: Enumerated, work: _Folded, steps: list[set[int]], about: tuple[
                 continue
             weight: dict[int, Fraction] = {}
             for p, s2, _ in after:
-                weight[s2] = weight.get(s2, Fraction(0)) + p
+                add_to(weight, s2, p)
             transition[s, key] = tuple(sorted(weight.items()))
             for s2, row in _emissions(after).items():
                 emission[key, s2] = tuple(sorted(row))

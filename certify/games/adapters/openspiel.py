@@ -21,7 +21,7 @@ from certify.exact import whole_number
 from certify.games.adapters.normal_form import table_of
 from certify.games.adapters.protocol import shown
 from certify.games.adapters.quiet import silenced
-from certify.games.adapters.rationals import MAX_DENOMINATOR, TOLERANCE, Rationals
+from certify.games.adapters.rationals import MAX_DENOMINATOR, TOLERANCE, Rationals, add_to
 from certify.games.adapters.sizes import PLAYS, Sizes, estimated
 from certify.games.adapters.steps import MAX_STATES, StepOptions, from_steps, named
 from certify.games.model import Game
@@ -296,7 +296,7 @@ class OpenSpielModel:
             chances = node.chance_outcomes()
             where = f"{self.name}, chance after {shown(node.history_str())}"
             numbers = [self.numbers(p, where) for _, p in chances]
-            if (total := sum(numbers, Fraction(0))) != 1:
+            if (total := sum(numbers, Fraction(0)) if len(numbers) > 1 else numbers[0]) != 1:
                 mend = "raise max_denominator"
                 raise InputError(where, f"probabilities sum to {total} as fractions", mend)
             open_nodes += [
@@ -332,7 +332,7 @@ class OpenSpielModel:
         before = self._returns(state)
         for after, p in self._settled(self._played(state, joint)):
             key = (self._returns(after) - before, None if after.is_terminal() else self._node(after, step))
-            found[key] = found.get(key, Fraction(0)) + p
+            add_to(found, key, p)
         return found
 
     def _note_way(self, node: _Node) -> None:

@@ -145,7 +145,6 @@ class Environment:
         if len(given) > MOST_OUTCOMES:
             raise InputError(str(where), f"more than {MOST_OUTCOMES:,} outcomes", "merge those that are alike")
         found: list[Outcome] = []
-        total = Fraction(0)
         for entry in given:
             p, reward, after, observations, done = self._parts(
                 entry, 5, where, "(probability, reward, next state, observations, done)"
@@ -157,9 +156,8 @@ class Environment:
                 after = self._hashable(after, where, "next state")
             seen = () if over else self._observations(observations, where)
             if weight:
-                total += weight
                 found.append((weight, paid, None if over else after, seen, over))
-        self._is_one(total, where)
+        self._is_one(found[0][0] if len(found) == 1 else sum((p for p, *_ in found), Fraction(0)), where)
         return found
 
     def _name(self, given: str | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, TypeVar
 
 from certify.errors import InputError
 from certify.exact import exact_number
@@ -72,3 +72,16 @@ class Rationals:
         self.error = max(self.error, abs(near - exact))
         self._known[number] = near
         return near
+
+
+Key = TypeVar("Key")
+
+
+def add_to(weights: dict[Key, Fraction], key: Key, p: Fraction) -> None:
+    """Add a probability to what a dictionary holds under a key; sums of fractions cost, so none is made with 0.
+
+    >>> weights = {}
+    >>> add_to(weights, "a", Fraction(1, 2)), add_to(weights, "a", Fraction(1, 4)), weights
+    (None, None, {'a': Fraction(3, 4)})
+    """
+    weights[key] = weights[key] + p if key in weights else p
