@@ -11,10 +11,13 @@ from typing import Any
 from certify.answers.optimum_result import Ends, Policy, Tie
 from certify.bounds.enclosure import Enclosure
 from certify.certificates.writing import save_document
+from certify.notebook import Facts, Shown, between, decimal
+
+_ROWS_SHOWN = 10  # stations in a notebook
 
 
-@dataclass(frozen=True)
-class Station:
+@dataclass(frozen=True, repr=False)
+class Station(Shown):
     """The policy at one temperature `alpha`, a nondegenerate maximum of J: enclosures with `Fraction` ends.
 
     value : J_alpha.  return_ : the expected return.  entropy : weighted.  policy : per infoset and action.
@@ -30,9 +33,17 @@ class Station:
     greedy_return: Fraction | None
     ties: tuple[Tie, ...] = ()
 
+    def facts(self) -> Facts:
+        """What a prompt and a notebook show of it."""
+        named = (("J", self.value), ("return", self.return_), ("entropy", self.entropy))
+        rows = [("alpha", decimal(self.alpha, up=True)), *((label, between(ends)) for label, ends in named)]
+        if self.greedy_return is not None:
+            rows.append(("greedy return", decimal(self.greedy_return, up=False)))
+        return Facts("station", "", tuple(rows))
 
-@dataclass(frozen=True)
-class AnnealResult:
+
+@dataclass(frozen=True, repr=False)
+class AnnealResult(Shown):
     """How far the unique policy of high temperatures can be followed as the temperature falls.
 
     status : "proved" (bracketed as asked, or a nondegenerate maximum down to where it was asked for), "partial" (what
@@ -62,6 +73,23 @@ class AnnealResult:
     engine: str = ""
     reason: str = ""
     document: dict[str, Any] | None = field(default=None, repr=False)
+
+    def facts(self) -> Facts:
+        """What a prompt and a notebook show of it."""
+        name = (self.document or {}).get("game", {}).get("name", "")
+        rows = []
+        if self.critical is not None:
+            rows.append(("nondegenerate maximum down to alpha =", decimal(self.critical.upper, up=True)))
+            if self.kind != "none-down-to":
+                rows.append((f"{self.kind} between there and", decimal(self.critical.lower, up=False)))
+        if self.alpha_star is not None:
+            rows.append(("unique from alpha* =", decimal(self.alpha_star, up=True)))
+        for s in self.stations[:_ROWS_SHOWN]:
+            at = f"at alpha = {decimal(s.alpha, up=True)}"
+            rows.append((at, f"J {between(s.value)}, return {between(s.return_)}, entropy {between(s.entropy)}"))
+        more = len(self.stations) - _ROWS_SHOWN
+        note = self.reason or (f"and {more} more stations" if more > 0 else "")
+        return Facts(f"annealing {name}".strip(), self.status, tuple(rows), note)
 
     @property
     def ratio(self) -> float | None:

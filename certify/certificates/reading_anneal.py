@@ -1,4 +1,4 @@
-"""Annealing certificates in words: how far the unique policy of high temperatures goes, and how it ends."""
+"""Annealing certificates in words (docs/certificate-annealing.md): how far the unique policy goes, and how it ends."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def plot_anneal(document: dict[str, Any], ax: Any = None, *, proved: bool = True
     stations = sorted(claim["stations"], key=lambda s: Fraction(s["alpha"]))
     temperatures = [float(Fraction(s["alpha"])) for s in stations]
     top = max([*temperatures, min(float(edges[:, 1].max(initial=star)), _HOTTEST * star), star * 1.2])
-    span = (0.94 * low, top)
+    span = (0.94 * low, 1.04 * top)
     edges = np.minimum(edges, top)
     figure, panels = grid(ax, 4, 7.2, 5.8, columns=2)
     _policy(panels[0], document, pieces, edges)

@@ -60,6 +60,8 @@ def _pictures() -> list[Picture]:
         ("intervals", "The intervals of that proof", _kept("windows/valid/tiger_k0.json"), {"cover": True}),
         ("optimum", "The one stationary policy at a temperature", _kept("optimum/valid/two_steps.json"), {}),
         ("path", "A policy along temperatures", lambda: certify.optimum("climbing", ("9", "30"), width="1/20"), {}),
+        ("anneal", "Cooling down: how far all runs stay together",
+         lambda: certify.anneal("lever:3:1/2", time_limit=60), {}),
         ("multiplicity", "Two policies at one temperature", _kept("multiplicity/valid/climbing.json"), {}),
         ("crossplay", "What teams of different runs earn", lambda: certify.cross_play("lever:3", "1/5"), {}),
         ("symmetries", "What can be exchanged with what", lambda: certify.symmetries("dectiger"), {}),

@@ -11,6 +11,7 @@ import pytest
 from kinds import FOLDER
 
 import certify
+from certify.answers.anneal_result import AnnealResult
 from certify.bounds.enclosure import Enclosure
 from certify.errors import InputError
 from certify.notebook import Facts, Shown
@@ -25,6 +26,7 @@ RESULTS = {
     "distance": lambda: certify.policy_distance("lever:2", 1, POLICY),
     "cross-play": lambda: certify.cross_play("lever:2", "1/4"),
     "symmetries": lambda: certify.symmetries("lever:3"),
+    "anneal": lambda: AnnealResult("proved", "none-down-to", Enclosure(Fraction(1), Fraction(1))),
     "step": lambda: certify.step_report(["1/2", "1/4", "1/4"], ["1", "0", "0"], "natural", {}, 0, 1),
     "check": lambda: certify.check(FOLDER / "valid" / "lever_rho.json"),
     "refused": lambda: certify.check(FOLDER / "invalid" / "missing_child.json"),
