@@ -86,7 +86,7 @@ def estimated(walks: list[list[tuple[int, Any]]], horizon: int) -> Sizes:
     """What a list of plays says; a play that is over has None for its state.
 
     >>> estimated([[(2, "a"), (4, "c")], [(2, "b"), (4, "d")]], 2)
-    Sizes(paths=(2.0, 8.0), states=(2.0, 8.0))
+    Sizes(paths=(2.0, 8.0), states=(2.0, 2.0))
     """
     paths, states = [], []
     weights = [1.0] * len(walks)
