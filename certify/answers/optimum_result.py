@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from certify.answers.threshold_result import PotentialOf
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.policy import layout_of
 from certify.certificates.writing import save_document
@@ -96,6 +97,14 @@ class OptimumResult(Shown):
     engine: str = ""
     reason: str = ""
     document: dict[str, Any] | None = field(default=None, repr=False)
+
+    @property
+    def potential_of(self) -> PotentialOf | None:
+        """What the threshold inside says of the game that this one is the potential of, if it is one's; the policy is
+        then that game's one logit QRE at lambda = 1/alpha wherever `kind` is "unique"."""
+        if self.document is None:
+            return None
+        return PotentialOf.said_in(self.document, self.document["proof"]["threshold"])
 
     @property
     def radius(self) -> Fraction | None:

@@ -215,18 +215,10 @@ def _result(
         engine="" if best is None else best.engine,
         document=None if best is None else best.document,
         alpha_two_maxima=two,
-        potential_of=None if best is None else _potential_of(best.document),
+        potential_of=None if best is None else PotentialOf.said_in(best.document, best.document),
         step_size=_ascent(claim, "step_size"),
         step_growth=_ascent(claim, "growth"),
     )
-
-
-def _potential_of(document: dict[str, Any]) -> PotentialOf | None:
-    """What the certificate says of the game that its game is the potential of."""
-    if "original" not in document:
-        return None
-    weights = tuple(Fraction(w) for w in document["game"]["weights"])
-    return PotentialOf(1 / Fraction(document["claim"]["alpha_star"]), weights)
 
 
 def _ascent(claim: dict[str, Any], name: str) -> Fraction | None:

@@ -23,6 +23,15 @@ class PotentialOf:
     lambda_star: Fraction
     weights: tuple[Fraction, ...]
 
+    @classmethod
+    def said_in(cls, document: dict[str, Any], threshold: dict[str, Any]) -> PotentialOf | None:
+        """What a certificate says through its `threshold`: itself, or the part inside; None for a game in its own
+        right."""
+        if "original" not in threshold:
+            return None
+        weights = tuple(Fraction(w) for w in document["game"]["weights"])
+        return cls(1 / Fraction(threshold["claim"]["alpha_star"]), weights)
+
 
 @dataclass(frozen=True, repr=False)
 class ThresholdResult(Shown):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -162,6 +162,7 @@ def optimum_json(result: OptimumResult, path: str | None) -> dict:
         "engine": result.engine,
         "certificate": path,
         "reason": result.reason,
+        **({} if result.potential_of is None else {"potential_of": asdict(result.potential_of)}),
     }
     if not point:
         found["pieces"] = [
@@ -226,6 +227,8 @@ def _print_optimum(result: OptimumResult, game: Game, path: str | None) -> None:
     bonus = BONUS[result.objective]
     if result.kind == "unique":
         print(f"{at}: the unique stationary policy (the threshold certificate inside proves this from {known} on)")
+        if result.potential_of is not None:
+            print("  it is the one logit QRE of the original game at lambda = 1/alpha")
     else:
         print(f"{at}: the principal branch, followed from large temperatures without degenerating")
         print(f"  (not claimed to be the only stationary policy: that is proved from {known} on)")

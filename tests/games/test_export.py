@@ -167,3 +167,14 @@ def test_the_command_refuses_in_one_line(arguments, message, capsys):
         main(["games", *arguments])
     said = capsys.readouterr()
     assert ended.value.code == 2 and message in said.err and said.err.count("\n") == 1 and not said.out
+
+
+def test_an_optimum_speaks_of_the_original(capsys):
+    path = str(FOLDER / "nfg" / "stag_hunt.nfg")
+    for more, wanted in (
+        (["--json"], '"potential_of": {"lambda_star"'),
+        ([], "the one logit QRE of the original game"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(["optimum", path, "--alpha", "2", *more])
+        assert ended.value.code == 0 and wanted in capsys.readouterr().out
