@@ -41,6 +41,6 @@ def plot(certificate, output, cover, checked, budget, time_limit) -> int:
         progress("checking")
         judged = judge(document, budget=allowed, progress=progress) if checked else UNCHECKED
         progress("drawing")
-        save(draw(document, cover=cover, proved=judged.proved, seconds=seconds).figure, output)
+        save(draw(document, cover=cover, judged=judged, seconds=seconds).figure, output)
     print(output)
     return REFUTED if judged.state == "invalid" else DONE

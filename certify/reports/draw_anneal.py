@@ -61,7 +61,7 @@ def plot_anneal(document: dict[str, Any], ax: Any = None, *, proved: bool = True
         panel.axvline(high, color=RED, linestyle="--", linewidth=1.1)
         panel.axvline(star, color=BLUE, linewidth=1.1)
         temperature_axis(panel, *span)
-    how = "proved" if proved else "claimed, not checked"
+    how = "proved" if proved else "claimed, not proved"
     ends = {
         "symmetry-breaking": f"a symmetry breaks between {_up(high)} and {_down(low)}",
         "fold": f"it folds between {_up(high)} and {_down(low)}",

@@ -51,7 +51,7 @@ def plot_cover(document: dict[str, Any], ax: Any = None, *, proved: bool = True)
     _legend(axes, [(GREEN, f"every stationary policy is {words_of(document).closed}"), (SKY, "no stationary policy")])
     name = plain(document["game"]["name"])
     star = significant_text(Fraction(document["claim"]["alpha_star"]), 5, up=True)
-    how = "proved" if proved else "claimed, not checked"
+    how = "proved" if proved else "claimed, not proved"
     parts = f"{len(leaves)} box" + "es" * (len(leaves) != 1)
     leave = "leave" if len(leaves) != 1 else "leaves"
     title(axes, f"{name}: {parts} that {leave} nothing out for α ≥ {star} ({how})")
@@ -132,7 +132,7 @@ def _windows(document: dict[str, Any], ax: Any, *, proved: bool) -> Drawn:
     axes.yaxis.get_major_locator().set_params(integer=True)
     _beta_axis(axes, edges[-1][1])
     star = significant_text(Fraction(document["claim"]["alpha_star"]), 5, up=True)
-    how = "proved" if proved else "claimed, not checked"
+    how = "proved" if proved else "claimed, not proved"
     title(
         axes,
         f"{plain(document['game']['name'])}: {len(intervals)} intervals of 1/α leave none out for α ≥ {star} ({how})",

@@ -22,7 +22,7 @@ def plot_crossplay(document: dict[str, Any], ax: Any = None, *, proved: bool = T
         (tuple(int(k) for k in team["policies"]), tuple(float(Fraction(e)) for e in team["return"]))
         for team in claim["teams"]
     ]
-    how = "proved" if proved else "claimed, not checked"
+    how = "proved" if proved else "claimed, not proved"
     alpha = significant_text(Fraction(claim["alpha"]), 5, up=True)
     heading = f"{plain(document['game']['name'])} at α = {alpha}: what teams of different runs earn ({how})"
     agents = document["game"]["agents"]

@@ -45,7 +45,7 @@ _MOST_ACTIONS = 24
 
 
 def _how(proved: bool) -> str:
-    return "proved" if proved else "claimed, not checked"
+    return "proved" if proved else "claimed, not proved"
 
 
 @styled

@@ -69,7 +69,7 @@ def plot_optimum(document: dict[str, Any], ax: Any = None, *, proved: bool = Tru
             ]
         )
     what = "the one stationary policy" if claim["branch"] == "unique" else "the principal branch"
-    how = "proved" if proved else "claimed, not checked"
+    how = "proved" if proved else "claimed, not proved"
     alpha = significant_text(Fraction(claim["alpha"][0]), 5, up=True)
     heading = f"{plain(document['game']['name'])} at α = {alpha}: {what} ({how})"
     figure = _bars(ax, named, rows, heading)
@@ -156,7 +156,7 @@ def _path(document: dict[str, Any], ax: Any, *, proved: bool) -> Drawn:
         panel.grid(color=FAINT)
     for panel in panels:
         temperature_axis(panel, float(edges.min()), float(edges.max()))
-    how = "proved" if proved else "claimed, not checked"
+    how = "proved" if proved else "claimed, not proved"
     what = "the one stationary policy" if claim["branch"] == "unique" else "the branch from high temperatures"
     heading = (
         f"{plain(document['game']['name'])}: {what} for α from {short(edges.min())} to {short(edges.max())} ({how})"
@@ -222,7 +222,7 @@ def plot_multiplicity(document: dict[str, Any], ax: Any = None, *, proved: bool 
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.grid(axis="x", color=FAINT)
     axes.set_xlabel("probability")
-    how = "proved" if proved else "claimed, not checked"
+    how = "proved" if proved else "claimed, not proved"
     alpha = significant_text(Fraction(witness["alpha"]), 5, up=False)
     title(axes, f"{plain(document['game']['name'])}: several stationary policies at α ≈ {alpha} ({how})")
     below(axes, 2)

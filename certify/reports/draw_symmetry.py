@@ -17,7 +17,7 @@ def plot_symmetry(document: dict[str, Any], ax: Any = None, *, proved: bool = Tr
     game, group = document["game"], document["symmetry"]
     order = int(str(group["order"])) if str(group["order"]).isdigit() else 0
     least = "" if group["complete"] is True else "at least "
-    how = "proved" if proved else "claimed, not checked"
+    how = "proved" if proved else "claimed, not proved"
     heading = f"{plain(game['name'])}: {least}{order} symmetr{'y' if order == 1 else 'ies'} ({how})"
     return draw_orbits(ax, game["agents"], game["actions"], game["observations"], group["orbits"], heading)
 

@@ -78,7 +78,7 @@ def _where(row: Row) -> str:
 def _title(document: dict[str, Any], *, proved: bool) -> str:
     claim, name = document["claim"], plain(document["game"]["name"])
     star = Fraction(claim["alpha_star"])
-    how = "proved" if proved else "claimed, not checked"
+    how = "proved" if proved else "claimed, not proved"
     horizon = whole(document["game"]["horizon"])
     name = name if horizon == 1 else f"{name}, horizon {horizon}"
     if not claim.get("alpha_multiple"):
@@ -236,7 +236,7 @@ def plot_ladder(document: dict[str, Any], ax: Any = None, *, proved: bool = True
     axes.set_ylim(-0.6, len(rungs) - 0.4)
     axes.tick_params(axis="y", length=0)
     what = plain(document["game"]["name"]) if "game" in document else "every game of this size"
-    how = "proved" if proved else "claimed, not checked"
+    how = "proved" if proved else "claimed, not proved"
     title(axes, f"{what}: one policy for α ≥ {significant_text(own, 5, up=True)} ({how})")
     axes.spines["left"].set_color(INK)
     return Drawn(

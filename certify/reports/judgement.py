@@ -67,6 +67,7 @@ def _words(text: str) -> Sentence:
 
 UNCHECKED = Judgement("unchecked")
 COMPUTED = Judgement("computed")
+ACCEPTED = Judgement("valid")  # of results: they carry a certificate only once the checker has agreed to it
 
 
 def read_certificate(path: str | os.PathLike[str]) -> dict[str, Any]:

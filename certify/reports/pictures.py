@@ -17,8 +17,8 @@ from certify.reports.draw_crossplay import plot_crossplay, plot_study
 from certify.reports.draw_policy import plot_distance, plot_multiplicity, plot_optimum
 from certify.reports.draw_symmetry import plot_group, plot_symmetry
 from certify.reports.draw_threshold import plot_ladder, plot_threshold
-from certify.reports.judgement import judge, read_certificate
-from certify.reports.style import Drawn
+from certify.reports.judgement import ACCEPTED, Judgement, judge, read_certificate
+from certify.reports.style import Drawn, stamp
 from certify.symmetry.group import SymmetryGroup
 
 KINDS: dict[str, Callable[..., Drawn]] = {
@@ -46,7 +46,7 @@ def plot(given: Any, ax: Any = None, *, cover: bool = False, **options: Any) -> 
     ----------
     given : a result (of `threshold`, `optimum`, `policy_distance`, `cross_play`, `symmetries`), a certificate as an
         object, or the path of one.  Objects and files are checked first: what the checker does not accept is drawn
-        as "claimed, not checked".
+        as "claimed, not proved".
     ax : axes to draw into; a new figure by default.  cover : the boxes of a threshold's proof instead.
     options : `seconds` and `tube` for thresholds (see `plot_threshold`).
 
@@ -74,14 +74,16 @@ def drawn(given: Any, ax: Any = None, *, cover: bool = False, **options: Any) ->
         return plot_ladder(given.document, ax, forms=given.forms)
     document = getattr(given, "document", None)
     if document is not None:
-        return draw(document, ax, cover=cover, proved=True, **options)
+        return draw(document, ax, cover=cover, judged=ACCEPTED, **options)
     if isinstance(given, (str, os.PathLike)):
         given = read_certificate(given)
     return draw(given, ax, cover=cover, **options)
 
 
-def draw(document: Any, ax: Any = None, *, cover: bool = False, proved: bool | None = None, **options: Any) -> Drawn:
-    """The picture of a certificate with its caption; `proved` None asks the checker.
+def draw(
+    document: Any, ax: Any = None, *, cover: bool = False, judged: Judgement | None = None, **options: Any
+) -> Drawn:
+    """The picture of a certificate with its caption; without a judgement the checker is asked.
 
     Raises `InputError` for a damaged certificate, or one of a kind that has no picture.
     """
@@ -91,8 +93,8 @@ def draw(document: Any, ax: Any = None, *, cover: bool = False, proved: bool | N
         raise InputError("certify plot", "no certificate that can be drawn", "give a certificate that `certify` wrote")
     if cover and kind != "threshold":
         raise InputError("--cover", f"a certificate of kind {kind} has none", "leave --cover out")
-    if proved is None:
-        proved = judge(document).proved
+    if judged is None:
+        judged = judge(document)
     if cover:
         drawing = plot_cover
     elif kind == "threshold" and _ladder(document):
@@ -100,13 +102,16 @@ def draw(document: Any, ax: Any = None, *, cover: bool = False, proved: bool | N
     if drawing is not plot_threshold:
         options = {}
     try:
-        return drawing(document, ax, proved=proved, **options)
+        found = drawing(document, ax, proved=judged.proved, **options)
     except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError) as error:
         if isinstance(error, InputError):
             raise
         raise InputError(
             "certify plot", f"a damaged certificate ({type(error).__name__})", "run `certify check` on it"
         ) from None
+    if judged.state == "invalid":
+        stamp(found.figure, "REFUSED by the checker")
+    return found
 
 
 def _ladder(document: dict[str, Any]) -> bool:

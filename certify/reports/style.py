@@ -181,6 +181,8 @@ def temperature_axis(ax: Any, low: float, high: float, label: str = "temperature
     """A logarithmic axis with decimals as ticks, a handful of them."""
     from matplotlib import ticker
 
+    if not low < high:  # one temperature only
+        low, high = low / 1.05, low * 1.05
     ax.set_xscale("log")
     ax.set_xlim(low, high)
     decades = np.log10(high / low)
@@ -207,6 +209,13 @@ def below(ax: Any, columns: int = 3, **options: Any) -> None:
 def listed(names: Sequence[str], most: int) -> str:
     """Names in a caption."""
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def stamp(figure: Any, text: str) -> None:
+    """Words of our own across the whole picture."""
+    figure.text(
+        0.5, 0.5, text, rotation=24, ha="center", va="center", fontsize=26, fontweight="bold", color=RED, alpha=0.6
+    )
 
 
 def as_svg(figure: Any) -> str:

@@ -51,7 +51,7 @@ def report(
         return page(Page(_without(document), COMPUTED, drawn, caption, missing))
     told = statement(found)
     judged = judge(found) if judgement is None else judgement
-    drawn, caption, missing = _picture(found, proved=judged.proved) if picture else (None, "", "")
+    drawn, caption, missing = _picture(found, judged) if picture else (None, "", "")
     return page(Page(told, judged, drawn, caption, missing, file, signature))
 
 
@@ -111,10 +111,10 @@ def _picture_of(result: Any) -> tuple[Markup | None, str, str]:
     return Markup(as_svg(found.figure)), found.caption, ""
 
 
-def _picture(document: dict[str, Any], *, proved: bool) -> tuple[Markup | None, str, str]:
+def _picture(document: dict[str, Any], judged: Judgement) -> tuple[Markup | None, str, str]:
     """(the picture, its caption, why there is none)."""
     try:
-        drawn = draw(document, proved=proved)
+        drawn = draw(document, judged=judged)
     except InputError as error:
         return None, "", f"No picture: {error}"
     text = as_svg(drawn.figure)

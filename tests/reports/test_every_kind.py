@@ -23,6 +23,7 @@ from certify.reports.html import Page, page
 from certify.reports.judgement import UNCHECKED, Judgement, judge
 from certify.reports.latex import theorem
 from certify.reports.pictures import KINDS as DRAWN
+from certify.reports.pictures import draw
 from certify.reports.write import report
 
 # drawn like another kind, and dear: `test_all_pictures_in_a_browser` draws them
@@ -98,7 +99,7 @@ def test_everything_of_a_kind(name: str) -> None:
     assert len(text.encode()) < LARGEST
     assert "What is proved" in text and "accepted the certificate" in text
     assert not drawn or ("<svg" in text and "<figcaption" in text)
-    assert "NOT CHECKED" not in text and "claimed, not checked" not in text
+    assert "NOT CHECKED" not in text and "claimed, not proved" not in text
     shown = as_text(statement(document), proved=True)
     assert "What is proved" in shown and max(map(len, shown.splitlines())) < 200
     latex = theorem(statement(document), judged)
@@ -149,6 +150,14 @@ def test_a_refused_certificate_is_shown_as_refused() -> None:
     judged = judge(document)
     text = report(document, judgement=judged, picture=False)
     assert judged.state == "invalid" and "REFUSED" in text and "What is proved" not in text
+
+
+def test_a_refused_certificate_is_drawn_as_refused() -> None:
+    pytest.importorskip("matplotlib", reason="pip install 'certify[plot]'")
+    path = FOLDER / "invalid" / "claim_where_uniqueness_fails.json"
+    figure = draw(json.loads(path.read_text(encoding="utf-8"))).figure
+    assert [text.get_text() for text in figure.texts] == ["REFUSED by the checker"]
+    assert "claimed, not proved" in figure.axes[0].get_title(loc="left")
 
 
 def test_a_costly_certificate_is_shown_as_unchecked() -> None:
