@@ -183,6 +183,7 @@ def test_flows_and_forms_are_named_and_checked() -> None:
     assert {CONTRACTION, REGULAR} < set(found.forms) and PLAIN not in found.forms
 
 
+@pytest.mark.slow
 def test_a_cover_in_both_engines() -> None:
     """And the cover of one objective proves nothing about the other."""
     game = builtin("recycling", 2, F(9, 10))
