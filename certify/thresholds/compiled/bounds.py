@@ -25,9 +25,11 @@ from certify.thresholds.compiled.tables import (
     FLOW,
     HORIZON,
     JA,
+    JOINT,
     LEVEL,
     LINK,
     LISTING,
+    LOWER,
     NEXT,
     NODES,
     OTHERS,
@@ -39,11 +41,13 @@ from certify.thresholds.compiled.tables import (
     SLOTS,
     SPLIT,
     SPLIT_AT,
+    START,
     STEPS,
     SUCCESSOR,
     TAIL,
     TAKEN,
     TARGET,
+    UPPER,
     VERTEX,
     WIDTH,
     E,
@@ -57,6 +61,7 @@ _LARGEST = 2.0**24  # see `approx_step`
 _ROUNDING = 1e-12
 _TINY = 1e-300
 _ROUNDS = 12
+_FEW = 4  # up to so many actions vertices are faster than filling up
 _borrowed = borrower()
 _SEPARATE, _SHARING = 0, 1  # how later blocks are bounded at a node
 
@@ -150,7 +155,7 @@ def log_ratio_bounds(situation, work, options, guess, result):
     situation = _lent(situation)
     nodes, room = _lent_room(*work)
     guess, result = _borrowed(guess), _borrowed(result)
-    tables, paths = situation.tables, situation.paths.numbers
+    tables, paths, numbers = situation.tables, situation.paths.numbers, situation.tables.numbers
     t = paths[DEPTH]
     for r in range(row_from, row_to):
         mine = situation.boxes[r % len(situation.boxes)]
@@ -164,12 +169,15 @@ def log_ratio_bounds(situation, work, options, guess, result):
                     if e < 0:
                         nodes.vertices[node] = 0
                         continue
+                    if _fills(numbers, paths, u):
+                        nodes.vertices[node] = 1
+                        continue
                     q = nodes.q[begin : begin + most * others].reshape(most, others)
                     nodes.vertices[node] = products(tables, mine, (u, e, -1), paths[AGENT], q)
             for p in range(paths[PAIRS]):
                 _difference(situation, (r, k, p), room)
                 residue = _slopes_and_extras(situation, (r, k, p), share, nodes, room)
-                result[r, k, p] = _smallest(situation, k, (residue, guess[r, k, p]), nodes, room)
+                result[r, k, p] = _smallest(situation, (r, k), (residue, guess[r, k, p]), nodes, room)
 
 
 @compiled
@@ -509,14 +517,14 @@ def _couple(situation, case, nodes, room):
 
 
 @compiled
-def _smallest(situation, k, given, nodes, room):
+def _smallest(situation, case, given, nodes, room):
     """The smallest lambda with an excess <= 0, up to rounding; inf where none was found (`approx_step`)."""
-    residue, guess = given
+    (residue, guess), k = given, case[1]
     reals, numbers, paths = situation.tables.reals, situation.tables.numbers, situation.paths.numbers
     t = paths[DEPTH]
     step = paths[STEPS] + 5 * t
     if t == 0:
-        total = _excess(situation, k, 0.0, nodes, room)[0] + residue
+        total = _excess(situation, case, 0.0, nodes, room)[0] + residue
         start = 0.0
         for m in range(paths[step + NODES]):
             e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
@@ -530,7 +538,7 @@ def _smallest(situation, k, given, nodes, room):
                 top, lowest = max(top, room.gain[m, x]), min(lowest, room.gain[m, x])
     lowest -= 1.0
     at = min(guess, top) if np.isfinite(guess) else top
-    value, mass = _excess(situation, k, at, nodes, room)
+    value, mass = _excess(situation, case, at, nodes, room)
     value += residue
     settled = abs(at) * 1e-13 + 1e-13
     for _ in range(_ROUNDS):
@@ -538,7 +546,7 @@ def _smallest(situation, k, given, nodes, room):
         after = min(max(after, lowest), _LARGEST) if np.isfinite(after) else _LARGEST if value > 0 else at
         moved = abs(after - at) > settled
         at = after
-        value, mass = _excess(situation, k, at, nodes, room)
+        value, mass = _excess(situation, case, at, nodes, room)
         value += residue
         if not moved or not value > _ROUNDING * mass:
             break
@@ -546,15 +554,15 @@ def _smallest(situation, k, given, nodes, room):
 
 
 @compiled
-def _excess(situation, k, bound, nodes, room):
+def _excess(situation, case, bound, nodes, room):
     """The supremum at lambda = bound without what is passed on to the root, and the weight that attains it."""
     reals, numbers = situation.tables.reals, situation.tables.numbers
     paths, chances = situation.paths.numbers, situation.paths.chances
-    t = paths[DEPTH]
+    t, (r, k) = paths[DEPTH], case
     total, weight = 0.0, 0.0
     inner, masses = room.short
     for u in range(t, -1, -1):
-        step = paths[STEPS] + 5 * u
+        step, fills = paths[STEPS] + 5 * u, _fills(numbers, paths, u)
         others, successors = paths[step + OTHERS], paths[step + NEXT]
         for m in range(paths[step + NODES]):
             node = nodes.at[u, 0] + m
@@ -572,18 +580,12 @@ def _excess(situation, k, bound, nodes, room):
                             below = nodes.at[u + 1, 0] + paths[s]
                             inner[x] += chances[s] * nodes.best[below]
                             masses[x] += chances[s] * nodes.mass[below]
-            best, which = -np.inf, 0
-            q, extra = nodes.at[u, 2] + m * nodes.at[u, 3] * others, nodes.at[u, 1] + m * nodes.at[u, 3]
-            for v in range(nodes.vertices[node]):
-                value = nodes.extra[extra + v]
-                for x in range(others):
-                    value += nodes.q[q + v * others + x] * inner[x]
-                if value > best:
-                    best, which = value, v
-            mass = 0.0
-            for x in range(others):
-                mass += nodes.q[q + which * others + x] * masses[x]
-            nodes.best[node], nodes.mass[node] = best, mass
+            if fills:
+                best, mass = _filled(situation, (r, u, paths[paths[step + ROWS] + k * paths[step + NODES] + m]), room)
+                nodes.best[node], nodes.mass[node] = best, mass
+            else:
+                _at_best_vertex(nodes, (u, m, others), room)
+                best, mass = nodes.best[node], nodes.mass[node]
             if u == 0:
                 start = reals[numbers[AGENTS] + paths[paths[step + ROWS] + k * paths[step + NODES] + m]]
                 if paths[SINGLE] != 0:
@@ -591,3 +593,61 @@ def _excess(situation, k, bound, nodes, room):
                 total += start * best
                 weight += start * mass
     return total, weight
+
+
+@compiled
+def _at_best_vertex(nodes, case, room):
+    """The largest value over the listed vertices of a node, and its weight."""
+    u, m, others = case
+    inner, masses = room.short
+    best, which = -np.inf, 0
+    q, extra = nodes.at[u, 2] + m * nodes.at[u, 3] * others, nodes.at[u, 1] + m * nodes.at[u, 3]
+    for v in range(nodes.vertices[nodes.at[u, 0] + m]):
+        value = nodes.extra[extra + v]
+        for x in range(others):
+            value += nodes.q[q + v * others + x] * inner[x]
+        if value > best:
+            best, which = value, v
+    mass = 0.0
+    for x in range(others):
+        mass += nodes.q[q + which * others + x] * masses[x]
+    nodes.best[nodes.at[u, 0] + m], nodes.mass[nodes.at[u, 0] + m] = best, mass
+
+
+@compiled
+def _fills(numbers, paths, u):
+    """Whether the other agent's policies at depth u are filled up in the order of the values instead of listed: where
+    nothing is added at vertices, and they are many or (in one step) not listed at all."""
+    if numbers[AGENTS] != 2 or paths[DEPTH] + 1 < numbers[HORIZON]:
+        return False
+    return numbers[HORIZON] == 1 or paths[paths[STEPS] + 5 * u + OTHERS] > _FEW
+
+
+@compiled
+def _filled(situation, case, room):
+    """The largest value over the other agent's policies at joint class e, filled up in the order of the values, and
+    its weight."""
+    r, u, e = case
+    numbers, links, paths = situation.tables.numbers, situation.tables.links, situation.paths.numbers
+    mine, (inner, masses) = situation.boxes[r % len(situation.boxes)], room.short
+    level = numbers[LEVEL] + u * COLUMNS
+    start = numbers[numbers[START] + links[numbers[level + JOINT] + 2 * e + 1 - paths[AGENT]]]
+    lower, upper, others = numbers[LOWER] + start, numbers[UPPER] + start, paths[paths[STEPS] + 5 * u + OTHERS]
+    rest, value, mass, used = 1.0, 0.0, 0.0, 0
+    for x in range(others):
+        rest -= mine[lower + x]
+        value += mine[lower + x] * inner[x]
+        mass += mine[lower + x] * masses[x]
+    for _ in range(others):
+        if rest <= 0:
+            break
+        chosen = -1
+        for x in range(others):
+            if not (used >> x) & 1 and (chosen < 0 or inner[x] > inner[chosen]):
+                chosen = x
+        used |= 1 << chosen
+        take = min(rest, mine[upper + chosen] - mine[lower + chosen])
+        value += take * inner[chosen]
+        mass += take * masses[chosen]
+        rest -= take
+    return value, mass

@@ -65,10 +65,11 @@ class CompiledStep:
         self._actions: dict[int, np.ndarray] = {}
         self._states: dict[int, np.ndarray] = {}
         self._nothing = np.empty((len(self.beta), 0))
+        self._listing = plan.horizon > 1 or plan.agents > 2  # otherwise nobody looks at vertices
         for i in range(plan.agents):
             for t in range(plan.horizon):
                 self._set(i, t, *box[i][t])
-        vertices.fill(numbers, self.boxes, 0, int(self.kept.block[-1]) + 1, True)
+        vertices.fill(numbers, self.boxes, 0, int(self.kept.block[-1]) + 1, self._listing)
 
     def _set(self, agent: int, t: int, lower: np.ndarray, upper: np.ndarray) -> tuple[int, int]:
         numbers = self.tables.numbers
@@ -81,7 +82,7 @@ class CompiledStep:
 
     def replace(self, agent: int, t: int, ends: tuple[np.ndarray, np.ndarray]) -> None:
         """Use another box for one agent's policies at one depth; models it does not touch are kept."""
-        vertices.fill(self.tables.numbers, self.boxes, *self._set(agent, t, *ends), True)
+        vertices.fill(self.tables.numbers, self.boxes, *self._set(agent, t, *ends), self._listing)
         self._states = {u: m for u, m in self._states.items() if u > t}
         self._actions = {u: m for u, m in self._actions.items() if u >= t}
 
