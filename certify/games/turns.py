@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from certify.errors import InputError
 from certify.games.extensive import CHANCE, LEAF, Common, Extensive, Paths, common_payoff, paths, without_idle_nodes
-from certify.games.labels import plain_names
-from certify.games.model import Game, JointAction, JointObservation, check_game
+from certify.games.model import Game, check_game
 from certify.games.original import Original
 from certify.games.potential import potential_game
 from certify.games.schedule import schedule
+from certify.games.turn_names import TurnNames
 
 LARGEST = 10**6  # states: nodes, and copies of them for the steps that they are waited at
-WAIT = "wait"
 _ONE = Fraction(1)
 
 
@@ -99,43 +98,27 @@ class _Turns:
     def game(self, name: str) -> Game:
         """The checked game."""
         self._walk()
-        states = list(dict.fromkeys([*self.tables.start, *(s for s, _ in self.tables.transition), *self._reached()]))
-        waits = {i for state in states for i in self.agent.values() if i not in self._moving(state)}
-        named = [self._action_names(player, i in waits) for player, i in self.agent.items()]
-        names = [found for found, _ in named]
+        start, transition, reward = self.tables.start, self.tables.transition, self.tables.reward
+        states = list(dict.fromkeys([*start, *(s for s, _ in transition), *self._reached()]))
         index = {state: k for k, state in enumerate(states)}
-        actions = _Actions(self.tree, names, [numbered for _, numbered in named])
-        # observations of an agent: waiting, if it ever does, then its information sets
-        own = [[info for info, (player, _, _) in enumerate(self.tree.sets) if player == p and self.times[info] >= 0]
-               for p in self.agent]  # fmt: skip
-        seen = [{info: k + (i in waits) for k, info in enumerate(infos)} for i, infos in enumerate(own)]
-
-        def observation(state: State) -> JointObservation:
-            moving = self._moving(state)
-            return tuple(seen[i][moving[i]] if i in moving else 0 for i in range(len(names)))
-
-        labels = [
-            ((WAIT,) if i in waits else ()) + plain_names([self.tree.sets[info][1] for info in infos], "set")
-            for i, infos in enumerate(own)
-        ]
-        reference = {
-            (i, seen[i][info]): _uniform(actions.within(i, info)) for i, infos in enumerate(own) for info in infos
-        } | {(i, 0): _uniform([actions.wait(i)]) for i in waits}
-        rows = {(index[s], actions.joint(a)): row for (s, a), row in self.tables.transition.items()}
+        moving = {state: self._moving(state) for state in states}
+        names = TurnNames(self.tree, self.agent, self.times, [moved.keys() for moved in moving.values()])
+        seen = {state: names.observation(moved) for state, moved in moving.items()}
+        rows = {(index[s], names.joint(a)): row for (s, a), row in transition.items()}
         return check_game(
             Game(
                 name=name,
                 agents=tuple(self.tree.players[p] for p in self.agent),
                 states=tuple("end" if s == END else f"n{s[0]}" + f"-{s[1]}" * (s[1] > 0) for s in states),
-                actions=tuple(tuple(own_names) for own_names in names),
-                observations=tuple(plain_names(row, "set") for row in labels),
-                start=tuple((index[s], observation(s), p) for s, p in self.tables.start.items()),
+                actions=names.actions,
+                observations=names.observations,
+                start=tuple((index[s], seen[s], p) for s, p in start.items()),
                 transition={key: tuple((index[s], p) for s, p in row.items()) for key, row in rows.items()},
-                emission={(a, index[s]): ((observation(s), _ONE),) for (_, a), row in rows.items() for s in row},
-                reward={(index[s], actions.joint(a)): r for (s, a), r in self.tables.reward.items() if r},
+                emission={(a, index[s]): ((seen[s], _ONE),) for (_, a), row in rows.items() for s in row},
+                reward={(index[s], names.joint(a)): r for (s, a), r in reward.items() if r},
                 horizon=self.horizon,
                 weights=tuple(self.common.weights[p] for p in self.agent),
-                reference=reference,
+                reference=names.reference(),
                 source=self.tree.where,
                 remark=self.common.remark,
             )
@@ -255,47 +238,3 @@ class _Turns:
     def _reached(self) -> Iterator[State]:
         for row in self.tables.transition.values():
             yield from row
-
-    def _action_names(self, player: int, waits: bool) -> tuple[list[str], bool]:
-        """Names of an agent's actions: its labels, or numbers where sets of one step and size differ in them (and
-        whether they are)."""
-        own = [(self.times[info], names) for info, (p, _, names) in enumerate(self.tree.sets)
-               if p == player and self.times[info] >= 0]  # fmt: skip
-        spoken: dict[tuple[int, int], frozenset[str]] = {}
-        fits = all(spoken.setdefault((time, len(names)), frozenset(names)) == frozenset(names) for time, names in own)
-        found = list(dict.fromkeys(name for _, names in own for name in names))
-        if not fits:
-            found = [str(k + 1) for k in range(max(len(names) for _, names in own))]
-        if waits:
-            found = list(plain_names([*found, WAIT], "action"))
-        return found, not fits
-
-
-class _Actions:
-    """Indices of actions by information set."""
-
-    def __init__(self, tree: Extensive, names: Sequence[list[str]], numbered: Sequence[bool]) -> None:
-        self.tree, self.names, self.numbered = tree, names, numbered
-        self.known = [{name: k for k, name in enumerate(own)} for own in names]
-
-    def within(self, agent: int, info: int) -> list[int]:
-        """Indices of the actions of an information set, in its order: by name, or by place where names are numbers."""
-        labels = self.tree.sets[info][2]
-        if self.numbered[agent]:
-            return list(range(len(labels)))
-        return [self.known[agent][label] for label in labels]
-
-    def wait(self, agent: int) -> int:
-        """The index of waiting, the last one."""
-        return len(self.names[agent]) - 1
-
-    def joint(self, moves: Sequence[tuple[int, int, int]]) -> JointAction:
-        """The joint action in which the others wait."""
-        found = [len(own) - 1 for own in self.names]
-        for agent, info, action in moves:
-            found[agent] = self.within(agent, info)[action]
-        return tuple(found)
-
-
-def _uniform(actions: Sequence[int]) -> tuple[tuple[int, Fraction], ...]:
-    return tuple((a, Fraction(1, len(actions))) for a in sorted(actions))
