@@ -19,7 +19,7 @@ ROOM = ("parameters_theorem_D_prime", "entropy_controller", "entropy_run", "entr
 def test_mutants_of_every_kind_are_no_stronger() -> None:
     total = 0
     for path in FILES:
-        name, counts, seen, _ = attack((path, 5, 0, 10.0))
+        _, counts, seen, _ = attack((path, 5, 0, 10.0))
         seen = [line for line in seen if not any(part in line for part in ROOM)]
         assert not seen, seen
         assert counts["crash"] == counts["never"] == 0, seen
