@@ -16,13 +16,15 @@ def plain_names(labels: Sequence[str], prefix: str) -> tuple[str, ...]:
     ('go-left', 'a2', 'go-left-2', '-1')
     """
     taken: set[str] = set()
+    counts: dict[str, int] = {}
     found = []
     for k, label in enumerate(labels):
         printable = "".join(c if c.isprintable() else " " for c in label)
         name = "-".join(filter(None, _SEPARATORS.split(printable))) or f"{prefix}{k + 1}"
-        unique, again = name, 2
+        unique = name
         while unique in taken:
-            unique, again = f"{name}-{again}", again + 1
+            counts[name] = counts.get(name, 1) + 1
+            unique = f"{name}-{counts[name]}"
         taken.add(unique)
         found.append(unique)
     return tuple(found)
