@@ -99,21 +99,29 @@ def measured(row: tuple[str, str, int | None, float | None], limit: float, out: 
         "sha256": certify.games.game_sha256(game),
     }
     out.send(found)
+    quick = threshold_of(game, "structural", None)
+    out.send(found | quick)
+    group = certify.symmetries(game)
+    found |= {"order": group.order, "complete": group.complete}
+    out.send(found | quick)
+    with contextlib.suppress(InputError):
+        found["logits"] = unroll(game).policy_parameters
+        out.send(found | quick)
+    sharp = threshold_of(game, "auto", limit)
+    out.send(found | (sharp if sharp["alpha_star"] is not None else quick))
+
+
+def threshold_of(game: certify.Game, method: str, limit: float | None) -> dict[str, Any]:
+    """alpha* and the lower end of the bracket, with seconds of the processor."""
     began = time.process_time()
-    result = certify.threshold(game, objective=game.objective, time_limit=limit)
-    found |= {
+    result = certify.threshold(game, objective=game.objective, method=method, time_limit=limit)
+    return {
         "alpha_star": None if result.alpha_star is None else float(result.alpha_star),
         "alpha_multiple": None if result.alpha_multiple is None else float(result.alpha_multiple),
         "method": result.method,
         "threshold_seconds": round(time.process_time() - began, 1),
         "reason": result.reason,
     }
-    out.send(found)
-    with contextlib.suppress(InputError):
-        found["logits"] = unroll(game).policy_parameters
-        out.send(found)
-    group = certify.symmetries(game)
-    out.send(found | {"order": group.order, "complete": group.complete})
 
 
 def in_time(row: tuple[str, str, int | None, float | None], limit: float) -> dict[str, Any]:

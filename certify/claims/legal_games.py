@@ -53,7 +53,7 @@ def tiger_that_ends(horizon: int, *, legal: bool = True) -> Game:
 
     >>> game = tiger_that_ends(3)
     >>> game.actions[0][0], [game.legal(0, 1, o) for o in range(3)]
-    ('listen', ((0, 1, 2), (0, 1, 2), (0,)))
+    ('listen', [(0, 1, 2), (0, 1, 2), (0,)])
     """
     tiger = builtin("dectiger", horizon)
     end, told = len(tiger.states), len(tiger.observations[0])
