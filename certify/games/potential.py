@@ -31,17 +31,20 @@ def potential_game(original: Original, name: str, where: str, remark: str = "") 
     >>> [int(game.reward.get((0, a), 0)) for a in ((0, 0), (0, 1), (1, 0), (1, 1))], game.remark
     ([2, 3, 3, 4], 'an exact potential game; the payoff here is its potential')
     """
-    tables = _tables(original)
-    weights = [Fraction(1)] * len(tables) if original.common else _weights(original, tables, where)
-    values = np.array([row[0] for row in original.payoffs], dtype=object).reshape(original.sizes)
+    weights = [Fraction(1)] * len(original.players)
+    values = [row[0] for row in original.payoffs]
     if not original.common:
-        values = _potential(tables, weights)
+        choosing = [i for i, size in enumerate(original.sizes) if size > 1]  # the payoffs of others do not matter
+        tables = _tables(original, choosing)
+        for i, weight in zip(choosing, _weights(original, choosing, tables, where), strict=True):
+            weights[i] = weight
+        values = _potential(tables, [weights[i] for i in choosing]) if choosing else values
         same = all(w == 1 for w in weights)
         listed = ", ".join(rational_text(w) for w in weights)
         kind = "an exact potential game" if same else f"a potential game with the weights {listed}"
         remark = "; ".join(filter(None, [remark, f"{kind}; the payoff here is its potential"]))
     profiles = itertools.product(*(range(size) for size in original.sizes))
-    game = one_shot(name, original.strategies, dict(zip(profiles, values.flat, strict=True)))
+    game = one_shot(name, original.strategies, dict(zip(profiles, values, strict=True)))
     return check_game(
         replace(
             game,
@@ -54,13 +57,13 @@ def potential_game(original: Original, name: str, where: str, remark: str = "") 
     )
 
 
-def _tables(original: Original) -> list[np.ndarray]:
-    """Payoffs of each player by profile, exact numbers in arrays of objects."""
+def _tables(original: Original, choosing: list[int]) -> list[np.ndarray]:
+    """Payoffs of each player who has a choice, by the strategies of these: exact numbers in arrays of objects."""
     found = []
-    for i in range(len(original.players)):
+    for i in choosing:
         table = np.empty(len(original.payoffs), dtype=object)
         table[:] = [row[i] for row in original.payoffs]
-        found.append(table.reshape(original.sizes))
+        found.append(table.reshape([original.sizes[j] for j in choosing]))
     return found
 
 
@@ -77,8 +80,9 @@ def _interaction(table: np.ndarray, i: int, j: int) -> np.ndarray:
     return together
 
 
-def _weights(original: Original, tables: list[np.ndarray], where: str) -> list[Fraction]:
-    """Weights under which the interactions of every two players agree; raises `InputError` where there are none."""
+def _weights(original: Original, choosing: list[int], tables: list[np.ndarray], where: str) -> list[Fraction]:
+    """Weights, of those who have a choice, under which the interactions of every two agree; raises `InputError` where
+    there are none."""
     n = len(tables)
     pairs = {
         (i, j): (_interaction(tables[i], i, j), _interaction(tables[j], i, j))
@@ -90,7 +94,7 @@ def _weights(original: Original, tables: list[np.ndarray], where: str) -> list[F
         if met.size:
             one, two = mine.flat[met[0]], other.flat[met[0]]
             if not one * two > 0:
-                raise _none(original, where, (i, j), int(met[0]), (one, two))
+                raise _none(original, where, (choosing[i], choosing[j]), int(met[0]), (one, two))
             ratios[i][j], ratios[j][i] = Fraction(one) / two, Fraction(two) / one
     weights: dict[int, Fraction] = {}
     for first in range(n):  # players who do not interact, even through others, may have any weights: ones
@@ -107,7 +111,8 @@ def _weights(original: Original, tables: list[np.ndarray], where: str) -> list[F
         wrong = np.flatnonzero(mine * weights[i] != other * weights[j])
         if wrong.size:
             at = int(wrong[0])
-            raise _none(original, where, (i, j), at, (mine.flat[at], other.flat[at]), weights)
+            pair, gains = (choosing[i], choosing[j]), (mine.flat[at], other.flat[at])
+            raise _none(original, where, pair, at, gains, weights[j] / weights[i])
     return [weights[i] for i in range(n)]
 
 
@@ -117,17 +122,20 @@ def _none(
     pair: tuple[int, int],
     at: int,
     found: tuple[Fraction, Fraction],
-    weights: dict[int, Fraction] | None = None,
+    ratio: Fraction | None = None,
 ) -> InputError:
-    """The cycle of four profiles that no potential allows."""
+    """The cycle of four profiles, the last one number `at`, that no potential allows."""
     i, j = pair
-    profile = list(map(int, np.unravel_index(at, original.sizes)))
+    profile: list[int] = []
+    for size in reversed(original.sizes):
+        at, a = divmod(at, size)
+        profile.insert(0, a)
     first = [0 if k in pair else a for k, a in enumerate(profile)]
     names = [
         "(" + ", ".join(own[a] for own, a in zip(original.strategies, played, strict=True)) + ")"
         for played in (first, profile)
     ]
-    needed = "" if weights is None else f", and in the ratio {rational_text(weights[j] / weights[i])} elsewhere"
+    needed = "" if ratio is None else f", and in the ratio {rational_text(ratio)} elsewhere"
     one, two = (rational_text(value) for value in found)
     return InputError(
         where,
@@ -137,7 +145,7 @@ def _none(
     )
 
 
-def _potential(tables: list[np.ndarray], weights: list[Fraction]) -> Any:
+def _potential(tables: list[np.ndarray], weights: list[Fraction]) -> list[Any]:
     """P along the path on which the players leave their first strategies one after the other; at the first profile
     it is the first player's payoff there times its weight."""
     n = len(tables)
@@ -149,4 +157,4 @@ def _potential(tables: list[np.ndarray], weights: list[Fraction]) -> Any:
         for later in range(i + 1, n):
             rest = _first(rest, later)
         total = total + (rest - _first(rest, i)) * weights[i]
-    return total
+    return list(total.flat)

@@ -153,3 +153,16 @@ def damaged(path, data):
         assert "\n" not in str(error)
     else:
         assert game.original is None or differences_agree(game)
+
+
+def test_many_players_of_whom_few_choose():
+    """More than an array has dimensions; and more than are read."""
+    head = 'NFG 1 R "" { ' + '"p" ' * 80 + "} { 2 " + "1 " * 78 + "2 } "
+    rows = [["4"] + ["9"] * 78 + ["4"], ["0"] + ["1"] * 78 + ["3"], ["3"] + ["0"] * 78 + ["0"], ["1"] * 80]
+    game = read_nfg(head + " ".join(" ".join(row) for row in rows), "many.nfg", "many")
+    assert len(game.agents) == 80 and set(game.weights) == {1} and differences_agree(game)
+    rows[0][-1] = "-4"
+    with pytest.raises(InputError, match="the players p and p-80 gain"):
+        read_nfg(head + " ".join(" ".join(row) for row in rows), "many.nfg", "many")
+    with pytest.raises(InputError, match=r"line 1, column 12: 1,001 players; name 1 to 1,000"):
+        read_nfg('NFG 1 R "" { ' + '"p" ' * 1001 + "} { 1 } 1", "many.nfg", "many")

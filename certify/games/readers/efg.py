@@ -78,10 +78,7 @@ class _Reader:
         if kind.text not in ("R", "D"):
             raise words.unexpected(kind, "R or D", "the file begins with EFG 2 R")
         words.text("a title")
-        here = words.peek()
-        self.players = plain_names(words.texts("a player's name"), "agent")
-        if not self.players:
-            raise words.error(here, "no players", "name at least one")
+        self.players = plain_names(words.players(), "agent")
         if words.ahead("text"):
             words.next()  # a comment
         self._nodes()

@@ -14,6 +14,7 @@ from certify.exact import parse_rational
 
 _WORDS = re.compile(r'[\s,]+|"(?P<text>[^"\\]*(?:\\.[^"\\]*)*)"|(?P<brace>[{}])|(?P<word>[^\s,{}"]+)', re.DOTALL)
 _LARGEST_INDEX = 9  # digits
+_MOST_PLAYERS = 1000
 
 
 class Word(NamedTuple):
@@ -112,6 +113,14 @@ class GambitText:
         while not self.ahead("}"):
             found.append(self.text(what))
         self.brace("}")
+        return found
+
+    def players(self) -> list[str]:
+        """The players' names, at least one."""
+        here = self.peek()
+        found = self.texts("a player's name")
+        if not 0 < len(found) <= _MOST_PLAYERS:
+            raise self.error(here, f"{len(found):,} players", f"name 1 to {_MOST_PLAYERS:,}")
         return found
 
     def number(self, what: str) -> Fraction:

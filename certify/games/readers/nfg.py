@@ -41,10 +41,7 @@ def strategic_of(text: str, where: str, largest: int = LARGEST) -> Original:
     if kind.text not in ("R", "D"):
         raise words.unexpected(kind, "R or D", "the file begins with NFG 1 R")
     words.text("a title")
-    here = words.peek()
-    players = words.texts("a player's name")
-    if not players:
-        raise words.error(here, "no players", "name at least one")
+    players = words.players()
     strategies = _strategies(words, len(players), largest)
     if words.ahead("text"):
         words.next()  # a comment
