@@ -222,7 +222,7 @@ def test_sizes_are_known_before_anything_is_built():
         InputError, match=r"up to 8 states and joint histories \(9 nodes, 3 steps\); .* raise max_states="
     ):
         game_of(tree, "waits", largest=7)
-    with pytest.raises(InputError, match=r"line 7, column 1: more than 5 nodes; .* raise max_states="):
+    with pytest.raises(InputError, match=r"line 7, column 1: more than 5 nodes for 2 players; .* raise max_states="):
         certify.load(path, max_states=5)
     with pytest.raises(InputError, match=r"2x2 strategies, 2 payoffs each; at most 7 payoffs are read"):
         certify.load(FOLDER / "nfg" / "dilemma.nfg", max_states=7)

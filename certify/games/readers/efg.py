@@ -15,6 +15,7 @@ from certify.games.readers.gambit_text import GambitText, Word
 from certify.games.tables import Game
 from certify.games.turns import LARGEST, game_of
 
+_NUMBERS = 20  # per node, of all players together, at the limit of nodes
 _ROUNDING = Fraction(1, 1000)  # what a row of probabilities may miss 1 by where `rows` is "renormalise"
 
 
@@ -88,11 +89,14 @@ class _Reader:
     def _nodes(self) -> None:
         """All nodes, in the order of a walk that finishes every subtree before the next."""
         unfinished: list[int] = []
+        most = min(self.largest, _NUMBERS * self.largest // len(self.players))
         while not self.nodes or unfinished:
             k = len(self.nodes)
-            if k == self.largest:
-                mend = "give a smaller game, or raise max_states= of certify.load"
-                raise self.words.error(self.words.peek(), f"more than {self.largest:,} nodes", mend)
+            if k == most:
+                what = f"more than {most:,} nodes for {len(self.players)} players"
+                raise self.words.error(
+                    self.words.peek(), what, "give a smaller game, or raise max_states= of certify.load"
+                )
             if unfinished:
                 parent = self.nodes[unfinished[-1]]
                 parent.children.append(k)
