@@ -13,16 +13,17 @@ _LETTERS = "abcdefgh"
 _END = "over"
 
 
-def match(actions: int, reward: Fraction | int = 0) -> Game:
-    """Two agents choose one of two actions and see whether they match; after a match each has so many legal actions,
-    after a mismatch one.  A match earns `reward`, nothing else anything.
+def match(actions: int, reward: Fraction | int = 0, choices: int = 2) -> Game:
+    """Two agents choose one of `choices` actions and see whether they match; after a match each has so many legal
+    actions, after a mismatch one.  A match earns `reward`, nothing else anything.
 
     >>> game = match(3)
     >>> game.legal(0, 1, 0), game.legal(0, 1, 1)
     ((0, 1, 2), (0,))
     """
-    names = list(_LETTERS[: max(actions, 2)])
-    free = {"": names[:2], "match": names[:actions], "miss": names[:1]}
+    names = list(_LETTERS[: max(actions, choices)])
+    first = names[:choices]
+    free = {"": first, "match": names[:actions], "miss": names[:1]}
     document: dict[str, Any] = {
         "kind": "dec-pomdp",
         "name": f"match-{actions}-{reward}".replace("/", "-"),
@@ -34,15 +35,15 @@ def match(actions: int, reward: Fraction | int = 0) -> Game:
         "start": [{"state": "begin", "probability": 1}],
         "transition": [
             {"state": "begin", "actions": [x, y], "next": {"matched" if x == y else "missed": 1}}
-            for x in names[:2]
-            for y in names[:2]
+            for x in first
+            for y in first
         ],
         "emission": [
             {"actions": ["*", "*"], "state": s, "outcomes": [{"observations": [o, o], "probability": 1}]}
             for s, o in (("matched", "match"), ("missed", "miss"))
         ],
-        "reward": [{"state": "begin", "actions": [x, x], "value": str(reward)} for x in names[:2] if reward],
-        "legal": {agent: free for agent in ("one", "two")},
+        "reward": [{"state": "begin", "actions": [x, x], "value": str(reward)} for x in first if reward],
+        "legal": dict.fromkeys(("one", "two"), free),
     }
     return as_game(document)
 

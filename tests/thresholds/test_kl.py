@@ -17,11 +17,19 @@ from legal_games import MATCH, random_legal_game
 
 import certify
 from certify.checker import check_certificate
+from certify.claims.legal_games import match, tiger_that_ends
 from certify.errors import InputError
 from certify.games import Game, as_game, builtin, check_game, game_to_json
 from certify.games.canonical import sha256_of
 from certify.games.model import FIRST
-from certify.games.objective import with_reference
+from certify.games.objective import for_objective, with_reference
+from certify.games.tree import unroll
+from certify.run import Run
+from certify.thresholds.approx_step import Step
+from certify.thresholds.cover import Stalled, find_cover
+from certify.thresholds.index_tables import Plan
+from certify.thresholds.localisation import localise
+from certify.thresholds.structural import structural_thresholds
 
 ENGINES = ("stdlib", "fast")
 
@@ -152,35 +160,53 @@ def approx_limits(game: Game, alpha: float, starts: int, seed: int) -> list[dict
 
 
 def random_games(seed: int) -> Game:
-    """Random legal sets, references, weights, discount and rewards on Dec-Tiger's skeleton."""
+    """Random legal sets, references, weights, discount and rewards on Dec-Tiger's skeleton; from 200 on every second
+    game ends where a door is opened."""
     rng = random.Random(seed)
     game = replace(random_legal_game(seed), horizon=2)
+    if seed >= 200 and seed % 2:
+        ends = tiger_that_ends(2)
+        game = replace(ends, reference=dict(game.reference) | dict(ends.reference))
     reward = {key: F(rng.randint(-6, 6)) for key in itertools.product(range(2), itertools.product(range(3), repeat=2))}
     return check_game(
         replace(game, reward=reward, weights=(F(1), F(rng.choice([1, 2]), 2)), discount=F(rng.choice([1, 2]), 2))
     )
 
 
-def falsify(seed: int, lowered: float = 1.0, starts: int = 6) -> bool | None:
-    """Whether two policies were found at the claimed threshold times `lowered`; None where nothing is claimed."""
-    game = random_games(seed)
-    found = certify.threshold(game, objective="kl", method="structural")
-    if found.alpha_star is None:
+def falsify(seed: int, starts: int = 3) -> bool | None:
+    """Whether two policies were found at, or a third above, the temperature that the search gives, whatever a checker
+    would say of it; None where it gives none."""
+    game = for_objective(random_games(seed), "kl")
+    forms = structural_thresholds(game)
+    if not forms or forms[0].alpha_star is None:
         return None
-    sharper = certify.threshold(game, objective="kl", method="localisation", rtol="1/4", time_limit=20)
-    alpha = float(sharper.alpha_star or found.alpha_star) * lowered
-    return len(approx_limits(game, alpha, starts, seed)) > 1
+    covers = localise(Plan(unroll(game)), forms[0].alpha_star, rtol=0.25, run=Run.lasting(20))
+    alpha = float(covers[-1].alpha_star if covers else forms[0].alpha_star)
+    return any(len(approx_limits(game, alpha * factor, starts, seed)) > 1 for factor in (1.0, 1.3))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_no_second_policy_at_the_threshold(seed: int) -> None:
     assert falsify(seed) is False
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(4, 120))
-def test_no_second_policy_at_the_threshold_of_many(seed: int) -> None:
-    assert falsify(seed) is not True
+@pytest.mark.parametrize("group", range(25))
+def test_no_second_policy_at_the_threshold_of_many(group: int) -> None:
+    assert [seed for seed in range(20 * group, 20 * group + 20) if falsify(seed)] == []
+
+
+def test_a_weakened_bound_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With bounds of a third of their size the search "certifies" a first step of three levers below its threshold of
+    0.364 (above 1/3, where the reference is still definite), and the oracle exposes it."""
+    game = for_objective(match(2, 1, choices=3), "kl")
+    plan, alpha = Plan(unroll(game)), F(69, 200)
+    with pytest.raises(Stalled):
+        find_cover(plan, 1 / alpha)
+    honest = Step.log_ratio_bounds
+    monkeypatch.setattr(Step, "log_ratio_bounds", lambda self, i, t, guess=None: honest(self, i, t, None) / 3)
+    assert find_cover(plan, 1 / alpha)
+    assert len(approx_limits(game, float(alpha), 8, 1)) > 1
 
 
 def test_the_oracle_finds_a_second_policy_below() -> None:
