@@ -52,6 +52,8 @@ def plot_threshold(
     claim = document["claim"]
     star = float(Fraction(claim["alpha_star"]))
     multiple = float(Fraction(claim["alpha_multiple"])) if claim.get("alpha_multiple") else None
+    if star <= 0 or (multiple or star) <= 0:
+        raise ValueError("a temperature that is not positive")
     span = (0.3 * (multiple or star), 3 * star)
     found = curves(document, span, seconds=seconds, tube=tube)
     if found is None or not (found.tube or len(found.alpha)):
