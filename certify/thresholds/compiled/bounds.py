@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from certify.thresholds.compiled.compiler import borrower, compiled
-from certify.thresholds.compiled.coupled import coupled_applies, coupled_bound, vanishes
+from certify.thresholds.compiled.coupled import coupled_applies, coupled_bound, coupling_size, vanishes
 from certify.thresholds.compiled.models import product_of, products
 from certify.thresholds.compiled.tables import (
     AGENT,
@@ -95,7 +95,7 @@ class Room(NamedTuple):
     """Room for one pair.  gain, remainder : (nodes at t, the others' joint actions).  slopes : the same at any depth,
     times the slots' numbers.  passed : (nodes, numbers).  entries, weight, length : per node and joint action at t the
     joint classes one deeper that the difference puts weight on: class, own and other's slot; the weight; how many.
-    short : two rows of the longest of all lists that functions need for a moment."""
+    short : two rows of the longest of all lists that functions need for a moment.  coupling : for `coupled_bound`."""
 
     gain: np.ndarray
     remainder: np.ndarray
@@ -105,6 +105,7 @@ class Room(NamedTuple):
     weight: np.ndarray
     length: np.ndarray
     short: np.ndarray
+    coupling: np.ndarray
 
 
 @compiled
@@ -140,6 +141,7 @@ def _lent_room(nodes, room):
             _borrowed(room.weight),
             _borrowed(room.length),
             _borrowed(room.short),
+            _borrowed(room.coupling),
         ),
     )
 
@@ -226,6 +228,9 @@ def _room(numbers, paths):
         slopes = max(slopes, nodes * paths[paths[STEPS] + 5 * u + OTHERS] * width)
         passed = max(passed, nodes * width)
     most = max(1, 2 * numbers[numbers[LEVEL] + t * COLUMNS + S])
+    coupling = 0
+    if numbers[AGENTS] == 2 and t + 1 < numbers[HORIZON]:
+        coupling = coupling_size(numbers, paths[AGENT], t)
     longest = slopes + passed
     for u in range(t + 1):
         block = 1
@@ -243,6 +248,7 @@ def _room(numbers, paths):
         np.zeros((count * others, most)),
         np.zeros(count * others, np.int64),
         np.zeros((2, longest)),
+        np.zeros(coupling),
     )
 
 

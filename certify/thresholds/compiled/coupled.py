@@ -67,101 +67,118 @@ def vanishes(g, begin, end):
 
 
 @compiled
+def coupling_size(numbers, agent, t):
+    """Room for `coupled_bound`: per pair of classes one deeper its weight, joint class and share, the averaged
+    slopes, one slope, and a value for every vertex."""
+    level = numbers[LEVEL] + t * COLUMNS
+    mine, yours = numbers[FAMILY] + 2 * (t * 2 + agent), numbers[FAMILY] + 2 * (t * 2 + 1 - agent)
+    cells = (numbers[mine + 1] - numbers[mine]) * (numbers[yours + 1] - numbers[yours])
+    actions = numbers[numbers[COUNTS] + agent * numbers[HORIZON] + t + 1]
+    return 3 * cells + numbers[level + WIDTH] + actions + 1 + most_vertices(numbers, t + 1)
+
+
+@compiled
 def coupled_bound(situation, case, q, room):
     """A bound on sum_a q(a) [U(x, a, .) - U(x, b, .)] less its centred values, remainder included, at node m."""
     r, k, m = case
     numbers, links, paths = situation.tables.numbers, situation.tables.links, situation.paths.numbers
-    mine, after, h = situation.boxes[r % len(situation.boxes)], situation.after[r], numbers[HORIZON]
+    mine, after, work = situation.boxes[r % len(situation.boxes)], situation.after[r], room.coupling
     agent, t = paths[AGENT], paths[DEPTH]
     other, level, step = 1 - agent, numbers[LEVEL] + t * COLUMNS, paths[STEPS] + 5 * t
     others, slots, slot = paths[step + OTHERS], numbers[level + SLOTS], numbers[level + SLOT]
-    e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
     family = numbers[FAMILY] + 4 * t
     own_from, from_ = numbers[family + 2 * agent], numbers[family + 2 * other]
     own_many, many = numbers[family + 2 * agent + 1] - own_from, numbers[family + 2 * other + 1] - from_
-    weight, joint = np.zeros((many, own_many)), np.zeros((many, own_many), np.int64)
-    origin = numbers[slot + numbers[AGENTS]]
+    cells, origin = own_many * many, numbers[slot + numbers[AGENTS]]
     width = numbers[level + WIDTH] - origin
-    moved = np.zeros(width)
+    joint, moved = cells, 3 * cells  # where they begin; shares between them
+    work[: moved + width] = 0.0
     for x in range(others):
         cell = m * others + x
         if q[x] == 0:
             continue
         for w in range(width):
-            moved[w] += q[x] * room.slopes[cell * width + w]
+            work[moved + w] += q[x] * room.slopes[cell * width + w]
         for known in range(room.length[cell]):
-            i, j = room.entries[cell, known, 1] - own_from, room.entries[cell, known, 2] - from_
-            weight[j, i] += q[x] * room.weight[cell, known]
-            joint[j, i] = room.entries[cell, known, 0]
-    listing = numbers[level + LISTING] + e * slots
+            at = (room.entries[cell, known, 2] - from_) * own_many + room.entries[cell, known, 1] - own_from
+            work[at] += q[x] * room.weight[cell, known]
+            work[joint + at] = room.entries[cell, known, 0]
+    listing = numbers[level + LISTING] + paths[paths[step + ROWS] + k * paths[step + NODES] + m] * slots
     total = 0.0
     for d in range(max(own_from + own_many, from_ + many), slots):
-        block, at = links[listing + d], numbers[slot + d] - origin
-        if block >= 0 and not vanishes(moved, at, numbers[slot + d + 1] - origin):
-            total += entropic_support(numbers, mine, block, moved, at)
-    classes = numbers[level + COLUMNS + E]
-    # shares: the part of its own block's slope that every e' takes
-    share = np.zeros((many, own_many))
-    for i in range(own_many):
-        whole = 0.0
-        for j in range(many):
-            e2 = joint[j, i]
-            share[j, i] = abs(weight[j, i]) * (after[2 * classes + e2] - after[classes + e2] + _WIDTH)
-            whole += share[j, i]
-        for j in range(many):
-            share[j, i] /= max(whole, _TINY)
-    own_count = numbers[numbers[COUNTS] + agent * h + t + 1]
-    slope, plain = np.empty(own_count + 1), np.empty(most_vertices(numbers, t + 1))
+        block, at = links[listing + d], moved + numbers[slot + d] - origin
+        if block >= 0 and not vanishes(work, at, moved + numbers[slot + d + 1] - origin):
+            total += entropic_support(numbers, mine, block, work, at)
+    _share(numbers, after, (t, own_many, cells), work)
+    plain = moved + width + numbers[numbers[COUNTS] + agent * numbers[HORIZON] + t + 1] + 1
     for j in range(many):
         theirs = links[listing + from_ + j]
         if theirs < 0:
             continue
         count = int(mine[numbers[COUNT] + theirs])
-        place = (r, numbers[slot + from_ + j] - origin, theirs, listing + own_from, slot + own_from)
-        columns = (weight[j], joint[j], share[j])
+        place = (r, theirs, moved + numbers[slot + from_ + j] - origin, listing + own_from, slot + own_from)
+        rows = (j * own_many, own_many, cells, moved - origin, moved + width)
         for v in range(count):
-            plain[v] = _at_vertex(situation, place, v, False, columns, (moved, slope))
+            work[plain + v] = _at_vertex(situation, place, rows, (v, False), work)
         best = -np.inf
         while True:  # the exact cap only where the maximum can be
-            v = np.argmax(plain[:count])
-            if plain[v] <= best:
+            v = 0
+            for x in range(1, count):
+                if work[plain + x] > work[plain + v]:
+                    v = x
+            if not work[plain + v] > best:
                 break
-            best = max(best, _at_vertex(situation, place, v, True, columns, (moved, slope)))
-            plain[v] = -np.inf
+            best = max(best, _at_vertex(situation, place, rows, (v, True), work))
+            work[plain + v] = -np.inf
         total += best
     return total
 
 
 @compiled
-def _at_vertex(situation, place, v, exact, columns, work):
+def _share(numbers, after, case, work):
+    """Turns room for shares into the part of its own block's slope that every pair of classes takes."""
+    t, own_many, cells = case
+    classes = numbers[numbers[LEVEL] + (t + 1) * COLUMNS + E]
+    for i in range(own_many):
+        whole = 0.0
+        for at in range(i, cells, own_many):
+            e = int(work[cells + at])
+            work[2 * cells + at] = abs(work[at]) * (after[2 * classes + e] - after[classes + e] + _WIDTH)
+            whole += work[2 * cells + at]
+        for at in range(i, cells, own_many):
+            work[2 * cells + at] /= max(whole, _TINY)
+
+
+@compiled
+def _at_vertex(situation, place, rows, which, work):
     """What one class of the other agent adds when it plays its vertex v: its own slope there, and every own block's
     answer to it; `exact` with the cap of Donsker and Varadhan."""
-    r, yours, theirs, own_listing, own_slot = place
-    (weight, joint, share), (moved, slope) = columns, work
+    (r, theirs, yours, own_listing, own_slot), (v, exact) = place, which
+    first, own_many, cells, slopes, slope = rows
     numbers, links, paths = situation.tables.numbers, situation.tables.links, situation.paths.numbers
     mine, after, against = situation.boxes[r % len(situation.boxes)], situation.after[r], situation.against[r]
     t, h, other = paths[DEPTH], numbers[HORIZON], 1 - paths[AGENT]
     below = numbers[LEVEL] + (t + 1) * COLUMNS
-    size, own_count = numbers[numbers[SIZE] + theirs], len(slope) - 1
-    origin = numbers[numbers[below - COLUMNS + SLOT] + 2]
+    size, own_count = numbers[numbers[SIZE] + theirs], numbers[numbers[COUNTS] + paths[AGENT] * h + t + 1]
     most = most_vertices(numbers, t + 1)
     beyond = numbers[below + E] * (3 + numbers[below + WIDTH])
     shift = numbers[SHIFT] + numbers[numbers[CORNER] + theirs] + v * size
-    value = mine[numbers[DIVERGENCE] + numbers[numbers[VERTEX] + theirs] + v] * max(-moved[yours + size], 0.0)
+    value = mine[numbers[DIVERGENCE] + numbers[numbers[VERTEX] + theirs] + v] * max(-work[yours + size], 0.0)
     for b in range(size):
-        value += moved[yours + b] * mine[shift + b]
-    for i in range(len(weight)):
-        d, e2, own = weight[i], joint[i], links[own_listing + i]
+        value += work[yours + b] * mine[shift + b]
+    for i in range(own_many):
+        d, e2, own = work[first + i], int(work[cells + first + i]), links[own_listing + i]
         if d == 0 or own < 0:
             continue
-        g, table = numbers[own_slot + i] - origin, (e2 * most + v) * own_count
+        part = work[2 * cells + first + i]
+        g, table = slopes + numbers[own_slot + i], (e2 * most + v) * own_count
         for a in range(own_count):
-            slope[a] = share[i] * moved[g + a] + d * against[table + a]
-        slope[own_count] = share[i] * moved[g + own_count]
+            work[slope + a] = part * work[g + a] + d * against[table + a]
+        work[slope + own_count] = part * work[g + own_count]
         if exact:
-            value += entropic_support(numbers, mine, own, slope, 0)
+            value += entropic_support(numbers, mine, own, work, slope)
         else:
-            value += support(numbers, mine, own, slope, 0)
+            value += support(numbers, mine, own, work, slope)
         if t + 2 < h:
             value += d * after[beyond + ((e2 * 2 + other) * 2 + (0 if d > 0 else 1)) * most + v]
     return value
