@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
+import sys
 from dataclasses import replace
 from fractions import Fraction as F
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -181,3 +185,30 @@ def test_a_reference_as_a_table_of_histories() -> None:
     for wrong in ({"one:z,match": row}, {"one:a,match": {"d": 1}}, {"one:a,match": 3}):
         with pytest.raises(InputError):
             with_reference(game, wrong, "here")
+
+
+def hanabi(colours: int, ranks: int) -> Any:
+    """The rules of benchmarks/hanabi.py."""
+    path = Path(__file__).resolve().parents[2] / "benchmarks" / "hanabi.py"
+    specification = importlib.util.spec_from_file_location("hanabi", path)
+    assert specification is not None and specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    sys.modules["hanabi"] = module
+    specification.loader.exec_module(module)
+    return module.Hanabi(colours, ranks), module.terminal_histories
+
+
+@pytest.mark.parametrize(("colours", "ranks", "ways"), [(1, 1, 13), (1, 2, 218), (2, 1, 13_936)])
+def test_small_hanabi_has_the_histories_of_the_learning_environment(colours: int, ranks: int, ways: int) -> None:
+    """The numbers are those of the Hanabi Learning Environment with one clue token and one life."""
+    rules, terminal_histories = hanabi(colours, ranks)
+    assert terminal_histories(rules) == ways
+    if ways < 1000:
+        game = as_game(rules.document())
+        tree = unroll(game)
+        assert max(level.action_counts[i] for level in tree.levels for i in range(2)) == min(3, 1 + colours + 1)
+        acting = [[len(level.legal_actions(i, k)) > 1 for k in range(n)] for level in tree.levels
+                  for i, n in enumerate(level.classes)]  # fmt: skip
+        assert any(map(any, acting))
+        with pytest.raises(InputError, match="use --objective kl"):
+            for_objective(game, "entropy")
