@@ -253,7 +253,11 @@ def structural_threshold(text: str, progress: Progress = quiet) -> ThresholdResu
     found = [*(general(shape, form) for form in ("theorem-B", "theorem-D-prime")), *([] if rows is None else [rows])]
     found = [replace(form, alpha_star=form.alpha_star * unit) for form in found]
     best = min(found, key=lambda s: s.alpha_star)
-    ascent = step_size(shape, sizes_of_parameters(shape), best.alpha_star) if len(shape.keys()) <= MOST_ROWS else None
+    ascent = None
+    if len(shape.keys()) <= MOST_ROWS:  # in units, too: the matrix scales with them
+        ascent = step_size(shape, sizes_of_parameters(shape), best.alpha_star / unit)
+    if ascent is not None:
+        ascent = replace(ascent, step=ascent.step / unit)
     document = certificates.with_ascent(
         certificates.parameters_certificate(parameters, best, {"tool": "certify", "method": "structural"}), ascent
     )
