@@ -156,9 +156,9 @@ def _ends(alpha: Any, unit: Fraction) -> tuple[Fraction, Fraction]:
     parts = alpha.split(":") if isinstance(alpha, str) else list(alpha) if isinstance(alpha, (tuple, list)) else [alpha]
     if len(parts) != 2:
         raise InputError("--alpha", f"{alpha}", "give two temperatures, the hotter one first: HI:LO")
+    if exact_number(parts[0], "--alpha") <= exact_number(parts[1], "--alpha"):
+        raise InputError("--alpha", f"{alpha}", "give the hotter temperature first: HI:LO")
     low, high = read_temperatures(tuple(reversed(parts)), unit)
-    if low == high:
-        raise InputError("--alpha", f"{alpha}", "give two different temperatures, the hotter one first")
     return high / unit, low / unit
 
 
