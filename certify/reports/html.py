@@ -13,7 +13,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 import certify
-from certify.certificates.markup import number, say, shown_name
+from certify.certificates.markup import Sentence, number, say, shown_name
 from certify.certificates.reading_game import fraction
 from certify.certificates.statement import Item, Statement, Table
 from certify.errors import InputError
@@ -21,6 +21,7 @@ from certify.reports.judgement import Judgement
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _LONG = 60  # sentences below one that paper is spared
+_LONGEST_SIGNATURE = 400  # characters of what is said of one
 _MOST_CELLS = 400  # of a payoff table on a page
 _STYLE = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
 
@@ -215,7 +216,12 @@ def _checking(given: Page) -> Markup:
     if digest:
         rows.append(("SHA-256 of the file", say(f"`{digest}`")))
     rows.append(
-        ("signature", say("{=}", given.signature) if given.signature else say("none was given with the certificate"))
+        (
+            "signature",
+            Sentence((("text", shown_name(given.signature, _LONGEST_SIGNATURE)),))
+            if given.signature
+            else say("none was given with the certificate"),
+        )
     )
     facts = [element("tr", element("th", label), element("td", Markup(value.html))) for label, value in rows]
     typed = plain if plain.replace(".", "").replace("-", "").replace("_", "").isalnum() else "CERT.json"

@@ -18,6 +18,7 @@ from kinds import FOLDER, read, smallest
 from certify.certificates.reading import WRITERS, describe, statement
 from certify.certificates.statement import as_text
 from certify.checker.check import KINDS
+from certify.cli.main import main
 from certify.errors import InputError
 from certify.reports.html import Page, page
 from certify.reports.judgement import UNCHECKED, Judgement, judge
@@ -205,3 +206,16 @@ def test_theorems_compile(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout[-1500:]
     wide = [float(w) for w in re.findall(r"Overfull \\hbox \(([\d.]+)pt", run.stdout)]
     assert len(parts) > 20 and max(wide, default=0) < 400
+
+
+def test_a_signature_beside_the_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("cryptography", reason="pip install 'certify[sign]'")
+    path, html_file = tmp_path / "a.json", tmp_path / "a.html"
+    shutil.copy(FOLDER / "valid" / "lever_rho.json", path)
+    for line in (["sign", path, "--key", tmp_path / "k"], ["show", path, "--html", html_file, "--no-picture"]):
+        with pytest.raises(SystemExit) as done:
+            main([str(word) for word in line])
+        assert done.value.code == 0
+    key = json.loads((tmp_path / "a.json.sig").read_text(encoding="utf-8"))["public_key"]
+    assert f"valid, by the public key {key}" in html_file.read_text(encoding="utf-8")
+    assert str(html_file) in capsys.readouterr().out
