@@ -370,7 +370,7 @@ def _stations(hot: Fraction, cold: Fraction) -> list[Fraction]:
     """Temperatures from `hot` to `cold`, evenly spread on a logarithmic axis, short ones between the two ends.
 
     >>> [str(a) for a in _stations(Fraction(8), Fraction(1))]
-    ['8', '6', '5', '11/3', '17/6', '11/5', '5/3', '13/10', '1']
+    ['8', '6', '14/3', '11/3', '11/4', '11/5', '5/3', '4/3', '1']
     """
     found = [hot]
     for k in range(1, _STATIONS - 1):
