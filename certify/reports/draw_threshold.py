@@ -33,6 +33,7 @@ from certify.reports.style import (
 
 _THIN = 1.2  # a bracket below this ratio gets an inset
 _MOST_ACTIONS = 6
+_FORMS_SECONDS = 10  # for the forms beside a certificate
 _PLACES = tuple((0.63, bottom, 0.35, 0.27) for bottom in (0.66, 0.12, 0.4)) + (
     (0.08, 0.62, 0.33, 0.27),
     (0.08, 0.3, 0.33, 0.27),
@@ -200,11 +201,12 @@ def _free_place(found: Curves, row: int, span: Sequence[float]) -> tuple[float, 
 def plot_ladder(document: dict[str, Any], ax: Any = None, *, proved: bool = True, forms: Any = None) -> Drawn:
     """From which temperature on each form proves one policy: a ladder, the certificate's own rung marked.
 
-    `forms` : {form: alpha_star} of a result; computed from the game or the parameters in the certificate if None.
+    `forms` : {form: alpha_star} of a result; computed from the game or the parameters in the certificate if None
+    (of one that the checker has accepted: what a damaged file would cost is not known).
     """
     claim, proof = document["claim"], document["proof"]
     own = Fraction(claim["alpha_star"])
-    known = _forms(document) if forms is None else dict(forms)
+    known = dict(forms) if forms is not None else _forms(document) if proved else {}
     names = {
         "cover": "cover (this certificate)",
         "windows": "windows (this certificate)",
@@ -261,4 +263,4 @@ def _forms(document: dict[str, Any]) -> dict[str, Fraction]:
     game = game_from_json(document["game"], "game")
     word = document.get("objective", "visitation")
     objective = {"visitation": "entropy"}.get(word, word)
-    return threshold(game, method="structural", objective=objective).forms
+    return threshold(game, method="structural", objective=objective, time_limit=_FORMS_SECONDS).forms
