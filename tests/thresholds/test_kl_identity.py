@@ -24,7 +24,7 @@ MOST_ENTRIES = 200_000  # of a depth of the trees whose covers are compared
 
 
 def documents(game: Game) -> list[dict]:
-    """Per objective what its certificates say, but for its name: the structural one, and a cover down to twice its α*."""
+    """Per objective what its certificates say, but for its name: the structural one, a cover down to twice its α*."""
     found = []
     for objective in ("entropy", "kl"):
         told = certify.threshold(game, method="structural", objective=objective)
