@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # for type checkers; `__getattr__` below loads the same names
     from certify.crossplay.study import CrossPlayStudy
     from certify.errors import InputError, Undecided
     from certify.games import Game, from_array, from_jaxmarl, from_openspiel, from_payoffs, from_steps, load
+    from certify.games.adapters.openspiel_policies import policy_from_openspiel, policy_to_openspiel
     from certify.games.tabulate import PlayedHistory, PolicyTable, tabulate
     from certify.reports.pictures import plot
     from certify.reports.write import report, theorem
@@ -42,6 +43,8 @@ _HOME = {
     "from_payoffs": "certify.games",
     "from_steps": "certify.games",
     "load": "certify.games",
+    "policy_from_openspiel": "certify.games.adapters.openspiel_policies",
+    "policy_to_openspiel": "certify.games.adapters.openspiel_policies",
     "PlayedHistory": "certify.games.tabulate",
     "PolicyTable": "certify.games.tabulate",
     "tabulate": "certify.games.tabulate",
@@ -90,6 +93,8 @@ __all__ = [
     "optimum",
     "plot",
     "policy_distance",
+    "policy_from_openspiel",
+    "policy_to_openspiel",
     "report",
     "step_report",
     "structural_threshold",

@@ -145,6 +145,8 @@ def tabulate(
     >>> tabulate("dectiger", counts_left)["agent1:listen,hear-left"]["open-right"]
     Fraction(1, 4)
     """
+    if hasattr(policy_fn, "action_probabilities"):  # may be callable, but of states
+        raise InputError("tabulate", "a policy of OpenSpiel", "use certify.policy_from_openspiel(game, policy)")
     if not callable(policy_fn):
         raise InputError("tabulate", f"a {type(policy_fn).__name__} as policy", "give a function of a history")
     tree = unroll(as_game(game, horizon), cluster=False, max_entries=max_entries)
@@ -162,7 +164,7 @@ def tabulate(
 
 def _played(tree: Tree, aoh: AOH, row: int, memory: Any) -> PlayedHistory:
     game, i, step = tree.game, aoh.agent, aoh.time
-    names = tuple(game.actions[i][a] for a in game.actions_at(i, step))
+    available, legal = game.actions_at(i, step), set(tree.levels[step].legal_actions(i, row))
     last = aoh.steps[-1] if aoh.steps else None
     seen = aoh.initial if last is None else last[1]
     return PlayedHistory(
@@ -171,8 +173,8 @@ def _played(tree: Tree, aoh: AOH, row: int, memory: Any) -> PlayedHistory:
         step=step,
         action=None if last is None else game.actions[i][last[0]],
         observation=None if seen is None else game.observations[i][seen],
-        available=names,
-        mask=tuple(tree.levels[step].legal[i][row].tolist()),
+        available=tuple(game.actions[i][a] for a in available),
+        mask=tuple(a in legal for a in available),
         memory=memory,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from legal_games import random_legal_game
 
 import certify
 from certify.bounds.policy_table import as_policy
@@ -129,6 +130,21 @@ def test_what_is_no_row_is_one_line(row: Any, said: str) -> None:
         certify.tabulate("lever:2", lambda _: row)
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_mask_is_what_the_game_says_is_legal(seed: int) -> None:
+    """The tree numbers the legal actions of a class from 0: the mask must be over those available."""
+    game = random_legal_game(seed)
+
+    def check(history: certify.PlayedHistory) -> list[float]:
+        i = game.agents.index(history.agent)
+        last = -1 if history.observation is None else game.observations[i].index(history.observation)
+        assert history.legal == tuple(game.actions[i][a] for a in game.legal(i, history.step, last))
+        return [legal / sum(history.mask) for legal in history.mask]
+
+    table = certify.tabulate(game, check)
+    as_policy(unroll(game, cluster=False), table)
 
 
 def test_illegal_actions_have_no_probability() -> None:

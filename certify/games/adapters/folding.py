@@ -36,10 +36,28 @@ class _Folded:
     horizon: int
     end: int | None = None
     reference: dict[tuple[int, int], tuple[tuple[int, Fraction], ...]] = field(default_factory=dict)
+    origin: list[int] = field(default_factory=list)  # by state its number in the enumeration, none for the end
+
+    def used(self) -> list[list[int]]:
+        """Per agent the enumeration's indices of the actions that the game keeps."""
+        return [sorted({a for legal in self.legal for a in legal[i]}) for i in range(len(self.names))]
 
 
-def folded(table: Enumerated, objective: str | None, discount: Fraction, name: str) -> Game:
-    """The checked game of an enumeration.
+@dataclass(frozen=True)
+class Folding:
+    """A game and where its parts come from.
+
+    origin : per state its number in the enumeration; the state after the end, the last one, has none.
+    actions : per agent and action its index in the environment.
+    """
+
+    game: Game
+    origin: tuple[int, ...]
+    actions: tuple[tuple[int, ...], ...]
+
+
+def folding(table: Enumerated, objective: str | None, discount: Fraction, name: str) -> Folding:
+    """The checked game of an enumeration, and where its states and actions come from.
 
     `objective` None: "entropy" where legal actions depend on agent and step only, else "kl".  Raises `InputError`
     where "entropy" is asked for and legal actions depend on more.
@@ -47,6 +65,7 @@ def folded(table: Enumerated, objective: str | None, discount: Fraction, name: s
     work = _Folded(
         list(table.legal), list(table.start), list(table.rows), _observation_names(table), max(table.horizon, 1)
     )
+    work.origin = list(range(len(work.legal)))
     if getattr(table.environment.model, "cumulative", False):
         _tell_what_is_new(table, work)
     _split_by_observation(work)
@@ -58,7 +77,8 @@ def folded(table: Enumerated, objective: str | None, discount: Fraction, name: s
     ends = _ends(work, steps)
     _tell_what_is_legal(work, steps, ends if chosen == "kl" else ())
     _add_the_end(work, ends, single=chosen == "kl")
-    return check_game(_game(table, work, steps, (chosen, discount, name)))
+    game = check_game(_game(table, work, steps, (chosen, discount, name)))
+    return Folding(game, tuple(work.origin), tuple(map(tuple, work.used())))
 
 
 def _steps(work: _Folded) -> list[set[int]]:
@@ -179,6 +199,7 @@ def _split_by_observation(work: _Folded) -> None:
         )
     work.rows = rows_of
     work.legal = [work.legal[s] for s in origin]
+    work.origin = [work.origin[s] for s in origin]
 
 
 def _emissions(after: tuple[After, ...]) -> dict[int, frozenset[tuple[Told, Fraction]]]:
@@ -304,7 +325,7 @@ def _add_the_end(work: _Folded, ends: tuple[int, ...], *, single: bool) -> None:
 def _game(table: Enumerated, work: _Folded, steps: list[set[int]], about: tuple[str, Fraction, str]) -> Game:
     objective, discount, name = about
     n = len(work.names)
-    used = [sorted({a for legal in work.legal for a in legal[i]}) for i in range(n)]
+    used = work.used()
     index = [{a: k for k, a in enumerate(own)} for own in used]
 
     def joint(a: Joint) -> Joint:

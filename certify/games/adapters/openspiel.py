@@ -12,7 +12,7 @@ import random
 import re
 import sys
 from collections.abc import Hashable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Unpack
 
@@ -23,7 +23,7 @@ from certify.games.adapters.protocol import shown
 from certify.games.adapters.quiet import silenced
 from certify.games.adapters.rationals import MAX_DENOMINATOR, TOLERANCE, Rationals, add_to
 from certify.games.adapters.sizes import PLAYS, Sizes, estimated
-from certify.games.adapters.steps import MAX_STATES, StepOptions, from_steps, named
+from certify.games.adapters.steps import MAX_STATES, StepOptions, named, traced_steps
 from certify.games.model import Game
 from certify.games.objective import for_objective
 from certify.games.potential import potential_game
@@ -52,6 +52,25 @@ def from_openspiel(game: Any, horizon: int | None = None, **options: Unpack[Step
     A matrix or tensor game whose payoffs differ becomes its potential, if it has one (docs/games.md#tables).
     Raises `InputError` for sampled chance, payoffs that differ between players, and games that are too large.
     """
+    return traced_openspiel(game, horizon, options).game
+
+
+@dataclass(frozen=True)
+class TracedGame:
+    """A game read from OpenSpiel, and what its parts are there.
+
+    original : the `pyspiel.Game`.  nodes : per state what a player sees and may do there; the state after the end,
+    the last one, has none.  actions : per agent and action the number in OpenSpiel, or `WAIT`.
+    """
+
+    game: Game
+    original: Any
+    nodes: tuple[OpenSpielNode, ...]
+    actions: tuple[tuple[Any, ...], ...]
+
+
+def traced_openspiel(game: Any, horizon: int | None, options: StepOptions) -> TracedGame:
+    """The game that `from_openspiel` returns, with what its states and actions are in OpenSpiel."""
     pyspiel = _pyspiel()
     if isinstance(game, str):
         name, game = game, _loaded(pyspiel, game)
@@ -62,9 +81,18 @@ def from_openspiel(game: Any, horizon: int | None = None, **options: Unpack[Step
     options.setdefault("name", _short_name(name))
     numbers = Rationals(options.get("max_denominator", MAX_DENOMINATOR), options.get("tolerance", TOLERANCE))
     model = OpenSpielModel(game, numbers, whole_number(options.get("max_states", MAX_STATES), "max_states"))
-    built = _potential(game, horizon, options, numbers) or from_steps(model, horizon, **options)
+    built = _potential(game, horizon, options, numbers)
+    nodes: list[Any]
+    if built is not None:
+        nodes = [node for _, node, _ in model.initial()]
+        actions = [tuple(range(len(own))) for own in built.actions]
+    else:
+        table, found = traced_steps(model, horizon, options)
+        built = found.game
+        nodes = [table.states[s] for s in found.origin]
+        actions = [tuple(model.actions[i][a] for a in own) for i, own in enumerate(found.actions)]
     name = named(built.name, numbers)
-    return replace(built, name=name, source=name)
+    return TracedGame(replace(built, name=name, source=name), game, tuple(nodes), tuple(actions))
 
 
 def _potential(game: Any, horizon: int | None, options: StepOptions, numbers: Rationals) -> Game | None:
@@ -153,7 +181,7 @@ def _short_name(text: str) -> str:
     return name if name.isprintable() and len(name) <= 200 else name[:200]
 
 
-class _Node:
+class OpenSpielNode:
     """A state of OpenSpiel by what identifies it: the step, its text, and what every player sees."""
 
     __slots__ = ("key", "seen", "state", "step")
@@ -166,7 +194,7 @@ class _Node:
         return hash(self.key)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Node) and self.key == other.key
+        return isinstance(other, OpenSpielNode) and self.key == other.key
 
     def __repr__(self) -> str:
         return f"{self.state.history_str()!r}"
@@ -204,17 +232,17 @@ class OpenSpielModel:
         self.agents = tuple(f"player{i}" for i in range(game.num_players()))
         self.actions = tuple((*range(game.num_distinct_actions()), WAIT) for _ in self.agents)
         self._texts: dict[tuple[int, Any], str] = {}
-        self._first: dict[_Node, _Node] = {}
-        self._ways: dict[_Node, Any] = {}
+        self._first: dict[OpenSpielNode, OpenSpielNode] = {}
+        self._ways: dict[OpenSpielNode, Any] = {}
 
-    def initial(self) -> list[tuple[Fraction, _Node, tuple[Hashable, ...]]]:
+    def initial(self) -> list[tuple[Fraction, OpenSpielNode, tuple[Hashable, ...]]]:
         """What chance deals before the first decision."""
         dealt = self._settled(self.game.new_initial_state())
         if any(state.is_terminal() for state, _ in dealt):
             raise InputError(self.name, "it may be over before anyone acts", "such a game has no first step")
         return [(p, node, node.seen) for node, p in ((self._node(state, 0), p) for state, p in dealt)]
 
-    def legal(self, node: _Node) -> list[list[Any]]:
+    def legal(self, node: OpenSpielNode) -> list[list[Any]]:
         """Per player the legal actions, or to wait."""
         sets = self._legal(node.state)
         for i, own in enumerate(sets):
@@ -223,7 +251,7 @@ class OpenSpielModel:
                     self._texts[i, a] = node.state.action_to_string(i, a)
         return sets
 
-    def outcomes(self, node: _Node, joint: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    def outcomes(self, node: OpenSpielNode, joint: tuple[Any, ...]) -> list[tuple[Any, ...]]:
         """What follows a joint action, chance included; a second way to the state must be followed by the same."""
         found = self._following(node.state, joint, node.step + 1)
         other = self._ways.get(node)
@@ -261,7 +289,7 @@ class OpenSpielModel:
         """The text itself; long ones are numbered."""
         return str(observation)
 
-    def _node(self, state: Any, step: int) -> _Node:
+    def _node(self, state: Any, step: int) -> OpenSpielNode:
         try:
             seen = tuple(getattr(state, self._see)(i) for i in range(len(self.agents)))
         except OutOfTime:
@@ -269,7 +297,7 @@ class OpenSpielModel:
         except Exception as error:
             what = f"{self._see} failed: {shown(str(error))}"
             raise InputError(self.name, what, "the game must say what every player sees at every decision") from None
-        return _Node(state, step, seen)
+        return OpenSpielNode(state, step, seen)
 
     def _legal(self, state: Any) -> list[list[Any]]:
         if state.is_simultaneous_node():
@@ -326,16 +354,16 @@ class OpenSpielModel:
 
     def _following(
         self, state: Any, joint: tuple[Any, ...], step: int
-    ) -> dict[tuple[Fraction, _Node | None], Fraction]:
+    ) -> dict[tuple[Fraction, OpenSpielNode | None], Fraction]:
         """Probability of every (reward, next node or None at the end)."""
-        found: dict[tuple[Fraction, _Node | None], Fraction] = {}
+        found: dict[tuple[Fraction, OpenSpielNode | None], Fraction] = {}
         before = self._returns(state)
         for after, p in self._settled(self._played(state, joint)):
             key = (self._returns(after) - before, None if after.is_terminal() else self._node(after, step))
             add_to(found, key, p)
         return found
 
-    def _note_way(self, node: _Node) -> None:
+    def _note_way(self, node: OpenSpielNode) -> None:
         """Remember the first way to a state, then a second one."""
         first = self._first.setdefault(node, node)
         if first is not node and node not in self._ways and first.state.history() != node.state.history():

@@ -13,8 +13,8 @@ from typing import Any, TypedDict, Unpack
 from certify.errors import InputError
 from certify.exact import exact_number, significant_text, whole_number
 from certify.games.adapters.cache import Cache
-from certify.games.adapters.enumeration import enumerate_states
-from certify.games.adapters.folding import folded
+from certify.games.adapters.enumeration import Enumerated, enumerate_states
+from certify.games.adapters.folding import Folding, folding
 from certify.games.adapters.protocol import Environment, StepModel
 from certify.games.adapters.rationals import MAX_DENOMINATOR, TOLERANCE, Rationals
 from certify.games.adapters.sizes import Sizes, estimate_sizes, refuse_if_large
@@ -67,6 +67,11 @@ def from_steps(model: StepModel, horizon: int | None = None, **options: Unpack[S
     >>> game.horizon, game.reward[1, (1, 1)], game.observations
     (1, Fraction(1, 1), (('0', '1'), ('?',)))
     """
+    return traced_steps(model, horizon, options)[1].game
+
+
+def traced_steps(model: StepModel, horizon: int | None, options: StepOptions) -> tuple[Enumerated, Folding]:
+    """What `from_steps` enumerates, and the game that it makes of it with the origin of states and actions."""
     unknown = set(options) - set(StepOptions.__annotations__)
     if unknown:
         raise TypeError(f"from_steps() got an unexpected option {sorted(unknown)[0]!r}")
@@ -92,7 +97,7 @@ def from_steps(model: StepModel, horizon: int | None = None, **options: Unpack[S
         if not cache.lines:  # else it has begun, and the limit is kept step by step
             refuse_if_large(environment.name, estimate_sizes(environment, horizon or LONGEST, most=most), most)
         table = enumerate_states(environment, horizon, most, cache, progress)
-    return folded(table, objective, discount, named(environment.name, numbers))
+    return table, folding(table, objective, discount, named(environment.name, numbers))
 
 
 def named(name: str, numbers: Rationals) -> str:

@@ -147,7 +147,7 @@ def test_texts_that_do_not_say_all_are_noticed(monkeypatch: pytest.MonkeyPatch) 
     def forgetful(self: Any, state: Any, step: int, seen: tuple) -> None:
         self.state, self.step, self.seen, self.key = state, step, seen, (step, "the same")
 
-    monkeypatch.setattr(openspiel._Node, "__init__", forgetful)
+    monkeypatch.setattr(openspiel.OpenSpielNode, "__init__", forgetful)
     with pytest.raises(InputError, match="have the same text"):
         from_openspiel("tiny_hanabi")
 
