@@ -45,7 +45,12 @@ def policy_from_openspiel(
         row = row_of(turn.text)
         if row is None:
             raise InputError(where, "no row", "give a policy of all players for this very game")
+        if isinstance(row, str) or not hasattr(row, "__len__"):
+            raise InputError(where, f"no row but {shown(row)}", "give {number of action: probability}")
         numbers = row if isinstance(row, Mapping) else dict(enumerate(row))
+        if illegal := [a for a, p in numbers.items() if p and a not in turn.legal]:
+            mend = f"choose from {', '.join(map(str, sorted(turn.legal)))}"
+            raise InputError(where, f"a probability for action {shown(illegal[0])}, which is not legal", mend)
         return [numbers.get(a, 0) if a in turn.legal else 0 for a in turn.actions]
 
     return tabulate(traced.game, played)
@@ -157,6 +162,6 @@ def _rows_by_text(policy: Any) -> _Row:
     if callable(getattr(policy, "policy_table", None)):
         policy = {text: dict(row) for text, row in policy.policy_table().items()}
     if not isinstance(policy, Mapping):
-        mend = "give a TabularPolicy (policy.to_tabular() makes one) or {text: {action: number}}"
+        mend = "give a TabularPolicy (in games of turns policy.to_tabular() makes one) or {text: {action: number}}"
         raise InputError("policy_from_openspiel", f"a {type(policy).__name__} as policy", mend)
     return policy.get

@@ -152,6 +152,22 @@ def test_refusals_are_one_line(spiel: Any) -> None:
     short.action_probability_array[0] /= 2
     with pytest.raises(certify.InputError, match=r"numbers that sum to 0\.5"):
         certify.policy_from_openspiel(game, short)
+    rows = {text: trained(game).policy_for_key(text) for text in short.state_lookup}
+    for bad, said in [
+        (3, "no row but 3; give"),
+        ("half", "no row but 'half'; give"),
+        ({0: 0.5, 7: 0.5}, "a probability for action 7, which is not legal; choose from 0, 1, 2"),
+        ([1, 0, 0, 0.5], "action 3, which is not legal"),
+        ({"0": 1}, "action '0', which is not legal"),
+        ({0: float("nan"), 1: 1}, "'nan' is not a number"),
+        ([1], None),  # what is left out is 0
+    ]:
+        changed = rows | {"p0:d0": bad}
+        if said is None:
+            assert certify.policy_from_openspiel(game, changed)["player0:,p0-d0"]["p0a0"] == 1
+            continue
+        with pytest.raises(certify.InputError, match=said):
+            certify.policy_from_openspiel(game, changed)
     table = dict(certify.policy_from_openspiel(game, trained(game)))
     with pytest.raises(certify.InputError, match="a list as policy; give a table of AOHs"):
         certify.policy_to_openspiel(game, list(table))  # type: ignore[arg-type]
