@@ -96,7 +96,7 @@ def test_sequences_from_a_file(tmp_path):
 
 def test_human_output_rounds_to_the_safe_side():
     result = run(*RARE, "--steps", "0:1/100")
-    assert "proved" in result.output and "dH/dη at 0    [0.000574175488252, 0.000574175488253]" in result.output
+    assert "proved" in result.output and "dH/dη at 0    [0.000574175488252658, 0.000574175488252659]" in result.output
 
 
 @pytest.mark.parametrize(
