@@ -420,7 +420,15 @@ def judge(case: Case) -> None:
     if code == 1:
         assert any(
             word in out
-            for word in ("refuted", "REFUSED", "INVALID", "NOT a signature", "not equivariant", "not a symmetry", '"valid": false')
+            for word in (
+                "refuted",
+                "REFUSED",
+                "INVALID",
+                "NOT a signature",
+                "not equivariant",
+                "not a symmetry",
+                '"valid": false',
+            )  # fmt: skip
         ), about
     if "--json" in case.arguments and code != 2 and out[:1] in ("{", "["):
         json.loads(out)
