@@ -428,7 +428,7 @@ def judge(case: Case) -> None:
                 "not equivariant",
                 "not a symmetry",
                 '"valid": false',
-            )  # fmt: skip
+            )
         ), about
     if "--json" in case.arguments and code != 2 and out[:1] in ("{", "["):
         json.loads(out)
