@@ -44,7 +44,8 @@ def test_every_command_ends_at_its_limit(
     assert ended.value.code in (0, 3)
     if ended.value.code == 3:
         assert found["status"] == "undecided"
-        assert limit != "0.05" or found["reason"] == "out of time while reading the game"
+        # an alarm that rings during an import is heard after it, by whoever asks the clock next
+        assert limit != "0.05" or found["reason"] in ("out of time", "out of time while reading the game")
 
 
 @pytest.fixture(scope="module")
