@@ -27,7 +27,7 @@ from certify.thresholds.shapes import shape_of
 from certify.thresholds.step_size import sizes_of, step_size
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "helpers"))
-from random_games import random_game
+from random_games import random_small_game
 
 GAMES = (("lever:2", None), ("climbing", None), ("dectiger", 2))
 STARTS, STEPS, LAST = 200, 4_000, 200
@@ -75,15 +75,7 @@ def random_instances(count: int) -> dict[str, object]:
     """Curvatures and runs in random games."""
     rng, shares, fell, second, done = np.random.default_rng(1), [], 0, 0, 0
     while done < count:
-        game = random_game(
-            rng,
-            agents=int(rng.integers(1, 4)),
-            horizon=int(rng.integers(1, 3)),
-            actions=int(rng.integers(2, 4)),
-            observations=int(rng.integers(1, 3)),
-            discount=True,
-            weights=True,
-        )
+        game = random_small_game(rng)
         tree = unroll(game, cluster=False)
         if tree.policy_parameters > 60:
             continue

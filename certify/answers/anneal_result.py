@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from certify.answers.optimum_result import Ends, Policy, Tie
-from certify.bounds.enclosure import Enclosure
+from certify.bounds.enclosure import with_multiplied
 from certify.certificates.writing import save_document
 from certify.notebook import Facts, Shown, between, decimal
 
@@ -106,14 +106,6 @@ def in_units(result: AnnealResult, unit: Fraction) -> AnnealResult:
     if unit == 1:
         return result
 
-    def times(value: Any) -> Any:
-        if isinstance(value, Enclosure):
-            return Enclosure(value.lower * unit, value.upper * unit)
-        return None if value is None else value * unit
-
-    stations = tuple(
-        replace(s, **{name: times(getattr(s, name)) for name in ("alpha", "value", "return_", "greedy_return")})
-        for s in result.stations
-    )
-    scaled = {name: times(getattr(result, name)) for name in ("critical", "start", "alpha_star")}
-    return replace(result, stations=stations, **scaled)
+    names = ("alpha", "value", "return_", "greedy_return")
+    stations = tuple(with_multiplied(station, unit, *names) for station in result.stations)
+    return with_multiplied(replace(result, stations=stations), unit, "critical", "start", "alpha_star")

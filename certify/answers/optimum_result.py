@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from certify.answers.threshold_result import PotentialOf
-from certify.bounds.enclosure import Enclosure
+from certify.bounds.enclosure import Enclosure, with_multiplied
 from certify.bounds.policy import layout_of
 from certify.certificates.writing import save_document
 from certify.games.histories import History, histories
@@ -230,21 +230,9 @@ def in_original_units(result: OptimumResult, unit: Fraction) -> OptimumResult:
     if unit == 1:
         return result
 
-    def times(value: Any) -> Any:
-        if isinstance(value, Enclosure):
-            return Enclosure(value.lower * unit, value.upper * unit)
-        return None if value is None else value * unit
-
-    return replace(
-        result,
-        pieces=tuple(
-            replace(p, alpha=times(p.alpha), value=times(p.value), return_=times(p.return_)) for p in result.pieces
-        ),
-        **{
-            name: times(getattr(result, name))
-            for name in ("alpha", "value", "return_", "rate", "greedy_return", "alpha_star", "reached")
-        },
-    )
+    pieces = tuple(with_multiplied(piece, unit, "alpha", "value", "return_") for piece in result.pieces)
+    names = ("alpha", "value", "return_", "rate", "greedy_return", "alpha_star", "reached")
+    return with_multiplied(replace(result, pieces=pieces), unit, *names)
 
 
 def _hull(parts: list[Enclosure]) -> Enclosure:

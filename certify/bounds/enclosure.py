@@ -6,7 +6,7 @@ Comparisons are predicates that mean "certainly"; what overlaps is decided by no
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any, Generic, TypeVar
 
@@ -16,6 +16,7 @@ from certify.errors import Undecided
 from certify.exact import significant_text
 
 _DIGITS = 10  # of a bound that is shown, rounded outwards
+Record = TypeVar("Record", bound=Any)  # a dataclass
 Bound = TypeVar("Bound")  # float, Fraction, or a numpy array of either
 
 
@@ -79,3 +80,26 @@ class Enclosure(Generic[Bound]):
         if lower > 0 or upper < 0 or lower == upper == 0:
             return int(lower > 0) - int(upper < 0)
         raise Undecided(f"the sign of a number in [{self.lower}, {self.upper}]")
+
+
+def multiplied(value: Any, factor: Fraction) -> Any:
+    """A number, an `Enclosure`, None, or tuples of them, times a positive factor: what is said of payoffs in units,
+    said of the payoffs themselves (docs/theory/objective.md#the-objective).
+
+    >>> multiplied((Enclosure(Fraction(1), Fraction(2)), None), Fraction(10))
+    (Enclosure[10, 20], None)
+    """
+    if isinstance(value, tuple):
+        return tuple(multiplied(part, factor) for part in value)
+    if isinstance(value, Enclosure):
+        return Enclosure(value.lower * factor, value.upper * factor)
+    return None if value is None else value * factor
+
+
+def with_multiplied(record: Record, factor: Fraction, *names: str) -> Record:
+    """A copy of a dataclass with the named fields `multiplied`.
+
+    >>> with_multiplied(Enclosure(Fraction(1), Fraction(2)), Fraction(3), "upper")
+    Enclosure[1, 6]
+    """
+    return replace(record, **{name: multiplied(getattr(record, name), factor) for name in names})

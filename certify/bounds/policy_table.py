@@ -20,13 +20,11 @@ from numpy.lib.npyio import NpzFile
 from certify.bounds.other_names import other_names
 from certify.bounds.policy import PolicyBox, layout_of
 from certify.errors import InputError
-from certify.exact import exact_number
 from certify.games.histories import histories
-from certify.games.names import choices, index_of
+from certify.games.names import numbers_by_name
 from certify.games.readers.textfile import parse_json, read_text
+from certify.games.tabulate import TOLERANCE
 from certify.games.tree import Tree
-
-TOLERANCE = Fraction(1, 10**6)
 
 
 def as_policy(tree: Tree, policy: Any) -> PolicyBox:
@@ -143,13 +141,7 @@ def policy_from_arrays(tree: Tree, arrays: list[np.ndarray], where: str = "polic
 def _row(row: object, names: list[str], where: str) -> list[Fraction]:
     if not isinstance(row, Mapping):
         raise InputError(where, "not an object", "write {action: number}")
-    values = [Fraction(0)] * len(names)
-    for token, number in row.items():
-        action = index_of(str(token), names)
-        if action is None:
-            raise InputError(where, f"unknown action {token!r}", choices(names))
-        values[action] = exact_number(number, f"{where}, {token}")
-    return values
+    return numbers_by_name(row, names, where)
 
 
 def _box(

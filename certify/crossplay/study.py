@@ -10,9 +10,8 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
 
-from certify.bounds.enclosure import Enclosure
+from certify.bounds.enclosure import Enclosure, multiplied
 from certify.bounds.policy import PolicyBox
 from certify.crossplay.approx_runs import proved_runs
 from certify.crossplay.matrix import CrossPlay, Orbit, cross_play, images_of_box, orbit_of_policy
@@ -70,20 +69,13 @@ def in_original_units(found: CrossPlayStudy, unit: Fraction) -> CrossPlayStudy:
     if unit == 1:
         return found
 
-    def times(value: Any) -> Any:
-        if isinstance(value, tuple):
-            return tuple(times(part) for part in value)
-        if isinstance(value, Enclosure):
-            return Enclosure(value.lower * unit, value.upper * unit)
-        return None if value is None else value * unit
-
     t = found.table
     return replace(
         found,
-        table=t and CrossPlay(*(times(part) for part in (t.sp_value, t.sp_reward, t.xp_value, t.xp_reward))),
-        gap=times(found.gap),
-        gaps={of: times(gap) for of, gap in found.gaps.items()},
-        alpha_star=times(found.alpha_star),
+        table=t and CrossPlay(*(multiplied(part, unit) for part in (t.sp_value, t.sp_reward, t.xp_value, t.xp_reward))),
+        gap=multiplied(found.gap, unit),
+        gaps={of: multiplied(gap, unit) for of, gap in found.gaps.items()},
+        alpha_star=multiplied(found.alpha_star, unit),
     )
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from certify.errors import InputError
+from certify.exact import exact_number
 
 
 def index_of(token: str, names: Sequence[str]) -> int | None:
@@ -25,3 +30,22 @@ def choices(names: Sequence[str]) -> str:
     'choose from a, b'
     """
     return f"choose from {', '.join(names[:12])}{', …' * (len(names) > 12)}"
+
+
+def numbers_by_name(
+    row: Mapping[Any, Any], names: Sequence[str], where: str, number: Callable[[Any, str], Fraction] = exact_number
+) -> list[Fraction]:
+    """The numbers of `{name or index: number}` in the order of `names`, 0 where none is given.
+
+    `number` reads one of them.  Raises `InputError` for unknown names and for what is no number.
+
+    >>> numbers_by_name({"b": "1/2", 0: 0.5}, ["a", "b", "c"], "a row")
+    [Fraction(1, 2), Fraction(1, 2), Fraction(0, 1)]
+    """
+    values = [Fraction(0)] * len(names)
+    for token, given in row.items():
+        action = index_of(str(token), names)
+        if action is None:
+            raise InputError(where, f"unknown action {token!r}", choices(names))
+        values[action] = number(given, f"{where}, {token}")
+    return values

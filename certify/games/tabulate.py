@@ -21,12 +21,12 @@ from certify.exact import exact_number
 from certify.games.aoh import AOH, aoh_key
 from certify.games.arrays import as_game
 from certify.games.histories import histories
-from certify.games.names import choices, index_of
+from certify.games.names import numbers_by_name
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.notebook import Facts, Shown
 
 _ROWS_SHOWN = 12  # in a notebook
-_TOLERANCE = Fraction(1, 10**6)  # as for tables that are read from files
+TOLERANCE = Fraction(1, 10**6)  # by which a row may miss 1, here and in files
 
 
 @dataclass(frozen=True)
@@ -193,12 +193,7 @@ def _is_row(value: Any) -> bool:
 def _row(row: Any, history: PlayedHistory) -> dict[str, Fraction]:
     where, names = f"policy at {history.key!r}", history.available
     if isinstance(row, Mapping):
-        values = [Fraction(0)] * len(names)
-        for token, number in row.items():
-            action = index_of(str(token), list(names))
-            if action is None:
-                raise InputError(where, f"unknown action {token!r}", choices(names))
-            values[action] = _number(number, f"{where}, {token}")
+        values = numbers_by_name(row, names, where, _number)
     else:
         numbers = _numbers(row, where)
         if len(numbers) != len(names):
@@ -209,7 +204,7 @@ def _row(row: Any, history: PlayedHistory) -> dict[str, Fraction]:
         if value < 0 or (value and not legal):
             raise InputError(where, f"{float(value):.9g} for {name!r}", "give 0 to illegal actions, else probabilities")
     total = sum(values, Fraction(0))
-    if abs(total - 1) > _TOLERANCE:
+    if abs(total - 1) > TOLERANCE:
         raise InputError(
             where, f"numbers that sum to {float(total):.9g}", "normalise them in float64: within 1e-6 of 1"
         )

@@ -22,6 +22,7 @@ from certify.reports.style import (
     Drawn,
     grid,
     plain,
+    standing,
     styled,
     temperature_axis,
     title,
@@ -61,13 +62,12 @@ def plot_anneal(document: dict[str, Any], ax: Any = None, *, proved: bool = True
         panel.axvline(high, color=RED, linestyle="--", linewidth=1.1)
         panel.axvline(star, color=BLUE, linewidth=1.1)
         temperature_axis(panel, *span)
-    how = "proved" if proved else "claimed, not proved"
     ends = {
         "symmetry-breaking": f"a symmetry breaks between {_up(high)} and {_down(low)}",
         "fold": f"it folds between {_up(high)} and {_down(low)}",
         "none-down-to": f"a maximum down to {_up(high)}",
     }.get(claim["critical"]["kind"], f"ends near {_up(high)}")
-    heading = f"{plain(document['game']['name'])}, cooled from α = {_up(star)}: {ends} ({how})"
+    heading = f"{plain(document['game']['name'])}, cooled from α = {_up(star)}: {ends} ({standing(proved)})"
     if ax is None:
         figure.suptitle(heading, x=0.01, ha="left", fontsize=10)
     return Drawn(

@@ -8,7 +8,7 @@ from typing import Any
 from certify.certificates.reading_objective import words_of
 from certify.errors import InputError
 from certify.exact import significant_text
-from certify.reports.style import FAINT, GREEN, INK, SKY, SOFT, Drawn, canvas, plain, styled, title
+from certify.reports.style import FAINT, GREEN, INK, SKY, SOFT, Drawn, canvas, plain, standing, styled, title
 
 _MOST = 3_000  # rectangles in a picture
 
@@ -51,10 +51,9 @@ def plot_cover(document: dict[str, Any], ax: Any = None, *, proved: bool = True)
     _legend(axes, [(GREEN, f"every stationary policy is {words_of(document).closed}"), (SKY, "no stationary policy")])
     name = plain(document["game"]["name"])
     star = significant_text(Fraction(document["claim"]["alpha_star"]), 5, up=True)
-    how = "proved" if proved else "claimed, not proved"
     parts = f"{len(leaves)} box" + "es" * (len(leaves) != 1)
     leave = "leave" if len(leaves) != 1 else "leaves"
-    title(axes, f"{name}: {parts} that {leave} nothing out for α ≥ {star} ({how})")
+    title(axes, f"{name}: {parts} that {leave} nothing out for α ≥ {star} ({standing(proved)})")
     return Drawn(
         figure,
         f"Each rectangle is one of {len(leaves)} closed boxes: an interval of β = 1/α across, a part of the policy "
@@ -132,11 +131,8 @@ def _windows(document: dict[str, Any], ax: Any, *, proved: bool) -> Drawn:
     axes.yaxis.get_major_locator().set_params(integer=True)
     _beta_axis(axes, edges[-1][1])
     star = significant_text(Fraction(document["claim"]["alpha_star"]), 5, up=True)
-    how = "proved" if proved else "claimed, not proved"
-    title(
-        axes,
-        f"{plain(document['game']['name'])}: {len(intervals)} intervals of 1/α leave none out for α ≥ {star} ({how})",
-    )
+    leaves = f"{len(intervals)} intervals of 1/α leave none out for α ≥ {star}"
+    title(axes, f"{plain(document['game']['name'])}: {leaves} ({standing(proved)})")
     axes.spines["bottom"].set_color(INK)
     return Drawn(
         figure,

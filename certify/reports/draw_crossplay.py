@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from certify.exact import significant_text
-from certify.reports.style import BLUE, FAINT, INK, RED, SOFT, Drawn, canvas, plain, short, styled, title
+from certify.reports.style import BLUE, FAINT, INK, RED, SOFT, Drawn, canvas, plain, short, standing, styled, title
 
 _MOST_TEAMS = 40
 _MOST_WRITTEN = 9  # policies up to which a cell of the matrix carries its number
@@ -22,9 +22,10 @@ def plot_crossplay(document: dict[str, Any], ax: Any = None, *, proved: bool = T
         (tuple(int(k) for k in team["policies"]), tuple(float(Fraction(e)) for e in team["return"]))
         for team in claim["teams"]
     ]
-    how = "proved" if proved else "claimed, not proved"
     alpha = significant_text(Fraction(claim["alpha"]), 5, up=True)
-    heading = f"{plain(document['game']['name'])} at α = {alpha}: what teams of different runs earn ({how})"
+    heading = (
+        f"{plain(document['game']['name'])} at α = {alpha}: what teams of different runs earn ({standing(proved)})"
+    )
     agents = document["game"]["agents"]
     if len(agents) == 2:
         count = len(document["proof"]["policies"])

@@ -34,6 +34,7 @@ from certify.reports.style import (
     grid,
     plain,
     short,
+    standing,
     styled,
     title,
 )
@@ -42,10 +43,6 @@ _PIECES = 60
 _WIDE = 150  # times the shortest piece: a range of steps that is drawn on a logarithmic axis
 _MOST_ROWS = 30
 _MOST_ACTIONS = 24
-
-
-def _how(proved: bool) -> str:
-    return "proved" if proved else "claimed, not proved"
 
 
 @styled
@@ -81,14 +78,14 @@ def plot_sign(document: dict[str, Any], ax: Any = None, *, proved: bool = True) 
     axes.grid(color=FAINT)
     verb = plain(claim["sign"])
     if claim.get("steps") is None:
-        title(axes, f"the entropy {verb} to first order along a step of {algorithm} ({_how(proved)})")
+        title(axes, f"the entropy {verb} to first order along a step of {algorithm} ({standing(proved)})")
     else:
         over = (
             f"({short(float(low))}, {short(float(high))}]"
             if low == 0
             else f"[{short(float(low))}, {short(float(high))}]"
         )
-        title(axes, f"the entropy {verb} for every step of {algorithm} with η in {over} ({_how(proved)})")
+        title(axes, f"the entropy {verb} for every step of {algorithm} with η in {over} ({standing(proved)})")
     below(axes, 3)
     shown = "" if claim.get("steps") is not None else " Only the sign of the slope at 0 is claimed."
     return Drawn(figure, f"The change of the entropy against the step size, enclosed.{shown}")
@@ -149,7 +146,7 @@ def plot_clipping(document: dict[str, Any], ax: Any = None, *, proved: bool = Tr
         "out of range": "a ratio leaves the clip range",
         "bound broken": "the entropy leaves the bounds that ratios in range would give",
     }[document["claim"]["says"]]
-    title(axes, f"{says} ({_how(proved)})")
+    title(axes, f"{says} ({standing(proved)})")
     below(axes, 2)
     more = f" The {len(order)} most probable of {len(old)} actions." if len(old) > len(order) else ""
     return Drawn(figure, f"Ratios by action; crosses are outside the range.{more}")
@@ -186,7 +183,9 @@ def plot_controller(document: dict[str, Any], ax: Any = None, *, proved: bool = 
             label = f"entropy {'above' if side > 0 else 'below'} its target" if k == 0 else None
             axes.step(range(len(values)), [float(v) for v in values], where="post", color=colour, linestyle=dashes,
                       linewidth=1.2, alpha=0.85, label=label)  # fmt: skip
-    axes.axvline(steps, color=GREEN, linewidth=1.2, linestyle="-.", label=f"{steps} steps: saturated ({_how(proved)})")
+    axes.axvline(
+        steps, color=GREEN, linewidth=1.2, linestyle="-.", label=f"{steps} steps: saturated ({standing(proved)})"
+    )
     if document["controller"] == "zeta":
         axes.set_yscale("symlog", linthresh=float(limits["zeta_min"]))
     axes.set_xlabel("step")
@@ -194,7 +193,7 @@ def plot_controller(document: dict[str, Any], ax: Any = None, *, proved: bool = 
     axes.set_xlim(0, steps + 2)
     axes.grid(color=FAINT)
     name = plain(document["controller"])
-    title(axes, f"the controller {name} saturates within {steps} steps ({_how(proved)})")
+    title(axes, f"the controller {name} saturates within {steps} steps ({standing(proved)})")
     below(axes, 2)
     return Drawn(figure, "The coefficient from several starts while the entropy stays on one side of its target.")
 
@@ -219,7 +218,7 @@ def plot_run(document: dict[str, Any], ax: Any = None, *, proved: bool = True) -
     up = claim["side"] == "above"
     axes.axhline(bound, color=RED, linestyle="--", linewidth=1.1, label=f"bound {short(bound)}")
     side = "above" if up else "below"
-    label = f"{_how(proved)}: {side} it after {after} steps"
+    label = f"{standing(proved)}: {side} it after {after} steps"
     axes.plot([after], [bound], marker="^" if up else "v", color=RED, markersize=9, linestyle="none", label=label)
     if isinstance(document["coefficient"], dict):
         target = float(Fraction(document["coefficient"]["target"]))
@@ -229,7 +228,7 @@ def plot_run(document: dict[str, Any], ax: Any = None, *, proved: bool = True) -
     axes.set_xlabel("step")
     axes.set_ylabel("entropy (nats)")
     axes.grid(color=FAINT)
-    title(axes, f"after {after} steps the entropy is {side} {short(bound)} ({_how(proved)})")
+    title(axes, f"after {after} steps the entropy is {side} {short(bound)} ({standing(proved)})")
     below(axes, 2)
     return Drawn(
         figure, "Only the bound at the last step is part of the certificate; the curve is drawn in floating point."
@@ -291,7 +290,7 @@ def plot_table(document: dict[str, Any], ax: Any = None, *, proved: bool = True)
     axes.grid(color=FAINT)
     axes.set_xlabel("binade k: log-probabilities in [−2^(k+1), −2^k)")
     axes.set_ylabel("mean factor on the ratio − 1")
-    title(axes, f"rounding to {plain(document['claim']['format'])} pushes importance ratios up ({_how(proved)})")
+    title(axes, f"rounding to {plain(document['claim']['format'])} pushes importance ratios up ({standing(proved)})")
     below(axes, 2)
     return Drawn(figure, "Mean factors on importance ratios, minus 1, from enclosures too narrow to see.")
 
@@ -320,7 +319,7 @@ def plot_flow(document: dict[str, Any], ax: Any = None, *, proved: bool = True) 
     panels[1].set_xlabel("rate along the flow")
     alpha = significant_text(Fraction(document["alpha"]), 5, up=True)
     title(panels[0], f"{plain(document['game']['name'], 18)}: entropies at α = {alpha}", 46)
-    title(panels[1], f"and how they change ({_how(proved)})", 46)
+    title(panels[1], f"and how they change ({standing(proved)})", 46)
     count = len(document["claim"]["rows"])
     more = f" The first {len(named)} of {count} histories." if count > len(named) else ""
     return Drawn(figure, f"By history, from enclosures too narrow to see; falling entropies in another colour.{more}")
@@ -356,5 +355,5 @@ def plot_batch(document: dict[str, Any], ax: Any = None, *, proved: bool = True)
     axes.set_ylim(-1.5, 0.5)
     axes.set_xlabel(f"share of the {sums.get('active', 0)} tokens that are trained on")
     recipe = document["batch"]["recipe"]
-    title(axes, f"a batch under the recipe {plain(recipe.get('name'))} ({_how(proved)})")
+    title(axes, f"a batch under the recipe {plain(recipe.get('name'))} ({standing(proved)})")
     return Drawn(figure, "Counts over the whole batch as the digest commits to them; small shares carry no label.")

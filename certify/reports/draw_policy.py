@@ -29,6 +29,7 @@ from certify.reports.style import (
     grid,
     plain,
     short,
+    standing,
     styled,
     temperature_axis,
     title,
@@ -69,9 +70,8 @@ def plot_optimum(document: dict[str, Any], ax: Any = None, *, proved: bool = Tru
             ]
         )
     what = "the one stationary policy" if claim["branch"] == "unique" else "the principal branch"
-    how = "proved" if proved else "claimed, not proved"
     alpha = significant_text(Fraction(claim["alpha"][0]), 5, up=True)
-    heading = f"{plain(document['game']['name'])} at α = {alpha}: {what} ({how})"
+    heading = f"{plain(document['game']['name'])} at α = {alpha}: {what} ({standing(proved)})"
     figure = _bars(ax, named, rows, heading)
     ends = [_ends(piece[key]) for key in ("value", "return", "entropy")]
     values = ", ".join(
@@ -156,11 +156,9 @@ def _path(document: dict[str, Any], ax: Any, *, proved: bool) -> Drawn:
         panel.grid(color=FAINT)
     for panel in panels:
         temperature_axis(panel, float(edges.min()), float(edges.max()))
-    how = "proved" if proved else "claimed, not proved"
     what = "the one stationary policy" if claim["branch"] == "unique" else "the branch from high temperatures"
-    heading = (
-        f"{plain(document['game']['name'])}: {what} for α from {short(edges.min())} to {short(edges.max())} ({how})"
-    )
+    over = f"{short(edges.min())} to {short(edges.max())}"
+    heading = f"{plain(document['game']['name'])}: {what} for α from {over} ({standing(proved)})"
     if ax is None:
         figure.suptitle(heading, x=0.01, ha="left", fontsize=10)
     return Drawn(
@@ -222,9 +220,8 @@ def plot_multiplicity(document: dict[str, Any], ax: Any = None, *, proved: bool 
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.grid(axis="x", color=FAINT)
     axes.set_xlabel("probability")
-    how = "proved" if proved else "claimed, not proved"
     alpha = significant_text(Fraction(witness["alpha"]), 5, up=False)
-    title(axes, f"{plain(document['game']['name'])}: several stationary policies at α ≈ {alpha} ({how})")
+    title(axes, f"{plain(document['game']['name'])}: several stationary policies at α ≈ {alpha} ({standing(proved)})")
     below(axes, 2)
     alone = " The other one is where the flow ends that starts uphill of the saddle." if len(tables) == 1 else ""
     most = f" The {len(chosen)} of {len(named)} rows that differ most." if len(chosen) < len(named) else ""

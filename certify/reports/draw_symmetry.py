@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from certify.reports.style import SERIES, SOFT, Drawn, canvas, plain, styled, title
+from certify.reports.style import SERIES, SOFT, Drawn, canvas, plain, standing, styled, title
 
 _MOST_NAMES = 40  # of a row
 _WIDTH = 92.0  # characters that a row of chips holds
@@ -17,8 +17,7 @@ def plot_symmetry(document: dict[str, Any], ax: Any = None, *, proved: bool = Tr
     game, group = document["game"], document["symmetry"]
     order = int(str(group["order"])) if str(group["order"]).isdigit() else 0
     least = "" if group["complete"] is True else "at least "
-    how = "proved" if proved else "claimed, not proved"
-    heading = f"{plain(game['name'])}: {least}{order} symmetr{'y' if order == 1 else 'ies'} ({how})"
+    heading = f"{plain(game['name'])}: {least}{order} symmetr{'y' if order == 1 else 'ies'} ({standing(proved)})"
     return draw_orbits(ax, game["agents"], game["actions"], game["observations"], group["orbits"], heading)
 
 

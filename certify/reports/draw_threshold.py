@@ -26,6 +26,7 @@ from certify.reports.style import (
     canvas,
     plain,
     short,
+    standing,
     styled,
     temperature_axis,
     title,
@@ -81,15 +82,14 @@ def _where(row: Row) -> str:
 def _title(document: dict[str, Any], *, proved: bool) -> str:
     claim, name = document["claim"], plain(document["game"]["name"])
     star = Fraction(claim["alpha_star"])
-    how = "proved" if proved else "claimed, not proved"
     horizon = whole(document["game"]["horizon"])
     name = name if horizon == 1 else f"{name}, horizon {horizon}"
     if not claim.get("alpha_multiple"):
-        return f"{name}: one policy for α ≥ {significant_text(star, 5, up=True)} ({how})"
+        return f"{name}: one policy for α ≥ {significant_text(star, 5, up=True)} ({standing(proved)})"
     multiple = Fraction(claim["alpha_multiple"])
     at, near = apart(float(multiple), float(star))
     above = significant_text(star, max(len(text.replace(".", "").lstrip("0")) for text in (at, near)), up=True)
-    return f"{name}: one policy for α ≥ {above}, several at α ≈ {at} (both {how})"
+    return f"{name}: one policy for α ≥ {above}, several at α ≈ {at} (both {standing(proved)})"
 
 
 def _caption(found: Curves, row: int, multiple: float | None) -> str:
@@ -240,8 +240,7 @@ def plot_ladder(document: dict[str, Any], ax: Any = None, *, proved: bool = True
     axes.set_ylim(-0.6, len(rungs) - 0.4)
     axes.tick_params(axis="y", length=0)
     what = plain(document["game"]["name"]) if "game" in document else "every game of this size"
-    how = "proved" if proved else "claimed, not proved"
-    title(axes, f"{what}: one policy for α ≥ {significant_text(own, 5, up=True)} ({how})")
+    title(axes, f"{what}: one policy for α ≥ {significant_text(own, 5, up=True)} ({standing(proved)})")
     axes.spines["left"].set_color(INK)
     return Drawn(
         figure,

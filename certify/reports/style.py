@@ -134,6 +134,15 @@ def plain(name: object, longest: int = 28) -> str:
     return shown_name(name, longest).replace("$", r"\$")
 
 
+def standing(proved: bool) -> str:
+    """In what sense a picture's claim stands.
+
+    >>> standing(True), standing(False)
+    ('proved', 'claimed, not proved')
+    """
+    return "proved" if proved else "claimed, not proved"
+
+
 def title(ax: Any, text: str, width: int | None = None) -> None:
     """A title of our own words and of names that went through `plain`, on as many lines as it needs: `width`
     characters each, by default as many as the axes are wide."""

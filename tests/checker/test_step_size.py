@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from random_games import random_game
+from random_games import random_small_game
 
 from certify import checker
 from certify.checker.kinds import step_size as referee
@@ -17,7 +17,6 @@ from certify.checker.kinds.structural import shape_of_game
 from certify.checker.reading.envelope import Malformed
 from certify.checker.reading.game import read_game
 from certify.games.canonical import game_to_json
-from certify.games.model import Game
 from certify.games.tree import unroll
 from certify.stationary.approx_ascent import ApproxAscent
 from certify.thresholds.shapes import Shape, shape_of
@@ -82,22 +81,10 @@ def matrix(shape: Shape, sizes: list, alpha: float) -> tuple[list, np.ndarray]:
     return keys, b
 
 
-def instance(rng: np.random.Generator) -> Game:
-    return random_game(
-        rng,
-        agents=int(rng.integers(1, 4)),
-        horizon=int(rng.integers(1, 3)),
-        actions=int(rng.integers(2, 4)),
-        observations=int(rng.integers(1, 3)),
-        discount=True,
-        weights=True,
-    )
-
-
 def test_the_sums_are_those_of_the_matrix() -> None:
     rng = np.random.default_rng(0)
     for _ in range(20):
-        game = instance(rng)
+        game = random_small_game(rng)
         alpha, shape, sizes = Fraction(int(rng.integers(1, 30)), 7), shape_of(game), sizes_of(game)
         keys, b = matrix(shape, sizes, float(alpha))
         read = read_game(game_to_json(game))
@@ -116,7 +103,7 @@ def shares(count: int, starts: int) -> list[float]:
     """The largest curvature that a search finds, as a share of Lambda, in random games."""
     rng, found = np.random.default_rng(1), []
     while len(found) < count:
-        game = instance(rng)
+        game = random_small_game(rng)
         tree = unroll(game, cluster=False)
         if tree.policy_parameters > 60:
             continue
@@ -144,7 +131,7 @@ def climbs(count: int, share: float, steps: int, starts: int) -> int:
     """Games in which J fell in a step of gradient ascent with the certified size, at a share of their threshold."""
     rng, fell = np.random.default_rng(2), 0
     for _ in range(count):
-        game = instance(rng)
+        game = random_small_game(rng)
         tree = unroll(game, cluster=False)
         alpha = Fraction(max(map(float, shape_of(game).widths)) * share or 1.0).limit_denominator(1000)
         proposed = step_size(shape_of(game), sizes_of(game), alpha)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from certificate_files import write_anew
+
 from certify.answers.anneal import anneal
 from certify.answers.anneal_result import AnnealResult
 from certify.answers.threshold import threshold
@@ -129,13 +131,7 @@ def main() -> None:
     for name, (source, spoil) in MALFORMED.items():
         attacked["malformed"][name] = copy.deepcopy(base[source])
         spoil(attacked["malformed"][name])
-    for kind, documents in attacked.items():
-        (FOLDER / kind).mkdir(parents=True, exist_ok=True)
-        for path in (FOLDER / kind).glob("*.json"):
-            path.unlink()
-        for name, document in documents.items():
-            text = json.dumps(document, separators=(",", ":"))
-            (FOLDER / kind / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    write_anew(FOLDER, attacked)
     (FOLDER / "expected.json").write_text(json.dumps(expected, indent=1) + "\n", encoding="utf-8")
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from certificate_files import write_anew
 from legal_games import random_legal_game
 from random_games import random_game
 
@@ -103,12 +104,7 @@ def main() -> None:
     for name, (source, spoil) in MALFORMED.items():
         attacked["malformed"][name] = copy.deepcopy(base[source])
         spoil(attacked["malformed"][name]["claim"]["ascent"])
-    for kind, documents in attacked.items():
-        (FOLDER / kind).mkdir(parents=True, exist_ok=True)
-        for path in (FOLDER / kind).glob("*.json"):
-            path.unlink()
-        for name, document in documents.items():
-            (FOLDER / kind / f"{name}.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
+    write_anew(FOLDER, attacked, (", ", ": "))
     (FOLDER / "expected.json").write_text(json.dumps(expected, indent=1) + "\n", encoding="utf-8")
 
 

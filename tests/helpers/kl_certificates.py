@@ -11,6 +11,7 @@ from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
+from certificate_files import write_anew
 from legal_games import MIRROR
 from optimum_certificates import drop, put, rehash, scaled
 
@@ -160,14 +161,7 @@ def everything() -> dict[str, dict[str, dict]]:
 
 
 def main() -> None:
-    for folder, files in everything().items():
-        (FOLDER / folder).mkdir(parents=True, exist_ok=True)
-        for old in (FOLDER / folder).glob("*.json"):
-            old.unlink()
-        for stem, content in files.items():
-            (FOLDER / folder / f"{stem}.json").write_text(
-                json.dumps(content, separators=(",", ":")) + "\n", encoding="utf-8"
-            )
+    write_anew(FOLDER, everything())
 
 
 if __name__ == "__main__":

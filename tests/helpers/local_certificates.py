@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from certificate_files import write_anew
 from legal_games import random_legal_game
 from random_games import random_game
 
@@ -203,12 +204,7 @@ def main() -> None:
     files = {"valid": good}
     files["invalid"] = {name: attacked(good[of], change) for name, (of, _, change) in INVALID.items()}
     files["malformed"] = {name: attacked(good[of], change) for name, (of, change) in MALFORMED.items()}
-    for kind, documents in files.items():
-        (FOLDER / kind).mkdir(parents=True, exist_ok=True)
-        for old in (FOLDER / kind).glob("*.json"):
-            old.unlink()
-        for name, document in documents.items():
-            (FOLDER / kind / f"{name}.json").write_text(json.dumps(document) + "\n", encoding="utf-8")
+    write_anew(FOLDER, files, (", ", ": "))
     steps = {name: step for name, (_, step, _) in INVALID.items()}
     (FOLDER / "expected.json").write_text(json.dumps(steps, indent=1) + "\n", encoding="utf-8")
 

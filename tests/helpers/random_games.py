@@ -122,3 +122,16 @@ def random_games(seed: int, count: int) -> list[Game]:
             )
         )
     return games
+
+
+def random_small_game(rng: np.random.Generator) -> Game:
+    """One to three agents, one or two steps, two or three actions, any discount and weights."""
+    return random_game(
+        rng,
+        agents=int(rng.integers(1, 4)),
+        horizon=int(rng.integers(1, 3)),
+        actions=int(rng.integers(2, 4)),
+        observations=int(rng.integers(1, 3)),
+        discount=True,
+        weights=True,
+    )

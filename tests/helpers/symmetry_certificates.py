@@ -6,11 +6,12 @@ Run as a script to write the files again; each invalid file is named after its a
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+
+from certificate_files import write_anew
 
 from certify.certificates.symmetry import certificate, claim_text
 from certify.games import builtin
@@ -230,13 +231,7 @@ def everything() -> dict[str, dict[str, dict]]:
 
 
 def main() -> None:
-    for folder, files in everything().items():
-        (FOLDER / folder).mkdir(parents=True, exist_ok=True)
-        for old in (FOLDER / folder).glob("*.json"):
-            old.unlink()
-        for stem, document in files.items():
-            text = json.dumps(document, separators=(",", ":")) + "\n"
-            (FOLDER / folder / f"{stem}.json").write_text(text, encoding="utf-8")
+    write_anew(FOLDER, everything())
 
 
 if __name__ == "__main__":

@@ -1,0 +1,19 @@
+"""How makers of certificates write a folder under tests/certificates anew."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+def write_anew(root: Path, folders: Mapping[str, Mapping[str, Any]], separators: tuple[str, str] = (",", ":")) -> None:
+    """`folders`: name of a folder below `root` -> stem of a file -> document.  What lay there before goes."""
+    for folder, documents in folders.items():
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        for old in (root / folder).glob("*.json"):
+            old.unlink()
+        for stem, document in documents.items():
+            text = json.dumps(document, separators=separators) + "\n"
+            (root / folder / f"{stem}.json").write_text(text, encoding="utf-8")
