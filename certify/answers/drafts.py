@@ -175,7 +175,9 @@ class Drafts:
         """The certificate with what is still believed, and the modulus that it claims at alpha*."""
         game = self.question.game
         if isinstance(choice, Localisation):
-            document = certificates.cover_certificate(game, choice.nodes, concavity, search=self._search)
+            document = certificates.cover_certificate(
+                game, choice.nodes, concavity, automorphisms=choice.automorphisms, search=self._search
+            )
             modulus = next((c.modulus for c in concavity if c.alpha == choice.alpha_star), None)
         elif isinstance(choice, Windows):
             document, modulus = certificates.windows_certificate(game, choice, self._search), None

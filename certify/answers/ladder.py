@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 
+from certify.answers.carried import symmetries_of
 from certify.certificates.multiplicity import Evidence
 from certify.errors import InputError, Undecided
 from certify.games import Game, game_sha256
@@ -187,6 +188,7 @@ class Ladder:
                     best,
                     Floor.of(multiple, self._least()),
                     rtol=float(question.rtol),
+                    symmetries=symmetries_of(self._tree),
                     run=self.run,
                 )
 

@@ -213,6 +213,8 @@ def _cover(proof: dict[str, Any], agents: Any, words: Words) -> tuple[Item, ...]
     steps = sum(len(n["steps"]) for n in nodes)
     top = fraction(nodes[0]["beta"][1], "beta")
     definite, empty = (sum(n["close"] == how for n in closed) for how in ("nondegenerate", "empty"))
+    images = sum(isinstance(n["close"], dict) for n in closed)
+    carried = f"; {images} are images of others under {len(proof.get('automorphisms', ()))} symmetries of the game"
     merged = "yes" if proof.get("clustering", True) else "no"
     covering = counted(len(closed), "closed box covers", "closed boxes cover")
     tree = Item(say("The tree of boxes"), _tree(nodes, agents, words.closed), folded=True)
@@ -221,7 +223,8 @@ def _cover(proof: dict[str, Any], agents: Any, words: Words) -> tuple[Item, ...]
             say(f"{covering} all $beta = 1/alpha in [0, {significant_text(top, 6, up=False)}]$ and "
                 f"all policies, reached by {counted(steps, 'contraction step')}."),
             items(
-                say(f"In {definite} of them every stationary policy is {words.closed}; {empty} hold none."),
+                say(f"In {definite} of them every stationary policy is {words.closed}; {empty} hold none"
+                    + (carried if images else "") + "."),
                 say("By continuation from infinite temperature ($beta = 0$) it is then unique (Theorem D)."),
                 say(f"AOHs that no policy can tell apart were merged: {merged}."),
             ) + (tree,),
@@ -248,6 +251,9 @@ def _node(k: int, node: dict[str, Any], agents: Any, closed: str) -> Sentence:
     low, high = (fraction(end, "beta") for end in node["beta"])
     start = say(f"Box {k}: $beta in {interval(low, high, 6)}$, {counted(len(node['steps']), 'step')}; ")
     if "close" in node:
+        if isinstance(node["close"], dict):
+            of = whole(node["close"]["image"]["node"], "node")
+            return start + say(f"a symmetry carries it into box {of}")
         how = {"nondegenerate": f"every stationary policy in it is {closed}", "empty": "it holds none"}
         return start + say(how.get(node["close"], "closed"))
     split = node["split"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -147,10 +148,22 @@ def cover_certificate(
     concavity: list[Concavity],
     *,
     clustering: bool = True,
+    automorphisms: Sequence[dict[str, Any]] = (),
     search: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """A certificate whose proof is a cover of [0, 1/alpha_star]; alpha_star = 1 / (upper end of node 0)."""
-    proof = {"type": "cover", "clustering": clustering, "unit": UNIT, "nodes": [node_to_json(node) for node in nodes]}
+    """A certificate whose proof is a cover of [0, 1/alpha_star]; alpha_star = 1 / (upper end of node 0).
+
+    automorphisms : those that images among the nodes name by number; the certificate lists what is used."""
+    listed = [node_to_json(node) for node in nodes]
+    proof: dict[str, Any] = {"type": "cover", "clustering": clustering, "unit": UNIT, "nodes": listed}
+    images = [node["close"]["image"] for node in listed if isinstance(node.get("close"), dict)]
+    if images:
+        used = sorted({image["automorphism"] for image in images})
+        proof["automorphisms"] = [automorphisms[g] for g in used]
+        for node in listed:
+            if isinstance(node.get("close"), dict):
+                image = node["close"]["image"]
+                node["close"] = {"image": {**image, "automorphism": used.index(image["automorphism"])}}
     claim = {
         "alpha_star": rational_text(1 / nodes[0].high),
         "strong_concavity": [

@@ -8,7 +8,7 @@ from typing import Any
 from certify.certificates.reading_objective import words_of
 from certify.errors import InputError
 from certify.exact import significant_text
-from certify.reports.style import FAINT, GREEN, INK, SKY, SOFT, Drawn, canvas, plain, standing, styled, title
+from certify.reports.style import FAINT, GREEN, INK, ORANGE, SKY, SOFT, Drawn, canvas, plain, standing, styled, title
 
 _MOST = 3_000  # rectangles in a picture
 
@@ -26,13 +26,13 @@ def plot_cover(document: dict[str, Any], ax: Any = None, *, proved: bool = True)
         raise InputError("certify plot", "no cover in this certificate", "plot one made by localisation or search")
     leaves = _leaves(proof["nodes"])
     figure, axes = canvas(ax, 7.2, 3.6)
-    colours = {"nondegenerate": GREEN, "empty": SKY}
+    colours = {"nondegenerate": GREEN, "empty": SKY, "image": ORANGE}
     most = max((steps for *_, steps in leaves), default=1)
     from matplotlib.collections import PatchCollection
     from matplotlib.patches import Rectangle
 
-    shown: dict[str, list[Any]] = {"nondegenerate": [], "empty": []}
-    depth: dict[str, list[float]] = {"nondegenerate": [], "empty": []}
+    shown: dict[str, list[Any]] = {how: [] for how in colours}
+    depth: dict[str, list[float]] = {how: [] for how in colours}
     for (left, right), (low, high), how, steps in leaves:
         shown[how].append(Rectangle((left, low), right - left, high - low))
         depth[how].append(0.25 + 0.6 * (steps / most) ** 0.5)
@@ -48,7 +48,8 @@ def plot_cover(document: dict[str, Any], ax: Any = None, *, proved: bool = True)
     axes.set_yticks([])
     axes.set_ylabel("parts of the policy space")
     _beta_axis(axes, total)
-    _legend(axes, [(GREEN, f"every stationary policy is {words_of(document).closed}"), (SKY, "no stationary policy")])
+    legend = [(GREEN, f"every stationary policy is {words_of(document).closed}"), (SKY, "no stationary policy")]
+    _legend(axes, legend + [(ORANGE, "image of another box under a symmetry")] * bool(shown["image"]))
     name = plain(document["game"]["name"])
     star = significant_text(Fraction(document["claim"]["alpha_star"]), 5, up=True)
     parts = f"{len(leaves)} box" + "es" * (len(leaves) != 1)
@@ -82,9 +83,8 @@ def _leaves(nodes: list[dict[str, Any]]) -> list[tuple[tuple[float, float], tupl
         below = children.get(k, [])
         if not below:
             left, right = (float(Fraction(b)) for b in node["beta"])
-            found.append(
-                ((left, right), (low, high), "empty" if node.get("close") == "empty" else "nondegenerate", steps)
-            )
+            how = "image" if isinstance(node.get("close"), dict) else node.get("close")
+            found.append(((left, right), (low, high), how if how in ("image", "empty") else "nondegenerate", steps))
             continue
         if "beta" in node["split"]:
             waiting += [(child, low, high, steps) for child in below]

@@ -11,7 +11,8 @@ from fractions import Fraction
 
 from certify.run import Run
 from certify.thresholds.cover import Effort, Stalled, find_cover
-from certify.thresholds.cover_tree import Node, joined, restrict
+from certify.thresholds.cover_tree import Node, images_last, joined, restrict
+from certify.thresholds.images import NO_SYMMETRIES, Symmetries
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.kept_covers import PIECES, keep_piece, keep_unfinished, kept_covers, unfinished
 from certify.thresholds.localisation import Localisation, round_up
@@ -44,13 +45,14 @@ def sharpen(
     floor: Floor,
     *,
     rtol: float,
-    max_nodes: int = MAX_NODES,
+    symmetries: Symmetries = NO_SYMMETRIES,
     run: Run | None = None,
 ) -> list[Localisation]:
     """Covers for temperatures below `start`, the best last.
 
     base : the cover to prolong, if there is one; `start` is the temperature that is certified so far.
     rtol : the last piece goes to `_SHARE` of it near a known floor.
+    symmetries : of the game, of which one fundamental domain is searched.
     The last entry may end with the closed part of an unfinished piece: its steps were found for other
     intervals of beta, and a checker may refuse it; the entries before it are whole.
     """
@@ -61,7 +63,7 @@ def sharpen(
 
     def add(piece: list[Node]) -> None:
         pieces.append(piece)
-        found.append(Localisation(1 / piece[0].high, joined(pieces)))
+        found.append(Localisation(1 / piece[0].high, images_last(joined(pieces)), symmetries.maps))
 
     done = kept_covers(book, PIECES) or []
     for alpha_star in _ladder(start, floor, rtol):
@@ -81,7 +83,7 @@ def sharpen(
                     plan,
                     1 / alpha_star,
                     low=low,
-                    effort=Effort(branch=True, max_nodes=max_nodes),
+                    effort=Effort(branch=True, max_nodes=MAX_NODES, symmetries=symmetries),
                     run=run,
                     nodes=unfinished(book, low, 1 / alpha_star),
                     save=functools.partial(keep_unfinished, book),

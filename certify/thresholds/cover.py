@@ -16,8 +16,9 @@ import numpy as np
 
 from certify.run import OutOfTime, Run
 from certify.thresholds.approx_policy import Policy, approx_stationary
-from certify.thresholds.contraction import Outcome, Task, contract, whole_space
+from certify.thresholds.contraction import Box, Outcome, Task, contract, whole_space
 from certify.thresholds.cover_tree import Node, branched, child_boxes, open_boxes
+from certify.thresholds.images import NO_SYMMETRIES, Cut, Images, Symmetries
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.step_rule import compiled_for
 
@@ -68,11 +69,13 @@ class Path:
 @dataclass(frozen=True)
 class Effort:
     """How a cover is searched for.  branch : split policies too (branch and bound), otherwise only beta.
-    least_gain : of the widths per sweep, below which a box has stalled.  max_nodes : of the tree."""
+    least_gain : of the widths per sweep, below which a box has stalled.  max_nodes : of the tree.
+    symmetries : of the game: what they carry into what is searched anyhow is left out."""
 
     branch: bool = False
     least_gain: float = LEAST_GAIN
     max_nodes: int = 100_000
+    symmetries: Symmetries = NO_SYMMETRIES
 
 
 def point_closes(plan: Plan, beta: Fraction, run: Run | None = None, least_gain: float = LEAST_GAIN) -> bool:
@@ -100,8 +103,8 @@ def find_cover(
     run = run or Run()
     path, helper = Path(plan), Helper(run)
     nodes = nodes or [Node(None, low, high)]
-    boxes = open_boxes(plan, nodes)
-    below_split = branched(nodes)
+    growing = _Growing(nodes, open_boxes(plan, nodes), branched(nodes), Images(plan, effort.symmetries, nodes))
+    boxes, below_split = growing.boxes, growing.below_split
     while boxes:
         # which boxes make a round depends on the tree alone: depth first in beta
         chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[: _BATCH * _ROUND]
@@ -124,19 +127,17 @@ def find_cover(
             raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
         for k, task, outcome in zip(chosen, tasks, outcomes, strict=True):
             node = nodes[k]
-            split = None if outcome.kind != "stalled" else _choose_split(plan, node, task, outcome, high, effort.branch)
-            if outcome.kind == "stalled" and split is None:
+            if outcome.kind != "stalled":
+                del boxes[k]
+                node.steps, node.close = outcome.steps, outcome.kind
+            elif (cut := growing.images.cut(k, outcome.box)) is not None:
+                node.steps = outcome.steps
+                growing.apply(k, outcome.box, cut)
+            elif (split := _choose_split(plan, node, task, outcome, high, effort.branch)) is not None:
+                node.steps = outcome.steps
+                growing.divide(k, outcome.box, split)
+            else:
                 raise Stalled(nodes, _reached(nodes, boxes), "stalled")
-            del boxes[k]
-            node.steps, node.split = outcome.steps, split
-            if split is None:
-                node.close = outcome.kind
-                continue
-            for start, end, box in child_boxes(node, outcome.box):
-                nodes.append(Node(k, start, end))
-                boxes[len(nodes) - 1] = box
-                if k in below_split or "agent" in split:
-                    below_split.add(len(nodes) - 1)
         run.progress(
             f"cover of beta in [{float(low):.4g}, {float(high):.4g}]: {len(nodes)} nodes, {len(boxes)} open"
             + (f", closed up to {float(_reached(nodes, boxes)):.4g}" if boxes else "")
@@ -145,6 +146,47 @@ def find_cover(
         if boxes and len(nodes) > effort.max_nodes:
             raise Stalled(nodes, _reached(nodes, boxes), "too many boxes")
     return nodes
+
+
+class _Growing:
+    """A tree that is searched, and the boxes that are open in it."""
+
+    def __init__(self, nodes: list[Node], boxes: dict[int, Box], below_split: set[int], images: Images) -> None:
+        self.nodes, self.boxes, self.below_split, self.images = nodes, boxes, below_split, images
+
+    def divide(self, k: int, box: Box, split: dict) -> None:
+        """Split a node whose last box is `box`, and open both parts, less what is an image."""
+        for child, part in self._children(k, box, split):
+            self._open(child, part)
+
+    def apply(self, k: int, box: Box, cut: Cut) -> None:
+        """Close what a cut closes, and open the rest."""
+        if cut.split is None:
+            self.boxes.pop(k, None)
+            self.nodes[k].close = cut.close
+            return
+        children = self._children(k, box, cut.split)
+        self.nodes[children[cut.side][0]].close = cut.close
+        self._open(*children[1 - cut.side])
+
+    def _children(self, k: int, box: Box, split: dict) -> list[tuple[int, Box]]:
+        node, found = self.nodes[k], []
+        self.boxes.pop(k, None)
+        node.split = split
+        self.images.added(k, len(self.nodes))
+        for start, end, part in child_boxes(node, box):
+            self.nodes.append(Node(k, start, end))
+            found.append((len(self.nodes) - 1, part))
+            if k in self.below_split or "agent" in split:
+                self.below_split.add(len(self.nodes) - 1)
+        return found
+
+    def _open(self, k: int, box: Box) -> None:
+        cut = self.images.cut(k, box)
+        if cut is None:
+            self.boxes[k] = box
+        else:
+            self.apply(k, box, cut)
 
 
 def _run(plan: Plan, tasks: list[Task], least_gain: float, helper: Helper) -> Iterator[Outcome]:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -12,16 +12,19 @@ from certify.exact import parse_rational, rational_text
 from certify.thresholds.contraction import Box, replayed, whole_space
 from certify.thresholds.index_tables import Plan
 
+Close = str | dict[str, Any] | None
+
 
 @dataclass
 class Node:
-    """One node of a cover; open while it has neither `close` nor `split`."""
+    """One node of a cover; open while it has neither `close` nor `split`.  An image closes with an object that names
+    another node and an automorphism."""
 
     parent: int | None
     low: Fraction
     high: Fraction
     steps: list[dict] = field(default_factory=list)
-    close: str | None = None
+    close: Close = None
     split: dict | None = None
 
 
@@ -89,19 +92,40 @@ def restrict(nodes: list[Node], reached: Fraction) -> list[Node]:
         if node.parent is not None and node.low < reached:
             children.setdefault(node.parent, []).append(k)
     result: list[Node] = []
+    number: dict[int, int] = {}
     pending: list[tuple[int | None, int]] = [(None, 0)]
     while pending:
         parent, k = pending.pop()
         node, steps = nodes[k], list(nodes[k].steps)
+        number[k] = len(result)
         while node.split is not None and "beta" in node.split and len(children[k]) == 1:
             k = children[k][0]
             node = nodes[k]
             steps += node.steps
+            number[k] = len(result)
         result.append(Node(parent, node.low, min(node.high, reached), steps, node.close, node.split))
         index = len(result) - 1
         if node.split is not None:
             pending += [(index, child) for child in reversed(children[k])]
+    for node in result:
+        node.close = _renumbered(node.close, number)
     return result
+
+
+def _renumbered(close: Close, number: Mapping[int, int] | Sequence[int]) -> Close:
+    """How a node closes, with the node that it is an image of under its new number."""
+    if not isinstance(close, dict):
+        return close
+    image = close["image"]
+    return {"image": {**image, "node": number[image["node"]]}}
+
+
+def images_last(nodes: list[Node]) -> list[Node]:
+    """The same tree in an order in which images come after the nodes that they are of and all below them: every node
+    is followed by those below it, first children first."""
+    if not any(isinstance(node.close, dict) for node in nodes):
+        return nodes
+    return restrict(nodes, nodes[0].high)
 
 
 def joined(pieces: list[list[Node]]) -> list[Node]:
@@ -111,9 +135,11 @@ def joined(pieces: list[list[Node]]) -> list[Node]:
     def add(first: int, last: int, parent: int | None) -> None:
         if last - first == 1:
             base = len(result)
+            number = range(base, base + len(pieces[first]))
             for node in pieces[first]:
                 above = parent if node.parent is None else base + node.parent
-                result.append(Node(above, node.low, node.high, node.steps, node.close, node.split))
+                close = _renumbered(node.close, number)
+                result.append(Node(above, node.low, node.high, node.steps, close, node.split))
             return
         middle = (first + last) // 2
         own = len(result)
@@ -149,4 +175,7 @@ def node_from_json(data: dict[str, Any]) -> Node:
     split = data.get("split")
     if split is not None:
         split = {key: parse_rational(value, key) if key in ("beta", "at") else value for key, value in split.items()}
-    return Node(data["parent"], low, high, data["steps"], data.get("close"), split)
+    close = data.get("close")
+    if isinstance(close, dict):
+        close = {"image": {key: int(close["image"][key]) for key in ("node", "automorphism")}}
+    return Node(data["parent"], low, high, data["steps"], close, split)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
 from certify.run import OutOfTime, Run
 from certify.thresholds.cover import LEAST_GAIN, Effort, Stalled, find_cover, point_closes
@@ -22,10 +23,12 @@ _SHORT = 2000  # rewards in the tree: with so few a screening goes on to a tenth
 
 @dataclass(frozen=True)
 class Localisation:
-    """A cover of [0, 1/alpha_star] as a float search found it; a checker makes it a proof."""
+    """A cover of [0, 1/alpha_star] as a float search found it; a checker makes it a proof.  `automorphisms` are those
+    of which its nodes are images, as certificates list them."""
 
     alpha_star: Fraction
     nodes: list[Node]
+    automorphisms: tuple[dict[str, Any], ...] = ()
 
 
 def round_up(alpha: float, digits: int = 4) -> Fraction:

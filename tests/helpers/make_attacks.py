@@ -531,9 +531,10 @@ def malformed(attacks):
 
 
 def main():
-    import make_coupled_attacks as coupled  # which takes its tools from here
+    import make_coupled_attacks as coupled  # which take their tools from here
+    import make_image_attacks as images
 
-    base = {**valid(), **coupled.valid()}
+    base = {**valid(), **coupled.valid(), **images.valid()}
     attacks = Attacks(base)
     for collect in (
         invalid_covers,
@@ -541,7 +542,9 @@ def main():
         invalid_claims,
         invalid_structural,
         coupled.invalid_coupled,
+        images.invalid_images,
         malformed,
+        images.malformed_images,
     ):
         collect(attacks)
     for folder in ("valid", "invalid", "malformed"):

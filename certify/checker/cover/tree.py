@@ -15,6 +15,7 @@ are tuples of exact `Fraction`s at which a bound is to be verified.
     cuts(steps, unit)                     per step what its log ratios allow of its block, opaque; of several nodes
                                           at once, since that is faster
     cut(box, step, cut)                   what a step leaves of a box, if it holds
+    within(box, block, action, at, upper) True only if every policy of the box has pi(action) <= at, or >= at if upper
     verify(claims)                        None if every `StepClaim` and `DefiniteClaim` is shown to hold, else
                                           (number, why) of the first that is not
 
@@ -54,12 +55,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Node:
-    """`close`: "nondegenerate", "empty" or None; `split`: ("beta", m), (block, action, at) or None."""
+    """`close`: "nondegenerate", "empty", of an image (node, `image.Carrier`), or None; `split`: ("beta", m),
+    (block, action, at) or None."""
 
     parent: int | None
     beta: tuple
     steps: tuple
-    close: str | None
+    close: str | tuple | None
     split: tuple | None
 
 
@@ -100,8 +102,8 @@ def _read_row(row, where, count):
     return tuple(row)
 
 
-def read_nodes(proof, process):
-    """The `Node`s of `proof.nodes`, each well-formed by itself."""
+def read_nodes(proof, process, carriers=()):
+    """The `Node`s of `proof.nodes`, each well-formed by itself; `carriers` are those of `proof.automorphisms`."""
     entries = array(proof["nodes"], "proof.nodes")
     if not 1 <= len(entries) <= MAX_NODES:
         raise Malformed("proof.nodes", f"{len(entries)} nodes")
@@ -114,17 +116,24 @@ def read_nodes(proof, process):
         parent = entry["parent"]
         if parent is not None:
             integer(parent, f"{where}.parent", 0, MAX_NODES)
-        if entry.get("close", "empty") not in ("nondegenerate", "empty"):
-            raise Malformed(f"{where}.close", 'neither "nondegenerate" nor "empty"')
+        close = entry.get("close")
+        if isinstance(close, dict):
+            close = _read_image(close, f"{where}.close", carriers)
+        elif "close" in entry and close not in ("nondegenerate", "empty"):
+            raise Malformed(f"{where}.close", 'neither "nondegenerate" nor "empty" nor an image')
         beta = pair(entry["beta"], f"{where}.beta")
         split = _read_split(entry["split"], f"{where}.split", process) if "split" in entry else None
-        nodes.append(
-            Node(parent, beta, read_steps(entry["steps"], f"{where}.steps", process), entry.get("close"), split)
-        )
+        nodes.append(Node(parent, beta, read_steps(entry["steps"], f"{where}.steps", process), close, split))
         total += len(nodes[-1].steps)
         if total > MAX_STEPS:
             raise Malformed("proof.nodes", f"more than {MAX_STEPS} steps")
     return nodes
+
+
+def _read_image(data, where, carriers):
+    image = record(record(data, where, ("image",))["image"], where, ("node", "automorphism"))
+    node = integer(image["node"], where, 0, MAX_NODES)
+    return node, carriers[integer(image["automorphism"], where, 0, len(carriers) - 1)]
 
 
 def _read_split(data, where, process):
@@ -154,7 +163,7 @@ def all_claims(nodes, unit, alpha_star, engine, concavity):
 
 def cover_claims(nodes, unit, alpha_star, engine, keep):
     """What has to hold of the nodes.  `keep` is a dict: the final boxes of the nodes that are its keys are put in."""
-    children = _family(nodes)
+    children, last = _family(nodes)
     if nodes[0].beta != (0, 1 / alpha_star):
         raise Failed("the root's interval is not [0, 1/alpha_star]", node=0)
     boxes = {0: engine.initial_box()}
@@ -165,17 +174,21 @@ def cover_claims(nodes, unit, alpha_star, engine, keep):
         box = yield from _step_claims(node.steps, cuts, unit, boxes.pop(number), betas, engine, where)
         if number in keep:
             keep[number] = box
-        if node.split is None:
+        if isinstance(node.close, tuple):
+            from certify.checker.cover.image import check_image
+
+            check_image(nodes, children, last, number, box, engine)
+        elif node.split is None:
             where["step"] = "close"
             if not engine.is_empty(box):
                 if node.close == "empty":
                     raise Failed("the box is not empty", **where)
                 yield where, DefiniteClaim(box, betas)
-            continue
-        for child, (beta, part) in zip(children[number], _parts(engine, box, node, number), strict=True):
-            if nodes[child].beta != beta:
-                raise Failed("the children's intervals are not the parts of its own", node=number, step="split")
-            boxes[child] = part
+        else:
+            for child, (beta, part) in zip(children[number], _parts(engine, box, node, number), strict=True):
+                if nodes[child].beta != beta:
+                    raise Failed("the children's intervals are not the parts of its own", node=number, step="split")
+                boxes[child] = part
 
 
 def _step_claims(steps, cuts, unit, box, betas, engine, where):
@@ -195,8 +208,9 @@ def _cuts(steps, unit, engine):
 
 
 def _family(nodes):
-    """The children of every node, after checking that the nodes form a tree listed from the root."""
-    children = [[] for _ in nodes]
+    """The children of every node, and the last of all nodes below it, after checking that the nodes form a tree
+    listed from the root."""
+    children, last = [[] for _ in nodes], list(range(len(nodes)))
     for number, node in enumerate(nodes):
         if (node.parent is None) != (number == 0):
             raise Failed("node 0, and it alone, is the root", node=number)
@@ -208,7 +222,9 @@ def _family(nodes):
         wanted = 0 if node.split is None else 2
         if len(children[number]) != wanted:
             raise Failed(f"{len(children[number])} children where {wanted} are needed", node=number)
-    return children
+    for number in reversed(range(1, len(nodes))):
+        last[nodes[number].parent] = max(last[nodes[number].parent], last[number])
+    return children, last
 
 
 def _parts(engine, box, node, number):

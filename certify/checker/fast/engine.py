@@ -97,6 +97,12 @@ class FastEngine:
             high[k, action] = min(high[k, action], grid_up(at))
         return _replaced(box, depth, agent, BlockBox(low, high))
 
+    def within(self, box: Boxes, block: tuple[int, int, int], action: int, at: Fraction, upper: bool) -> bool:
+        """Whether the box's own end says that pi(action) <= at, or >= at if `upper`."""
+        agent, depth, k = block
+        own = box[depth][agent]
+        return bool(own.lower[k, action] >= grid_up(at) if upper else own.upper[k, action] <= grid_down(at))
+
     def cuts(self, steps: Sequence[Step], unit: int) -> list[Cut]:
         """For every step the bounds of its block's policies that its log ratios imply."""
         found: list = [None] * len(steps)

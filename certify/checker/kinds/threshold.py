@@ -210,10 +210,15 @@ def _flow(name: str, data: Any, game: Game) -> str:
 
 def _check_cover(claim: _Claim, game: Game, run: Run) -> int:
     """The number of steps of a cover, once an engine has verified it."""
-    proof = record(claim.proof, "proof", ("type", "unit", "nodes"), ("clustering",))
+    proof = record(claim.proof, "proof", ("type", "unit", "nodes"), ("clustering", "automorphisms"))
     process = build_process(game, boolean(proof.get("clustering", True), "proof.clustering"))
     unit = integer(proof["unit"], "proof.unit", -reading.MAX_UNIT, -1)  # the exponent of all log ratios
-    nodes = tree.read_nodes(proof, process)
+    carriers: list[Any] = []
+    if "automorphisms" in proof:
+        from certify.checker.cover.image import read_carriers
+
+        carriers = read_carriers(process, game, proof["automorphisms"])
+    nodes = tree.read_nodes(proof, process, carriers)
     concavity = []
     for k, ((alpha, modulus), entry) in enumerate(zip(claim.moduli, claim.concavity, strict=True)):
         where = f"claim.strong_concavity[{k}]"
@@ -229,7 +234,8 @@ def _check_cover(claim: _Claim, game: Game, run: Run) -> int:
                 failure, run.engine = failed, engine.name
         else:
             run.engine = engine.name
-            return sum(len(node.steps) + 1 for node in nodes) + sum(len(entry[3]) + 1 for entry in concavity)
+            moduli = sum(len(entry[3]) + 1 for entry in concavity)
+            return sum(len(node.steps) + 1 for node in nodes) + moduli + len(carriers)
     assert failure is not None
     raise failure
 

@@ -6,7 +6,7 @@ from fractions import Fraction
 
 from certify.checker.cover.obligations import Claim, StepClaim
 from certify.checker.cover.tree import Step, pairs
-from certify.checker.numbers.fixed_point import scaled_down
+from certify.checker.numbers.fixed_point import down, scaled_down, up
 from certify.checker.plain.box import Box, Name
 from certify.checker.plain.definite import check_definite
 from certify.checker.plain.models import Models, Setting
@@ -43,6 +43,12 @@ class StdlibEngine:
         blocks = list(box.layers[depth][agent])
         blocks[k] = blocks[k].halved(action, at, upper)
         return box.replaced(agent, depth, blocks)
+
+    def within(self, box: Box, block: Name, action: int, at: Fraction, upper: bool) -> bool:
+        """Whether the box's own end says that pi(action) <= at, or >= at if `upper`."""
+        agent, depth, k = block
+        own = box.layers[depth][agent][k]
+        return own.lower[action] >= up(at) if upper else own.upper[action] <= down(at)
 
     def cuts(self, steps: Sequence[Step], unit: int) -> list[int]:
         """Nothing is worked out ahead."""
