@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -33,68 +35,94 @@ class Frontier:
     widths: tuple[int, ...]
 
 
+Pending = tuple[int, tuple[int, ...], tuple[int, ...], int, int]
+"""Past of the others, their actions, their child codes, weight, belief."""
+
+
 class Weights:
     """For every class of one agent: the chance weight of each history of the others.
 
-    `weight[k]` maps a path (nested tuple of the others' classes and actions) to
-    (weight, row of the level's joint class); the belief given both is that of the joint class.
+    `weight[k]` maps the number of a past (the others' classes and actions so far) to a whole number
+    proportional to its weight, and `ends` such a number to the others' classes in which it ends; the belief given
+    own class and theirs is that of the joint class.
     """
 
     def __init__(self, frontier: Frontier, agent: int) -> None:
         self.agent = agent
-        # child code -> list of (path so far, others' actions, others' child codes, weight, belief)
-        self.pending: dict[int, list[tuple]] = {}
-        for row in frontier.rows:
-            self.pending.setdefault(row.codes[agent], []).append(
-                ((), (), self._others(row.codes), row.probability, row.belief)
-            )
-        self.weight: list[dict[tuple, Fraction]] = []
+        self.weight: list[dict[int, int]] = [{0: 1}]
+        self.ends: list[tuple[int, ...]] = [()]
+        self._pending: dict[int, list[Pending]] = {}
+        self._extend(frontier, [(0, (), ())] * len(frontier.rows))
 
     def _others(self, joint: tuple[int, ...]) -> tuple[int, ...]:
         return joint[: self.agent] + joint[self.agent + 1 :]
 
     def signature(self, code: int, labels: list[dict[int, int]]) -> frozenset:
-        """What decides whether two children merge: normalised weights over (others' path, belief)."""
+        """What decides whether two children merge: weights over (others' past, belief), divided by their
+        greatest common divisor, which makes proportional ones equal."""
         others = labels[: self.agent] + labels[self.agent + 1 :]
-        total = sum(item[3] for item in self.pending[code])
-        gathered: dict[tuple, Fraction] = {}
-        for path, actions, codes, weight, belief in self.pending[code]:
-            key = (path, actions, tuple(label[c] for label, c in zip(others, codes, strict=True)), belief)
+        gathered: dict[tuple, int] = {}
+        for past, actions, codes, weight, belief in self._pending[code]:
+            key = (past, actions, tuple([label[c] for label, c in zip(others, codes, strict=True)]), belief)
             gathered[key] = gathered.get(key, 0) + weight
-        return frozenset((key, weight / total) for key, weight in gathered.items())
+        divisor = math.gcd(*gathered.values())
+        return frozenset((key, weight // divisor) for key, weight in gathered.items())
 
     def settle(self, labels: list[dict[int, int]]) -> None:
         """Keep one member's weights for every class, with the others' classes as they now are."""
         others = labels[: self.agent] + labels[self.agent + 1 :]
         mine = labels[self.agent]
-        self.weight = [{} for _ in range(max(mine.values()) + 1)]
-        done: set[int] = set()
-        for code in sorted(self.pending):
-            k = mine[code]
-            if k in done:
-                continue
-            done.add(k)
-            for path, actions, codes, weight, _ in self.pending[code]:
-                key = (path, actions, tuple(label[c] for label, c in zip(others, codes, strict=True)))
-                self.weight[k][key] = self.weight[k].get(key, 0) + weight
-        self.pending = {}
+        member = {mine[code]: code for code in sorted(self._pending, reverse=True)}
+        number: dict[tuple, int] = {}
+        self.weight = []
+        for k in range(len(member)):
+            kept: dict[int, int] = {}
+            for past, actions, codes, weight, _ in self._pending[member[k]]:
+                key = (past, actions, tuple([label[c] for label, c in zip(others, codes, strict=True)]))
+                past = number.setdefault(key, len(number))
+                kept[past] = kept.get(past, 0) + weight
+            divisor = math.gcd(*kept.values())
+            self.weight.append({past: weight // divisor for past, weight in kept.items()})
+        self.ends = [key[2] for key in number]
+        self._pending = {}
+
+    def following(self, frontier: Frontier, level: Level) -> int:
+        """How many pasts `expand` would look at, counted without looking at one."""
+        ending = [Counter(self.ends[past] for past in weights) for weights in self.weight]
+        joint = level.joint.tolist()
+        rows = Counter(row.parent for row in frontier.rows)
+        return sum(n * ending[joint[e][self.agent]][self._others(tuple(joint[e]))] for e, n in rows.items())
 
     def expand(self, frontier: Frontier, level: Level) -> None:
-        """Extend every path by one step of chance and of the others' actions."""
-        joint, local = level.joint.tolist(), level.joint_actions.tolist()
-        ending: list[dict[tuple[int, ...], list[tuple[tuple, Fraction]]]] = []
+        """Extend every past by one step of chance and of the others' actions."""
+        joint = [tuple(row) for row in level.joint.tolist()]
+        local = [self._others(tuple(row)) for row in level.joint_actions.tolist()]
+        self._extend(
+            frontier,
+            [
+                (joint[row.parent][self.agent], self._others(joint[row.parent]), local[row.action])
+                for row in frontier.rows
+            ],
+        )
+
+    def _extend(self, frontier: Frontier, before: list[tuple[int, tuple[int, ...], tuple[int, ...]]]) -> None:
+        """Fill `_pending`; `before` says of every row the own class, the others' and their actions."""
+        ending: list[dict[tuple[int, ...], list[tuple[int, int]]]] = []
         for weights in self.weight:
-            by_end: dict[tuple[int, ...], list[tuple[tuple, Fraction]]] = {}
-            for key, weight in weights.items():
-                by_end.setdefault(key[2], []).append((key, weight))
+            by_end: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+            for past, weight in weights.items():
+                by_end.setdefault(self.ends[past], []).append((past, weight))
             ending.append(by_end)
+        scale: dict[int, int] = {}  # a child's weights count up to a factor: whole numbers do
         for row in frontier.rows:
-            mine = joint[row.parent][self.agent]
-            end = self._others(tuple(joint[row.parent]))
-            actions, codes = self._others(tuple(local[row.action])), self._others(row.codes)
-            target = self.pending.setdefault(row.codes[self.agent], [])
-            for path, weight in ending[mine].get(end, ()):
-                target.append((path, actions, codes, weight * row.probability, row.belief))
+            code = row.codes[self.agent]
+            scale[code] = math.lcm(scale.get(code, 1), row.probability.denominator)
+        for row, (mine, end, actions) in zip(frontier.rows, before, strict=True):
+            code, codes = row.codes[self.agent], self._others(row.codes)
+            factor = row.probability.numerator * (scale[code] // row.probability.denominator)
+            target = self._pending.setdefault(code, [])
+            for past, weight in ending[mine].get(end, ()):
+                target.append((past, actions, codes, weight * factor, row.belief))
 
 
 def merge(frontier: Frontier, trackers: list[Weights], rows: list[dict[int, Row]]) -> list[dict[int, int]]:

@@ -30,6 +30,7 @@ Belief = tuple[tuple[int, Fraction], ...]
 DEFAULT_MAX_ENTRIES = 30_000_000
 _WORK = 20  # entries allowed per exact multiplication of a belief update, which takes that much longer
 _ROW = 60  # ... and per joint child, which takes that much more time and memory than a number
+_PATH = 15  # ... and per past that clustering compares
 
 
 class _Beliefs:
@@ -177,6 +178,10 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
         if t + 1 < game.horizon:
             frontier = _expand(game, t, levels[-1], belief_of, beliefs, max_entries)
             if trackers is not None:
+                paths = sum(tracker.following(frontier, levels[-1]) for tracker in trackers)
+                _refuse_if_large(
+                    game, t + 1, paths * _PATH, max_entries, "numbers for the pasts that clustering compares"
+                )
                 for tracker in trackers:
                     tracker.expand(frontier, levels[-1])
     return Tree(game, tuple(map(with_other_names, levels)), initial, initial_child, cluster)

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from optimum_two_steps import optimum_two_steps
 
+from certify.errors import InputError
 from certify.games import game_from_json, game_sha256, game_to_json, load, restrict_to_reachable
+from certify.games.tree import unroll
 
 FOLDER = Path(__file__).resolve().parents[2].parent / "shared" / "games"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the benchmark files are not beside the project")
@@ -99,3 +101,18 @@ def test_box_pushing_breaks_its_mirror_symmetry_in_one_line():
     row = dict(game.transition[index("s2E4W"), forward])
     assert row[index("s3E4S")] == Fraction(9, 100)
     assert index("s3E4W") not in row
+
+
+def test_mars_at_five_steps_is_refused_at_once():
+    begun = time.process_time()
+    with pytest.raises(InputError, match="depth 4 needs 36,286,560 numbers for the pasts"):
+        unroll(read("Mars", horizon=5))
+    assert time.process_time() - begun < 5
+
+
+def test_pasts_are_counted_before_they_are_made():
+    """At the last depth of recycling clustering compares 1,250 pasts for each agent, at 15 numbers."""
+    game = read("recycling", horizon=4)
+    assert len(unroll(game, max_entries=37_500).levels) == 4
+    with pytest.raises(InputError, match="depth 3 needs 37,500 numbers for the pasts"):
+        unroll(game, max_entries=37_499)
