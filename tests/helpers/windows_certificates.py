@@ -35,7 +35,8 @@ def certificate(game: Game, k: int, rtol: float = 0.2) -> Document:
     """A threshold by windows of length k, quickly rather than sharply."""
     search = Search(game, k)
     start = float(structural_thresholds(game)[0].alpha_star)
-    found = search.cover(search.least(start, rtol, start / 1e3))
+    search.climb(start, rtol)
+    found = search.result()
     assert found is not None
     return windows_certificate(game, found)
 

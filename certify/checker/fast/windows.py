@@ -54,6 +54,7 @@ class FastWindows:
         """The whole policy space for beta in [low, high]."""
         p = self.process
         self.ends = [low] if low == high else [low, high]
+        self.rewards: dict[int, np.ndarray] = {}  # by level
         self.boxes = [[_Box.whole(level, i) for i in range(p.n)] for level in p.levels]
         self.vertices: dict[tuple[int, int], np.ndarray] = {}
         self.values: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -98,16 +99,22 @@ class FastWindows:
 
     # Values (W1, W2) -------------------------------------------------------------------------
 
-    def _ahead(self, u: int) -> tuple[np.ndarray, np.ndarray]:
-        """Upper bounds of U and of -U: [end, node, joint action]."""
-        if u not in self.ahead:
-            level, game = self.process.levels[u], self.process.game
-            reward = np.array(
+    def _reward(self, u: int) -> np.ndarray:
+        """beta R rounded: [end, node, joint action]."""
+        level, game = self.process.levels[u], self.process.game
+        if id(level) not in self.rewards:
+            self.rewards[id(level)] = np.array(
                 [
                     [[float(beta * game.reward.get((s, a), 0)) for a in level.actions] for s, _ in level.nodes]
                     for beta in self.ends
                 ]
             )
+        return self.rewards[id(level)]
+
+    def _ahead(self, u: int) -> tuple[np.ndarray, np.ndarray]:
+        """Upper bounds of U and of -U: [end, node, joint action]."""
+        if u not in self.ahead:
+            reward = self._reward(u)
             result = [inflated(reward, 1), inflated(-reward, 1)]
             if u < self.process.game.horizon:
                 follow = self._table(self.process.follow(u), _links)
@@ -148,18 +155,12 @@ class FastWindows:
 
     def _mimic(self, u: int, i: int) -> np.ndarray:
         """X2: reward difference and the change of what comes next, own windows remembering a."""
-        level, game = self.process.levels[u], self.process.game
+        level = self.process.levels[u]
         first, second, _ = _pairs(level.shape[i])
-        reward = np.array(
-            [
-                [[float(beta * game.reward.get((s, a), 0)) for a in level.actions] for s, _ in level.nodes]
-                for beta in self.ends
-            ]
-        )[:, : level.reachable]
-        by = _by_agent(level, i, reward)
+        by = _by_agent(level, i, self._reward(u)[:, : level.reachable])
         result = by[:, :, first] - by[:, :, second]
         result = result + 8 * UNIT * (np.abs(by[:, :, first]) + np.abs(by[:, :, second]))
-        if u < game.horizon:
+        if u < self.process.game.horizon:
             change = self._table(self.process.mimic(u, i), _links)  # [pair, node, others' action]
             up, down = (inflated(v, change.width + 2)[..., change.target] for v in self._values(u + 1))
             more = (np.abs(change.chance) * np.where(change.chance > 0, up, down)).sum(-1)

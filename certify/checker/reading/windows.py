@@ -200,6 +200,8 @@ class WindowProcess:
             sets = reached, closed
             if u == self.game.horizon:
                 break
+            if same:
+                continue  # what follows is what followed the level before, which is this one
             new: set[Node] = set()
             more: set[Node] = set()
             for e in closed:

@@ -5,13 +5,14 @@ docs/certificate-windows.md.
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from certify.thresholds.windows.approx_localise import direct_payoff, pairs_of
 from certify.thresholds.windows.approx_sweeps import SCALE, Localised
-from certify.thresholds.windows.approx_values import Box, ahead, mean, node_values
+from certify.thresholds.windows.approx_values import Box, mean
 
 
 @dataclass
@@ -40,16 +41,13 @@ class Finisher:
         self.squares: dict[tuple[int, int], list[np.ndarray]] = {}  # f^2 per lag class, [window]
         self.same: dict[tuple[int, int], np.ndarray] = {}
         self.constants: dict[tuple[int, int], Constants] = {}
-        self.margin = np.inf
 
     def holds(self) -> bool:
         """Whether every multiplier stays positive; fills `constants`."""
         tables = self.tables
-        high: np.ndarray | None = None
-        low: np.ndarray | None = None
         for u in range(tables.horizon, 0, -1):
             level = tables.levels[u]
-            up, down = (ahead(level, self.found.beta, tables.gamma, later) for later in (high, low))
+            up, down = self.found.now(u)
             for i in range(tables.n):
                 self.constants[u, i] = Constants(i, u - 1, [], None, None, {}, [])
             self._same_time(u, up, down)
@@ -58,8 +56,7 @@ class Finisher:
                     self._ranges(u, i, up, down)
                     if tables.lookback(u) > 0:
                         self._lag_one(u, i, up, down)
-            high, low = node_values(level, self.found.boxes[u], tables.weights, up, down)
-        return self._multipliers()
+        return self._multipliers() > 1e-6
 
     def listed(self) -> list[Constants]:
         """The constants of all choices, earlier steps first."""
@@ -177,20 +174,33 @@ class Finisher:
 
     # Multipliers -----------------------------------------------------------------------------
 
-    def _multipliers(self) -> bool:
+    def _multipliers(self, whole: float = 1.0) -> float:
+        """The least multiplier, with `whole` in place of 1; below 1e-6 some are not positive."""
         tables = self.tables
         penalty = np.zeros((tables.horizon + 1, tables.n))
-        self.margin = np.inf
+        least = np.inf
         for u in range(tables.horizon, 0, -1):
             level = tables.levels[u]
-            left = [1 - self.same[u, i] - penalty[u, i] for i in range(tables.n)]
-            self.margin = min([self.margin, *(float(c.min()) for i, c in enumerate(left) if level.shape[i] > 1)])
-            if self.margin <= 1e-6:
-                return False
+            left = [whole - self.same[u, i] - penalty[u, i] for i in range(tables.n)]
+            least = min([least, *(float(c.min()) for i, c in enumerate(left) if level.shape[i] > 1)])
+            if least <= 1e-6:
+                return least
             for i in range(tables.n):
                 if (u, i) in self.squares:
                     self._spread(u, i, left[i], penalty)
-        return True
+        return least
+
+    def size(self) -> float:
+        """What must be below 1: the least number in place of 1 with which all multipliers stay positive."""
+        low, high = 0.0, 1.0
+        while self._multipliers(high) <= 1e-6:
+            low, high = high, 2 * high
+            if high > 1e3:
+                return math.inf
+        while high - low > 0.004 * high:
+            middle = (low + high) / 2
+            low, high = (low, middle) if self._multipliers(middle) > 1e-6 else (middle, high)
+        return high
 
     def _spread(self, u: int, i: int, left: np.ndarray, penalty: np.ndarray) -> None:
         """Adds what (u, i) costs the other agents earlier, with the cheapest grouping of lags."""

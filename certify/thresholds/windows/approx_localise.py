@@ -61,9 +61,8 @@ class Past:
         """`choose`, and sum p `also` at the maximising p."""
         q = self.vertices[u][i]
         values = np.einsum("...oa,ova->...ov", x, q)
-        best = values.argmax(-1)
-        chosen = q[np.arange(len(q)), best]
-        return np.take_along_axis(values, best[..., None], -1)[..., 0], (chosen * also).sum(-1)
+        chosen = q[np.arange(len(q)), values.argmax(-1)]
+        return values.max(-1), np.einsum("...a,...a->...", chosen, also)
 
     def trail(self, top: int, i: int, lookback: int) -> Trail:
         """The `Trail` of agent i."""

@@ -74,9 +74,13 @@ def _vertices(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     stacked = np.stack(found, 1)
     if low.shape[1] <= 2:
         return stacked
-    distinct = [np.unique(v, axis=0) for v in stacked]
-    most = max(map(len, distinct))
-    return np.stack([np.concatenate([v, np.repeat(v[:1], most - len(v), 0)]) for v in distinct])
+    # the first of equal ones to the front, copies of the first vertex in place of the others
+    again = np.zeros(stacked.shape[:2], dtype=bool)
+    for v in range(1, stacked.shape[1]):
+        again[:, v] = (stacked[:, :v] == stacked[:, v : v + 1]).all(-1).any(1)
+    front: np.ndarray = np.argsort(again, axis=1, kind="stable")[:, : int((~again).sum(1).max())]
+    stacked[again] = np.broadcast_to(stacked[:, :1], stacked.shape)[again]
+    return np.take_along_axis(stacked, front[:, :, None], 1)
 
 
 def mean(links: Links, values: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ by intervals of beta, each with steps and constants that a checker repeats (docs
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,7 +14,7 @@ import numpy as np
 
 from certify.errors import InputError
 from certify.games.model import Game
-from certify.run import Run
+from certify.run import OutOfTime, Run
 from certify.thresholds.windows.approx_finish import Constants, Finisher
 from certify.thresholds.windows.approx_sweeps import Contradiction, Localised, Step
 from certify.thresholds.windows.approx_values import MOST_ACTIONS
@@ -21,10 +22,10 @@ from certify.thresholds.windows.beliefs import Beliefs
 from certify.thresholds.windows.tables import Tables, TooLarge
 
 MOST_SWEEPS = 300
-STUCK = 3e-3  # a sweep that narrows no log-ratio by more than this part ends the sweeps
-EAGER = 0.2  # below this, uniqueness is tried between sweeps
-SHRINK, GROW = 0.5, 1.8  # widths of intervals, relative to beta
-LEAST_WIDTH = 1e-3
+SETTLED = 0.004  # sweeps end where none narrows a box by this part
+SLOW = 0.03  # below this, they end where the form is not going to fit; above it, boxes may yet collapse
+EAGER = 0.2  # below this, uniqueness is tried after every sweep
+CHECKED = 0.7  # seconds of a check per second spent on the intervals that it repeats
 MOST_NODES = 20_000  # of a level; checkers take no more
 LARGEST = 3  # windows tried
 
@@ -50,79 +51,95 @@ class Windows:
 
 
 class Search:
-    """One game with windows of one length."""
+    """One game with windows of one length: intervals of beta from 0 upwards, each as wide as it goes, so that what
+    is found counts whenever the search ends."""
 
     def __init__(self, game: Game, k: int, run: Run | None = None, limit: int = MOST_NODES) -> None:
         self.run = run or Run()
         self.tables = Tables(game, k, limit)
         self.beliefs = Beliefs(self.tables)
+        self.intervals: list[Interval] = []
+        self.seconds = 0.0  # spent on them
 
-    def holds(self, low: Fraction, high: Fraction) -> Interval | None:
-        """`Interval` if uniqueness is found on [low, high]."""
+    @property
+    def reached(self) -> Fraction:
+        """The largest beta that is covered."""
+        return self.intervals[-1].high if self.intervals else Fraction(0)
+
+    def tried(self, low: Fraction, high: Fraction) -> tuple[Interval | None, float]:
+        """Uniqueness on [low, high], if it is found, and how large the form was: what must be below 1, roughly
+        proportional to `high` (inf: unknown)."""
         ends = [float(high)] if low == high else [float(low), float(high)]
         found = Localised.whole(self.tables, self.beliefs, np.array(ends))
-        tried = math.inf
-        for _ in range(MOST_SWEEPS):
-            self.run.check()
-            try:
-                gain = found.sweep()
-            except Contradiction:
-                return None
-            if gain < STUCK or (gain < EAGER and gain < 0.3 * tried):
-                tried = gain
-                finisher = Finisher(found)
-                if finisher.holds():
-                    return Interval(low, high, found.steps, finisher.listed())
-                if gain < STUCK:
-                    return None
-        return None
+        sizes: list[float] = []
+        try:
+            found.advance(self.run.check)
+            gain = 1.0
+            for sweep in range(MOST_SWEEPS):
+                self.run.check()
+                if gain < EAGER or sweep % 3 == 0:
+                    finisher = Finisher(found)
+                    if finisher.holds():
+                        return Interval(low, high, found.steps, finisher.listed()), finisher.size()
+                    sizes.append(finisher.size())
+                    if gain < SETTLED or (gain < SLOW and _hopeless(sizes)):
+                        break
+                gain = found.renew(range(self.tables.horizon, 0, -1), SETTLED)
+        except Contradiction:
+            return None, math.inf
+        return None, sizes[-1] if sizes else math.inf
 
     def single(self, alpha: float) -> bool:
         """Whether uniqueness is found at one temperature."""
         beta = Fraction(1 / alpha)
-        return self.holds(beta, beta) is not None
+        return self.tried(beta, beta)[0] is not None
 
-    def least(self, above: float, rtol: float, floor: float) -> float:
-        """The least temperature found below `above`, at single points; `above` itself if none is."""
-        low, high, factor = floor, above, 2.0
-        while high / factor > floor and self.single(high / factor):
-            high /= factor
-        low = max(floor, high / factor)
-        while high / low > 1 + rtol:
-            middle = math.sqrt(low * high)
-            if self.single(middle):
-                high = middle
-            else:
-                low = middle
-            self.run.progress(f"windows of length {self.tables.k}: at single temperatures down to {high:.5g}")
-        return high
-
-    def cover(self, alpha: float) -> Windows | None:
-        """Intervals that cover [0, 1/alpha'] for the least alpha' >= alpha that works out (at most 12 % above)."""
-        for slack in (0.002, 0.006, 0.012, 0.02, 0.035, 0.06, 0.12):
-            star = short_above(alpha * (1 + slack))
-            intervals = self._covered(1 / star)
-            if intervals is not None:
-                return Windows(star, self.tables.k, self.tables.symbols, tuple(intervals))
-        return None
-
-    def _covered(self, top: Fraction) -> list[Interval] | None:
-        high, width = top, 0.04
-        found: list[Interval] = []
-        while high > 0:
-            low = Fraction(0) if width > 0.85 else Fraction(round(high * (1 - Fraction(width)) * 2**40), 2**40)
-            interval = self.holds(low, high)
+    def climb(self, known: float, rtol: float, floor: float = 0.0, reserve: float = math.inf) -> None:
+        """Intervals from 0 on until alpha = `floor`, or until none of width `rtol` is found; `known` is a
+        temperature above which there may be uniqueness.  Ends where a check would take more than `reserve` seconds
+        (by CHECKED).  What is found until the run is over stays.
+        """
+        width, failed = 1 / known, False
+        while not floor or self.reached < 1 / Fraction(floor):
+            if CHECKED * self.seconds > reserve:
+                return
+            low, began = self.reached, time.monotonic()
+            high = _short(float(low) + width)
+            least = rtol * float(low) if low else 1e-4 / known
+            interval, size = self.tried(low, high)
             if interval is None:
-                width *= SHRINK
-                if width < LEAST_WIDTH:
-                    return None
+                if width <= least:
+                    return
+                width, failed = max(width * (0.6 if size < 1.3 else 0.4), least), True
                 continue
-            found.insert(0, interval)
-            self.run.progress(
-                f"windows of length {self.tables.k}: unique from alpha = {float(1 / high):.6g} on ({len(found)})"
-            )
-            high, width = low, min(1.0, width * GROW)
-        return found
+            self.intervals.append(interval)
+            self.seconds += time.monotonic() - began
+            # a size just below 1 says little: sweeps end where it falls below
+            width, failed = max(width * min(max(0.8 / size, 1.0 if failed else 1.25), 3.0), rtol * float(high)), False
+            so_far = f"unique from alpha = {float(1 / high):.6g} on ({len(self.intervals)})"
+            self.run.progress(f"windows of length {self.tables.k}: {so_far}")
+
+    def result(self) -> Windows | None:
+        """What the intervals prove."""
+        if not self.intervals:
+            return None
+        star = short_above(float(1 / self.reached) * (1 + 1e-12))
+        return Windows(star, self.tables.k, self.tables.symbols, tuple(self.intervals))
+
+
+def _hopeless(sizes: list[float]) -> bool:
+    """Whether what falls like this will not come below 1."""
+    if len(sizes) < 3 or not math.isfinite(sizes[-3]):
+        return False
+    fall, before = sizes[-2] - sizes[-1], sizes[-3] - sizes[-2]
+    ratio = min(fall / before, 0.9) if before > 0 else 0.5
+    return sizes[-1] - 1.5 * max(fall, 0.002) / (1 - max(ratio, 0.3)) > 1
+
+
+def _short(beta: float) -> Fraction:
+    """A short fraction near `beta`, to 24 bits."""
+    shift = 24 - math.frexp(beta)[1]
+    return Fraction(round(math.ldexp(beta, shift)), 1) / (Fraction(2) ** shift)
 
 
 def short_above(alpha: float) -> Fraction:
@@ -164,11 +181,15 @@ def windows_thresholds(
                 raise InputError(game.name, str(error), "use the structural method") from None
             run.progress(str(error))
             return
-        alpha = search.least(best, rtol, floor)
-        if alpha > best / (1 + rtol):
-            continue
-        result = search.cover(alpha)
+        over = None
+        try:
+            search.climb(best, rtol, floor)
+        except OutOfTime as error:
+            over = error
+        result = search.result()
         if result is not None and result.alpha_star < best:
             best = float(result.alpha_star)
             run.found(above=best)
             yield result
+        if over is not None:
+            raise over
