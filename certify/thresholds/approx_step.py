@@ -121,22 +121,22 @@ class _Ascent:
                 moved = moved - passed[key][:, :, :, :, None]
             extra = extra + support(self.step.box[key[0]][key[1]], index, moved, entropic=top or not share).sum(-1)
         if u == self.t and (top or not share):
-            extra = self._improved(Coupled(self.step, self.agent, u, q, slopes), q, extra, top)
+            extra = self._improved(Coupled(self.step, self.agent, u, q, slopes), q, extra)
         self.extra[u] = extra
         if u == 0 and not top:
             self.residue = self._shared_at_root(passed)
         return passed
 
-    def _improved(self, coupled: Coupled, q: np.ndarray, extra: np.ndarray, top: bool) -> np.ndarray:
-        """`extra` (B, K, M, P, Q) where the coupled form is smaller: everywhere, or at a single top only where
-        the maximum over vertices can be."""
+    def _improved(self, coupled: Coupled, q: np.ndarray, extra: np.ndarray) -> np.ndarray:
+        """`extra` (B, K, M, P, Q) where the coupled form is smaller, at those vertices where the maximum over them
+        can be: which one that is does not depend on lambda, which counts once at all of them."""
         if not coupled.applies:
             return extra
         # `gain` holds the remainder, which the coupled form takes in itself
         plain, held = ein("bkmqa,bkmpa->bkmpq", q, self.gain) + extra, ein("bkmqa,bkmpa->bkmpq", q, self.remainder)
         change = np.zeros(plain.shape)
-        wanted = plain == plain.max(-1, keepdims=True) if top else np.ones(plain.shape, dtype=bool)
-        for _ in range(2 if top else 1):
+        wanted = plain == plain.max(-1, keepdims=True)
+        for _ in range(2):
             cases = np.nonzero(wanted)
             if len(cases[0]):
                 with np.errstate(invalid="ignore"):  # where nothing is bounded yet

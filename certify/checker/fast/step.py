@@ -197,7 +197,7 @@ class _Way(NamedTuple):
         self, coupling: Coupling, value: np.ndarray, q: np.ndarray, slopes: dict[Key, Ball], deeper: np.ndarray
     ) -> np.ndarray:
         """Bounds at every vertex q, those of the coupled form where they are smaller, among the classes and pairs that
-        are `open_`; at a single top only the sign counts."""
+        are `open_` and at vertices where the maximum over them can be; at a single top only the sign counts."""
         lines, later = self.lines, coupling.later
         level = lines.levels[-1]
         wanted = np.broadcast_to(coupling.open_[level.node_class][:, None], value.shape[:3])
@@ -205,16 +205,17 @@ class _Way(NamedTuple):
         wanted = wanted & (np.diff(later.links.starts) > 0)[level.joint_class][:, None, None]
         if lines.depth == 0 and lines.single:
             wanted = wanted & (value > 0).any(3)
-        where = np.argwhere(wanted)
-        if not len(where):
-            return value
-        value = value.copy()
-        size = max(1, CASES_BYTES // case_bytes(lines, self.boxes, later))
-        for part in (where[k : k + size] for k in range(0, len(where), size)):
-            node, vertex, pair = part.T
-            cases = Cases(node, vertex, pair, q[node, vertex], deeper[node, vertex, pair])
-            found = coupled_bounds(self.layout, lines, cases, self.bare, slopes, self.boxes, later)
-            value[node, vertex, pair] = np.minimum(value[node, vertex, pair], found)
+        value, best = value.copy(), second_max(value)
+        size = max(1, CASES_BYTES // max(1, case_bytes(lines, self.boxes, later)))
+        for _ in range(2):  # the largest; then whatever exceeds what they have become
+            now = wanted & (value >= best[:, None]).any(3)
+            where, wanted = np.argwhere(now), wanted & ~now
+            for part in (where[k : k + size] for k in range(0, len(where), size)):
+                node, vertex, pair = part.T
+                cases = Cases(node, vertex, pair, q[node, vertex], deeper[node, vertex, pair])
+                found = coupled_bounds(self.layout, lines, cases, self.bare, slopes, self.boxes, later)
+                value[node, vertex, pair] = np.minimum(value[node, vertex, pair], found)
+            best = second_max(np.where(now[..., None], value, -np.inf))
         return value
 
     def rooted(self, value: np.ndarray, slopes: dict[Key, Ball]) -> np.ndarray:

@@ -329,7 +329,7 @@ def _slopes_and_extras(situation, case, share, nodes, room):
         mode = _SEPARATE if top or not share else _SHARING
         _node_extras(situation, (r, k, u), mode, nodes, room)
         if couple:
-            _couple(situation, (r, k, top), nodes, room)
+            _couple(situation, (r, k), nodes, room)
         if top or (u == t and not share):  # separate nodes pass nothing on
             return 0.0
         if u == 0:
@@ -487,9 +487,9 @@ def _is_own(numbers, agent, block):
 
 @compiled
 def _couple(situation, case, nodes, room):
-    """The smaller of the coupled form and the separate one at the nodes of depth t: at every vertex, or at a single
-    top only where the maximum over them can be."""
-    r, k, top = case
+    """The smaller of the coupled form and the separate one at the nodes of depth t, at those vertices where the
+    maximum over them can be: which one that is does not depend on lambda, which counts once at all of them."""
+    r, k = case
     paths = situation.paths.numbers
     t = paths[DEPTH]
     step = paths[STEPS] + 5 * t
@@ -507,9 +507,9 @@ def _couple(situation, case, nodes, room):
             for x in range(others):
                 left[v] += nodes.q[q + x] * room.gain[m, x]
         best = -np.inf
-        for turn in range(count):
-            v = np.argmax(left[:count]) if top else turn
-            if top and left[v] <= best:
+        for _ in range(count):
+            v = np.argmax(left[:count])
+            if left[v] <= best:
                 break
             begin = nodes.at[t, 2] + (m * nodes.at[t, 3] + v) * others
             q, held, plain = nodes.q[begin : begin + others], 0.0, left[v] - nodes.extra[extra + v]
