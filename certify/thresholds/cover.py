@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
 from certify.run import OutOfTime, Run
 from certify.thresholds.approx_policy import Policy, approx_stationary
+from certify.thresholds.branching import policy_splits, total_width
 from certify.thresholds.contraction import Box, Outcome, Task, contract, whole_space
 from certify.thresholds.cover_tree import Node, branched, child_boxes, open_boxes
 from certify.thresholds.images import NO_SYMMETRIES, Cut, Images, Symmetries
@@ -26,11 +28,8 @@ LEAST_GAIN = 0.0005  # of the widths per sweep, below which the patient contract
 _TUBE = 8.0  # beta is split while the box is at most this much wider than the path inside
 _LONG = 2.0**-4  # policies are split only over intervals shorter than this part of their beta
 _NARROW = 2.0**-16  # beta intervals narrower than this part of beta* are not split
-_THIN = 2.0**-16  # nor policies narrower than this
 _BATCH = 16  # boxes per task of an executor
 _ROUND = 4  # tasks per round
-_GRID = 2.0**-20  # where policies are split
-_EQUAL = 1e-6  # scores of splits that differ by less, relatively, are equal
 
 
 class Stalled(Exception):
@@ -108,24 +107,15 @@ def find_cover(
     while boxes:
         # which boxes make a round depends on the tree alone: depth first in beta
         chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[: _BATCH * _ROUND]
-        tasks = [
-            Task(
-                float(nodes[k].low),
-                float(nodes[k].high),
-                boxes[k],
-                path.width(float(nodes[k].low), float(nodes[k].high)),
-                k not in below_split,
-            )
-            for k in chosen
-        ]
+        asked = [_asked(nodes[k], boxes[k], path, k not in below_split, high) for k in chosen]
         try:
-            outcomes = list(_run(plan, tasks, effort.least_gain, helper))
+            outcomes = list(_run(plan, asked, effort, helper))
         except KeyboardInterrupt:
             run.interrupt()
             raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
         except OutOfTime:
             raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
-        for k, task, outcome in zip(chosen, tasks, outcomes, strict=True):
+        for k, (outcome, split) in zip(chosen, outcomes, strict=True):
             node = nodes[k]
             if outcome.kind != "stalled":
                 del boxes[k]
@@ -133,9 +123,9 @@ def find_cover(
             elif (cut := growing.images.cut(k, outcome.box)) is not None:
                 node.steps = outcome.steps
                 growing.apply(k, outcome.box, cut)
-            elif (split := _choose_split(plan, node, task, outcome, high, effort.branch)) is not None:
+            elif split is not None:
                 node.steps = outcome.steps
-                growing.divide(k, outcome.box, split)
+                growing.divide(k, outcome.box, split or {"beta": (node.low + node.high) / 2})
             else:
                 raise Stalled(nodes, _reached(nodes, boxes), "stalled")
         run.progress(
@@ -189,21 +179,51 @@ class _Growing:
             self.apply(k, box, cut)
 
 
-def _run(plan: Plan, tasks: list[Task], least_gain: float, helper: Helper) -> Iterator[Outcome]:
+class _Asked(NamedTuple):
+    """A box to contract, and whether its interval of beta is wide enough to be split, and so long that it has to be."""
+
+    task: Task
+    wide: bool
+    long: bool
+
+
+def _asked(node: Node, box: Box, path: Path, patient: bool, end: Fraction) -> _Asked:
+    low, high = float(node.low), float(node.high)
+    length = node.high - node.low
+    return _Asked(
+        Task(low, high, box, path.width(low, high), patient),
+        length >= end * Fraction(_NARROW),
+        length > node.high * Fraction(_LONG),
+    )
+
+
+def _run(plan: Plan, asked: list[_Asked], effort: Effort, helper: Helper) -> Iterator[tuple[Outcome, dict | None]]:
     # outcomes do not depend on which boxes share a batch; compiled loops are called less often for larger ones
     size = _BATCH * _ROUND if helper.executor is None and compiled_for(plan) else _BATCH
-    batches = [tasks[k : k + size] for k in range(0, len(tasks), size)]
+    batches = [asked[k : k + size] for k in range(0, len(asked), size)]
     # another machine's clock is another clock: what is left goes along, not the deadline
     seconds = helper.run.left() if helper.run.limited else None
-    for outcomes in helper.map(_contract_batch, [(plan, batch, least_gain, seconds) for batch in batches]):
+    jobs = [(plan, batch, effort.least_gain, effort.branch, seconds) for batch in batches]
+    for outcomes in helper.map(_contract_batch, jobs):
         yield from outcomes
 
 
-def _contract_batch(job: tuple) -> list[Outcome]:
-    plan, batch, least_gain, seconds = job
+def _contract_batch(job: tuple) -> list[tuple[Outcome, dict | None]]:
+    """How every box ends, and where it is split if it stalls: {} along beta, None where it cannot be."""
+    plan, batch, least_gain, branch, seconds = job
     run = Run.lasting(seconds)
     run.check()
-    return contract(plan, batch, least_gain=least_gain, run=run)
+    outcomes = contract(plan, [asked.task for asked in batch], least_gain=least_gain, run=run)
+    splits: list[dict | None] = [{} if asked.wide else None for asked in batch]
+    stalled = [
+        k
+        for k, (asked, outcome) in enumerate(zip(batch, outcomes, strict=True))
+        if outcome.kind == "stalled" and branch and not _halved(asked, outcome, branch)
+    ]
+    chosen = policy_splits(plan, [(batch[k].task, outcomes[k]) for k in stalled], least_gain=least_gain, run=run)
+    for k, split in zip(stalled, chosen, strict=True):
+        splits[k] = split or splits[k]
+    return list(zip(outcomes, splits, strict=True))
 
 
 class Helper:
@@ -228,36 +248,9 @@ class Helper:
             return map(function, jobs)
 
 
-def _choose_split(plan: Plan, node: Node, task: Task, outcome: Outcome, beta: Fraction, branch: bool) -> dict | None:
-    width = sum(float((upper - lower).sum()) for row in outcome.box for lower, upper in row)
-    wide = node.high - node.low >= beta * Fraction(_NARROW)
-    long = node.high - node.low > node.high * Fraction(_LONG)
-    if wide and (not branch or long or width < _TUBE * task.tube):
-        return {"beta": (node.low + node.high) / 2}
-    if not branch:
-        return None
-    policy = _policy_split(plan, outcome)
-    if policy is None and wide:
-        return {"beta": (node.low + node.high) / 2}
-    return policy
-
-
-def _policy_split(plan: Plan, outcome: Outcome) -> dict | None:
-    """The entry with the largest width along the softest direction of the form."""
-    best, chosen, start = 0.0, None, 0
-    for i, t in plan.tree.blocks:
-        lower, upper = outcome.box[i][t]
-        width = upper - lower
-        soft = 1.0 if outcome.soft is None else outcome.soft[start : start + width.size].reshape(width.shape)
-        start += width.size
-        score = np.where(width > _THIN, width * soft, 0.0)
-        # of entries that a symmetry makes equal the first one, whatever rounding says
-        k, a = divmod(int((score >= score.max() * (1 - _EQUAL)).argmax()), score.shape[1])
-        if score[k, a] > best * (1 + _EQUAL):
-            middle = round(float(lower[k, a] + upper[k, a]) / 2 / _GRID)
-            best = float(score[k, a])
-            chosen = {"agent": i, "depth": t, "class": k, "action": a, "at": Fraction(middle) * Fraction(_GRID)}
-    return chosen
+def _halved(asked: _Asked, outcome: Outcome, branch: bool) -> bool:
+    """Whether a stalled box is split along beta rather than along policies."""
+    return asked.wide and (not branch or asked.long or total_width(outcome.box) < _TUBE * asked.task.tube)
 
 
 def _reached(nodes: list[Node], still_open: Iterable[int]) -> Fraction:

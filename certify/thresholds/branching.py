@@ -1,0 +1,92 @@
+"""Which entry of the policies a stalled box is split at (docs/theory/continuation.md#splits): of several candidates the
+one whose two halves one sweep contracts most.  Floats throughout, and nothing depends on the choice but how long a
+search takes."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from certify.run import Run
+from certify.thresholds.contraction import Box, Contraction, Outcome, Task
+from certify.thresholds.cover_tree import Node, child_boxes
+from certify.thresholds.index_tables import Plan
+
+_CANDIDATES = 5  # blocks that are tried
+_LEAST_SCORE = 0.02  # of the largest score, below which a block is not tried
+_AT_ONCE = 64  # boxes that are contracted together
+_THIN = 2.0**-16  # entries narrower than this are not split
+_GRID = 2.0**-20  # where policies are split
+_EQUAL = 1e-6  # scores that differ by less, relatively, are equal
+
+
+def policy_splits(
+    plan: Plan, stalled: list[tuple[Task, Outcome]], *, least_gain: float, run: Run | None = None
+) -> list[dict | None]:
+    """The split of every stalled box, None where all its policies are too narrow."""
+    found = [candidates(plan, outcome) for _, outcome in stalled]
+    halves: list[Task] = []
+    for (task, outcome), splits in zip(stalled, found, strict=True):
+        for split in splits if len(splits) > 1 else ():
+            node = Node(None, Fraction(task.low), Fraction(task.high), split=split)
+            halves += [Task(task.low, task.high, box) for _, _, box in child_boxes(node, outcome.box)]
+    left = iter(_widths_left(plan, halves, least_gain, run))
+    return [
+        _best(splits, total_width(outcome.box), [(next(left), next(left)) for _ in splits])
+        if len(splits) > 1
+        else splits[0]
+        if splits
+        else None
+        for (_, outcome), splits in zip(stalled, found, strict=True)
+    ]
+
+
+def candidates(plan: Plan, outcome: Outcome) -> list[dict]:
+    """Of every block the entry with the largest width along the softest direction of the form; the blocks where that
+    is largest, in the order of the tree."""
+    found: list[tuple[float, dict]] = []
+    start = 0
+    for i, t in plan.tree.blocks:
+        lower, upper = outcome.box[i][t]
+        width = upper - lower
+        soft = 1.0 if outcome.soft is None else outcome.soft[start : start + width.size].reshape(width.shape)
+        start += width.size
+        scores = np.where(width > _THIN, width * soft, 0.0)
+        for k, score in enumerate(scores):
+            a = _first_largest(score)
+            if score[a] > 0:
+                at = Fraction(round(float(lower[k, a] + upper[k, a]) / 2 / _GRID)) * Fraction(_GRID)
+                found.append((float(score[a]), {"agent": i, "depth": t, "class": k, "action": a, "at": at}))
+    if not found:
+        return []
+    # of blocks that a symmetry makes equal the first ones, whatever rounding says
+    largest = max(score for score, _ in found)
+    rank = sorted(range(len(found)), key=lambda n: (-round(found[n][0] / largest / _EQUAL), n))[:_CANDIDATES]
+    return [found[n][1] for n in sorted(rank) if found[n][0] >= _LEAST_SCORE * largest]
+
+
+def total_width(box: Box) -> float:
+    """The widths of all entries added up."""
+    return sum(float((upper - lower).sum()) for row in box for lower, upper in row)
+
+
+def _first_largest(scores: np.ndarray) -> int:
+    """The first entry that is the largest up to rounding."""
+    return int((scores >= scores.max() * (1 - _EQUAL)).argmax())
+
+
+def _widths_left(plan: Plan, halves: list[Task], least_gain: float, run: Run | None) -> list[float]:
+    """The total width of every box after one sweep, 0 where it is empty."""
+    found: list[float] = []
+    for k in range(0, len(halves), _AT_ONCE):
+        batch = Contraction(plan, halves[k : k + _AT_ONCE], least_gain=least_gain, run=run)
+        batch.sweep()
+        found += np.where(batch.empty(), 0.0, batch.widths()).tolist()
+    return found
+
+
+def _best(splits: list[dict], before: float, left: list[tuple[float, float]]) -> dict:
+    """The split with the largest product of what its halves lose."""
+    lost = np.maximum(before - np.array(left), 1e-9 * before)
+    return splits[_first_largest(lost.prod(1))]
