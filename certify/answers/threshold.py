@@ -27,8 +27,9 @@ from certify.exact import exact_number, positive_number, significant_text, whole
 from certify.games import Game, as_game
 from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
-from certify.games.units import power_of_ten
+from certify.games.units import divided, power_of_ten, unit_of
 from certify.run import OutOfTime, Progress, Run, helpers, quiet
+from certify.thresholds.endless_form import endless_form
 from certify.thresholds.general_forms import general
 from certify.thresholds.row_form import row_form
 from certify.thresholds.shapes import parse_parameters
@@ -36,6 +37,7 @@ from certify.thresholds.step_size import MOST_ROWS, sizes_of_parameters, step_si
 
 METHODS = ("auto", "structural", "windows", "localisation", "search")
 DEFAULT_SECONDS = 300.0
+EVERY = "inf"  # the horizon that stands for all of them
 _SEARCHED = 0.75  # part of a time limit that goes into the search: what it finds is still to be checked
 _COUNTED = 200_000  # entries of a tree that is unrolled only to count its logits
 _COUNTING = 1.0  # seconds for it
@@ -44,7 +46,7 @@ _COUNTING = 1.0  # seconds for it
 class ThresholdOptions(TypedDict, total=False):
     """What `threshold` takes beside the game, all of it optional.
 
-    horizon : of a sequential game.
+    horizon : of a sequential game; "inf" for a threshold that holds with every number of steps (discount below 1).
     objective : "entropy"; "kl" to the game's reference, uniform on the legal actions unless it names one
         (docs/theory/legal-actions.md#kl-to-a-reference); "local", the bonus of PPO, whose flow is no gradient flow:
         uniqueness is proved, and where flows end (docs/theory/local-bonus.md).
@@ -65,7 +67,7 @@ class ThresholdOptions(TypedDict, total=False):
     progress : called with a line now and then.
     """
 
-    horizon: int | None
+    horizon: int | str | None
     objective: str
     method: str
     rtol: Fraction | float | str
@@ -83,7 +85,7 @@ class ThresholdOptions(TypedDict, total=False):
 class _Options:
     """The same with its defaults; an option of another name is a `TypeError`."""
 
-    horizon: int | None = None
+    horizon: int | str | None = None
     objective: str = "entropy"
     method: str = "auto"
     rtol: Fraction | float | str = Fraction(1, 100)
@@ -95,6 +97,13 @@ class _Options:
     executor: Executor | None = None
     checkpoint: str | os.PathLike[str] | None = None
     progress: Progress = quiet
+
+    @property
+    def steps(self) -> int | None:
+        """The horizon as a number, where it is one."""
+        if isinstance(self.horizon, str):
+            raise InputError("horizon", f"{self.horizon!r}", 'use a whole number, or "inf"')
+        return self.horizon
 
     def question(self, game: Game) -> Question:
         """What is asked about `game`; raises `InputError` for options out of range."""
@@ -153,10 +162,47 @@ def threshold(game: Any, **options: Unpack[ThresholdOptions]) -> ThresholdResult
     """
     began = time.monotonic()
     asked = _Options(**options)
-    question = asked.question(for_objective(as_game(game, asked.horizon), asked.objective)).in_units()
+    if asked.horizon == EVERY:
+        return every_horizon(game, asked)
+    question = asked.question(for_objective(as_game(game, asked.steps), asked.objective)).in_units()
     with helpers(1 if asked.executor is not None else whole_number(asked.workers, "--workers")) as pool:
         run = asked.run(began, asked.executor or pool, question)
         return replace(answered(question, run), seconds=time.monotonic() - began)
+
+
+def every_horizon(game: Any, asked: _Options) -> ThresholdResult:
+    """A threshold that holds with every number of steps (docs/theory/structural.md#every-horizon)."""
+    began = time.monotonic()
+    if asked.method not in ("auto", "structural"):
+        raise InputError("--horizon inf", f"--method {asked.method}", "use auto or structural")
+    if asked.modulus_at:
+        raise InputError("--modulus-at", "no modulus is proved for every horizon", "leave it out")
+    one = for_objective(as_game(game, 1), asked.objective)
+    unit = unit_of(one)
+    found = endless_form(divided(one, unit))
+    asked.progress("checking the certificate")
+    found = replace(
+        found,
+        alpha_star=found.alpha_star * unit,
+        upper=tuple(x * unit for x in found.upper),
+        lower=tuple(x * unit for x in found.lower),
+    )
+    document = certificates.endless_certificate(one, found, {"tool": "certify", "method": "structural"})
+    verdict = checker.check_certificate(json.loads(json.dumps(document)), budget=math.inf)
+    return ThresholdResult(
+        status="proved" if verdict.valid else "undecided",
+        alpha_star=found.alpha_star if verdict.valid else None,
+        alpha_multiple=None,
+        method="structural (endless)",
+        game_sha256=document["game_sha256"],
+        horizon=None,
+        policy_parameters=None,
+        seconds=time.monotonic() - began,
+        forms={"endless": found.alpha_star},
+        reason="" if verdict.valid else f"the checker does not confirm the search: {verdict.failed_step}",
+        engine=verdict.engine,
+        document=document if verdict.valid else None,
+    )
 
 
 def answered(question: Question, run: Run) -> ThresholdResult:

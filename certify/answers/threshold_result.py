@@ -37,6 +37,7 @@ class PotentialOf:
 class ThresholdResult(Shown):
     """What `threshold` found.
 
+    horizon : number of steps; None where the claim is about every number of them.
     status : "proved" (the checker accepted the certificate) or "undecided" (`reason` says why).
     alpha_star : uniqueness is proved for every alpha >= alpha_star.  alpha_multiple : at least two
     stationary policies are proved to exist there (None: none was proved).  ratio : their quotient.
@@ -54,7 +55,7 @@ class ThresholdResult(Shown):
     alpha_multiple: Fraction | None
     method: str
     game_sha256: str | None
-    horizon: int
+    horizon: int | None
     policy_parameters: int | None
     seconds: float
     modulus: Fraction | None = None
@@ -86,7 +87,11 @@ class ThresholdResult(Shown):
         rows.append(("method", self.method))
         if self.modulus is not None:
             rows.append(("modulus at alpha* at least", decimal(self.modulus, up=False)))
-        rows += [("objective", self.objective), ("horizon", str(self.horizon)), ("seconds", f"{self.seconds:.2f}")]
+        rows += [
+            ("objective", self.objective),
+            ("horizon", "every" if self.horizon is None else str(self.horizon)),
+            ("seconds", f"{self.seconds:.2f}"),
+        ]
         if self.alpha_star is not None:
             rows.append(("alpha* exactly", str(self.alpha_star)))
         says = "for every alpha >= alpha* there is exactly one stationary policy" if self.alpha_star is not None else ""

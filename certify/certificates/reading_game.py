@@ -100,18 +100,24 @@ def subject(document: dict[str, Any]) -> tuple[tuple[str, Sentence], ...]:
     return (
         ("game", say("{}", game["name"])),
         ("agents", say(agents, *(game["agents"] if "{}" in agents else ()))),
-        ("size", say(_size(game))),
+        ("size", say(_size(game, every_horizon(document)))),
         ("discount", say(f"${number(fraction(game['discount'], 'discount'), up=True)}$")),
         ("weights", say(f"${listed}$" if len(weights) > 1 else f"${listed.split(',')[0]}$ for every agent")),
         ("game SHA-256", digest(document["game_sha256"])),
     )
 
 
-def _size(game: dict[str, Any]) -> str:
+def every_horizon(document: dict[str, Any]) -> bool:
+    """Whether the claim is about the game with every number of steps."""
+    return isinstance(document.get("claim"), dict) and document["claim"].get("horizons") == "all"
+
+
+def _size(game: dict[str, Any], endless: bool) -> str:
     horizon, states = whole(game["horizon"], "horizon"), len(game["states"])
     actions = ", ".join(str(len(a)) for a in game["actions"])
     seen = ", ".join(str(len(o)) for o in game["observations"])
     steps = "one step" if horizon == 1 else f"horizon {horizon}"
+    steps = "any number of steps" if endless else steps
     return f"{steps}, {states} reachable state{'s' * (states != 1)}; actions per agent {actions}; observations {seen}"
 
 
@@ -121,6 +127,8 @@ def setting(document: dict[str, Any]) -> Sentence:
     horizon = whole(game["horizon"], "horizon")
     discount = number(fraction(game["discount"], "discount"), up=True)
     what = "one-shot common-payoff game" if horizon == 1 else f"Dec-POMDP of horizon {horizon}, discount ${discount}$,"
+    if every_horizon(document):
+        what = f"Dec-POMDPs of every horizon, discount ${discount}$, that are"
     return say(f"Consider the {what} {{}} with {len(game['agents'])} agents, and ", game["name"]) + objective(document)
 
 

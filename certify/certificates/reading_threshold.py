@@ -73,6 +73,8 @@ def parameters(document: dict[str, Any]) -> Statement:
 def _unique(document: dict[str, Any]) -> list[Item]:
     alpha = fraction(document["claim"]["alpha_star"], "alpha_star")
     start = f"For every temperature $alpha >= {number(alpha, up=True)}$ "
+    if document["claim"].get("horizons") == "all":
+        start = f"With every number of steps, for every temperature $alpha >= {number(alpha, up=True)}$ "
     decimal = significant_text(alpha, 8, up=True)
     aside = f"(at most {decimal}) " if decimal != number(alpha, up=True) else ""
     what = say(" has exactly one stationary policy.")
@@ -170,6 +172,9 @@ def _proof(document: dict[str, Any], proof: dict[str, Any]) -> tuple[Item, ...]:
 
 
 def _structural(proof: dict[str, Any], agents: Any, words: Words) -> tuple[Item, ...]:
+    if proof.get("form") == "endless":
+        what = "ranges of returns and entropies, and multipliers, that bound those of every number of steps"
+        return (Item(say(f"Structural bound, form {{}}: {what}. No history is enumerated.", proof["form"])),)
     vector = proof.get("vector")
     rows = []
     for i, row in enumerate(vector if isinstance(vector, list) else []):

@@ -17,6 +17,7 @@ from certify.games.objective import named_in_certificates
 from certify.thresholds.concavity import Concavity
 from certify.thresholds.contraction import UNIT
 from certify.thresholds.cover_tree import Node, node_to_json
+from certify.thresholds.endless_form import Endless
 from certify.thresholds.local_forms import flow_forms
 from certify.thresholds.step_size import StepSize
 from certify.thresholds.structural_form import Structural
@@ -170,6 +171,20 @@ def cover_certificate(
             {"alpha": rational_text(c.alpha), "modulus": rational_text(c.modulus), "node": c.node, "steps": c.steps}
             for c in concavity
         ],
+    }
+    return envelope(game, claim, proof, search)
+
+
+def endless_certificate(game: Game, result: Endless, search: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A certificate that `result` holds for `game` with every number of steps."""
+    claim = {"alpha_star": rational_text(result.alpha_star), "strong_concavity": [], "horizons": "all"}
+    proof = {
+        "type": "structural",
+        "form": "endless",
+        "upper": [rational_text(x) for x in result.upper],
+        "lower": [rational_text(x) for x in result.lower],
+        "spread": rational_text(result.spread),
+        "multipliers": [rational_text(y) for y in result.multipliers],
     }
     return envelope(game, claim, proof, search)
 

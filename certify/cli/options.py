@@ -79,6 +79,16 @@ def collected(kind: Callable[..., Options]) -> Callable[[Callable[[Options], Ans
     return decorate
 
 
+class Steps(click.ParamType[int | str]):
+    """A number of steps, or `inf` for every one."""
+
+    name = "integer | inf"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        """As click does for integers; `inf` stays what it is."""
+        return "inf" if value == "inf" else click.INT.convert(value, param, ctx)
+
+
 class OutputFile(click.ParamType[Path]):
     """A file that a command will write: whether it can is asked before anything is computed."""
 
@@ -157,7 +167,7 @@ class OfAGame:
     """What commands about one game take, as click names it."""
 
     game: str | None
-    horizon: int | None
+    horizon: int | str | None
     discount: str | None
     values: tuple[str, ...]
     objective: str
@@ -167,7 +177,8 @@ class OfAGame:
 def loaded_game(given: OfAGame, rows: str = "exact") -> Game:
     """The game of a command, with the reference that is asked for."""
     assert given.game is not None
-    loaded = load(given.game, given.horizon, given.discount, rows, named_values(given.values, "--set"))
+    horizon = None if isinstance(given.horizon, str) else given.horizon
+    loaded = load(given.game, horizon, given.discount, rows, named_values(given.values, "--set"))
     if given.reference is None:
         return loaded
     if given.objective != "kl":

@@ -12,7 +12,18 @@ import click
 
 from certify.answers import threshold as api
 from certify.cli.completion import complete_game
-from certify.cli.options import OBJECTIVE, REFERENCE, SET, OfAGame, OutputFile, collected, idle, loaded_game, reading
+from certify.cli.options import (
+    OBJECTIVE,
+    REFERENCE,
+    SET,
+    OfAGame,
+    OutputFile,
+    Steps,
+    collected,
+    idle,
+    loaded_game,
+    reading,
+)
 from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json, shown, styled
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
@@ -45,7 +56,7 @@ class ThresholdOptions(OfAGame):
 
 @click.command()
 @click.argument("game", shell_complete=complete_game, required=False)
-@click.option("--horizon", type=int, help="Number of steps (sequential games).")
+@click.option("--horizon", type=Steps(), help="Number of steps (sequential games); inf: every one at once.")
 @click.option("--discount", help="Overrides the game's discount.")
 @SET
 @click.option("--rows", default="exact", help="exact | renormalise: rows of a file that miss 1 by rounding.")
@@ -92,9 +103,12 @@ def threshold(given: ThresholdOptions) -> int:
             notes = idle(_OF_A_GAME, "beside --structural")
             result = api.structural_threshold(given.parameters, progress)
         else:
-            loaded, left = reading(None if limit is None else float(limit), lambda: loaded_game(given, given.rows))
+            every = given.horizon == api.EVERY
+            one = replace(given, horizon=1) if every else given
+            loaded, left = reading(None if limit is None else float(limit), lambda: loaded_game(one, given.rows))
             result = api.threshold(
                 loaded,
+                horizon=api.EVERY if every else None,
                 objective=given.objective,
                 method=given.method,
                 rtol=given.rtol,
@@ -166,6 +180,8 @@ def _print(result: api.ThresholdResult, about: str, path: str | None) -> None:
         _print_forms(result)
         return
     print(styled(f"alpha* = {shown(result.alpha_star, up=True)}", bold=True))
+    if result.horizon is None:
+        print("  with every number of steps:")
     print("  for every temperature alpha >= alpha* there is exactly one stationary policy; ", end="")
     if result.objective == "local":
         print("it is fixed by every")

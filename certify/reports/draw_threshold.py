@@ -84,6 +84,8 @@ def _title(document: dict[str, Any], *, proved: bool) -> str:
     star = Fraction(claim["alpha_star"])
     horizon = whole(document["game"]["horizon"])
     name = name if horizon == 1 else f"{name}, horizon {horizon}"
+    if document["claim"].get("horizons") == "all":
+        name = f"{document['game']['name']}, every horizon"
     if not claim.get("alpha_multiple"):
         return f"{name}: one policy for α ≥ {significant_text(star, 5, up=True)} ({standing(proved)})"
     multiple = Fraction(claim["alpha_multiple"])

@@ -27,9 +27,10 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
         ("objective", "claim", "proof", "game", "game_sha256"),
         optional=("symmetry", "multiplicity", "flows", "original", "original_sha256"),
     )
-    claim = _Claim(certificate, _BELOW)
+    claim = _Claim(certificate, (*_BELOW, "horizons"))
+    endless = _every_horizon(certificate, claim)
     covered, windowed = (claim.proof.get("type") == name for name in ("cover", "windows"))
-    if not covered and not windowed:
+    if not covered and not windowed and not endless:
         structural.check_form(claim.proof, structural.FORMS)
     game = game_of(certificate)
     original = _original(certificate, game)
@@ -45,6 +46,10 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
         if claim.concavity:
             raise Malformed("claim.strong_concavity", "a proof by windows proves no modulus")
         steps, regions = 1 + check_windows(claim.proof, claim.alpha_star, game, run), []
+    elif endless:
+        from certify.checker.kinds.endless import check_endless
+
+        steps, regions = 1 + check_endless(claim.proof, claim.alpha_star, game), []
     else:
         run.spend(structural.estimated_seconds(claim.proof["form"], game))
         steps = 1 + structural.check_structural(claim.proof, claim.alpha_star, claim.structural_moduli(), game)
@@ -72,6 +77,8 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
     elif stated != (None, None):
         raise Failed("a claim of multiplicity without evidence", step="claim.alpha_multiple")
     unique = f"for every alpha >= {claim.alpha_star} there is exactly one stationary policy{fixed}"
+    if endless:
+        unique = f"with every number of steps, {unique}"
     if original is not None:
         below.append(f"{original} has exactly one logit QRE for every lambda from 0 to {1 / claim.alpha_star}")
         below += [f"and several at lambda = {1 / alpha}" for alpha in stated[:1] if alpha is not None]
@@ -79,6 +86,16 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
     ascent = claim.ascends(game)
     conclusions = (unique, *flow, *claim.concave(regions), *ascent, *below)
     return Proof(conclusions, steps + len(flow) + len(ascent), game)
+
+
+def _every_horizon(certificate: Any, claim: Any) -> bool:
+    """Whether the claim is about the game with every number of steps; nothing else may be claimed with it."""
+    endless = claim.proof.get("form") == "endless"
+    if certificate["claim"].get("horizons") != ("all" if endless else None):
+        raise Malformed("claim.horizons", 'not "all" with the form endless, and absent without it')
+    if endless and (claim.concavity or claim.ascent is not None or {"symmetry", "multiplicity"} & certificate.keys()):
+        raise Malformed("claim", "more than uniqueness for every horizon")
+    return bool(endless)
 
 
 def _original(certificate: Any, game: Game) -> str | None:

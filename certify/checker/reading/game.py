@@ -227,7 +227,7 @@ def reachable(game: Game) -> list[frozenset[tuple[int, Joint]]]:
             raise Malformed("game", f"more than {MAX_PAIRS} pairs of a state and a joint action")
         if t + 1 < game.horizon:
             moves = {(s, a) for s, decided in reached[t] for a in game.legal(t, decided)}
-            following.update({move: _reached_by(game, *move) for move in sorted(moves - following.keys())})
+            following.update({move: reached_by(game, *move) for move in sorted(moves - following.keys())})
             reached.append(frozenset().union(*(following[move] for move in moves)))
         else:
             for _, decided in reached[t]:
@@ -235,7 +235,7 @@ def reachable(game: Game) -> list[frozenset[tuple[int, Joint]]]:
     return reached
 
 
-def _reached_by(game: Game, s: int, a: Joint) -> set[tuple[int, Joint]]:
+def reached_by(game: Game, s: int, a: Joint) -> set[tuple[int, Joint]]:
     """What can come after state s and joint action a, whose rows must be distributions."""
     row = game.transition.get((s, a), [])
     _distribution(f"game.transition from state {s} under {list(a)}", row)

@@ -1,0 +1,124 @@
+"""Writes tests/certificates/endless: thresholds for every horizon at once, and attacks on them
+(`python tests/helpers/endless_certificates.py`)."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from random_games import random_game
+
+from certify.certificates.threshold import endless_certificate
+from certify.games.builtin import builtin
+from certify.games.canonical import sha256_of
+from certify.games.model import Game, check_game
+from certify.thresholds.endless_form import endless_form
+
+FOLDER = Path(__file__).resolve().parent.parent / "certificates" / "endless"
+Document = dict[str, Any]
+
+
+def alternating() -> Game:
+    """Two states that follow each other, with rewards 3 and -3 whatever is done but for a little: with one step the
+    returns differ by 6, with all of them by 4 (discount 1/2)."""
+    actions = tuple((a, b) for a in range(2) for b in range(2))
+    reward = {(s, a): Fraction(3 - 6 * s) + Fraction(a == (0, 0), 10) for s in range(2) for a in actions}
+    names = ("first", "second")
+    return check_game(
+        Game(
+            "alternating", names, ("high", "low"), (names, names), (("o",), ("o",)),
+            ((0, (), Fraction(1, 2)), (1, (), Fraction(1, 2))),
+            {(s, a): ((1 - s, Fraction(1)),) for s in range(2) for a in actions},
+            {(a, s): (((0, 0), Fraction(1)),) for s in range(2) for a in actions},
+            reward, 1, Fraction(1, 2),
+        )
+    )  # fmt: skip
+
+
+def games() -> Iterator[tuple[str, Game]]:
+    """(name, game)."""
+    rng = np.random.default_rng(3)
+    yield "recycling", builtin("recycling", horizon=1, discount="9/10")
+    yield "alternating", alternating()
+    yield "three_agents", random_game(rng, agents=3, horizon=2, discount=Fraction(3, 4), weights=True)
+    yield "one_chooser", random_game(rng, actions=(3, 1), horizon=1, discount=Fraction(1, 2))
+    yield "initial", random_game(rng, horizon=2, discount=Fraction(1, 2), initial_observations=True, states=3)
+
+
+def attacks(valid: dict[str, Document]) -> Iterator[tuple[str, Document]]:
+    """What somebody might change in a valid certificate."""
+
+    def changed(name: str, change: Callable[[Document], Any]) -> Document:
+        document = copy.deepcopy(valid[name])
+        change(document)
+        return document
+
+    def part(d: Document, name: str, factor: Fraction) -> None:
+        x = d["proof"][name]
+        d["proof"][name] = [str(Fraction(y) * factor) for y in x] if isinstance(x, list) else str(Fraction(x) * factor)
+
+    def shift(d: Document, name: str, by: Fraction) -> None:
+        d["proof"][name] = [str(Fraction(y) + by) for y in d["proof"][name]]
+
+    def alpha(d: Document, factor: Fraction) -> None:
+        d["claim"]["alpha_star"] = str(Fraction(d["claim"]["alpha_star"]) * factor)
+
+    def game(d: Document, **fields: Any) -> None:
+        d["game"].update(fields)
+        d["game_sha256"] = sha256_of(d["game"])
+
+    less, more = Fraction(99, 100), Fraction(101, 100)
+    yield "alpha_star_lowered", changed("recycling", lambda d: alpha(d, less))
+    yield "spread_lowered", changed("recycling", lambda d: part(d, "spread", less))
+    yield "spread_raised", changed("recycling", lambda d: part(d, "spread", Fraction(3)))
+    yield "multipliers_raised", changed("three_agents", lambda d: part(d, "multipliers", more))
+    yield "multiplier_zero", changed("three_agents", lambda d: d["proof"].update(multipliers=["0", "0", "0"]))
+    yield "multiplier_negative", changed("recycling", lambda d: part(d, "multipliers", Fraction(-1)))
+    yield "upper_lowered", changed("three_agents", lambda d: shift(d, "upper", -more / 100))
+    yield "lower_raised", changed("three_agents", lambda d: shift(d, "lower", more / 100))
+    yield "discount_raised", changed("recycling", lambda d: game(d, discount="19/20"))
+    yield "discount_one", changed("recycling", lambda d: game(d, discount="1"))
+
+    def without_second_condition(d: Document) -> None:
+        """Values that reproduce themselves, and nothing that ties them to the end, where they are 0."""
+        d["proof"].update(upper=["11/5", "-9/5"], lower=["2", "-2"])
+
+    yield "values_not_tied_to_the_end", changed("alternating", without_second_condition)
+
+
+def malformed(valid: dict[str, Document]) -> Iterator[tuple[str, Document]]:
+    """What is no claim about every horizon at all."""
+
+    def changed(change: Callable[[Document], Any]) -> Document:
+        document = copy.deepcopy(valid["recycling"])
+        change(document)
+        return document
+
+    yield "horizons_missing", changed(lambda d: d["claim"].pop("horizons"))
+    yield "horizons_some", changed(lambda d: d["claim"].update(horizons="some"))
+    yield "form_of_one_horizon", changed(lambda d: d.update(proof={"type": "structural", "form": "rows"}))
+    yield "value_missing", changed(lambda d: d["proof"]["upper"].pop())
+    yield "multiplier_missing", changed(lambda d: d["proof"]["multipliers"].pop())
+    yield "float_spread", changed(lambda d: d["proof"].update(spread=0.25))
+    yield "with_evidence", changed(lambda d: d.update(multiplicity={}))
+    modulus = {"alpha": "1000", "modulus": "1", "node": None, "steps": []}
+    yield "with_a_modulus", changed(lambda d: d["claim"].update(strong_concavity=[modulus]))
+
+
+def write() -> None:
+    """All files."""
+    valid = {name: endless_certificate(game, endless_form(game)) for name, game in games()}
+    for folder, found in (("valid", valid.items()), ("invalid", attacks(valid)), ("malformed", malformed(valid))):
+        (FOLDER / folder).mkdir(parents=True, exist_ok=True)
+        for name, document in found:
+            text = json.dumps(document, separators=(",", ":"), sort_keys=True)
+            (FOLDER / folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write()
