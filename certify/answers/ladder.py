@@ -33,6 +33,7 @@ _COARSE = Fraction(1, 10)  # the resolution of localisation where branch and bou
 _SMALL = 2000  # ... in trees of at most so many rewards
 _BELOW_PART, _BELOW_SECONDS = 0.2, 60.0  # of the search that goes into the lower end; where there is no limit
 _LOCALISATION_PART = 0.4  # of the rest, where branch and bound follows
+_UNROLLING_PART = 0.25  # of the time, where windows can take the place of a tree
 _WINDOWS_PART = 0.6  # of the rest, where localisation found nothing
 _LEAST = 1.0  # seconds for a stage, however little is left
 _BELOW_RTOL = Fraction(1, 2000)
@@ -156,11 +157,12 @@ class Ladder:
     def _sharper(self, known: tuple[Evidence | None, str] | None) -> None:
         """Localisation and branch and bound, in the order in which they find."""
         question, start = self.question, self.forms[0].alpha_star
+        part = self.run.part(_UNROLLING_PART, least=_LEAST) if question.method == "auto" else self.run
         try:
-            with self.run.stage("unrolling the game"):
+            with part.stage("unrolling the game"):
                 self.tree = unroll(question.game, max_entries=question.max_entries)
-        except InputError as error:
-            if question.method != "auto":
+        except (InputError, OutOfTime) as error:
+            if question.method != "auto" or self.run.left() <= 0:
                 raise
             self.notes.append(str(error))
             self._windows(self.run)

@@ -24,6 +24,9 @@ from certify.thresholds.windows.tables import Tables, TooLarge
 MOST_SWEEPS = 300
 SETTLED = 0.004  # sweeps end where none narrows a box by this part
 SLOW = 0.03  # below this, they end where the form is not going to fit; above it, boxes may yet collapse
+SHORT, TIGHT = 50, 20  # times what a first interval takes: what a search may take in all
+MOST_INTERVALS = 400
+BEGINNING, COARSE, COARSELY = 0.2, 0.2, 3  # of the time that is left; rtol and intervals of a beginning
 EAGER = 0.2  # below this, uniqueness is tried after every sweep
 CHECKED = 0.7  # seconds of a check per second spent on the intervals that it repeats
 MOST_NODES = 20_000  # of a level; checkers take no more
@@ -55,11 +58,15 @@ class Search:
     is found counts whenever the search ends."""
 
     def __init__(self, game: Game, k: int, run: Run | None = None, limit: int = MOST_NODES) -> None:
+        began = time.monotonic()
         self.run = run or Run()
         self.tables = Tables(game, k, limit)
         self.beliefs = Beliefs(self.tables)
         self.intervals: list[Interval] = []
-        self.seconds = 0.0  # spent on them
+        self.building = time.monotonic() - began  # seconds
+        self.seconds = 0.0  # spent on the intervals
+        self.first = 0.0  # spent on the first one
+        self.width = 0.0  # what the next one is tried with, 0 before the first one
 
     @property
     def reached(self) -> Fraction:
@@ -94,14 +101,16 @@ class Search:
         beta = Fraction(1 / alpha)
         return self.tried(beta, beta)[0] is not None
 
-    def climb(self, known: float, rtol: float, floor: float = 0.0, reserve: float = math.inf) -> None:
-        """Intervals from 0 on until alpha = `floor`, or until none of width `rtol` is found; `known` is a
-        temperature above which there may be uniqueness.  Ends where a check would take more than `reserve` seconds
-        (by CHECKED).  What is found until the run is over stays.
+    def climb(
+        self, known: float, rtol: float, floor: float = 0.0, *, reserve: float = math.inf, most: int = MOST_INTERVALS
+    ) -> None:
+        """Further intervals until alpha = `floor`, or until none of width `rtol` is found, or there are `most`;
+        `known` is a temperature above which there may be uniqueness.  Ends where a check would take more than
+        `reserve` seconds (by CHECKED).  What is found until the run is over stays.
         """
-        width, failed = 1 / known, False
+        width, failed = (self.width or 1 / known), False
         while not floor or self.reached < 1 / Fraction(floor):
-            if CHECKED * self.seconds > reserve:
+            if len(self.intervals) >= most or CHECKED * self.seconds + self.building > reserve:
                 return
             low, began = self.reached, time.monotonic()
             high = _short(float(low) + width)
@@ -114,8 +123,10 @@ class Search:
                 continue
             self.intervals.append(interval)
             self.seconds += time.monotonic() - began
+            self.first = self.first or self.seconds
             # a size just below 1 says little: sweeps end where it falls below
             width, failed = max(width * min(max(0.8 / size, 1.0 if failed else 1.25), 3.0), rtol * float(high)), False
+            self.width = width
             so_far = f"unique from alpha = {float(1 / high):.6g} on ({len(self.intervals)})"
             self.run.progress(f"windows of length {self.tables.k}: {so_far}")
 
@@ -159,8 +170,9 @@ def windows_thresholds(
 ) -> Iterator[Windows]:
     """Thresholds from windows of length 0, 1, ..., each below the one before; `start` is where the search begins.
 
-    Ends at `largest_k`, at the horizon and where a table would grow too large.  Untrusted.  Raises `InputError`
-    where a game has too many actions or states, and `OutOfTime` with the run.
+    Ends at `largest_k`, at the horizon and where a table would grow too large.  Where the run is limited, short
+    windows are left out if longer ones will be done in time.  Untrusted.  Raises `InputError`
+    where a game has too many actions or states, and `OutOfTime` with the run, after what was found by then.
 
     >>> from certify.games.builtin import builtin
     >>> [float(w.alpha_star) < 1.1 for w in windows_thresholds(builtin("lever:2"), Fraction(2))]
@@ -173,19 +185,15 @@ def windows_thresholds(
         raise InputError(game.name, "a reference policy", "windows are for the entropy objective")
     if actions > MOST_ACTIONS:
         raise InputError(game.name, f"{actions} actions", f"windows are for up to {MOST_ACTIONS} actions an agent")
-    for k in range(min(largest_k, game.horizon - 1) + 1):
-        try:
-            search = Search(game, k, run)
-        except TooLarge as error:
-            if k == 0:
-                raise InputError(game.name, str(error), "use the structural method") from None
-            run.progress(str(error))
-            return
+    largest_k = min(largest_k, game.horizon - 1)
+    reserve = run.left() / 2.5 if run.limited else math.inf
+    for search, at_length in _searches(game, largest_k, run, best):
         over = None
-        try:
-            search.climb(best, rtol, floor)
-        except OutOfTime as error:
-            over = error
+        if at_length:
+            try:
+                search.climb(best, rtol, floor, reserve=reserve)
+            except OutOfTime as error:
+                over = error
         result = search.result()
         if result is not None and result.alpha_star < best:
             best = float(result.alpha_star)
@@ -193,3 +201,48 @@ def windows_thresholds(
             yield result
         if over is not None:
             raise over
+
+
+def _searches(game: Game, largest_k: int, run: Run, known: float) -> Iterator[tuple[Search, bool]]:
+    """Searches with longer and longer windows, and whether each is to go on as far as it gets.  Where there is a
+    limit, short windows are left out if the next longer ones will be done in the time that is left."""
+    try:
+        search = Search(game, 0, run)
+    except TooLarge as error:
+        raise InputError(game.name, str(error), "use the structural method") from None
+    growth: float = math.prod(len({x for row in agent for x in row}) for agent in search.tables.symbols)
+    done = -1
+    while True:
+        k = search.tables.k
+        if run.limited:
+            _begin(search, known)
+            yield search, False
+        expected = growth * (search.first + search.building)
+        if done < k and (k == largest_k or not run.limited or SHORT * expected > run.left()):
+            yield search, True
+            done = k
+        if k == largest_k or (run.limited and TIGHT * expected > run.left()):
+            return
+        if search.intervals:
+            known = float(1 / search.reached)
+        nodes = len(search.tables.levels[-1].nodes)
+        try:
+            search = Search(game, k + 1, run)
+        except TooLarge as error:
+            run.progress(str(error))
+            largest_k = k
+            continue
+        growth = len(search.tables.levels[-1].nodes) / nodes
+
+
+def _begin(search: Search, known: float) -> None:
+    """A few coarse intervals: what is known if nothing else will be, and how long the others will take."""
+    if not search.intervals:
+        whole = search.run
+        search.run = whole.part(BEGINNING)
+        try:
+            search.climb(known, COARSE, most=COARSELY)
+        except OutOfTime:
+            whole.check()
+        finally:
+            search.run = whole
