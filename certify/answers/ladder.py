@@ -196,11 +196,6 @@ class Ladder:
 
     def _windows(self, run: Run) -> None:
         """Thresholds by windows: no history is enumerated."""
-        if not self.question.game.flows_back and self.question.method == "windows":
-            raise InputError("--method", "windows are not for the local bonus", "use localisation or search")
-        if self.question.game.reference or not self.question.game.flows_back:
-            self.notes.append("windows are for fixed action sets and uniform references, not for the local bonus")
-            return
         start = min(form.alpha_star for form in self.forms)
         try:
             with run.stage("comparing windows"):

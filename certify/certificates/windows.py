@@ -40,4 +40,5 @@ def _constants(part: Constants) -> dict[str, Any]:
     if part.depth:
         groups = [{"lag": lag, "share": shares} for lag, shares in part.groups]
         result |= {"ranges": part.ranges, "reference": part.reference, "variance": part.variance, "groups": groups}
+        result |= {} if part.own is None else {"own": part.own}
     return result

@@ -45,6 +45,19 @@ def random_legal_game(seed: int) -> Game:
     return check_game(replace(base, reference=rows))
 
 
+def with_legal_sets(game: Game, seed: int) -> Game:
+    """The game with random legal sets and references after some observations and at the first step."""
+    rng = random.Random(seed)
+    rows = {}
+    for i, actions in enumerate(game.actions):
+        for o in range(len(game.observations[i])) if game.start[0][1] else range(FIRST, len(game.observations[i])):
+            if rng.random() < 0.75:
+                legal = sorted(rng.sample(range(len(actions)), rng.randint(1, len(actions))))
+                weights = [rng.choice([1, 1, 2, 5]) for _ in legal]
+                rows[i, o] = tuple((a, F(w, sum(weights))) for a, w in zip(legal, weights, strict=True))
+    return check_game(replace(game, reference=rows))
+
+
 # A match of a or of c is told, and leaves the matched action and b; a mismatch leaves everything.  To exchange a and c
 # is a symmetry: it carries a after low, first of its row and therefore with two names, to c after high, which has one.
 MIRROR = {

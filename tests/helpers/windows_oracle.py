@@ -1,4 +1,5 @@
-"""A second implementation for windows: complete histories, exact recursions in floats, n agents.
+"""A second implementation for windows: complete histories, exact recursions in floats, n agents, every objective.
+A policy's row has a 0 at what is illegal.
 
 It shares nothing with `certify.thresholds.windows` but the numbering of windows.
 """
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from certify.games.model import Game
+from certify.games.model import FIRST, Game
 from certify.thresholds.windows.tables import Tables
 
 History = tuple[Any, ...]
@@ -29,12 +30,13 @@ class Oracle:
             key = tuple((x,) for x in seen)
             self.levels[0].setdefault(key, np.zeros(size))[s] += float(p)
         self.moves = [list(game.joint_actions_at(t)) for t in range(self.h)]
+        self.pays = [w if game.flows_back else 0.0 for w in self.w]
         self.children: list[dict] = []
         for t in range(self.h - 1):
             new: dict[tuple[History, ...], np.ndarray] = {}
             links: dict = {}
             for key, weight in self.levels[t].items():
-                for a in self.moves[t]:
+                for a in self.legal(key):
                     after: dict[tuple[int, ...], np.ndarray] = {}
                     for s in np.flatnonzero(weight):
                         for s2, p in game.transition[s, a]:
@@ -50,21 +52,45 @@ class Oracle:
             {
                 (key, a): sum(weight[s] * float(game.reward.get((s, a), 0)) for s in range(size)) / weight.sum()
                 for key, weight in level.items()
-                for a in self.moves[t]
+                for a in self.legal(key)
             }
             for t, level in enumerate(self.levels)
         ]
         self.own = [[sorted({key[i] for key in level}) for level in self.levels] for i in range(self.n)]
         self.actions = [[list(game.actions_at(i, t)) for t in range(self.h)] for i in range(self.n)]
 
+    def reference(self, i: int, x: History) -> dict[int, float]:
+        """{legal action: probability} at an own history."""
+        last = x[-1] if len(x) > 1 or self.game.start[0][1] else FIRST
+        return {a: float(p) for a, p in self.game.reference_row(i, len(x) // 2, last)}
+
+    def legal(self, key: tuple[History, ...]) -> list[tuple[int, ...]]:
+        """Legal joint actions at a joint history."""
+        return list(itertools.product(*(self.reference(i, x) for i, x in enumerate(key))))
+
+    def shares(self, i: int, x: History) -> np.ndarray:
+        """The reference of the actions of the step, 0 where illegal."""
+        row = self.reference(i, x)
+        return np.array([row.get(a, 0.0) for a in self.actions[i][len(x) // 2]])
+
+    def tilt(self, i: int, x: History, a: int) -> float:
+        """What the reference pays for an action; with the entropy it is -KL, but for the log of the number of actions."""
+        return self.pays[i] * float(np.log(self.reference(i, x)[a] * len(self.actions[i][len(x) // 2])))
+
     def random(self, rng: np.random.Generator) -> dict:
         """A random policy: {(agent, history): distribution}."""
         return {
-            (i, x): rng.dirichlet(np.full(len(self.actions[i][t]), 0.5)) + 1e-9
+            (i, x): self._drawn(rng, self.shares(i, x) > 0)
             for i in range(self.n)
             for t in range(self.h)
             for x in self.own[i][t]
         }
+
+    @staticmethod
+    def _drawn(rng: np.random.Generator, legal: np.ndarray) -> np.ndarray:
+        p = np.zeros(len(legal))
+        p[legal] = rng.dirichlet(np.full(legal.sum(), 0.5)) + 1e-9
+        return p
 
     def joint(self, policy: dict, t: int, key: tuple, skip: tuple[int, ...] = ()) -> list[float]:
         """Probabilities of the joint actions at a joint history, without the factors of `skip`."""
@@ -81,17 +107,16 @@ class Oracle:
         for t in reversed(range(self.h)):
             u = {}
             for key in self.levels[t]:
-                for a in self.moves[t]:
-                    u[key, a] = beta * self.reward[t][key, a]
+                for a in self.legal(key):
+                    u[key, a] = beta * self.reward[t][key, a] + sum(self.tilt(i, key[i], a[i]) for i in range(self.n))
                     if t < self.h - 1:
                         u[key, a] += self.gamma * sum(p * later[c] for c, p in self.children[t].get((key, a), []))
             later = {}
             for key in self.levels[t]:
                 chances = self.joint(policy, t, key)
-                entropy = -sum(
-                    self.w[i] * float((policy[i, key[i]] * np.log(policy[i, key[i]])).sum()) for i in range(self.n)
-                )
-                later[key] = sum(c * u[key, a] for c, a in zip(chances, self.moves[t], strict=True)) + entropy
+                later[key] = sum(c * u.get((key, a), 0.0) for c, a in zip(chances, self.moves[t], strict=True))
+                rows = [policy[i, x][policy[i, x] > 0] for i, x in enumerate(key)]
+                later[key] -= sum(w * float((p * np.log(p)).sum()) for w, p in zip(self.pays, rows, strict=True))
             result.insert(0, u)
         return result
 
@@ -119,7 +144,7 @@ class Oracle:
                     row = np.zeros(len(self.actions[i][t]))
                     place = {a: k for k, a in enumerate(self.actions[i][t])}
                     for c, a in zip(chances, self.moves[t], strict=True):
-                        row[place[a[i]]] += c * u[t][key, a]
+                        row[place[a[i]]] += c * u[t].get((key, a), 0.0)
                     total[i, key[i]] = total.get((i, key[i]), 0) + r * row
                     weight[i, key[i]] = weight.get((i, key[i]), 0.0) + r
         return {x: row / weight[x] for x, row in total.items()}, weight
@@ -133,9 +158,10 @@ class Oracle:
                 q, _ = self.action_values(policy, beta)
                 worst = 0.0
                 for x, row in q.items():
-                    z = 0.5 * np.log(policy[x]) + 0.5 * row / self.w[x[0]]
-                    p = np.exp(z - z.max())
-                    p = np.maximum(p / p.sum(), 1e-14)
+                    legal = policy[x] > 0
+                    z = 0.5 * np.log(np.where(legal, policy[x], 1)) + 0.5 * row / self.w[x[0]]
+                    p = np.where(legal, np.exp(z - z[legal].max()), 0)
+                    p = np.where(legal, np.maximum(p / p.sum(), 1e-14), 0)
                     worst, policy[x] = max(worst, float(np.abs(p - policy[x]).max())), p
                 if worst < 1e-11:
                     break
@@ -165,14 +191,16 @@ class Oracle:
         return worst
 
     def largest_eigenvalue(self, policy: dict, beta: float) -> float:
-        """lambda_max of M / alpha at a stationary policy, by differences of the gradient in logits.
+        """lambda_max of M / alpha at a stationary policy, by differences of the gradient in logits: under the local
+        bonus of the symmetric part of the field's derivative, which is less the form of its closing rule.
 
         In logits the Hessian of beta J at a stationary policy is S (-D + M) S with S = diag pi - pi pi^T; the quotient
         with the entropy's part is what is asked for.
         """
         rows = [(i, x) for i in range(self.n) for t in range(self.h) for x in self.own[i][t]]
         steps = {(i, x): (len(x) - 1) // 2 for i, x in rows}
-        index = [(x, k) for x in rows for k in range(len(policy[x]) - 1)]
+        legal = {x: np.flatnonzero(policy[x]) for x in rows}
+        index = [(x, k) for x in rows for k in legal[x][:-1]]
 
         def moved(shift: np.ndarray) -> dict:
             new = dict(policy)
@@ -180,20 +208,21 @@ class Oracle:
                 if d:
                     p = new[x].copy()
                     p[k] += d
-                    p[-1] -= d
+                    p[legal[x][-1]] -= d
                     new[x] = p
             return new
 
         def gradient(p: dict) -> np.ndarray:
             q, d = self.action_values(p, beta)
-            g = {x: self.gamma ** steps[x] * d[x] * (q[x] - self.w[x[0]] * np.log(p[x])) for x in rows}
-            return np.array([g[x][k] - g[x][-1] for x, k in index])
+            logs = {x: np.log(np.where(p[x] > 0, p[x], 1)) for x in rows}
+            g = {x: self.gamma ** steps[x] * d[x] * (q[x] - self.w[x[0]] * logs[x]) for x in rows}
+            return np.array([g[x][k] - g[x][legal[x][-1]] for x, k in index])
 
         _, d = self.action_values(policy, beta)
         size = len(index)
         hessian = np.zeros((size, size))
         for c, (x, k) in enumerate(index):
-            eps = 1e-4 * min(policy[x][k], policy[x][-1])
+            eps = 1e-4 * min(policy[x][k], policy[x][legal[x][-1]])
             shift = np.zeros(size)
             shift[c] = eps
             hessian[c] = (gradient(moved(shift)) - gradient(moved(-shift))) / (2 * eps)
@@ -201,7 +230,7 @@ class Oracle:
         for (c, (x, k)), (e, (y, m)) in itertools.product(enumerate(index), enumerate(index)):
             if x == y:
                 scale = self.w[x[0]] * self.gamma ** steps[x] * d[x]
-                metric[c, e] = scale * ((k == m) / policy[x][k] + 1 / policy[x][-1])
+                metric[c, e] = scale * ((k == m) / policy[x][k] + 1 / policy[x][legal[x][-1]])
         root = np.linalg.inv(np.linalg.cholesky(metric))
         return float(np.linalg.eigvalsh(root @ ((hessian + hessian.T) / 2) @ root.T)[-1]) + 1
 
@@ -213,6 +242,13 @@ class Oracle:
             for i in range(self.n):
                 windows = tables.levels[t + 1].windows[i]
                 squares = finisher.squares.get((t + 1, i))
+                means = finisher.means.get((t + 1, i))
+                if means is not None:
+                    q, _ = self.action_values(policy, beta)
+                    for x in self.own[i][t]:
+                        p, row = policy[i, x], q[i, x]
+                        bound = means[windows.index(self.window(tables, i, t, x))]
+                        assert (p @ row**2 - (p @ row) ** 2) / 4 <= bound + 1e-7
                 if squares is not None:
                     for t1 in range(t):
                         bound = squares[min(t - t1, len(squares)) - 1]
@@ -226,7 +262,7 @@ class Oracle:
         for key, r in reach.items():
             row = np.zeros(len(place))
             for c, a in zip(self.joint(policy, t, key, (i,)), self.moves[t], strict=True):
-                row[place[a[i]]] += c * u[key, a]
+                row[place[a[i]]] += c * u.get((key, a), 0.0)
             known = tuple(key[j][: 2 * t1 + 2] for j in range(self.n) if j != i)
             weight, total = sums.setdefault(key[i], {}).get(known, (0.0, 0.0))
             sums[key[i]][known] = (weight + r, total + r * row)
@@ -249,7 +285,7 @@ class Oracle:
         found: list[np.ndarray] = []
         for _ in range(starts):
             policy = [
-                [rng.dirichlet(np.ones(level.shape[i]), len(level.windows[i])) for i in range(tables.n)]
+                [np.array([Oracle._drawn(rng, row) for row in level.legal[i]]) for i in range(tables.n)]
                 for level in tables.levels
             ]
             for _ in range(300):
@@ -285,23 +321,24 @@ class Oracle:
         later, worst = None, 0.0
         for u in range(tables.horizon, 0, -1):
             level = tables.levels[u]
-            value = beta * level.reward
+            value = beta * level.reward + level.tilt
             if later is not None and level.follow is not None:
                 value = value + tables.gamma * (level.follow.chance * later[level.follow.target]).sum(-1)
             entropy = np.zeros(len(level.nodes))
             for i in range(tables.n):
                 p, index = policy[u][i], level.node_windows[i]
                 own = np.moveaxis((chances[u] * value).reshape(-1, *level.shape), 1 + i, 1)
-                own = own.reshape(len(index), level.shape[i], -1).sum(-1) / p[index]
+                legal = level.legal[i]
+                own = own.reshape(len(index), level.shape[i], -1).sum(-1) / np.where(legal, p, 1)[index]
                 total, mass = np.zeros(p.shape), np.zeros(len(p))
                 np.add.at(total, index, weights[u][:, None] * own)
                 np.add.at(mass, index, weights[u])
                 used = mass > 0
-                z = 0.5 * np.log(p) + 0.5 * total / np.where(used, mass, 1)[:, None] / tables.weights[i]
-                new = np.exp(z - z.max(1, keepdims=True))
-                new = np.where(used[:, None], np.maximum(new / new.sum(1, keepdims=True), 1e-14), p)
+                z = 0.5 * np.log(np.where(legal, p, 1)) + 0.5 * total / np.where(used, mass, 1)[:, None] / tables.weights[i]
+                new = np.where(legal, np.exp(z - z.max(1, keepdims=True)), 0)
+                new = np.where(used[:, None], np.where(legal, np.maximum(new / new.sum(1, keepdims=True), 1e-14), 0), p)
                 worst = max(worst, float(np.abs(new - p)[used].max()))
-                entropy -= tables.weights[i] * (p * np.log(p)).sum(1)[index]
+                entropy -= tables.pays[i] * (p * np.log(np.where(legal, p, 1))).sum(1)[index]
                 policy[u][i] = new
             later = (chances[u] * value).sum(1) + entropy
         return worst

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from legal_games import with_legal_sets
 from multistart import distinct_policies
 from random_games import random_game
 from windows_oracle import Oracle
@@ -16,6 +17,8 @@ from certify.checker import check_certificate
 from certify.errors import InputError
 from certify.games import builtin
 from certify.games.model import Game
+from certify.games.objective import for_objective
+from certify.games.reachability import restrict_to_reachable
 from certify.games.tree import unroll
 from certify.run import OutOfTime, Run
 from certify.thresholds.index_tables import Plan
@@ -41,14 +44,22 @@ KINDS = (
 ONCE_AND_AGAIN = [pytest.param(seed, marks=[pytest.mark.slow] * (seed >= len(KINDS))) for seed in range(2 * len(KINDS))]
 
 
-def game_of(seed: int) -> tuple[Game, np.random.Generator]:
+OBJECTIVES = ("entropy", "kl", "local")
+
+
+def game_of(seed: int, objective: str = "entropy") -> tuple[Game, np.random.Generator]:
+    """Legal sets wherever the objective knows them and no action sets are drawn."""
     rng = np.random.default_rng(2_000 + seed)
-    return random_game(rng, **KINDS[seed % len(KINDS)]), rng
+    game = random_game(rng, **KINDS[seed % len(KINDS)])
+    if objective != "entropy" and game.available is None:
+        game = with_legal_sets(game, seed + 1)
+    return restrict_to_reachable(for_objective(game, objective)), rng
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("seed", ONCE_AND_AGAIN)
-def test_thresholds_are_confirmed_and_withstand_multistart(seed: int) -> None:
-    game, rng = game_of(seed)
+def test_thresholds_are_confirmed_and_withstand_multistart(seed: int, objective: str) -> None:
+    game, rng = game_of(seed, objective)
     start = structural_thresholds(game)[0].alpha_star
     found = list(windows_thresholds(game, 2 * start, rtol=0.3, largest_k=1))
     assert found
@@ -60,13 +71,14 @@ def test_thresholds_are_confirmed_and_withstand_multistart(seed: int) -> None:
         assert distinct_policies(plan, factor * float(found[-1].alpha_star), rng, starts=3) <= 1
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("seed", ONCE_AND_AGAIN)
 @pytest.mark.parametrize("k", [0, 1])
 def test_every_stationary_policy_lies_in_its_box_and_has_a_definite_hessian_where_it_is_claimed(
-    seed: int, k: int
+    seed: int, k: int, objective: str
 ) -> None:
     """At temperatures with and without several stationary policies, against a second implementation."""
-    game, rng = game_of(seed)
+    game, rng = game_of(seed, objective)
     tables = Tables(game, min(k, game.horizon - 1))
     oracle = Oracle(game)
     start = float(structural_thresholds(game)[0].alpha_star)

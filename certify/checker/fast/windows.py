@@ -31,6 +31,7 @@ class FastWindows:
     def __init__(self, process: WindowProcess, unit: int) -> None:
         self.process, self.scale = process, 2.0**unit
         self.weights = [float(w) for w in process.game.weights]
+        self.pays = [w * process.game.flows_back for w in self.weights]  # for entropy, in values
         self.gamma = float(process.game.discount)
         self._tables: dict[Any, Any] = {}
         self._kept: list[Any] = []  # keeps what `_tables` is keyed by alive
@@ -99,23 +100,23 @@ class FastWindows:
 
     # Values (W1, W2) -------------------------------------------------------------------------
 
-    def _reward(self, u: int) -> np.ndarray:
-        """beta R rounded: [end, node, joint action]."""
-        level, game = self.process.levels[u], self.process.game
+    def _rewards(self, u: int) -> tuple[np.ndarray, np.ndarray]:
+        """Upper bounds of what a step pays and of its negative: [end, node, joint action]."""
+        level = self.process.levels[u]
         if id(level) not in self.rewards:
-            self.rewards[id(level)] = np.array(
+            found = np.array(
                 [
-                    [[float(beta * game.reward.get((s, a), 0)) for a in level.actions] for s, _ in level.nodes]
+                    [[(float(y), float(-x)) for x, y in self.process.rewards(level, e, beta)] for e in level.nodes]
                     for beta in self.ends
                 ]
             )
+            self.rewards[id(level)] = inflated(found[..., 0], 1), inflated(found[..., 1], 1)
         return self.rewards[id(level)]
 
     def _ahead(self, u: int) -> tuple[np.ndarray, np.ndarray]:
         """Upper bounds of U and of -U: [end, node, joint action]."""
         if u not in self.ahead:
-            reward = self._reward(u)
-            result = [inflated(reward, 1), inflated(-reward, 1)]
+            result = list(self._rewards(u))
             if u < self.process.game.horizon:
                 follow = self._table(self.process.follow(u), _links)
                 result = [
@@ -124,6 +125,17 @@ class FastWindows:
                 ]
             self.ahead[u] = (result[0], result[1])
         return self.ahead[u]
+
+    def _rewards(self, u: int) -> tuple[np.ndarray, np.ndarray]:
+        """Upper bounds of what a step pays and of its negative: [end, node, joint action]."""
+        level = self.process.levels[u]
+        found = np.array(
+            [
+                [[(float(high), float(-low)) for low, high in self.process.rewards(level, e, x)] for e in level.nodes]
+                for x in self.ends
+            ]
+        )
+        return inflated(found[..., 0], 1), inflated(found[..., 1], 1)
 
     def _values(self, u: int) -> tuple[np.ndarray, np.ndarray]:
         """Upper bounds of V and of -V: [end, node]."""
@@ -138,7 +150,7 @@ class FastWindows:
                     w = np.array([level.place[i][ws[i]] for _, ws in level.nodes])
                     x = np.einsum("nva,enca...->envc...", box.vertices[w], inflated(x, level.shape[i]))
                     x = x.reshape(x.shape[0], count, -1, *level.shape[i + 1 :])
-                    extra = inflated((box.linear if upper else -box.entropy) * self.weights[i], 2)[w]
+                    extra = inflated((box.linear if upper else -box.entropy) * self.pays[i], 2)[w]
                     more = inflated(extra[:, :, None] + more[:, None, :], 1).reshape(count, -1)
                 result.append(inflated(x + more, 1).max(-1))
             self.values[u] = (result[0], result[1])
@@ -157,9 +169,8 @@ class FastWindows:
         """X2: reward difference and the change of what comes next, own windows remembering a."""
         level = self.process.levels[u]
         first, second, _ = _pairs(level.shape[i])
-        by = _by_agent(level, i, self._reward(u)[:, : level.reachable])
-        result = by[:, :, first] - by[:, :, second]
-        result = result + 8 * UNIT * (np.abs(by[:, :, first]) + np.abs(by[:, :, second]))
+        up, down = (_by_agent(level, i, x[:, : level.reachable]) for x in self._rewards(u))
+        result = inflated(up[:, :, first] + down[:, :, second], 1)
         if u < self.process.game.horizon:
             change = self._table(self.process.mimic(u, i), _links)  # [pair, node, others' action]
             up, down = (inflated(v, change.width + 2)[..., change.target] for v in self._values(u + 1))
@@ -220,27 +231,35 @@ class FastWindows:
                 given = constants[i, u - 1]
                 left[i] = 1 - self._same(u, i, given["same"]) - penalty[u, i]
                 left[i] = left[i] - 16 * UNIT * (2 + np.abs(left[i]))
+                left[i] = np.where((self.boxes[u][i].high[: level.used[i]] > 0).sum(1) > 1, left[i], 1.0)
                 if not (left[i] > 0).all():
                     raise Failed("a multiplier is not positive", agent=i, depth=u - 1)
                 if given["groups"]:
                     squares[i] = self._squares(u, i, given)
             for i, square in squares.items():
-                for lag, cost in self._costs(u, i, constants[i, u - 1]["groups"], square, left[i]):
-                    for j in range(p.n):
-                        if j != i:
-                            penalty[u - lag, j] += cost / self.weights[j]
-                            penalty[u - lag, j] *= 1 + 8 * UNIT
+                given = constants[i, u - 1]
+                costs = [
+                    (lag, cost, j)
+                    for lag, cost in self._costs(u, i, given["groups"], square[:-1], left[i])
+                    for j in range(p.n)
+                    if j != i
+                ]
+                if not p.game.flows_back:
+                    largest = self._kappa(i, square[-1], given["own"], left[i]).max()
+                    costs += [(lag, self._lagged(lag, largest), i) for lag in range(1, u)]
+                for lag, cost, j in costs:
+                    penalty[u - lag, j] += cost / self.weights[j]
+                    penalty[u - lag, j] *= 1 + 8 * UNIT
 
     def _squares(self, u: int, i: int, given: dict[str, Any]) -> list[np.ndarray]:
-        """f^2 for each lag class 1, 2, .. (the last one counts for all later lags)."""
+        """f^2 for each lag class 1, 2, .. (the last one counts for all later lags), and then e^2/4, the spread of the
+        means that the local bonus adds to f^2."""
         level = self.process.levels[u]
         _, _, back = _pairs(level.shape[i])
         box = self.boxes[u][i]
         high = box.high[: level.used[i]]
         first, second, _ = _pairs(level.shape[i])
-        product = inflated(high[:, first] * high[:, second], 1)
-        if level.shape[i] == 2:
-            product = np.repeat(box.largest_product[: level.used[i], None], 2, 1)
+        product = np.minimum(inflated(high[:, first] * high[:, second], 1), box.largest_product[: level.used[i], None])
         best = np.full(level.used[i], np.inf)
         if given["variance"] is not None:
             best = np.array(given["variance"], dtype=float) * self.scale
@@ -252,13 +271,14 @@ class FastWindows:
             bound = np.array(rows, dtype=float) * self.scale
             trail = self._trail(u, i, lookback)
             value = self._choose(u, i, trail.averaged(x))
-            if not self._mean_below(u, i, lookback, value, bound.T).all():
+            if not (self._mean_below(u, i, lookback, value, bound.T) | (product.T == 0)).all():
                 raise Failed("a range is not proved", agent=i, depth=u - 1, lookback=lookback)
-            width = np.maximum(inflated(bound + bound[:, back], 1), 0)
-            square = np.minimum((product * width**2).sum(1) / 8, width.max(1) ** 2 / 16) * (1 + 64 * UNIT)
-            best = np.minimum(best, square)
+            best = np.minimum(best, _spread(inflated(bound + bound[:, back], 1), product))
+            means = _spread(np.maximum(bound, bound[:, back]), product)
             found.append(best)
-        return found
+        if not self.process.game.flows_back:
+            found = [inflated(f + means, 1) for f in found]
+        return [*found, means]
 
     def _lag_one(self, u: int, i: int, reference: np.ndarray, square: np.ndarray, product: np.ndarray) -> bool:
         """Rule W4, variance: reference [end, window, pair]."""
@@ -326,7 +346,8 @@ class FastWindows:
             above = high[..., a, b] - low[..., c, b] - low[..., a, d] + high[..., c, d]
             below = high[..., c, b] + high[..., a, d] - low[..., a, b] - low[..., c, d]
             pay = 8 * UNIT * (size[..., a, b] + size[..., c, b] + size[..., a, d] + size[..., c, d])
-            widest = np.maximum(widest, np.maximum(above, below) + pay)
+            played = (mine[:, [a, c]].min(1) > 0)[:, None] & (theirs[:, [b, d]].min(1) > 0)
+            widest = np.where(played, np.maximum(widest, np.maximum(above, below) + pay), widest)
         caps = self.boxes[u][i].largest_product[: level.used[i], None] * self.boxes[u][j].largest_product[where[j]]
         return np.minimum(np.sqrt(square), widest * np.sqrt(caps)) * (1 + 256 * UNIT)
 
@@ -338,11 +359,17 @@ class FastWindows:
         for number, (begin, shares) in enumerate(groups):
             end = groups[number + 1][0] - 1 if number + 1 < len(groups) else u - 1
             square = squares[min(begin, len(squares)) - 1]
-            share = np.array(shares, dtype=float) * self.scale
-            kappa = square / (self.weights[i] * share * left) * (1 + 32 * UNIT)
-            chain = self._chain(u, i, kappa, begin)
-            costs += [(lag, self.gamma**lag * chain * (1 + (lag + 32) * UNIT)) for lag in range(begin, end + 1)]
+            chain = self._chain(u, i, self._kappa(i, square, shares, left), begin)
+            costs += [(lag, self._lagged(lag, chain)) for lag in range(begin, end + 1)]
         return costs
+
+    def _kappa(self, i: int, square: np.ndarray, shares: list[int], left: np.ndarray) -> np.ndarray:
+        share = np.array(shares, dtype=float) * self.scale
+        found: np.ndarray = square / (self.weights[i] * share * left) * (1 + 32 * UNIT)
+        return found
+
+    def _lagged(self, lag: int, cost: float) -> float:
+        return float(self.gamma**lag * cost * (1 + (lag + 32) * UNIT))
 
     def _chain(self, u: int, i: int, kappa: np.ndarray, steps: int) -> float:
         """sup E[kappa(own window at u) | node, others' actions, `steps` levels earlier]."""
@@ -458,19 +485,18 @@ class _Box:
         logs = log(np.where(some, self.vertices, 1.0))
         each = inflated(logs + log_error(logs), 1) * self.vertices  # upper bounds of p log p
         self.entropy = -inflated(inflated(each, 1).sum(-1), low.shape[1])
-        if low.shape[1] == 2:
-            middle = np.clip(0.5, low[:, 0], high[:, 0])
-            self.largest_product = middle * (1 - middle) * (1 + 4 * UNIT)
-        else:
-            self.largest_product = np.full(len(low), 0.25)
+        # a set of actions, or the others, has at least the probability of the most probable one
+        middle = np.maximum(0.5, low.max(1))
+        self.largest_product = middle * (1 - middle) * (1 + 4 * UNIT)
 
     @classmethod
     def whole(cls, level: Level, i: int) -> _Box:
-        """Every policy where histories are, the uniform one, up to the grid, elsewhere."""
-        count, actions = len(level.windows[i]), level.shape[i]
-        low, high = np.zeros((count, actions)), np.ones((count, actions))
-        low[level.used[i] :] = np.floor(1 / actions / GRID) * GRID
-        high[level.used[i] :] = np.ceil(1 / actions / GRID) * GRID
+        """Every legal policy where histories are, the uniform one, up to the grid, elsewhere."""
+        legal = np.array([[p > 0 for p in row] for row in level.rows[i]])
+        share = legal / legal.sum(1, keepdims=True)
+        low, high = np.floor(share / GRID) * GRID, np.ceil(share / GRID) * GRID
+        free = (legal.sum(1) > 1) & (np.arange(len(legal)) < level.used[i])
+        low[free], high[free] = 0.0, legal[free]
         return cls(low, high)
 
     def shrunk(self, bound: np.ndarray) -> _Box:
@@ -479,7 +505,8 @@ class _Box:
         off = ~np.eye(actions, dtype=bool)
         finite = np.isfinite(bound)
         small = np.where(off & finite, exp(np.where(finite, -bound, 0.0)), 0.0)
-        large = np.where(off, np.where(finite, exp(np.where(finite, bound, 0.0)), np.inf), 0.0)
+        played = off & (self.high[:used, :, None] > 0)
+        large = np.where(played, np.where(finite, exp(np.where(finite, bound, 0.0)), np.inf), 0.0)
         high = 1 / (1 + small.sum(-1) * (1 - 2 * EXP_ERROR))
         with np.errstate(over="ignore"):
             low = 1 / (1 + np.swapaxes(large, -1, -2).sum(-1) * (1 + 2 * EXP_ERROR))
@@ -523,3 +550,10 @@ def _by_agent(level: Level, i: int, x: np.ndarray) -> np.ndarray:
     """[end, node, joint action] -> [end, node, own action, others' joint action]."""
     y = np.moveaxis(x.reshape(*x.shape[:2], *level.shape), 2 + i, 2)
     return y.reshape(*y.shape[:3], -1)
+
+
+def _spread(width: np.ndarray, product: np.ndarray) -> np.ndarray:
+    """min(sum q x^2 / 8, max x^2 / 16) over the pairs that occur, x = max(0, width): [window]."""
+    x = np.where(product > 0, np.maximum(width, 0), 0)
+    found: np.ndarray = np.minimum((product * x**2).sum(1) / 8, x.max(1) ** 2 / 16) * (1 + 64 * UNIT)
+    return found

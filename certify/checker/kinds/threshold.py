@@ -41,8 +41,6 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
     elif windowed:
         from certify.checker.kinds.windows import check_windows
 
-        if game.reference:
-            raise Failed("windows are for fixed action sets and uniform references", step="form")
         if claim.concavity:
             raise Malformed("claim.strong_concavity", "a proof by windows proves no modulus")
         steps, regions = 1 + check_windows(claim.proof, claim.alpha_star, game, run), []
@@ -194,8 +192,8 @@ def _check_local(certificate: Any, claim: _Claim, game: Game) -> list[str]:
         if form in structural.LOCAL_FORMS or part is not None:
             raise Failed("it is proved for the local bonus only", step="form")
         return []
-    covered = claim.proof.get("type") == "cover"  # in one step the two fields are the same
-    if not covered and form not in ("contraction", "regular", "one-step-rho", "one-step-spectral"):
+    stated = claim.proof.get("type") in ("cover", "windows")  # in one step the two fields are the same
+    if not stated and form not in ("contraction", "regular", "one-step-rho", "one-step-spectral"):
         raise Failed("it is not proved for the local bonus", step="form")
     if claim.concavity:
         raise Failed("the local bonus is no gradient: nothing is concave", strong_concavity=0)

@@ -1,7 +1,7 @@
 """Reads proofs of type "windows" and walks through them (docs/certificate-windows.md); engines do the arithmetic."""
 
 from fractions import Fraction
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Any
 
 from certify.checker.plain.windows import PlainWindows
@@ -21,7 +21,7 @@ def check_windows(proof: Any, alpha_star: Fraction, game: Game, run: Run) -> int
     record(proof, "proof", ("type", "k", "unit", "symbols", "intervals"))
     k = integer(proof["k"], "proof.k", 0, MAX_LENGTH)
     unit = integer(proof["unit"], "proof.unit", -48, -1)
-    process = WindowProcess(game, k, read_symbols(proof["symbols"], game))
+    process = WindowProcess(game, k, read_symbols(proof["symbols"], game, k))
     data = array(proof["intervals"], "proof.intervals")
     if not 1 <= len(data) <= MAX_NODES:
         raise Malformed("proof.intervals", f"not between 1 and {MAX_NODES}")
@@ -125,6 +125,11 @@ def _read_step(part: Any, where: str, process: WindowProcess) -> tuple[Any, ...]
         [bool(integer(x, f"{where}.mimic", 0, 1)) for x in array(row, f"{where}.mimic", pairs)]
         for row in array(part["mimic"], f"{where}.mimic", windows)
     ]
+    if not process.game.flows_back and any(map(any, mimic)):
+        raise Failed("mimicking is not proved for the local bonus", agent=i, depth=depth)
+    for row, chances in zip(bounds, process.levels[depth + 1].rows[i], strict=False):
+        if any(m is not None and not all(pair) for m, pair in zip(row, permutations(chances, 2), strict=True)):
+            raise Malformed(f"{where}.log_ratio", "a number for an illegal action")
     return i, depth, bounds, mimic
 
 
@@ -133,7 +138,7 @@ def _table(data: Any, where: str, rows: int, columns: int) -> list[list[int]]:
 
 
 def _read_constants(part: Any, where: str, process: WindowProcess, unit: int) -> tuple[tuple[int, int], Any]:
-    record(part, where, ("agent", "depth", "same"), ("ranges", "reference", "variance", "groups"))
+    record(part, where, ("agent", "depth", "same"), ("ranges", "reference", "variance", "groups", "own"))
     i, depth, windows, pairs = _choice(part, where, process)
     same = {}
     for entry in array(part["same"], f"{where}.same"):
@@ -146,12 +151,12 @@ def _read_constants(part: Any, where: str, process: WindowProcess, unit: int) ->
     wanted = {j for j in range(process.n) if j != i and process.levels[depth + 1].shape[j] > 1}
     if set(same) != wanted:
         raise Malformed(f"{where}.same", "not one entry for every other agent with a choice")
-    found: dict[str, Any] = {"same": same, "ranges": [], "reference": None, "variance": None, "groups": []}
+    found: dict[str, Any] = {"same": same, "ranges": [], "reference": None, "variance": None, "groups": [], "own": None}
     if depth == 0:
         if len(part) > 3:
             raise Malformed(where, "constants of lags at the first step")
         return (i, depth), found
-    for field in ("ranges", "reference", "variance", "groups"):
+    for field in ("ranges", "reference", "variance", "groups", *(() if process.game.flows_back else ("own",))):
         if field not in part:
             raise Malformed(where, f"no field {field!r}")
     ranges = array(part["ranges"], f"{where}.ranges")
@@ -169,6 +174,11 @@ def _read_constants(part: Any, where: str, process: WindowProcess, unit: int) ->
     elif part["reference"] is not None:
         raise Malformed(f"{where}.reference", "without a variance")
     found["groups"] = _read_groups(part["groups"], f"{where}.groups", depth, windows, unit)
+    if "own" in part:
+        found["own"] = [integer(x, f"{where}.own", 1, 1 << -unit) for x in array(part["own"], where, windows)]
+    shares = [shares for _, shares in found["groups"]] + [found["own"] or [0] * windows]
+    if any(sum(column) > 1 << -unit for column in zip(*shares, strict=True)):
+        raise Failed("shares of more than 1", step=where)
     return (i, depth), found
 
 
@@ -181,6 +191,4 @@ def _read_groups(data: Any, where: str, depth: int, windows: int, unit: int) -> 
     lags = [lag for lag, _ in groups]
     if not lags or lags[0] != 1 or any(a >= b for a, b in pairwise(lags)):
         raise Malformed(where, "the first lags do not ascend from 1")
-    if any(sum(shares[w] for _, shares in groups) > 1 << -unit for w in range(windows)):
-        raise Failed("shares of more than 1", step=where)
     return groups

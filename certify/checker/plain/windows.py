@@ -43,6 +43,7 @@ class PlainWindows:
     def __init__(self, process: WindowProcess, unit: int) -> None:
         self.process, self.unit = process, unit
         self.weights, self.gamma = process.game.weights, process.game.discount
+        self.pays = [w if process.game.flows_back else Fraction(0) for w in self.weights]  # for entropy, in values
         self._rows: dict[Any, Any] = {}
         self.known: dict[Any, Any] = {}
         self.ends: list[Fraction] = []
@@ -118,15 +119,14 @@ class PlainWindows:
         """[node][joint action] -> (at most, at least) U."""
         key = "ahead", u, end
         if key not in self.known:
-            level, game, beta = self.process.levels[u], self.process.game, self.ends[end]
-            later = self._values(u + 1, end) if u < game.horizon else None
+            level, beta = self.process.levels[u], self.ends[end]
+            later = self._values(u + 1, end) if u < self.process.game.horizon else None
             follow = self.process.follow(u) if later else []
             table = []
-            for e, (s, _) in enumerate(level.nodes):
+            for e, node in enumerate(level.nodes):
                 row = []
-                for k, a in enumerate(level.actions):
-                    reward = beta * game.reward.get((s, a), Fraction(0))
-                    low, high = down(reward), up(reward)
+                for k, (least, most) in enumerate(self.process.rewards(level, node, beta)):
+                    low, high = down(least), up(most)
                     if later:
                         denominator, items = self._row(follow[e][k], self.gamma)
                         low += sum(n * later[to][0] for to, n in items) // denominator
@@ -151,8 +151,8 @@ class PlainWindows:
                     chances = [prod(part) for part in itertools.product(*(v.chances for v in chosen))]
                     low = sum(c * x for c, (x, _) in zip(chances, ahead[e], strict=True))
                     high = sum(c * x for c, (_, x) in zip(chances, ahead[e], strict=True))
-                    least = sum(down(w * Fraction(v.entropy, ONE)) for w, v in zip(self.weights, chosen, strict=True))
-                    most = sum(up(w * Fraction(v.linear, ONE)) for w, v in zip(self.weights, chosen, strict=True))
+                    least = sum(down(w * Fraction(v.entropy, ONE)) for w, v in zip(self.pays, chosen, strict=True))
+                    most = sum(up(w * Fraction(v.linear, ONE)) for w, v in zip(self.pays, chosen, strict=True))
                     lows.append((low >> shift) + least)
                     highs.append(ceil_shift(high, shift) + most)
                 table.append((min(lows), max(highs)))
@@ -182,17 +182,16 @@ class PlainWindows:
 
     def _mimic(self, u: int, i: int, end: int) -> list[list[list[int]]]:
         """X2: the same from the reward difference and the change of what comes next, own windows remembering a."""
-        level, game, places = self.process.levels[u], self.process.game, self._places(u, i)
-        later = self._values(u + 1, end) if u < game.horizon else None
+        level, places = self.process.levels[u], self._places(u, i)
+        later = self._values(u + 1, end) if u < self.process.game.horizon else None
         change = self.process.mimic(u, i) if later else []
         table = []
         for p, (a, b) in enumerate(_pairs(level.shape[i])):
             nodes = []
             for e in range(level.reachable):
-                s, row = level.nodes[e][0], []
+                rewards, row = self.process.rewards(level, level.nodes[e], self.ends[end]), []
                 for c, (x, y) in enumerate(zip(places[a], places[b], strict=True)):
-                    gain = game.reward.get((s, level.actions[x]), 0) - game.reward.get((s, level.actions[y]), 0)
-                    value = up(self.ends[end] * Fraction(gain))
+                    value = up(rewards[x][1] - rewards[y][0])
                     if later:
                         denominator, items = self._row(change[p][e][c], self.gamma)
                         value += ceil_div(sum(n * later[to][1 if n > 0 else 0] for to, n in items), denominator)
@@ -280,18 +279,25 @@ class PlainWindows:
                     continue
                 given = constants[i, u - 1]
                 left[i] = [ONE - x - penalty[u][i] for x in self._same(u, i, given["same"])]
+                left[i] = [c if self.boxes[u][i][w].choice else ONE for w, c in enumerate(left[i])]
                 if min(left[i]) <= 0:
                     raise Failed("a multiplier is not positive", agent=i, depth=u - 1)
                 if given["groups"]:
                     squares[i] = self._squares(u, i, given)
             for i, square in squares.items():
-                for lag, cost in self._costs(u, i, constants[i, u - 1]["groups"], square, left[i]):
+                given = constants[i, u - 1]
+                for lag, cost in self._costs(u, i, given["groups"], square[0], left[i]):
                     for j in range(process.n):
                         if j != i:
                             penalty[u - lag][j] += up(cost / self.weights[j])
+                if not process.game.flows_back:
+                    kappa = Fraction(max(self._kappa(i, square[1], given["own"], left[i])), ONE)
+                    for lag in range(1, u):
+                        penalty[u - lag][i] += up(self.gamma**lag * kappa / self.weights[i])
 
-    def _squares(self, u: int, i: int, given: dict[str, Any]) -> list[list[int]]:
-        """[lag class][window] -> f^2 in units of 2^-BITS, the last class for all later lags."""
+    def _squares(self, u: int, i: int, given: dict[str, Any]) -> tuple[list[list[int]], list[int]]:
+        """[lag class][window] -> f^2 in units of 2^-BITS, the last class for all later lags; and [window] -> e^2/4, the
+        spread of the means that the local bonus adds to f^2."""
         level = self.process.levels[u]
         pairs = _pairs(level.shape[i])
         best: list[int] = []
@@ -305,24 +311,25 @@ class PlainWindows:
         found = []
         payoffs = [self._direct(u, i, end) for end in range(len(self.ends))]
         for lookback, rows in enumerate(given["ranges"]):
+            means = []
             for w, row in enumerate(rows):
+                products = self.boxes[u][i][w].products(pairs)
                 for p, m in enumerate(row):
-                    for payoff in payoffs:
+                    for payoff in payoffs if products[p] else ():
                         value = self._best(u, i, payoff[p], w, lookback)
                         if not self._mean_below(u, i, lookback, w, value, self._mantissa(m)):
                             raise Failed("a range is not proved", agent=i, depth=u - 1, window=w, lookback=lookback)
-                width = [
-                    max(0, self._mantissa(m + row[pairs.index((b, a))])) for m, (a, b) in zip(row, pairs, strict=True)
-                ]
-                products = self.boxes[u][i][w].products(pairs)
-                square = sum(ceil_shift(q * x * x, BITS + 2 * PLACES) for q, x in zip(products, width, strict=True))
-                square = min(ceil_div(square, 8), ceil_div(ceil_shift(max(width) ** 2, BITS), 16))
+                ends = [(m, row[pairs.index((b, a))]) for m, (a, b) in zip(row, pairs, strict=True)]
+                square = _spread([self._mantissa(m + back) for m, back in ends], products)
+                means.append(_spread([self._mantissa(max(m, back)) for m, back in ends], products))
                 if w < len(best):
                     best[w] = min(best[w], square)
                 else:
                     best.append(square)
             found.append(list(best))
-        return found
+        if not self.process.game.flows_back:
+            found = [[f + e for f, e in zip(row, means, strict=True)] for row in found]
+        return found, means
 
     def _lag_one(
         self, u: int, i: int, w: int, payoff: list[list[list[int]]], reference: list[int], square: int
@@ -403,13 +410,15 @@ class PlainWindows:
         for number, (begin, shares) in enumerate(groups):
             end = groups[number + 1][0] - 1 if number + 1 < len(groups) else u - 1
             square = squares[min(begin, len(squares)) - 1]
-            kappa = [
-                up(Fraction(f, ONE) / (self.weights[i] * self._exact(share) * Fraction(c, ONE)))
-                for f, share, c in zip(square, shares, left, strict=True)
-            ]
-            chain = Fraction(self._chain(u, i, kappa, begin), ONE)
+            chain = Fraction(self._chain(u, i, self._kappa(i, square, shares, left), begin), ONE)
             costs += [(lag, self.gamma**lag * chain) for lag in range(begin, end + 1)]
         return costs
+
+    def _kappa(self, i: int, square: list[int], shares: list[int], left: list[int]) -> list[int]:
+        return [
+            up(Fraction(f, ONE) / (self.weights[i] * self._exact(share) * Fraction(c, ONE)))
+            for f, share, c in zip(square, shares, left, strict=True)
+        ]
 
     def _chain(self, u: int, i: int, kappa: list[int], steps: int) -> int:
         """sup E[kappa(own window at u) | node, others' actions, `steps` levels earlier]."""
@@ -457,14 +466,24 @@ def _two_agents(shape: tuple[int, ...], i: int, j: int, x: list[int], boxes: dic
     return result
 
 
+def _spread(width: list[int], products: list[int]) -> int:
+    """min(sum q x^2 / 8, max x^2 / 16) over the pairs that occur, x = max(0, width)."""
+    square = [(q, max(0, x) ** 2) for q, x in zip(products, width, strict=True) if q]
+    total = sum(ceil_shift(q * x, BITS + 2 * PLACES) for q, x in square)
+    return min(ceil_div(total, 8), ceil_div(ceil_shift(max([x for _, x in square], default=0), BITS), 16))
+
+
 def _sigma_squared(above: list[list[int]], below: list[list[int]], mine: _Box, theirs: _Box) -> int:
     """The smaller of both bounds of rule W6, squared, in units of 2^-2 BITS; `below` <= U <= `above`."""
-    rows, columns = range(len(above)), range(len(above[0]))
-    middle = [[(above[a][b] + below[a][b]) // 2 for b in columns] for a in rows]
+    rows, columns = ([a for a, high in enumerate(box.high) if high] for box in (mine, theirs))
+    middle = [[(x + y) // 2 for x, y in zip(*pair, strict=True)] for pair in zip(above, below, strict=True)]
     # any shifts of rows and columns will do: means in the upper ends of the boxes
-    down_columns = [sum(mine.high[a] * middle[a][b] for a in rows) // sum(mine.high) for b in columns]
+    down_columns = [
+        sum(high * x for high, x in zip(mine.high, column, strict=True)) // sum(mine.high)
+        for column in zip(*middle, strict=True)
+    ]
     along_rows = [
-        sum(theirs.high[b] * (middle[a][b] - down_columns[b]) for b in columns) // sum(theirs.high) for a in rows
+        sum(theirs.high[b] * (row[b] - down_columns[b]) for b in columns) // sum(theirs.high) for row in middle
     ]
     total = 0
     for a in rows:
@@ -545,8 +564,9 @@ class _Box:
                 if b != a and bounds.get((a, b), limit) < limit
             )
             high[a] = min(high[a], ceil_div(ONE << PLACES, ONE + small))
-            if all(bounds.get((b, a), limit) < limit for b in actions if b != a):
-                large = sum(exp_bounds(bounds[b, a])[1] for b in actions if b != a)
+            rest = [b for b in actions if b != a and high[b]]  # the others that are played
+            if all(bounds.get((b, a), limit) < limit for b in rest):
+                large = sum(exp_bounds(bounds[b, a])[1] for b in rest)
                 low[a] = max(low[a], (ONE << PLACES) // (ONE + large))
         for _ in range(2):
             low = [max(lo, WHOLE - sum(high) + high[a]) for a, lo in enumerate(low)]
@@ -558,29 +578,29 @@ class _Box:
             self.high
         )
 
+    @property
+    def choice(self) -> bool:
+        return sum(map(bool, self.high)) > 1
+
     def largest_product(self) -> int:
-        """At least p (1 - p) in units of 2^-2 PLACES: over the box for two actions, 1/4 beyond."""
-        if len(self.low) > 2:
-            return WHOLE * WHOLE // 4
-        p = min(max(WHOLE // 2, self.low[0]), self.high[0])
+        """At least p (1 - p), p the probability of a set of actions, in units of 2^-2 PLACES: p or 1 - p is at least
+        the largest lower end."""
+        p = max(WHOLE // 2, *self.low)
         return p * (WHOLE - p)
 
     def products(self, pairs: list[tuple[int, int]]) -> list[int]:
         """At least pi(a) pi(b) per pair, in units of 2^-2 PLACES."""
-        if len(self.low) == 2:
-            return [self.largest_product()] * 2
-        return [self.high[a] * self.high[b] for a, b in pairs]
+        return [min(self.high[a] * self.high[b], self.largest_product()) for a, b in pairs]
 
 
 def _whole(level: Level, i: int) -> list[_Box]:
-    """Boxes of every policy where histories are, of the uniform one, up to the grid, elsewhere."""
-    actions = level.shape[i]
-    return [
-        _Box([0] * actions, [WHOLE] * actions)
-        if w < level.used[i]
-        else _Box([WHOLE // actions] * actions, [ceil_div(WHOLE, actions)] * actions)
-        for w in range(len(level.windows[i]))
-    ]
+    """Boxes of every legal policy where histories are, of the uniform one, up to the grid, elsewhere."""
+    found = []
+    for w, row in enumerate(level.rows[i]):
+        count = sum(map(bool, row))
+        ends = (0, WHOLE) if w < level.used[i] and count > 1 else (WHOLE // count, ceil_div(WHOLE, count))
+        found.append(_Box(*([end if p else 0 for p in row] for end in ends)))
+    return found
 
 
 def _pairs(actions: int) -> list[tuple[int, int]]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
+from certify.checker.numbers.fixed_point import ONE, log_rational
 from certify.checker.reading.envelope import Failed, Malformed, array, integer
 from certify.checker.reading.game import Game
 
@@ -19,6 +21,7 @@ Joint = tuple[int, ...]
 Windows = tuple[Window, ...]
 Node = tuple[int, Windows]  # state, one window per agent
 Entries = list[tuple[int, Fraction]]  # (target, chance)
+Rows = Callable[[int, Window], list[Fraction]]
 Kernel = dict[tuple[int, Joint], dict[tuple[int, Joint], Fraction]]
 
 MAX_LENGTH = 8  # of a window
@@ -26,8 +29,9 @@ MAX_WINDOW_NODES = 20_000  # of a level
 MAX_WINDOW_ACTIONS = 6  # of an agent: engines enumerate the vertices of boxes
 
 
-def read_symbols(data: Any, game: Game) -> list[list[list[int]]]:
-    """`symbols[i][a][o]`, verified: pairs of one agent with one symbol have proportional kernels (rule W0)."""
+def read_symbols(data: Any, game: Game, k: int) -> list[list[list[int]]]:
+    """`symbols[i][a][o]`, verified: pairs of one agent with one symbol leave the same actions and, unless nothing looks
+    back, have proportional kernels (rule W0)."""
     symbols = []
     for i, rows in enumerate(array(data, "proof.symbols", game.agents)):
         where = f"proof.symbols[{i}]"
@@ -39,10 +43,14 @@ def read_symbols(data: Any, game: Game) -> list[list[list[int]]]:
             ]
         )
         standing: dict[int, Kernel] = {}
+        left: dict[int, Any] = {}
         for a in range(actions):
             for o in range(observations):
+                row = game.reference.get((i, o))
+                if left.setdefault(symbols[i][a][o], row) != row:
+                    raise Failed("pairs with one symbol leave different actions", agent=i, action=a)
                 shape = _normalised(_kernel(game, i, a, o))
-                if shape is not None and standing.setdefault(symbols[i][a][o], shape) != shape:
+                if k and shape is not None and standing.setdefault(symbols[i][a][o], shape) != shape:
                     raise Failed("pairs with one symbol have kernels that are not proportional", agent=i, action=a)
     return symbols
 
@@ -72,28 +80,36 @@ def _normalised(table: Kernel) -> Kernel | None:
 class Level:
     """Nodes (state, windows) of a level: first the `reachable` ones, then those that only comparisons need.
 
-    `windows[i]`: first the `used[i]` windows that histories have.  `actions`: joint actions; `shape`: numbers of
-    actions.
+    `windows[i]`: first the `used[i]` windows that histories have; `rows[i]`: the reference at each, 0 for what is
+    illegal.  `actions`: joint actions; `shape`: numbers of actions.
     """
 
-    def __init__(
-        self, reached: frozenset[Node], closed: frozenset[Node], actions: list[Joint], shape: tuple[int, ...]
-    ) -> None:
+    def __init__(self, reached: frozenset[Node], closed: frozenset[Node], actions: list[Joint], rows: Rows) -> None:
         first = sorted(reached)
         self.nodes = first + sorted(closed - reached)
         self.reachable = len(first)
         self.index = {e: k for k, e in enumerate(self.nodes)}
-        self.actions, self.shape = actions, shape
+        self.actions = actions
         self.windows: list[list[Window]] = []
         self.used: list[int] = []
         self.place: list[dict[Window, int]] = []
-        for i in range(len(shape)):
+        for i in range(len(first[0][1])):
             seen = sorted({w[i] for _, w in first})
             self.used.append(len(seen))
             self.windows.append(seen + sorted({w[i] for _, w in self.nodes} - set(seen)))
             self.place.append({w: k for k, w in enumerate(self.windows[i])})
+        self.rows = [[rows(i, w) for w in windows] for i, windows in enumerate(self.windows)]
+        self.shape = tuple(len(own[0]) for own in self.rows)
         self.states = sorted({s for s, _ in first})
-        self.others = [sorted({w[:i] + w[i + 1 :] for _, w in first}) for i in range(len(shape))]
+        self.others = [sorted({w[:i] + w[i + 1 :] for _, w in first}) for i in range(len(self.rows))]
+
+    def references(self, node: Node) -> list[tuple[Fraction, ...]]:
+        """[joint action] -> every agent's reference of its action; a 0 among them where it is illegal."""
+        return list(itertools.product(*(self.rows[i][self.place[i][w]] for i, w in enumerate(node[1]))))
+
+    def moves(self, node: Node) -> list[Joint]:
+        """Legal joint actions."""
+        return [joint for joint, chances in zip(self.actions, self.references(node), strict=True) if all(chances)]
 
 
 class Trail:
@@ -119,6 +135,8 @@ class WindowProcess:
         self._rows: dict[Any, dict[tuple[int, Joint], Fraction]] = {}
         self._cache: dict[Any, Any] = {}
         self._standing: dict[tuple[int, int], tuple[int, int]] = {}
+        self._last = {(i, x): o for i, rows in enumerate(symbols) for row in rows for o, x in enumerate(row)}
+        self._kept = k or int(bool(game.reference))  # symbols of a window at late levels
         for s, joint in game.transition:
             for _, seen in self.row(1, s, joint):
                 for i in range(self.n):
@@ -142,6 +160,8 @@ class WindowProcess:
                 for s2, p in self.game.transition.get((state, joint), ()):
                     for seen, q in self.game.emission.get((joint, s2), ()):
                         found[s2, seen] = found.get((s2, seen), 0) + p * q
+            if any(p <= 0 for p in found.values()):  # what legal play does not use was not looked at
+                raise Malformed("game", f"chances that are not positive from state {state} under {list(joint)}")
             self._rows[key] = found
         return self._rows[key]
 
@@ -157,17 +177,41 @@ class WindowProcess:
         """Joint actions of the agents but i."""
         return list(itertools.product(*(self.own_actions(level, j) for j in range(self.n) if j != i)))
 
+    def reference(self, level: int, i: int, window: Window) -> list[Fraction]:
+        """Of agent i's actions at a window, 0 for illegal ones."""
+        if level == 0:
+            return [Fraction(1)]
+        last = -2 if not self.game.reference else -1
+        if self.game.reference and (level > 1 or self.game.start[0][1]):
+            last = window[-1] if level == 1 else self._last[i, window[-1]]
+        row = self.game.row(i, level - 1, last)
+        return [row.get(a, Fraction(0)) for a in self.own_actions(level, i)]
+
+    def rewards(self, level: Level, node: Node, beta: Fraction) -> list[tuple[Fraction, Fraction]]:
+        """[joint action] -> bounds of beta R and what the reference pays: sum of w log odds, odds the reference times
+        the number of actions; of an illegal action nothing (docs/theory/legal-actions.md#the-reference-as-a-reward)."""
+        found = []
+        for joint, chances in zip(level.actions, level.references(node), strict=True):
+            low = high = beta * self.game.reward.get((node[0], joint), Fraction(0))
+            for w, p, count in zip(self.game.weights, chances, level.shape, strict=True):
+                if p * count not in (0, 1) and self.game.flows_back:
+                    ends = log_rational(p * count)
+                    low, high = low + w * Fraction(ends[0], ONE), high + w * Fraction(ends[1], ONE)
+            found.append((low, high))
+        return found
+
     def symbol(self, level: int, i: int, action: int, observation: int) -> int:
         """The symbol of an own pair; at level 0 the initial observation."""
         return observation if level == 0 else self.symbols[i][action][observation]
 
     def extended(self, level: int, window: Window, symbol: int) -> Window:
-        """A window one level later: it keeps everything up to level k + 1, the last k symbols after that."""
+        """A window one level later: it keeps everything up to level k + 1, the last k symbols after that (the last one
+        if k = 0 and there is a reference, only for what is legal)."""
         longer = (*window, symbol)
-        return longer if level <= self.k else longer[len(longer) - self.k :]
+        return longer if level <= self.k else longer[len(longer) - self._kept :]
 
     def lookback(self, level: int) -> int:
-        """The length of windows: they begin so many levels earlier."""
+        """How many levels earlier what windows say of the past begins."""
         return level if level <= self.k + 1 else self.k
 
     def after(self, level: int, node: Node, joint: Joint, remembered: Joint | None = None) -> dict[Node, Fraction]:
@@ -194,9 +238,8 @@ class WindowProcess:
         sets: Any = None
         for u in range(self.game.horizon + 1):
             actions = self.joint_actions(u)
-            shape = tuple(len(self.own_actions(u, i)) for i in range(self.n))
-            same = u > self.k + 1 and levels[-1].actions == actions and sets == (reached, closed)
-            levels.append(levels[-1] if same else Level(reached, closed, actions, shape))
+            same = u > self.k + 2 and levels[-1].actions == actions and sets == (reached, closed)
+            levels.append(levels[-1] if same else Level(reached, closed, actions, partial(self.reference, u)))
             sets = reached, closed
             if u == self.game.horizon:
                 break
@@ -205,11 +248,12 @@ class WindowProcess:
             new: set[Node] = set()
             more: set[Node] = set()
             for e in closed:
-                for joint in actions:
+                moves = levels[u].moves(e)
+                for joint in moves:
                     (new if e in reached else more).update(self.after(u, e, joint))
                     if e in reached and u > 0:
                         for i in range(self.n):
-                            for a in self.own_actions(u, i):
+                            for a in {other[i] for other in moves}:
                                 more.update(self.after(u, e, joint, (*joint[:i], a, *joint[i + 1 :])))
                 if len(new) + len(more) > MAX_WINDOW_NODES:
                     raise Malformed("proof.k", f"more than {MAX_WINDOW_NODES} nodes at one step")
@@ -224,12 +268,15 @@ class WindowProcess:
         return self._cache[key]
 
     def follow(self, u: int) -> list[list[Entries]]:
-        """[node][joint action] -> [(node of level u + 1, chance)]."""
+        """[node][joint action] -> [(node of level u + 1, chance)]; nothing where it is illegal."""
         level, later = self.levels[u], self.levels[u + 1]
 
         def make() -> Any:
             return [
-                [[(later.index[e2], p) for e2, p in self.after(u, e, joint).items()] for joint in level.actions]
+                [
+                    [(later.index[e2], p) for e2, p in self.after(u, e, joint).items()] if all(chances) else []
+                    for joint, chances in zip(level.actions, level.references(e), strict=True)
+                ]
                 for e in level.nodes
             ]
 
@@ -237,17 +284,20 @@ class WindowProcess:
         return found
 
     def mimic(self, u: int, i: int) -> list[list[list[Entries]]]:
-        """[pair (a, b)][reachable node][others' action] -> [(node of level u + 1, P(s', o|a) - P(s', o|b))].
+        """[pair (a, b)][reachable node][others' action] -> [(node of level u + 1, P(s', o|a) - P(s', o|b))], nothing
+        where one of them is illegal.
 
         a is remembered.  One entry for every (s', o): what follows two observations may have one node and
         different values.
         """
         level, later = self.levels[u], self.levels[u + 1]
 
-        def change(e: Node, a: int, b: int, c: Joint) -> Entries:
-            (state, windows), first = e, (*c[:i], a, *c[i:])
+        def change(e: Node, moves: set[Joint], a: int, b: int, c: Joint) -> Entries:
+            (state, windows), first, second = e, (*c[:i], a, *c[i:]), (*c[:i], b, *c[i:])
+            if not {first, second} <= moves:
+                return []
             found = dict(self.row(u, state, first))
-            for to, p in self.row(u, state, (*c[:i], b, *c[i:])).items():
+            for to, p in self.row(u, state, second).items():
                 found[to] = found.get(to, 0) - p
             entries = []
             for (s2, seen), d in found.items():
@@ -259,18 +309,17 @@ class WindowProcess:
 
         def make() -> Any:
             own, others = self.own_actions(u, i), self.others_actions(u, i)
+            legal = [(e, set(level.moves(e))) for e in level.nodes[: level.reachable]]
             return [
-                [[change(e, a, b, c) for c in others] for e in level.nodes[: level.reachable]]
-                for a in own
-                for b in own
-                if a != b
+                [[change(e, moves, a, b, c) for c in others] for e, moves in legal] for a in own for b in own if a != b
             ]
 
         found: list[list[list[Entries]]] = self._cached(("mimic", id(level), id(later), i, u > self.k), make)
         return found
 
     def own(self, u: int, i: int) -> list[list[list[Entries]]]:
-        """[pair (state, own window)][own action][others' action] -> [(pair one level later, chance)]."""
+        """[pair (state, own window)][own action][others' action] -> [(pair one level later, chance)]; what only
+        illegal actions reach is left out."""
         level, later = self.levels[u], self.levels[u + 1]
 
         def make() -> Any:
@@ -285,8 +334,9 @@ class WindowProcess:
                         found: dict[int, Fraction] = {}
                         for (s2, seen), p in self.row(u, s, (*c[:i], a, *c[i:])).items():
                             window = self.extended(u, level.windows[i][w], self.symbol(u, i, a, seen[i]))
-                            to = index[s2, later.place[i][window]]
-                            found[to] = found.get(to, 0) + p
+                            to = index.get((s2, later.place[i].get(window, -1)))
+                            if to is not None:
+                                found[to] = found.get(to, 0) + p
                         row.append(list(found.items()))
                     rows.append(row)
                 table.append(rows)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from certify.thresholds.windows.approx_localise import direct_payoff, pairs_of
-from certify.thresholds.windows.approx_sweeps import SCALE, Localised
+from certify.thresholds.windows.approx_localise import TINY, direct_payoff, pairs_of
+from certify.thresholds.windows.approx_sweeps import SCALE, Localised, above
 from certify.thresholds.windows.approx_values import Box, mean
 
 
@@ -21,7 +21,8 @@ class Constants:
 
     ranges[l][w][pair] : bounds of E[q_a - q_b] given the state l steps earlier.  reference[end][w][pair] and
     variance[w] : the constant of lag 1, None where no use is made of it.  same[j][w] : the share of the
-    same-time terms with agent j.  groups : (first lag, shares per window) in order.
+    same-time terms with agent j.  groups : (first lag, shares per window) in order.  own : shares per window of the
+    agent's own past under the local bonus.
     """
 
     agent: int
@@ -31,6 +32,7 @@ class Constants:
     variance: list[int] | None
     same: dict[int, list[int]]
     groups: list[tuple[int, list[int]]]
+    own: list[int] | None = None
 
 
 class Finisher:
@@ -39,6 +41,7 @@ class Finisher:
     def __init__(self, found: Localised) -> None:
         self.found, self.tables, self.past = found, found.tables, found.past
         self.squares: dict[tuple[int, int], list[np.ndarray]] = {}  # f^2 per lag class, [window]
+        self.means: dict[tuple[int, int], np.ndarray] = {}  # e^2/4, which the local bonus adds to f^2
         self.same: dict[tuple[int, int], np.ndarray] = {}
         self.constants: dict[tuple[int, int], Constants] = {}
 
@@ -66,13 +69,11 @@ class Finisher:
     # Lags ------------------------------------------------------------------------------------
 
     def _products(self, u: int, i: int) -> np.ndarray:
-        """u_a u_b per window and ordered pair; for two actions the largest p (1 - p)."""
+        """Bounds of pi(a) pi(b) per window and ordered pair."""
         level, box = self.tables.levels[u], self.found.boxes[u][i]
         used = len(level.sides[i].windows)
-        if level.shape[i] == 2:
-            return np.repeat(largest_product(box)[:used, None], 2, 1)
         first, second, _ = pairs_of(level.shape[i])
-        return box.high[:used, first] * box.high[:used, second]
+        return np.minimum(box.high[:used, first] * box.high[:used, second], largest_product(box)[:used, None])
 
     def _ranges(self, u: int, i: int, up: np.ndarray, down: np.ndarray) -> None:
         level = self.tables.levels[u]
@@ -83,11 +84,11 @@ class Finisher:
         for lookback in range(min(self.tables.k, u - 2) + 1):
             key = (u, i, "range", lookback)
             guesses[key] = bound = self.past.least_payoff(u, i, lookback, x, guesses.get(key))
-            whole = np.ceil(bound.max(0).T * SCALE + 1)
+            whole = above(bound.max(0).T)
             self.constants[u, i].ranges.append(whole.astype(int).tolist())
-            width = np.maximum(whole + whole[:, back], 0) / SCALE
-            square = np.minimum((products * width**2).sum(1) / 8, width.max(1) ** 2 / 16)
+            square = spread((whole + whole[:, back]) / SCALE, products)
             squares.append(np.minimum(square, squares[-1]) if squares else square)
+            self.means[u, i] = spread(np.maximum(whole, whole[:, back]) / SCALE, products)
         self.squares[u, i] = squares
 
     def _lag_one(self, u: int, i: int, up: np.ndarray, down: np.ndarray) -> None:
@@ -115,7 +116,7 @@ class Finisher:
         key = (u, i, "lag")
         guess = guesses.get(key, np.zeros((len(phi), phi.shape[2])))
         guesses[key] = bound = past.least(u, i, (1, lookback), guess, first)
-        whole = np.ceil(np.maximum(bound, 0).max(0) * SCALE + 1)
+        whole = above(np.maximum(bound, 0).max(0))
         squares = self.squares[u, i]
         if (whole / SCALE < squares[0]).any():
             self.constants[u, i].variance = whole.astype(int).tolist()
@@ -136,7 +137,7 @@ class Finisher:
             size = self._interaction(u, i, j, up, down) / np.sqrt(tables.weights[i] * tables.weights[j])
             key = (u, i, "same", j)
             guesses[key] = bound = past.least_mean(u, i, lookback, size, guesses.get(key))
-            whole = np.ceil(np.maximum(bound, 0).max(0) * SCALE + 1)
+            whole = above(np.maximum(bound, 0).max(0))
             self.constants[u, i].same[j] = whole.astype(int).tolist()
             self.same[u, i] = self.same[u, i] + whole / SCALE
 
@@ -168,7 +169,8 @@ class Finisher:
         for (a1, a2), (b1, b2) in itertools.product(rows, columns):
             above = high[..., a1, b1] - low[..., a2, b1] - low[..., a1, b2] + high[..., a2, b2]
             below = low[..., a1, b1] - high[..., a2, b1] - high[..., a1, b2] + low[..., a2, b2]
-            widest = np.maximum(widest, np.maximum(above, -below))
+            played = (first[:, [a1, a2]].min(1) > 0)[:, None] & (second[:, [b1, b2]].min(1) > 0)
+            widest = np.where(played, np.maximum(widest, np.maximum(above, -below)), widest)
         caps = largest_product(boxes[i])[: len(side.windows), None] * largest_product(boxes[j])[windows[j]]
         return np.minimum(np.sqrt(square), widest * np.sqrt(caps))
 
@@ -182,6 +184,7 @@ class Finisher:
         for u in range(tables.horizon, 0, -1):
             level = tables.levels[u]
             left = [whole - self.same[u, i] - penalty[u, i] for i in range(tables.n)]
+            left = [np.where(level.legal[i][: len(c)].sum(1) > 1, c, whole) for i, c in enumerate(left)]
             least = min([least, *(float(c.min()) for i, c in enumerate(left) if level.shape[i] > 1)])
             if least <= 1e-6:
                 return least
@@ -205,10 +208,19 @@ class Finisher:
     def _spread(self, u: int, i: int, left: np.ndarray, penalty: np.ndarray) -> None:
         """Adds what (u, i) costs the other agents earlier, with the cheapest grouping of lags."""
         tables = self.tables
-        squares = self.squares[u, i]
+        squares, own = self.squares[u, i], np.zeros(len(left))
         lags = u - 1
         count = min(len(squares), lags)
         gamma = tables.gamma
+        if not tables.flows_back:
+            means = self.means[u, i]
+            squares = [f + means for f in squares]
+            roots = np.sqrt(means) / np.maximum(np.sqrt(means) + sum(map(np.sqrt, squares[:1])), TINY)
+            own = np.clip(np.ceil(roots * SCALE), 1, SCALE - count)
+            self.constants[u, i].own = own.astype(int).tolist()
+            largest = float((means / (tables.weights[i] * own / SCALE * left)).max())
+            for lag in range(1, u):
+                penalty[u - lag, i] += gamma**lag * largest / tables.weights[i]
         best: tuple[float, np.ndarray, list] | None = None
         chains: dict[bytes, list[float]] = {}
         for cuts in itertools.product((False, True), repeat=count - 1):
@@ -217,8 +229,8 @@ class Finisher:
             roots = [np.sqrt(squares[b - 1]) for b in begins]
             total = sum(roots)
             shares = [np.where(total > 0, r / np.where(total > 0, total, 1), 1 / len(begins)) for r in roots]
-            whole = [np.maximum(np.floor(s * SCALE), 1) for s in shares]
-            excess = np.maximum(sum(whole) - SCALE, 0)
+            whole = [np.maximum(np.floor(s * (SCALE - own)), 1) for s in shares]
+            excess = np.maximum(sum(whole) - (SCALE - own), 0)
             whole[int(np.argmax([w.min() for w in whole]))] -= excess
             costs = np.zeros(tables.horizon + 1)
             for b, e, w in zip(begins, ends, whole, strict=True):
@@ -255,8 +267,12 @@ class Finisher:
 
 
 def largest_product(box: Box) -> np.ndarray:
-    """Per window a bound of p (1 - p): exact for two actions, 1/4 beyond."""
-    if box.high.shape[1] != 2:
-        return np.full(len(box.high), 0.25)
-    p = np.clip(0.5, box.low[:, 0], box.high[:, 0])
-    return p * (1 - p)
+    """Per window a bound of p (1 - p), p the probability of any set of actions: it or the rest has the largest."""
+    p = np.maximum(0.5, box.low.max(1))
+    return np.asarray(p * (1 - p))
+
+
+def spread(width: np.ndarray, product: np.ndarray) -> np.ndarray:
+    """min(sum of product width^2 / 8, max width^2 / 16) over the pairs that occur, negative widths as 0: [window]."""
+    x = np.where(product > 0, np.maximum(width, 0), 0)
+    return np.asarray(np.minimum((product * x**2).sum(1) / 8, x.max(1) ** 2 / 16))

@@ -137,7 +137,7 @@ def mimic_payoff(
 ) -> np.ndarray:
     """X2: after b, play on as if it had been a; [end, reachable node, pair, others' actions]."""
     first, second, _ = pairs_of(level.shape[agent])
-    reward = by_agent(level, agent, beta[:, None, None] * level.reward[: level.reachable])
+    reward = by_agent(level, agent, (beta[:, None, None] * level.reward + level.tilt)[:, : level.reachable])
     links = level.sides[agent].mimic
     assert links is not None
     d = links.chance

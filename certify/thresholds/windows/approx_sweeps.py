@@ -23,6 +23,11 @@ ROUGH = 0.3  # steps before going on to an earlier level narrow some box by at l
 MOST_LOCAL = 12  # passes over a level and what it looks back to
 
 
+def above(bound: np.ndarray) -> np.ndarray:
+    """Whole numbers of units of 2^-UNIT with room for a checker's rounding."""
+    return np.asarray(np.ceil((bound + 1e-12 * np.abs(bound)) * SCALE + 1))
+
+
 @dataclass
 class Step:
     """Bounds m / 2^UNIT per window and pair, with the form that gives each (False: direct, True: mimicking)."""
@@ -61,7 +66,7 @@ class Localised:
             for i in range(tables.n):
                 if level.shape[i] > MOST_ACTIONS:
                     raise ValueError(f"more than {MOST_ACTIONS} actions")
-                row.append(Box.whole(len(level.windows[i]), len(level.sides[i].windows), level.shape[i]))
+                row.append(Box.whole(level.legal[i], len(level.sides[i].windows)))
             boxes.append(row)
         found = cls(tables, beta, boxes, Past.of(tables, beliefs, boxes))
         found.values = [None] * (tables.horizon + 1)
@@ -98,7 +103,7 @@ class Localised:
         first = next(v for v in range(u + 1, self.tables.horizon + 2) if v > self.tables.horizon or self.values[v])
         for v in range(first - 1, u, -1):
             level = self.tables.levels[v]
-            self.values[v] = node_values(level, self.boxes[v], self.tables.weights, *self.now(v))
+            self.values[v] = node_values(level, self.boxes[v], self.tables.pays, *self.now(v))
         found = self.values[u + 1]
         assert found is not None
         return found
@@ -120,14 +125,17 @@ class Localised:
         side, later = level.sides[i], self.later(u)
         bound = self._bound(u, i, direct_payoff(level, i, *self.now(u)), "direct")
         mimic = np.zeros(bound.shape, dtype=bool)
-        if later[0] is not None:
+        if later[0] is not None and tables.flows_back:
             other = self._bound(u, i, mimic_payoff(level, i, self.beta, tables.gamma, *later), "mimic")
             mimic = other < bound
             bound = np.where(mimic, other, bound)
+        if later[0] is not None:
             self.ahead[u, i] = later[0] - later[1]
         self.stale[u, i] = 0.0
-        whole = np.ceil(bound.T / tables.weights[i] * SCALE + 1)  # [window, pair]
+        whole = above(bound.T / tables.weights[i])  # [window, pair]
         first, second, _ = pairs_of(level.shape[i])
+        legal = level.legal[i][: len(side.windows)]
+        whole = np.where(legal[:, first] & legal[:, second], whole, np.inf)
         matrix = np.zeros((len(side.windows), level.shape[i], level.shape[i]))
         matrix[:, first, second] = np.where(whole > LARGEST * SCALE, np.inf, whole / SCALE)
         old = self.boxes[u][i]

@@ -34,19 +34,21 @@ class Box:
         self.entropy = -(v * np.log(np.maximum(v, 1e-300))).sum(-1)
 
     @classmethod
-    def whole(cls, windows: int, used: int, actions: int) -> Box:
-        """Every policy at the first `used` windows, the uniform one at the rest."""
-        low, high = np.zeros((windows, actions)), np.ones((windows, actions))
-        low[used:] = np.floor(1 / actions / GRID) * GRID
-        high[used:] = np.ceil(1 / actions / GRID) * GRID
+    def whole(cls, legal: np.ndarray, used: int) -> Box:
+        """Every policy on what is `legal` [window, action] at the first `used` windows, the uniform one at the rest."""
+        share = legal / legal.sum(1, keepdims=True)
+        low, high = np.floor(share / GRID) * GRID, np.ceil(share / GRID) * GRID
+        free = (legal.sum(1) > 1) & (np.arange(len(legal)) < used)
+        low[free], high[free] = 0.0, legal[free]
         return cls(low, high)
 
     def shrunk(self, bound: np.ndarray) -> Box:
         """With log pi(a) - log pi(b) <= bound[w, a, b] (0 on the diagonal, inf for none) at the first windows."""
         used = len(bound)
+        played = (self.high[:used] > 0)[:, :, None] | np.eye(bound.shape[1], dtype=bool)
         with np.errstate(over="ignore"):
             high = 1 / np.exp(-bound).sum(-1)
-            low = 1 / np.exp(np.swapaxes(bound, -1, -2)).sum(-1)
+            low = 1 / np.where(played, np.exp(bound), 0.0).sum(-2)
         # as wide as a checker may make it: a policy that is ruled out must not be missing here by rounding alone
         low = np.maximum(self.low[:used], np.floor(np.maximum(low / GRID - ROOM, 0)) * GRID)
         high = np.minimum(self.high[:used], np.ceil(high / GRID + ROOM) * GRID)
@@ -90,7 +92,7 @@ def mean(links: Links, values: np.ndarray) -> np.ndarray:
 
 def ahead(level: Level, beta: np.ndarray, gamma: float, later: np.ndarray | None) -> np.ndarray:
     """U(e, a) = beta R + gamma E V, [end, node, joint action]."""
-    now = beta[:, None, None] * level.reward
+    now = beta[:, None, None] * level.reward + level.tilt
     if later is None or level.follow is None:
         return now
     return now + gamma * mean(level.follow, later)

@@ -42,10 +42,11 @@ def normalised(table: Kernel) -> Shape | None:
     return frozenset(table), entries
 
 
-def lossless_symbols(game: Game) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """`symbols[agent][action][observation]`: equal numbers where the kernels are proportional.
+def lossless_symbols(game: Game, look_back: bool = True) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """`symbols[agent][action][observation]`: equal numbers where the kernels are proportional (any, if nothing looks
+    back) and what may be played next, with its reference, is the same.
 
-    Pairs that never occur (zero kernels) take symbol 0.
+    Pairs that never occur (zero kernels) take the first symbol that leaves the same.
 
     >>> from certify.games import builtin
     >>> lossless_symbols(builtin("dectiger", horizon=2))[0]  # hear left, hear right, opened
@@ -53,13 +54,18 @@ def lossless_symbols(game: Game) -> tuple[tuple[tuple[int, ...], ...], ...]:
     """
     result = []
     for i in range(game.number_of_agents):
-        known: dict[Shape, int] = {}
-        rows = []
-        for a in range(len(game.actions[i])):
-            row = []
-            for o in range(len(game.observations[i])):
-                shape = normalised(kernel(game, i, a, o))
-                row.append(0 if shape is None else known.setdefault(shape, len(known)))
-            rows.append(tuple(row))
-        result.append(tuple(rows))
+        known: dict[tuple[Shape | None, Any], int] = {}
+        pairs = [(a, o) for a in range(len(game.actions[i])) for o in range(len(game.observations[i]))]
+        shapes = [normalised(kernel(game, i, a, o)) if look_back else None for a, o in pairs]
+        left = [game.reference.get((i, o)) for _, o in pairs]
+        found = [
+            -1 if shape is None else known.setdefault((shape, row), len(known))
+            for shape, row in zip(shapes, left, strict=True)
+        ]
+        for k, row in enumerate(left):
+            if found[k] < 0:
+                alike = [x for (_, other), x in known.items() if other == row]
+                found[k] = min(alike) if alike else known.setdefault((None, row), len(known))
+        width = len(game.observations[i])
+        result.append(tuple(tuple(found[k : k + width]) for k in range(0, len(found), width)))
     return tuple(result)

@@ -9,6 +9,7 @@ level k + 1 (the initial observation included), the last k of them after that.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -16,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from certify.games.model import Game, JointAction
+from certify.games.model import FIRST, Game, JointAction
 from certify.games.reachability import restrict_to_reachable
 from certify.thresholds.windows.symbols import lossless_symbols
 
@@ -73,7 +74,8 @@ class Level:
     the comparison of two own actions needs.
 
     windows[i] : all windows, those that histories have first; node_windows[i] : index per node.
-    actions : joint actions in order, `shape` their numbers per agent.  reward : [node, joint action].
+    actions : joint actions in order, `shape` their numbers per agent.  reward : [node, joint action]; tilt : what the
+    reference pays there, not scaled by beta.  legal[i] : [window, action].
     """
 
     nodes: list[Node]
@@ -82,6 +84,8 @@ class Level:
     node_windows: list[np.ndarray]
     shape: tuple[int, ...]
     reward: np.ndarray
+    tilt: np.ndarray
+    legal: list[np.ndarray]
     sides: list[Side]
     follow: Links | None = None
 
@@ -98,7 +102,13 @@ class Tables:
         self.n, self.horizon = game.number_of_agents, game.horizon
         self.gamma = float(game.discount)
         self.weights = [float(w) for w in game.weights]
-        self.symbols = lossless_symbols(self.game)
+        self.flows_back = game.flows_back
+        self.pays = [w * game.flows_back for w in self.weights]  # for entropy, in values
+        self.symbols = lossless_symbols(self.game, k > 0 or not self.game.reference)
+        self._last = [
+            {x: o for row in rows for o, x in enumerate(row)} for rows in self.symbols
+        ]  # what a symbol's last observation may be
+        self._kept = k or int(bool(self.game.reference))
         self._rows: dict[tuple[int, JointAction], dict[tuple[int, tuple[int, ...]], Fraction]] = {}
         self._seen: dict[Any, list[tuple[int, tuple[int, ...], Fraction]]] = {}
         reached, closed = self._node_sets()
@@ -128,11 +138,31 @@ class Tables:
                 for s, o, p in self.game.start:
                     known[s, o or (0,) * self.n] = known.get((s, o or (0,) * self.n), Fraction(0)) + p
             else:
-                for s2, p in self.game.transition[state, action]:
-                    for seen, q in self.game.emission[action, s2]:
+                for s2, p in self.game.transition.get((state, action), ()):
+                    for seen, q in self.game.emission.get((action, s2), ()):
                         known[s2, seen] = known.get((s2, seen), Fraction(0)) + p * q
             self._rows[key] = known
         return known
+
+    def reference(self, level: int, agent: int, window: Window) -> list[Fraction]:
+        """The reference of an agent's actions at a window, 0 where illegal."""
+        if level == 0:
+            return [Fraction(1)]
+        last = FIRST
+        if self.game.reference and (level > 1 or self.game.start[0][1]):
+            last = window[-1] if level == 1 else self._last[agent][window[-1]]
+        row = dict(self.game.reference_row(agent, level - 1, last))
+        return [row.get(a, Fraction(0)) for a in self.own_actions(level, agent)]
+
+    def legal_actions(self, level: int, node: Node) -> list[JointAction]:
+        """Legal joint actions at a node."""
+        if not self.game.reference:
+            return self.actions(level)
+        own = [
+            [a for a, p in zip(self.own_actions(level, i), self.reference(level, i, w), strict=True) if p]
+            for i, w in enumerate(node[1])
+        ]
+        return list(itertools.product(*own))
 
     def symbol(self, level: int, agent: int, action: int, observation: int) -> int:
         """The symbol of an own pair; at level 0 the initial observation."""
@@ -156,7 +186,7 @@ class Tables:
     def extended(self, level: int, window: Window, symbol: int) -> Window:
         """The window one level later."""
         longer = (*window, symbol)
-        return longer if level <= self.k else longer[len(longer) - self.k :]
+        return longer if level <= self.k else longer[len(longer) - self._kept :]
 
     def lookback(self, level: int) -> int:
         """How many own symbols a window of this level holds; level - lookback is where a window begins."""
@@ -171,10 +201,10 @@ class Tables:
         for s2, symbols, p in self.seen(level, state, action, believed):
             yield (s2, tuple(self.extended(level, w, x) for w, x in zip(windows, symbols, strict=True))), p
 
-    def _believed(self, level: int, action: JointAction) -> Iterator[JointAction]:
+    def _believed(self, action: JointAction, legal: list[JointAction]) -> Iterator[JointAction]:
         """The joint actions that differ from `action` in one agent's."""
         for i in range(self.n):
-            for a in self.own_actions(level, i):
+            for a in {other[i] for other in legal}:
                 if a != action[i]:
                     yield (*action[:i], a, *action[i + 1 :])
 
@@ -184,15 +214,19 @@ class Tables:
         reached, closed = [root], [root]
         memory: dict[object, tuple[frozenset[Node], frozenset[Node]]] = {}
         for u in range(self.horizon):
-            key = (u > self.k, self._signature(u), reached[u], closed[u])
+            key = (u > self.k, u == 1, self._signature(u), reached[u], closed[u])
             if key not in memory:
-                actions = self.actions(u)
-                new = frozenset(e2 for e in reached[u] for a in actions for e2, _ in self._after(u, e, a))
-                more = {e2 for e in closed[u] - reached[u] for a in actions for e2, _ in self._after(u, e, a)}
+                legal = {e: self.legal_actions(u, e) for e in closed[u]}
+                new = frozenset(e2 for e in reached[u] for a in legal[e] for e2, _ in self._after(u, e, a))
+                more = {e2 for e in closed[u] - reached[u] for a in legal[e] for e2, _ in self._after(u, e, a)}
                 if u > 0:
-                    for a in actions:
-                        for b in self._believed(u, a):
-                            more.update(e2 for e in reached[u] for e2, _ in self._after(u, e, a, b))
+                    more.update(
+                        e2
+                        for e in reached[u]
+                        for a in legal[e]
+                        for b in self._believed(a, legal[e])
+                        for e2, _ in self._after(u, e, a, b)
+                    )
                 memory[key] = new, new | more
             for known, found in zip((reached, closed), memory[key], strict=True):
                 known.append(next((k for k in known if k == found), found))
@@ -211,7 +245,7 @@ class Tables:
         later: Level | None = None
         for u in range(self.horizon, -1, -1):
             ahead = None if later is None else (u >= self.k, reached[u + 1], closed[u + 1])
-            key = (u > self.k, self._signature(u), reached[u], closed[u], ahead)
+            key = (u > self.k, u == 1, self._signature(u), reached[u], closed[u], ahead)
             if key not in memory:
                 memory[key] = self._level(u, reached[u], closed[u], later)
             later = memory[key]
@@ -235,17 +269,36 @@ class Tables:
             for s in {s for s, _ in nodes}:
                 rows[s] = [float(self.game.reward.get((s, a), 0)) for a in actions]
             reward[:] = [rows[s] for s, _ in nodes]
-        level = Level(nodes, len(first), windows, node_windows, shape, reward, [])
+        rows = [[self.reference(u, i, w) for w in ws] for i, ws in enumerate(windows)]
+        tilt = np.zeros(reward.shape)
+        if self.flows_back and self.game.reference:
+            tilt[:] = self._tilts(rows, node_windows)
+        legal = [np.array([[p > 0 for p in row] for row in own]) for own in rows]
+        level = Level(nodes, len(first), windows, node_windows, shape, reward, tilt, legal, [])
         for i in range(self.n):
             level.sides.append(self._side(level, i, index[i]))
         if later is not None:
             place = {e: k for k, e in enumerate(later.nodes)}
+            legal_sets = [set(self.legal_actions(u, e)) for e in nodes]
             level.follow = links(
-                (len(nodes), len(actions)), (_row_of(self._after(u, e, a), place) for e in nodes for a in actions)
+                (len(nodes), len(actions)),
+                (
+                    _row_of(self._after(u, e, a) if a in moves else (), place)
+                    for e, moves in zip(nodes, legal_sets, strict=True)
+                    for a in actions
+                ),
             )
             for i in range(self.n):
                 self._link_side(u, level, later, i, place)
         return level
+
+    def _tilts(self, rows: list[list[list[Fraction]]], node_windows: list[np.ndarray]) -> np.ndarray:
+        """[node, joint action]: sum of w log(reference times number of actions), 0 for what is illegal."""
+        total = np.zeros((len(node_windows[0]), 1))
+        for w, own, place in zip(self.weights, rows, node_windows, strict=True):
+            table = w * np.array([[math.log(p * len(row)) if p else 0.0 for p in row] for row in own])
+            total = (total[:, :, None] + table[place][:, None, :]).reshape(len(place), -1)
+        return total
 
     def _side(self, level: Level, i: int, index: dict[Window, int]) -> Side:
         first = level.nodes[: level.reachable]
@@ -285,6 +338,7 @@ class Tables:
                     (
                         ((s2, self.extended(u, side.windows[w], x[i])), p)
                         for s2, x, p in self.seen(u, int(s), (*b[:i], a, *b[i:]))
+                        if (s2, self.extended(u, side.windows[w], x[i])) in own
                     ),
                     own,
                 )
@@ -301,6 +355,8 @@ class Tables:
         node may have different values, so differences at one node must not be added up."""
         state, windows = node
         first, second = ((*b[:i], own, *b[i:]) for own in pair)
+        if self.game.reference and not {first, second} <= set(self.legal_actions(u, node)):
+            return []
         exact = dict(self.row(u, state, first))
         for to, p in self.row(u, state, second).items():
             exact[to] = exact.get(to, Fraction(0)) - p
