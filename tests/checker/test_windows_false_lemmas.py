@@ -46,7 +46,7 @@ def hashed(game: Game) -> dict[str, Any]:
 def last_interval(document: dict[str, Any], engine_class: type) -> tuple[Any, tuple[Fraction, Fraction], list[Any]]:
     """An engine, the ends of the last interval and its steps."""
     game, proof = game_of(document), document["proof"]
-    process = WindowProcess(game, proof["k"], read_symbols(proof["symbols"], game))
+    process = WindowProcess(game, proof["k"], read_symbols(proof["symbols"], game, proof["k"]))
     low, high, steps, _ = kind._read_interval(proof["intervals"][-1], "", process, proof["unit"])
     return engine_class(process, proof["unit"]), (low, high), steps
 
@@ -156,7 +156,7 @@ def test_initial_observations_ignored() -> None:
     step = document["proof"]["intervals"][-1]["steps"][0]
     one = {**step, "log_ratio": step["log_ratio"][:1], "mimic": step["mimic"][:1]}
     false["proof"] = {**document["proof"], "intervals": [{"beta": ["0", "1"], "steps": [one], "constants": []}]}
-    process = WindowProcess(game_of(false), 0, read_symbols(document["proof"]["symbols"], game_of(false)))
+    process = WindowProcess(game_of(false), 0, read_symbols(document["proof"]["symbols"], game_of(false), 0))
     engine = FastWindows(process, document["proof"]["unit"])
     engine.begin(Fraction(0), Fraction(1))
     engine.step(0, 0, one["log_ratio"], one["mimic"])  # accepted

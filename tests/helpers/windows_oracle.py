@@ -74,7 +74,7 @@ class Oracle:
         return np.array([row.get(a, 0.0) for a in self.actions[i][len(x) // 2]])
 
     def tilt(self, i: int, x: History, a: int) -> float:
-        """What the reference pays for an action; with the entropy it is -KL, but for the log of the number of actions."""
+        """What the reference pays for an action: with the entropy that is -KL, less the log of their number."""
         return self.pays[i] * float(np.log(self.reference(i, x)[a] * len(self.actions[i][len(x) // 2])))
 
     def random(self, rng: np.random.Generator) -> dict:
@@ -334,7 +334,10 @@ class Oracle:
                 np.add.at(total, index, weights[u][:, None] * own)
                 np.add.at(mass, index, weights[u])
                 used = mass > 0
-                z = 0.5 * np.log(np.where(legal, p, 1)) + 0.5 * total / np.where(used, mass, 1)[:, None] / tables.weights[i]
+                z = (
+                    0.5 * np.log(np.where(legal, p, 1))
+                    + 0.5 * total / np.where(used, mass, 1)[:, None] / tables.weights[i]
+                )
                 new = np.where(legal, np.exp(z - z.max(1, keepdims=True)), 0)
                 new = np.where(used[:, None], np.where(legal, np.maximum(new / new.sum(1, keepdims=True), 1e-14), 0), p)
                 worst = max(worst, float(np.abs(new - p)[used].max()))

@@ -138,7 +138,8 @@ def _table(data: Any, where: str, rows: int, columns: int) -> list[list[int]]:
 
 
 def _read_constants(part: Any, where: str, process: WindowProcess, unit: int) -> tuple[tuple[int, int], Any]:
-    record(part, where, ("agent", "depth", "same"), ("ranges", "reference", "variance", "groups", "own"))
+    own = () if process.game.flows_back else ("own",)
+    record(part, where, ("agent", "depth", "same"), ("ranges", "reference", "variance", "groups", *own))
     i, depth, windows, pairs = _choice(part, where, process)
     same = {}
     for entry in array(part["same"], f"{where}.same"):
@@ -156,7 +157,7 @@ def _read_constants(part: Any, where: str, process: WindowProcess, unit: int) ->
         if len(part) > 3:
             raise Malformed(where, "constants of lags at the first step")
         return (i, depth), found
-    for field in ("ranges", "reference", "variance", "groups", *(() if process.game.flows_back else ("own",))):
+    for field in ("ranges", "reference", "variance", "groups", *own):
         if field not in part:
             raise Malformed(where, f"no field {field!r}")
     ranges = array(part["ranges"], f"{where}.ranges")

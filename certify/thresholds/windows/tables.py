@@ -269,11 +269,11 @@ class Tables:
             for s in {s for s, _ in nodes}:
                 rows[s] = [float(self.game.reward.get((s, a), 0)) for a in actions]
             reward[:] = [rows[s] for s, _ in nodes]
-        rows = [[self.reference(u, i, w) for w in ws] for i, ws in enumerate(windows)]
+        shares = [[self.reference(u, i, w) for w in ws] for i, ws in enumerate(windows)]
         tilt = np.zeros(reward.shape)
         if self.flows_back and self.game.reference:
-            tilt[:] = self._tilts(rows, node_windows)
-        legal = [np.array([[p > 0 for p in row] for row in own]) for own in rows]
+            tilt[:] = self._tilts(shares, node_windows)
+        legal = [np.array([[p > 0 for p in row] for row in own]) for own in shares]
         level = Level(nodes, len(first), windows, node_windows, shape, reward, tilt, legal, [])
         for i in range(self.n):
             level.sides.append(self._side(level, i, index[i]))
