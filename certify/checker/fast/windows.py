@@ -55,7 +55,7 @@ class FastWindows:
         """The whole policy space for beta in [low, high]."""
         p = self.process
         self.ends = [low] if low == high else [low, high]
-        self.rewards: dict[int, np.ndarray] = {}  # by level
+        self.rewards: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # by level
         self.boxes = [[_Box.whole(level, i) for i in range(p.n)] for level in p.levels]
         self.vertices: dict[tuple[int, int], np.ndarray] = {}
         self.values: dict[int, tuple[np.ndarray, np.ndarray]] = {}
@@ -125,17 +125,6 @@ class FastWindows:
                 ]
             self.ahead[u] = (result[0], result[1])
         return self.ahead[u]
-
-    def _rewards(self, u: int) -> tuple[np.ndarray, np.ndarray]:
-        """Upper bounds of what a step pays and of its negative: [end, node, joint action]."""
-        level = self.process.levels[u]
-        found = np.array(
-            [
-                [[(float(high), float(-low)) for low, high in self.process.rewards(level, e, x)] for e in level.nodes]
-                for x in self.ends
-            ]
-        )
-        return inflated(found[..., 0], 1), inflated(found[..., 1], 1)
 
     def _values(self, u: int) -> tuple[np.ndarray, np.ndarray]:
         """Upper bounds of V and of -V: [end, node]."""

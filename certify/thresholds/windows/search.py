@@ -181,7 +181,7 @@ def windows_thresholds(
     run = run or Run()
     # where nothing interacts any temperature would do; below, floats and the numbers of certificates end
     stakes = game.horizon * float(max(map(abs, game.reward.values()), default=0))
-    best, floor = float(start), max(floor, float(start) / 1e5, stakes / 1e5)
+    best, floor = float(start), max(floor, float(start) / 1e5, stakes / 1e4)
     actions = max(len(game.actions_at(i, t)) for i in range(game.number_of_agents) for t in range(game.horizon))
     if actions > MOST_ACTIONS:
         raise InputError(game.name, f"{actions} actions", f"windows are for up to {MOST_ACTIONS} actions an agent")
