@@ -109,20 +109,21 @@ class Images:
     def _best_split(self, owners: list[int], above: np.ndarray, at: np.ndarray, ends: Any, state: Any) -> Cut | None:
         """The largest part of a box that one further constraint makes an image."""
         (moved, low, high), (fails, within, missing) = ends, state
-        best, chosen = _LEAST_PART, None
-        for g, m in np.argwhere(missing == 1):
-            j = m if not within[g, m] else int(fails[g, :m].argmax())
-            side = 0 if j == m else int(above[j])
-            width = high[g, j] - low[g, j]
-            part = (at[j] - low[g, j] if side == 0 else high[g, j] - at[j]) / max(width, 1e-300)
-            if best < part < 1:
-                best, chosen = part, (int(g), int(m), int(j), side)
-        if chosen is None:
+        g, m = np.nonzero(missing == 1)
+        if not len(g):
             return None
-        g, m, j, side = chosen
+        j = np.where(within[g, m], fails.argmax(1)[g], m)  # the one constraint that does not hold
+        side = above[j] & (j != m)
+        ends_here, least, most = at[j], low[g, j], high[g, j]
+        part = np.where(side, most - ends_here, ends_here - least) / np.maximum(most - least, 1e-300)
+        part = np.where(part < 1, part, 0.0)
+        best = int(part.argmax())
+        if part[best] < _LEAST_PART:
+            return None
+        g, m, j = (int(index[best]) for index in (g, m, j))
         i, t, k, a = self.place[moved[g, j]]
         split = {"agent": i, "depth": t, "class": k, "action": a, "at": self._exact(owners[j])}
-        return Cut(self._close(g, owners[m]), split, side)
+        return Cut(self._close(g, owners[m]), split, int(side[best]))
 
     def _exact(self, owner: int) -> Any:
         return (self.nodes[owner].split or {})["at"]
