@@ -50,7 +50,7 @@ def measured(name: str, horizon: int, k: int) -> dict[str, Any]:
     start = structural_thresholds(game)[0].alpha_star
     began = time.process_time()
     search = Search(game, k)
-    search.climb(float(start), 0.01)
+    search.climb(float(start), 0.01, float(start) / 1e5)
     found = search.result()
     searched = time.process_time() - began
     row = {"game": name, "horizon": horizon, "k": k, "structural": float(start), "search_seconds": round(searched, 2)}

@@ -35,7 +35,7 @@ def certificate(game: Game, k: int, rtol: float = 0.2) -> Document:
     """A threshold by windows of length k, quickly rather than sharply."""
     search = Search(game, k)
     start = float(structural_thresholds(game)[0].alpha_star)
-    search.climb(start, rtol)
+    search.climb(start, rtol, start / 1e3)
     found = search.result()
     assert found is not None
     return windows_certificate(game, found)
@@ -173,6 +173,20 @@ def swept(document: Document, search: Search, top: Fraction, count: int) -> Docu
     last = document["proof"]["intervals"][-1]
     document["claim"]["alpha_star"] = str(1 / top)
     document["proof"]["intervals"] = [{**last, "beta": ["0", str(top)], "steps": list(map(step_json, found.steps))}]
+    return document
+
+
+def soft_maximum_of_the_least_weight() -> Document:
+    """Rewards -1 after b, none after a, weights 2 and 1: then all policies are uniform, worth 3 log 2 and 3 log 2 - 1.
+    The soft maximum with the weight 1 would make the first 2 log 2 and a log-ratio of 1/2 at the start at most .16."""
+    base = chain({(2, a): Fraction(-1) for a in ((0, 0), (0, 1), (1, 0), (1, 1))}, "two weights")
+    later = [
+        {"agent": i, "depth": 1, "log_ratio": [[64, 64]] * windows, "mimic": [[0, 0]] * windows}
+        for i, windows in ((0, 2), (1, 1))
+    ]
+    bound = {"agent": 0, "depth": 0, "log_ratio": [[2**UNIT // 5, None]], "mimic": [[0, 0]]}
+    document = forged(replace(base, weights=(Fraction(2), Fraction(1))), 1, Fraction(1), bound)
+    document["proof"]["intervals"][0]["steps"] = [*later, bound]
     return document
 
 

@@ -26,6 +26,7 @@ from certify.thresholds.index_tables import Plan
 from certify.thresholds.structural import structural_thresholds
 from certify.thresholds.windows.approx_finish import Finisher
 from certify.thresholds.windows.approx_sweeps import Localised
+from certify.thresholds.windows.approx_values import node_values, soft_maximum
 from certify.thresholds.windows.beliefs import Beliefs
 from certify.thresholds.windows.search import Search, windows_thresholds
 from certify.thresholds.windows.symbols import lossless_symbols
@@ -162,3 +163,22 @@ def test_kl_with_fixed_sets_is_the_entropy(name: str) -> None:
         assert document.pop("objective") == ("visitation" if objective == "entropy" else "kl")
         texts.append(json.dumps(document))
     assert texts[0] == texts[1]
+
+
+def test_values_lie_below_their_soft_maximum_and_the_largest_weight_is_needed() -> None:
+    """Rule W2 against random policies inside boxes; with the least weight in place of the largest it is false."""
+    rng = np.random.default_rng(5)
+    game = random_game(rng, horizon=1, agents=2, actions=(3, 2), weights=True)
+    tables = Tables(game, 0)
+    level = tables.levels[1]
+    found = Localised.whole(tables, Beliefs(tables), np.array([0.1]))
+    high, low = found.now(1)
+    top, _ = node_values(level, found.boxes[1], tables.pays, high, low)
+    values = []
+    for _ in range(2_000):
+        first, second = rng.dirichlet(np.full(3, 5.0)), rng.dirichlet(np.full(2, 5.0))
+        entropy = -sum(w * (p * np.log(p)).sum() for w, p in zip(tables.weights, (first, second), strict=True))
+        values.append(high[0] @ np.outer(first, second).ravel() + entropy)
+    assert (np.max(values, 0) <= top[0] + 1e-12).all()
+    wrong = soft_maximum(high, np.ones((1, 6)), min(tables.weights))
+    assert (np.max(values, 0) > wrong[0]).any()

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from certify.checker.fast.numbers import EXP_ERROR, UNIT, exp, inflated, log, log_error
+from certify.checker.fast.numbers import EXP_ERROR, UNIT, exp, inflated, log, log_error, slop
 from certify.checker.reading.envelope import Failed
 from certify.checker.reading.windows import Level, Trail, WindowProcess
 
@@ -133,17 +133,29 @@ class FastWindows:
             count = len(level.nodes)
             result = []
             for x, upper in zip(self._ahead(u), (True, False), strict=True):
+                joint, allowed = x, np.ones((count, 1))
                 x = x.reshape(*x.shape[:2], 1, *level.shape)
                 more = np.zeros((count, 1))
                 for i, box in enumerate(self.boxes[u]):
                     w = np.array([level.place[i][ws[i]] for _, ws in level.nodes])
+                    allowed = (allowed[:, :, None] * (box.high[w] > 0)[:, None, :]).reshape(count, -1)
                     x = np.einsum("nva,enca...->envc...", box.vertices[w], inflated(x, level.shape[i]))
                     x = x.reshape(x.shape[0], count, -1, *level.shape[i + 1 :])
                     extra = inflated((box.linear if upper else -box.entropy) * self.pays[i], 2)[w]
                     more = inflated(extra[:, :, None] + more[:, None, :], 1).reshape(count, -1)
-                result.append(inflated(x + more, 1).max(-1))
+                bound = inflated(x + more, 1).max(-1)
+                result.append(np.minimum(bound, self._soft(joint, allowed)) if upper else bound)
             self.values[u] = (result[0], result[1])
         return self.values[u]
+
+    def _soft(self, x: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+        """Upper bound of w log sum exp(x / w) over the joint actions that boxes allow, w at least every weight."""
+        w = max(self.weights) * (1 + 2 * UNIT)
+        top = x.max(-1, keepdims=True)
+        z = np.maximum((x - top) / w, -LARGEST) * (1 - 4 * UNIT)
+        total = (exp(z) * allowed).sum(-1) * (1 + 2 * EXP_ERROR + slop(x.shape[-1]))
+        logs = log(total)
+        return inflated(top[..., 0] + inflated((logs + log_error(logs)) * w, 3), 1)
 
     # Payoffs ---------------------------------------------------------------------------------
 

@@ -143,6 +143,7 @@ class PlainWindows:
         if key not in self.known:
             level, ahead = self.process.levels[u], self._ahead(u, end)
             shift = PLACES * self.process.n
+            joint = list(itertools.product(*(range(size) for size in level.shape)))
             table = []
             for e, (_, windows) in enumerate(level.nodes):
                 boxes = [self.boxes[u][i][level.place[i][w]] for i, w in enumerate(windows)]
@@ -155,10 +156,19 @@ class PlainWindows:
                     most = sum(up(w * Fraction(v.linear, ONE)) for w, v in zip(self.pays, chosen, strict=True))
                     lows.append((low >> shift) + least)
                     highs.append(ceil_shift(high, shift) + most)
-                table.append((min(lows), max(highs)))
+                allowed = [all(b.high[a] for b, a in zip(boxes, c, strict=True)) for c in joint]
+                soft = self._soft([x for (_, x), good in zip(ahead[e], allowed, strict=True) if good])
+                table.append((min(lows), min(soft, max(highs))))
             self.known[key] = table
         found: Any = self.known[key]
         return found
+
+    def _soft(self, x: list[int]) -> int:
+        """At least w log sum exp(x / w), w the largest weight."""
+        w, top = max(self.weights), max(x)
+        limit = LARGEST_EXPONENT * ONE
+        total = sum(exp_bounds(max(-limit, -((top - y) * w.denominator // w.numerator)))[1] for y in x)
+        return top + up(w * Fraction(log_bounds(total)[1], ONE))
 
     # Payoffs -----------------------------------------------------------------------------------
 

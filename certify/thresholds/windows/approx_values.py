@@ -106,7 +106,7 @@ def node_values(
     up = high.reshape(*high.shape[:2], 1, *shape)
     down = low.reshape(*low.shape[:2], 1, *shape)
     count = len(level.nodes)
-    linear, entropy = np.zeros((count, 1)), np.zeros((count, 1))
+    linear, entropy, allowed = np.zeros((count, 1)), np.zeros((count, 1)), np.ones((count, 1))
     for i, box in enumerate(boxes):
         w = level.node_windows[i]
         v = box.vertices[w]
@@ -115,4 +115,14 @@ def node_values(
         more = weights[i] * np.einsum("nva,na->nv", v, box.linear[w])
         linear = (more[:, :, None] + linear[:, None, :]).reshape(count, -1)
         entropy = (weights[i] * box.entropy[w][:, :, None] + entropy[:, None, :]).reshape(count, -1)
-    return (up + linear).max(-1), (down + entropy).min(-1)
+        allowed = (allowed[:, :, None] * (box.high[w] > 0)[:, None, :]).reshape(count, -1)
+    most, least = (up + linear).max(-1), (down + entropy).min(-1)
+    return np.minimum(most, soft_maximum(high, allowed, max(weights))) if max(weights) > 0 else most, least
+
+
+def soft_maximum(x: np.ndarray, allowed: np.ndarray, w: float) -> np.ndarray:
+    """w log sum exp(x / w) over the joint actions that boxes allow; sum w_i H(pi_i) <= w H(joint policy)."""
+    top = x.max(-1, keepdims=True)
+    total = (np.exp(np.maximum((x - top) / w, -600)) * allowed).sum(-1)
+    found: np.ndarray = top[..., 0] + w * np.log(total)
+    return found
