@@ -135,6 +135,28 @@ def test_a_search_ends_with_its_run() -> None:
         list(windows_thresholds(builtin("dectiger", horizon=4), Fraction(549), run=Run.lasting(0)))
 
 
+def test_a_search_that_the_clock_ends_keeps_what_it_has_covered() -> None:
+    told, found = [], []
+
+    def progress(text: str) -> None:
+        told.append(text)
+        if len(told) == 3:
+            raise OutOfTime("over")
+
+    game = builtin("dectiger", horizon=2)
+    with pytest.raises(OutOfTime):
+        for windows in windows_thresholds(game, Fraction(167), run=Run(progress=progress)):
+            found.append(windows)
+    assert len(found) == 1 and len(found[0].intervals) == 3
+    assert check_certificate(windows_certificate(game, found[0]), engine="fast").valid
+
+
+def test_a_limited_search_begins_with_short_windows_and_goes_on_with_long_ones() -> None:
+    found = list(windows_thresholds(builtin("recycling", horizon=2), Fraction(9), rtol=0.2, run=Run.lasting(600)))
+    assert [windows.k for windows in found] == sorted(windows.k for windows in found)
+    assert found[-1].k == 1 and float(found[-1].alpha_star) < 1.5
+
+
 def test_too_many_actions_are_one_line() -> None:
     with pytest.raises(InputError, match="10 actions"):
         list(windows_thresholds(builtin("lever:10"), Fraction(1)))

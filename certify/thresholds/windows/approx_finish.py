@@ -12,7 +12,7 @@ import numpy as np
 
 from certify.thresholds.windows.approx_localise import TINY, direct_payoff, pairs_of
 from certify.thresholds.windows.approx_sweeps import SCALE, Localised, above
-from certify.thresholds.windows.approx_values import Box, mean
+from certify.thresholds.windows.approx_values import Box
 
 
 @dataclass
@@ -260,7 +260,7 @@ class Finisher:
         for v in range(u - 1, u - 1 - steps, -1):
             side = tables.levels[v].sides[i]
             assert side.own_next is not None
-            expected = mean(side.own_next, value)  # [own half, own action, others' action]
+            expected = side.own_next.mean(value)  # [own half, own action, others' action]
             q = self.found.boxes[v][i].vertices[side.own_windows]
             value = np.einsum("hva,hab->hvb", q, expected).max((1, 2))
         return float(value.max())

@@ -55,14 +55,28 @@ class Past:
 
     def choose(self, u: int, i: int, x: np.ndarray) -> np.ndarray:
         """max over the others' policies of sum p x; x [..., others' window, their action]."""
-        return np.einsum("...oa,ova->...ov", x, self.vertices[u][i]).max(-1)
+        q = self.vertices[u][i]
+        parts = _parts(x)
+        best = _mixed(parts, q, 0)
+        for v in range(1, q.shape[1]):
+            best = np.maximum(best, _mixed(parts, q, v))
+        return best
 
     def choose_both(self, u: int, i: int, x: np.ndarray, also: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """`choose`, and sum p `also` at the maximising p."""
+        return self._choose_both(u, i, _parts(x), _parts(also))
+
+    def _choose_both(
+        self, u: int, i: int, x: list[np.ndarray], also: list[np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray]:
         q = self.vertices[u][i]
-        values = np.einsum("...oa,ova->...ov", x, q)
-        chosen = q[np.arange(len(q)), values.argmax(-1)]
-        return values.max(-1), np.einsum("...a,...a->...", chosen, also)
+        best, chosen = _mixed(x, q, 0), _mixed(also, q, 0)
+        for v in range(1, q.shape[1]):
+            value = _mixed(x, q, v)
+            larger = value > best
+            best = np.where(larger, value, best)
+            chosen = np.where(larger, _mixed(also, q, v), chosen)
+        return best, chosen
 
     def trail(self, top: int, i: int, lookback: int) -> Trail:
         """The `Trail` of agent i."""
@@ -86,9 +100,7 @@ class Past:
         for attempt in range(40):
             x, n = first(bound)
             for steps in range(lookback[0] + 1, lookback[1] + 1):
-                back = trail.back[steps - 1]
-                x, n = (np.einsum("nwoad,...nwoad->...nwoa", back.chance, y[..., back.slot]) for y in (x, n))
-                x, n = self.choose_both(top - steps, i, x, n)
+                x, n = self._choose_both(top - steps, i, *(trail.back[steps - 1].means(y) for y in (x, n)))
             step = np.where(possible & (n > TINY), x / np.maximum(n, TINY), -np.inf).max((-1, -3))
             step = np.where(np.isfinite(step), step, 0.0)
             bound = bound + (step if attempt == 0 else np.maximum(step, 0.0))
@@ -111,6 +123,19 @@ class Past:
     def least_payoff(self, top: int, i: int, lookback: int, x: np.ndarray, guess: np.ndarray | None) -> np.ndarray:
         """The least bounds of E[x | history], [end, pair, own window]; x [end, node, pair, others' action]."""
         return self.least_mean(top, i, lookback, self.choose(top, i, self.averaged(top, i, lookback, x)), guess)
+
+
+def _parts(x: np.ndarray) -> list[np.ndarray]:
+    """[..., action] -> one array per action: numpy sums short last axes slowly."""
+    return [np.ascontiguousarray(x[..., a]) for a in range(x.shape[-1])]
+
+
+def _mixed(x: list[np.ndarray], q: np.ndarray, v: int) -> np.ndarray:
+    """Sum over actions of vertex v of q [others' window, vertex, action] times x."""
+    found = x[0] * q[:, v, 0]
+    for a in range(1, len(x)):
+        found += x[a] * q[:, v, a]
+    return found
 
 
 def by_agent(level: Level, agent: int, u: np.ndarray) -> np.ndarray:
@@ -140,7 +165,5 @@ def mimic_payoff(
     reward = by_agent(level, agent, (beta[:, None, None] * level.reward + level.tilt)[:, : level.reachable])
     links = level.sides[agent].mimic
     assert links is not None
-    d = links.chance
-    up, down = later_high[..., links.target], later_low[..., links.target]
-    change = np.where(d > 0, d * up, d * down).sum(-1)
+    change = links.change(later_high, later_low)
     return reward[:, :, first] - reward[:, :, second] + gamma * np.moveaxis(change, 1, 2)

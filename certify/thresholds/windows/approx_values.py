@@ -9,7 +9,7 @@ import itertools
 
 import numpy as np
 
-from certify.thresholds.windows.tables import Level, Links
+from certify.thresholds.windows.tables import Level
 
 GRID = 2.0**-40  # box ends are multiples of this
 ROOM = 2.0**-5  # of the grid, for rounding
@@ -85,17 +85,12 @@ def _vertices(low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.take_along_axis(stacked, front[:, :, None], 1)
 
 
-def mean(links: Links, values: np.ndarray) -> np.ndarray:
-    """Sum of chance times value: [..., target] -> [..., *shape of links]."""
-    return np.einsum("...b,...b->...", links.chance, values[..., links.target])
-
-
 def ahead(level: Level, beta: np.ndarray, gamma: float, later: np.ndarray | None) -> np.ndarray:
     """U(e, a) = beta R + gamma E V, [end, node, joint action]."""
     now = beta[:, None, None] * level.reward + level.tilt
     if later is None or level.follow is None:
         return now
-    return now + gamma * mean(level.follow, later)
+    return now + gamma * level.follow.mean(later)
 
 
 def node_values(

@@ -5,6 +5,7 @@ over states does not depend on any policy (docs/windows.md).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,6 +24,24 @@ class Back:
 
     chance: np.ndarray
     slot: np.ndarray
+
+    @cached_property
+    def _parts(self) -> list[list[tuple[np.ndarray, np.ndarray]]]:
+        actions, depth = self.slot.shape[1:]
+        return [
+            [(np.ascontiguousarray(self.chance[..., a, d]), self.slot[:, a, d]) for d in range(depth)]
+            for a in range(actions)
+        ]
+
+    def means(self, x: np.ndarray) -> list[np.ndarray]:
+        """Per action of the others, sums of chances times x [..., start, own window, others' window later]."""
+        found = []
+        for row in self._parts:
+            total = row[0][0] * np.take(x, row[0][1], -1)
+            for chance, slot in row[1:]:
+                total += chance * np.take(x, slot, -1)
+            found.append(total)
+        return found
 
 
 @dataclass

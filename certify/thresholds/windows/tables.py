@@ -13,9 +13,11 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from certify.games.model import FIRST, Game, JointAction
 from certify.games.reachability import restrict_to_reachable
@@ -35,6 +37,33 @@ class Links:
 
     target: np.ndarray
     chance: np.ndarray
+
+    @cached_property
+    def _matrices(self) -> tuple[int, csr_array, csr_array]:
+        """Elements that may follow, and positive and negative chances, [row, element]."""
+        width, count = self.chance.shape[-1], int(self.target.max(initial=0)) + 1
+        flat = self.chance.ravel()
+        bounds = np.arange(0, flat.size + 1, width)
+        positive, negative = (
+            csr_array((part, self.target.flatten(), bounds.copy()), shape=(flat.size // width, count))
+            for part in (np.maximum(flat, 0.0), np.minimum(flat, 0.0))
+        )
+        for matrix in (positive, negative):
+            matrix.sum_duplicates()
+            matrix.eliminate_zeros()
+        return count, positive, negative
+
+    def mean(self, values: np.ndarray) -> np.ndarray:
+        """Sums of chances, none negative, times values: [..., element] -> [..., *rows]."""
+        count, matrix, _ = self._matrices
+        found: np.ndarray = matrix @ values.reshape(-1, values.shape[-1])[:, :count].T
+        return found.T.reshape(*values.shape[:-1], *self.chance.shape[:-1])
+
+    def change(self, high: np.ndarray, low: np.ndarray) -> np.ndarray:
+        """The largest sums of differences of chances times values between `low` and `high`, [end, element]."""
+        count, positive, negative = self._matrices
+        found: np.ndarray = positive @ high[:, :count].T + negative @ low[:, :count].T
+        return found.T.reshape(len(high), *self.chance.shape[:-1])
 
 
 def links(shape: tuple[int, ...], rows: Iterable[dict[int, float] | list[tuple[int, float]]]) -> Links:
