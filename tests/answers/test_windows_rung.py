@@ -25,5 +25,5 @@ def test_auto_compares_windows_where_the_tree_is_too_large() -> None:
 
 
 def test_windows_alone_say_what_they_cannot_do() -> None:
-    with pytest.raises(InputError, match="10 actions"):
-        certify.threshold(builtin("lever:10"), method="windows")
+    with pytest.raises(InputError, match="13 actions"):
+        certify.threshold(builtin("lever:13"), method="windows")

@@ -15,6 +15,7 @@ from windows_oracle import Oracle
 
 from certify.certificates.threshold import windows_certificate
 from certify.checker import check_certificate
+from certify.checker.reading import windows as reading
 from certify.errors import InputError
 from certify.games import builtin
 from certify.games.model import Game
@@ -24,6 +25,7 @@ from certify.games.tree import unroll
 from certify.run import OutOfTime, Run
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.structural import structural_thresholds
+from certify.thresholds.windows import approx_localise, approx_values
 from certify.thresholds.windows.approx_finish import Finisher
 from certify.thresholds.windows.approx_sweeps import Localised
 from certify.thresholds.windows.approx_values import node_values, soft_maximum
@@ -158,8 +160,43 @@ def test_a_limited_search_begins_with_short_windows_and_goes_on_with_long_ones()
 
 
 def test_too_many_actions_are_one_line() -> None:
-    with pytest.raises(InputError, match="10 actions"):
-        list(windows_thresholds(builtin("lever:10"), Fraction(1)))
+    with pytest.raises(InputError, match="13 actions"):
+        list(windows_thresholds(builtin("lever:13"), Fraction(1)))
+
+
+@pytest.mark.parametrize(("seed", "objective"), [(3, "kl"), (4, "entropy"), (6, "local")])
+def test_many_actions_are_filled_up_agent_by_agent(seed: int, objective: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same games as if their actions were too many for vertices: values are no sharper, boxes hold what they must,
+    and the checker agrees."""
+    game, rng = game_of(seed, objective)
+    tables, oracle = Tables(game, 1), Oracle(game)
+    beta = 3 / float(structural_thresholds(game)[0].alpha_star)
+
+    def localised() -> Localised:
+        found = Localised.whole(tables, Beliefs(tables), np.array([beta]))
+        for _ in range(4):
+            found.sweep()
+        return found
+
+    exact = localised()
+    monkeypatch.setattr(approx_values, "MOST_VERTICES", 1)
+    monkeypatch.setattr(approx_localise, "MOST_VERTICES", 1)
+    for u in range(1, game.horizon + 1):
+        ends = exact.now(u)
+        rows = tables.levels[u], exact.boxes[u], tables.pays
+        nested = approx_values.node_values(*rows, *ends)
+        monkeypatch.setattr(approx_values, "MOST_VERTICES", 6)
+        vertices = approx_values.node_values(*rows, *ends)
+        monkeypatch.setattr(approx_values, "MOST_VERTICES", 1)
+        assert (nested[0] >= vertices[0] - 1e-9).all() and (nested[1] <= vertices[1] + 1e-9).all()
+    found = localised()
+    for policy in oracle.stationary(beta, rng, starts=2):
+        assert oracle.outside(policy, found) < 1e-5
+    monkeypatch.setattr(reading, "MAX_VERTEX_ACTIONS", 1)
+    (threshold, *_) = list(windows_thresholds(game, Fraction(30), rtol=0.5, largest_k=1))
+    for engine in ("fast", "stdlib"):
+        verdict = check_certificate(windows_certificate(game, threshold), engine=engine)
+        assert verdict.valid, verdict.failed_step
 
 
 @pytest.mark.parametrize("alpha", [400.0])

@@ -16,7 +16,7 @@ import numpy as np
 
 from certify.checker.fast.numbers import EXP_ERROR, UNIT, exp, inflated, log, log_error, slop
 from certify.checker.reading.envelope import Failed
-from certify.checker.reading.windows import Level, Trail, WindowProcess
+from certify.checker.reading.windows import MAX_VERTEX_ACTIONS, Level, Trail, WindowProcess
 
 GRID = 2.0**-40  # ends of boxes are multiples: sums and differences of them are exact
 LARGEST = 600.0  # a log-ratio bound beyond is none
@@ -132,21 +132,29 @@ class FastWindows:
             level = self.process.levels[u]
             count = len(level.nodes)
             result = []
+            allowed = np.ones((count, 1))
+            for i, box in enumerate(self.boxes[u]):
+                w = [level.place[i][ws[i]] for _, ws in level.nodes]
+                allowed = (allowed[:, :, None] * (box.high[w] > 0)[:, None, :]).reshape(count, -1)
             for x, upper in zip(self._ahead(u), (True, False), strict=True):
-                joint, allowed = x, np.ones((count, 1))
-                x = x.reshape(*x.shape[:2], 1, *level.shape)
-                more = np.zeros((count, 1))
-                for i, box in enumerate(self.boxes[u]):
-                    w = np.array([level.place[i][ws[i]] for _, ws in level.nodes])
-                    allowed = (allowed[:, :, None] * (box.high[w] > 0)[:, None, :]).reshape(count, -1)
-                    x = np.einsum("nva,enca...->envc...", box.vertices[w], inflated(x, level.shape[i]))
-                    x = x.reshape(x.shape[0], count, -1, *level.shape[i + 1 :])
-                    extra = inflated((box.linear if upper else -box.entropy) * self.pays[i], 2)[w]
-                    more = inflated(extra[:, :, None] + more[:, None, :], 1).reshape(count, -1)
-                bound = inflated(x + more, 1).max(-1)
-                result.append(np.minimum(bound, self._soft(joint, allowed)) if upper else bound)
+                bound = (self._nested_values if level.nested else self._vertex_values)(u, x, upper)
+                result.append(np.minimum(bound, self._soft(x, allowed)) if upper else bound)
             self.values[u] = (result[0], result[1])
         return self.values[u]
+
+    def _vertex_values(self, u: int, x: np.ndarray, upper: bool) -> np.ndarray:
+        """Upper bound of V, or of -V, over products of vertices."""
+        level = self.process.levels[u]
+        count = len(level.nodes)
+        x, more = x.reshape(*x.shape[:2], 1, *level.shape), np.zeros((count, 1))
+        for i, box in enumerate(self.boxes[u]):
+            w = np.array([level.place[i][ws[i]] for _, ws in level.nodes])
+            x = np.einsum("nva,enca...->envc...", box.vertices[w], inflated(x, level.shape[i]))
+            x = x.reshape(x.shape[0], count, -1, *level.shape[i + 1 :])
+            extra = inflated((box.linear if upper else -box.entropy) * self.pays[i], 2)[w]
+            more = inflated(extra[:, :, None] + more[:, None, :], 1).reshape(count, -1)
+        found: np.ndarray = inflated(x + more, 1).max(-1)
+        return found
 
     def _soft(self, x: np.ndarray, allowed: np.ndarray) -> np.ndarray:
         """Upper bound of w log sum exp(x / w) over the joint actions that boxes allow, w at least every weight."""
@@ -156,6 +164,19 @@ class FastWindows:
         total = (exp(z) * allowed).sum(-1) * (1 + 2 * EXP_ERROR + slop(x.shape[-1]))
         logs = log(total)
         return inflated(top[..., 0] + inflated((logs + log_error(logs)) * w, 3), 1)
+
+    def _nested_values(self, u: int, x: np.ndarray, upper: bool) -> np.ndarray:
+        """The same agent by agent from the last one on."""
+        level = self.process.levels[u]
+        x = x.reshape(*x.shape[:2], *level.shape)
+        for i in reversed(range(self.process.n)):
+            box, w = self.boxes[u][i], np.array([level.place[i][ws[i]] for _, ws in level.nodes])
+            slope, fixed = (box.logs, 0.0 * box.fixed) if upper else (-box.slope, -box.fixed)
+            shape = (1, len(w), *(1,) * (x.ndim - 3), -1)
+            x = inflated(x + inflated(self.pays[i] * slope, 2)[w].reshape(shape), 1)
+            x = _filled(box.low[w].reshape(shape), box.high[w].reshape(shape), x)
+            x = inflated(x + inflated(self.pays[i] * fixed, 2)[w].reshape(shape[:-1]), 1)
+        return x
 
     # Payoffs ---------------------------------------------------------------------------------
 
@@ -195,6 +216,15 @@ class FastWindows:
 
     def _choose(self, u: int, i: int, x: np.ndarray) -> np.ndarray:
         """Upper bound of max over the others' policies of sum p x; x [..., others' windows, action]."""
+        level = self.process.levels[u]
+        if level.nested:
+            agents = [j for j in range(self.process.n) if j != i]
+            x = x.reshape(*x.shape[:-1], *(level.shape[j] for j in agents))
+            for position, j in reversed(list(enumerate(agents))):
+                w = [level.place[j][ws[position]] for ws in level.others[i]]
+                shape = (len(w), *(1,) * position, -1)
+                x = _filled(self.boxes[u][j].low[w].reshape(shape), self.boxes[u][j].high[w].reshape(shape), x)
+            return x
         q = self._others(u, i)
         return np.einsum("...oa,ova->...ov", inflated(x, q.shape[-1] + self.process.n), q).max(-1)
 
@@ -328,9 +358,10 @@ class FastWindows:
             y = np.moveaxis(y.reshape(*y.shape[:4], *level.shape), (4 + i, 4 + j), (4, 5))
             for k in agents:
                 if k != j:
-                    v = self.boxes[u][k].vertices[where[k]]
-                    y = np.einsum("ova,enwoxya...->enwoxy...v", v, inflated(y, level.shape[k]))
-            bounds.append(y.max(tuple(range(6, y.ndim))) if y.ndim > 6 else y)
+                    box, y = self.boxes[u][k], np.moveaxis(y, 6, -1)
+                    shape = (len(where[k]), *(1,) * (y.ndim - 5), -1)
+                    y = _filled(box.low[where[k]].reshape(shape), box.high[where[k]].reshape(shape), y)
+            bounds.append(y)
         high, low = bounds[0], -bounds[1]
         mine, theirs = self.boxes[u][i].high[: level.used[i]], self.boxes[u][j].high[where[j]]
         centre, size = (high + low) / 2, np.abs(high) + np.abs(low)
@@ -379,8 +410,8 @@ class FastWindows:
         for v in range(u - 1, u - 1 - steps, -1):
             own = self._table(p.own(v, i), _links)  # [pair, own action, others' action]
             expected = own.mean(value)
-            q = self.boxes[v][i].vertices[[w for _, w in p.own_pairs(v, i)]]
-            value = np.einsum("hva,hab->hvb", q, inflated(expected, q.shape[-1])).max((1, 2))
+            box, w = self.boxes[v][i], [w for _, w in p.own_pairs(v, i)]
+            value = _filled(box.low[w][:, None], box.high[w][:, None], np.swapaxes(expected, 1, 2)).max(1)
         return float(value.max())
 
 
@@ -474,18 +505,22 @@ class _Box:
 
     def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
         self.low, self.high = low, high
-        self.vertices = _vertices(low, high)
         width = (high - low).sum(1, keepdims=True)
         share = np.clip((1 - low.sum(1, keepdims=True)) / np.maximum(width, GRID), 0, 1)
         centre = np.maximum(low + share * (high - low), LEAST)
         centre = centre / (centre.sum(1, keepdims=True) * (1 + 2.0**-40))  # positive, sum at most 1
         logs = log(centre)
-        linear = inflated(-logs + log_error(logs), 1)
-        self.linear = np.einsum("wva,wa->wv", self.vertices, inflated(linear, low.shape[1]))
-        some = self.vertices > 0
-        logs = log(np.where(some, self.vertices, 1.0))
-        each = inflated(logs + log_error(logs), 1) * self.vertices  # upper bounds of p log p
-        self.entropy = -inflated(inflated(each, 1).sum(-1), low.shape[1])
+        self.logs = inflated(-logs + log_error(logs), 1)
+        if low.shape[1] <= MAX_VERTEX_ACTIONS:
+            self.vertices = _vertices(low, high)
+            self.linear = np.einsum("wva,wa->wv", self.vertices, inflated(self.logs, low.shape[1]))
+            self.entropy = -inflated(_of_entropy(self.vertices).sum(-1), low.shape[1])
+        # -p log p is concave: at least fixed + slope p if that holds at both ends of the box
+        first, last = -_of_entropy(low), -_of_entropy(high)
+        self.slope = (last - first) / np.maximum(high - low, GRID)
+        least = np.minimum(first - self.slope * low, last - self.slope * high)
+        least = least - 16 * UNIT * (np.abs(first) + np.abs(last) + np.abs(self.slope))
+        self.fixed = -inflated(-least, low.shape[1] + 2).sum(-1)
         # a set of actions, or the others, has at least the probability of the most probable one
         middle = np.maximum(0.5, low.max(1))
         self.largest_product = middle * (1 - middle) * (1 + 4 * UNIT)
@@ -521,6 +556,24 @@ class _Box:
 
     def empty(self) -> bool:
         return bool((self.low > self.high).any() or (self.low.sum(1) > 1).any() or (self.high.sum(1) < 1).any())
+
+
+def _of_entropy(p: np.ndarray) -> np.ndarray:
+    """Upper bounds of p log p."""
+    logs = log(np.where(p > 0, p, 1.0))
+    return inflated(inflated(logs + log_error(logs), 1) * p, 1)
+
+
+def _filled(low: np.ndarray, high: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Upper bound of the largest sum p x along the last axis, low <= p <= high of sum 1: filled up from `low`, the best
+    actions first.  p is exact, on the grid."""
+    x = inflated(x, x.shape[-1])
+    order = np.argsort(-x, axis=-1)
+    room = 1 - low.sum(-1, keepdims=True)
+    low, width, x = (np.take_along_axis(np.broadcast_to(y, x.shape), order, -1) for y in (low, high - low, x))
+    p = low + np.clip(room - (np.cumsum(width, -1) - width), 0, width)
+    found: np.ndarray = (p * x).sum(-1)
+    return found
 
 
 def _vertices(low: np.ndarray, high: np.ndarray) -> np.ndarray:

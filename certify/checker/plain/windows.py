@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from fractions import Fraction
+from functools import cached_property
 from math import isqrt, lcm, prod
 from typing import Any
 
@@ -148,7 +149,9 @@ class PlainWindows:
             for e, (_, windows) in enumerate(level.nodes):
                 boxes = [self.boxes[u][i][level.place[i][w]] for i, w in enumerate(windows)]
                 lows, highs = [], []
-                for chosen in itertools.product(*(box.vertices for box in boxes)):
+                if level.nested:
+                    lows, highs = ([x] for x in self._nested_values(boxes, ahead[e]))
+                for chosen in itertools.product(*(box.vertices for box in boxes)) if not level.nested else ():
                     chances = [prod(part) for part in itertools.product(*(v.chances for v in chosen))]
                     low = sum(c * x for c, (x, _) in zip(chances, ahead[e], strict=True))
                     high = sum(c * x for c, (_, x) in zip(chances, ahead[e], strict=True))
@@ -169,6 +172,16 @@ class PlainWindows:
         limit = LARGEST_EXPONENT * ONE
         total = sum(exp_bounds(max(-limit, -((top - y) * w.denominator // w.numerator)))[1] for y in x)
         return top + up(w * Fraction(log_bounds(total)[1], ONE))
+
+    def _nested_values(self, boxes: list[_Box], ahead: list[Range]) -> Range:
+        """(at most, at least) V at a node, agent by agent from the last one on."""
+        most, least, fixed = [x for _, x in ahead], [-x for x, _ in ahead], Fraction(0)
+        for box, w in zip(reversed(boxes), reversed(self.pays), strict=True):
+            chords = box.chords
+            most = box.filled([up(w * Fraction(x, ONE)) for x in box.logs], most)
+            least = box.filled([up(-w * Fraction(slope, ONE)) for _, slope in chords], least)
+            fixed += w * Fraction(sum(k for k, _ in chords), ONE)
+        return down(fixed) - least[0], most[0]
 
     # Payoffs -----------------------------------------------------------------------------------
 
@@ -216,17 +229,21 @@ class PlainWindows:
         """Products of vertices of the others' boxes at joint window o: lists over their joint actions."""
         key = "others", u, i, o
         if key not in self.known:
-            level = self.process.levels[u]
-            agents = [j for j in range(self.process.n) if j != i]
-            boxes = [self.boxes[u][j][level.place[j][w]] for j, w in zip(agents, level.others[i][o], strict=True)]
             self.known[key] = [
                 [prod(part) for part in itertools.product(*(v.chances for v in chosen))]
-                for chosen in itertools.product(*(box.vertices for box in boxes))
+                for chosen in itertools.product(*(box.vertices for box in self._partners(u, i, o)))
             ]
         return self.known[key]
 
+    def _partners(self, u: int, i: int, o: int) -> list[_Box]:
+        level = self.process.levels[u]
+        agents = [j for j in range(self.process.n) if j != i]
+        return [self.boxes[u][j][level.place[j][w]] for j, w in zip(agents, level.others[i][o], strict=True)]
+
     def _choose(self, u: int, i: int, o: int, x: list[int]) -> int:
         """At least max over the others' policies of sum p x, x a list over their joint actions."""
+        if self.process.levels[u].nested:
+            return _nested(self._partners(u, i, o), x)
         best = max(sum(c * y for c, y in zip(q, x, strict=True)) for q in self._others(u, i, o))
         return ceil_shift(best, PLACES * (self.process.n - 1))
 
@@ -443,13 +460,8 @@ class PlainWindows:
                     for row in table[k]:
                         denominator, items = self._row(row[c])
                         means.append(ceil_div(sum(p * value[to] for to, p in items), denominator))
-                    columns.append(
-                        max(
-                            sum(p * m for p, m in zip(q.chances, means, strict=True))
-                            for q in self.boxes[v][i][w].vertices
-                        )
-                    )
-                new.append(ceil_shift(max(columns), PLACES))
+                    columns.append(_nested([self.boxes[v][i][w]], means))
+                new.append(max(columns))
             value = new
         return max(value)
 
@@ -458,22 +470,25 @@ def _two_agents(shape: tuple[int, ...], i: int, j: int, x: list[int], boxes: dic
     """[a_i][a_j] -> at least the mean of x over the others' policies; x a list over joint actions."""
     table = dict(zip(itertools.product(*map(range, shape)), x, strict=True))
     rest = [k for k in range(len(shape)) if k not in (i, j)]
-    choices = list(itertools.product(*(boxes[k].vertices for k in rest)))
     result = []
     for a in range(shape[i]):
         row = []
         for b in range(shape[j]):
-            sums = []
-            for chosen in choices:
-                total = 0
-                for actions in itertools.product(*(range(shape[k]) for k in rest)):
-                    joint = {i: a, j: b, **dict(zip(rest, actions, strict=True))}
-                    chance = prod(v.chances[c] for v, c in zip(chosen, actions, strict=True))
-                    total += chance * table[tuple(joint[k] for k in range(len(shape)))]
-                sums.append(ceil_shift(total, PLACES * len(rest)))
-            row.append(max(sums))
+            values = []
+            for actions in itertools.product(*(range(shape[k]) for k in rest)):
+                joint = {i: a, j: b, **dict(zip(rest, actions, strict=True))}
+                values.append(table[tuple(joint[k] for k in range(len(shape)))])
+            row.append(_nested([boxes[k] for k in rest], values))
         result.append(row)
     return result
+
+
+def _nested(boxes: list[_Box], x: list[int]) -> int:
+    """At least the largest sum p x over policies in the boxes, x over joint actions: agent by agent from the last on,
+    each as if it knew what those before it do; of one agent exact but for rounding."""
+    for box in reversed(boxes):
+        x = box.filled([0] * len(box.low), x)
+    return x[0]
 
 
 def _spread(width: list[int], products: list[int]) -> int:
@@ -540,17 +555,47 @@ class _Box:
         self.low, self.high = low, high
         self._vertices: list[_Vertex] | None = None
 
+    @cached_property
+    def logs(self) -> list[int]:
+        """At least -log c for a positive vector c of sum at most 1 near the middle of the box."""
+        room = sum(h - lo for lo, h in zip(self.low, self.high, strict=True))
+        left = WHOLE - sum(self.low)
+        centre = [lo + (left * (h - lo) // room if room else 0) for lo, h in zip(self.low, self.high, strict=True)]
+        centre = [max(1, c - 1) for c in centre]
+        while sum(centre) > WHOLE:  # a subdistribution is needed
+            centre = [max(1, c - len(centre)) for c in centre]
+        return [-log_bounds(c << (BITS - PLACES))[0] for c in centre]
+
+    @cached_property
+    def chords(self) -> list[tuple[int, int]]:
+        """Per action (k, slope) with -p log p >= k + slope p in the box: concave, so it is enough at both ends."""
+        found = []
+        for ends in zip(self.low, self.high, strict=True):
+            first, last = (-c * log_bounds(c << (BITS - PLACES))[1] >> PLACES if c else 0 for c in ends)
+            slope = ((last - first) << PLACES) // max(ends[1] - ends[0], 1)
+            found.append(
+                (min(h - ceil_shift(slope * c, PLACES) for h, c in zip((first, last), ends, strict=True)), slope)
+            )
+        return found
+
+    def filled(self, more: list[int], x: list[int]) -> list[int]:
+        """At least the largest sum p (x + more), one for each part of x with all actions: filled up from `low`, the
+        best actions first."""
+        found = []
+        for start in range(0, len(x), len(more)):
+            y = [a + b for a, b in zip(x[start : start + len(more)], more, strict=True)]
+            total, rest = sum(p * v for p, v in zip(self.low, y, strict=True)), WHOLE - sum(self.low)
+            for a in sorted(range(len(y)), key=y.__getitem__, reverse=True):
+                step = min(self.high[a] - self.low[a], rest)
+                total, rest = total + step * y[a], rest - step
+            found.append(ceil_shift(total, PLACES))
+        return found
+
     @property
     def vertices(self) -> list[_Vertex]:
         """All vertices of box and simplex, filled up from `low` in every order of the actions."""
         if self._vertices is None:
-            room = sum(h - lo for lo, h in zip(self.low, self.high, strict=True))
-            left = WHOLE - sum(self.low)
-            centre = [lo + (left * (h - lo) // room if room else 0) for lo, h in zip(self.low, self.high, strict=True)]
-            centre = [max(1, c - 1) for c in centre]
-            while sum(centre) > WHOLE:  # a subdistribution is needed
-                centre = [max(1, c - len(centre)) for c in centre]
-            linear = [-log_bounds(c << (BITS - PLACES))[0] for c in centre]
+            left, linear = WHOLE - sum(self.low), self.logs
             found = set()
             for order in itertools.permutations(range(len(self.low))):
                 p, rest = list(self.low), left

@@ -26,7 +26,8 @@ Kernel = dict[tuple[int, Joint], dict[tuple[int, Joint], Fraction]]
 
 MAX_LENGTH = 8  # of a window
 MAX_WINDOW_NODES = 20_000  # of a level
-MAX_WINDOW_ACTIONS = 6  # of an agent: engines enumerate the vertices of boxes
+MAX_WINDOW_ACTIONS = 12  # of an agent
+MAX_VERTEX_ACTIONS = 6  # of an agent: up to here engines enumerate the vertices of boxes (rule W2)
 
 
 def read_symbols(data: Any, game: Game, k: int) -> list[list[list[int]]]:
@@ -100,6 +101,7 @@ class Level:
             self.place.append({w: k for k, w in enumerate(self.windows[i])})
         self.rows = [[rows(i, w) for w in windows] for i, windows in enumerate(self.windows)]
         self.shape = tuple(len(own[0]) for own in self.rows)
+        self.nested = max(self.shape) > MAX_VERTEX_ACTIONS
         self.states = sorted({s for s, _ in first})
         self.others = [sorted({w[:i] + w[i + 1 :] for _, w in first}) for i in range(len(self.rows))]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from certify.thresholds.windows.approx_localise import TINY, direct_payoff, pairs_of
 from certify.thresholds.windows.approx_sweeps import SCALE, Localised, above
-from certify.thresholds.windows.approx_values import Box
+from certify.thresholds.windows.approx_values import Box, best_rows
 
 
 @dataclass
@@ -156,8 +156,10 @@ class Finisher:
             y = np.moveaxis(x.reshape(*x.shape[:4], *level.shape), (4 + i, 4 + j), (4, 5))
             for k in agents:
                 if k != j:  # averaged over its policies: the extreme vertex
-                    y = np.einsum("ova,enwoxya...->enwoxy...v", boxes[k].vertices[windows[k]], y)
-            y = pick(y, axis=tuple(range(6, y.ndim))) if y.ndim > 6 else y
+                    y = np.moveaxis(y, 6, -1)
+                    shape = (-1, *(1,) * (y.ndim - 5), y.shape[-1])
+                    low_end, high_end = (end[windows[k]].reshape(shape) for end in (boxes[k].low, boxes[k].high))
+                    y = (best_rows(low_end, high_end, y if pick is np.max else -y) * y).sum(-1)
             high, low = (y, low) if pick is np.max else (high, y)
         first, second = boxes[i].high[: len(side.windows)], boxes[j].high[windows[j]]
         middle, radius = (high + low) / 2, (high - low) / 2
@@ -260,9 +262,10 @@ class Finisher:
         for v in range(u - 1, u - 1 - steps, -1):
             side = tables.levels[v].sides[i]
             assert side.own_next is not None
-            expected = side.own_next.mean(value)  # [own half, own action, others' action]
-            q = self.found.boxes[v][i].vertices[side.own_windows]
-            value = np.einsum("hva,hab->hvb", q, expected).max((1, 2))
+            expected = np.swapaxes(side.own_next.mean(value), 1, 2)  # [own half, others' action, own action]
+            box = self.found.boxes[v][i]
+            low, high = (end[side.own_windows][:, None] for end in (box.low, box.high))
+            value = (best_rows(low, high, expected) * expected).sum(-1).max(1)
         return float(value.max())
 
 

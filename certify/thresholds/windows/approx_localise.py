@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from certify.thresholds.windows.approx_values import Box
+from certify.thresholds.windows.approx_values import MOST_VERTICES, Box, best_rows
 from certify.thresholds.windows.beliefs import Beliefs, Trail
 from certify.thresholds.windows.tables import Level, Tables
 
@@ -19,10 +19,19 @@ TINY = 1e-300
 First = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
-def others_vertices(level: Level, agent: int, boxes: list[Box]) -> np.ndarray:
-    """[joint window of the others, vertex, joint action of the others]: products of their vertices."""
+Partners = np.ndarray | list[tuple[np.ndarray, np.ndarray]]
+
+
+def others_vertices(level: Level, agent: int, boxes: list[Box]) -> Partners:
+    """[joint window of the others, vertex, joint action of the others]: products of their vertices.  Where somebody
+    has many actions, per partner the ends of its boxes instead, [joint window, action]."""
     side = level.sides[agent]
     agents = [j for j in range(len(boxes)) if j != agent]
+    if max(level.shape) > MOST_VERTICES:
+        rows = [
+            [{w: k for k, w in enumerate(level.windows[j])}[ws[p]] for ws in side.others] for p, j in enumerate(agents)
+        ]
+        return [(boxes[j].low[row], boxes[j].high[row]) for j, row in zip(agents, rows, strict=True)]
     result = np.ones((len(side.others), 1, 1))
     for position, j in enumerate(agents):
         index = {w: k for k, w in enumerate(level.windows[j])}
@@ -38,7 +47,7 @@ class Past:
 
     tables: Tables
     beliefs: Beliefs
-    vertices: list[list[np.ndarray]]
+    vertices: list[list[Partners]]
 
     @classmethod
     def of(cls, tables: Tables, beliefs: Beliefs, boxes: list[list[Box]]) -> Past:
@@ -56,6 +65,8 @@ class Past:
     def choose(self, u: int, i: int, x: np.ndarray) -> np.ndarray:
         """max over the others' policies of sum p x; x [..., others' window, their action]."""
         q = self.vertices[u][i]
+        if isinstance(q, list):
+            return _nested(q, x, x)[0]
         parts = _parts(x)
         best = _mixed(parts, q, 0)
         for v in range(1, q.shape[1]):
@@ -70,6 +81,9 @@ class Past:
         self, u: int, i: int, x: list[np.ndarray], also: list[np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
         q = self.vertices[u][i]
+        if isinstance(q, list):
+            both = np.broadcast_arrays(np.stack(x, -1), np.stack(also, -1))
+            return _nested(q, both[0], both[1])
         best, chosen = _mixed(x, q, 0), _mixed(also, q, 0)
         for v in range(1, q.shape[1]):
             value = _mixed(x, q, v)
@@ -136,6 +150,18 @@ def _mixed(x: list[np.ndarray], q: np.ndarray, v: int) -> np.ndarray:
     for a in range(1, len(x)):
         found += x[a] * q[:, v, a]
     return found
+
+
+def _nested(q: list[tuple[np.ndarray, np.ndarray]], x: np.ndarray, also: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The largest sum p x and sum p `also`, partner by partner from the last on, each as if it knew what those before
+    it do."""
+    sizes = [low.shape[-1] for low, _ in q]
+    x, also = (y.reshape(*y.shape[:-1], *sizes) for y in (x, also))
+    for position, ends in reversed(list(enumerate(q))):
+        low, high = (y.reshape(len(y), *(1,) * position, -1) for y in ends)
+        p = best_rows(low, high, x)
+        x, also = (p * x).sum(-1), (p * also).sum(-1)
+    return x, also
 
 
 def by_agent(level: Level, agent: int, u: np.ndarray) -> np.ndarray:

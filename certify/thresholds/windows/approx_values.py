@@ -13,7 +13,8 @@ from certify.thresholds.windows.tables import Level
 
 GRID = 2.0**-40  # box ends are multiples of this
 ROOM = 2.0**-5  # of the grid, for rounding
-MOST_ACTIONS = 6  # per agent: the vertices of a box are enumerated
+MOST_VERTICES = 6  # actions of an agent: up to here the vertices of a box are enumerated
+MOST_ACTIONS = 12  # per agent
 
 
 class Box:
@@ -24,14 +25,18 @@ class Box:
 
     def __init__(self, low: np.ndarray, high: np.ndarray) -> None:
         self.low, self.high = low, high
-        self.vertices = _vertices(low, high)
         width = (high - low).sum(1, keepdims=True)
         share = (1 - low.sum(1, keepdims=True)) / np.maximum(width, 1e-300)
         self.centre = low + np.clip(share, 0, 1) * (high - low)
         # log of the centre where H is replaced by a linear bound; entropies of the vertices
         self.linear = -np.log(np.maximum(self.centre, 1e-300))
-        v = self.vertices
-        self.entropy = -(v * np.log(np.maximum(v, 1e-300))).sum(-1)
+        if low.shape[1] <= MOST_VERTICES:
+            self.vertices = _vertices(low, high)
+            self.entropy = entropies(self.vertices).sum(-1)
+        # -p log p >= chord + slope p between the ends of the box
+        first, last = entropies(low), entropies(high)
+        self.slope = (last - first) / np.maximum(high - low, GRID)
+        self.chord = (first - self.slope * low).sum(1)
 
     @classmethod
     def whole(cls, legal: np.ndarray, used: int) -> Box:
@@ -61,6 +66,38 @@ class Box:
         """Whether some window has no policy: the bounds went wrong, or no stationary policy exists."""
         sums = (self.low > self.high).any() or (self.low.sum(1) > 1).any() or (self.high.sum(1) < 1).any()
         return bool(sums)
+
+
+def entropies(p: np.ndarray) -> np.ndarray:
+    """-p log p, elementwise."""
+    return np.asarray(-p * np.log(np.maximum(p, 1e-300)))
+
+
+def best_rows(low: np.ndarray, high: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """The p in the box that maximises sum p x along the last axis: filled up from `low`, the best actions first."""
+    order = np.argsort(-x, axis=-1)
+    low, high = np.broadcast_to(low, x.shape), np.broadcast_to(high, x.shape)
+    width = np.take_along_axis(high - low, order, -1)
+    left = 1 - low.sum(-1, keepdims=True)
+    result = np.array(low)
+    step = np.take_along_axis(low, order, -1) + np.clip(left - (np.cumsum(width, -1) - width), 0, width)
+    np.put_along_axis(result, order, step, -1)
+    return result
+
+
+def _nested_values(
+    level: Level, boxes: list[Box], weights: list[float], high: np.ndarray, low: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    up, down = (x.reshape(*x.shape[:2], *level.shape) for x in (high, -low))
+    for i, box in reversed(list(enumerate(boxes))):
+        w = level.node_windows[i]
+        shape = (1, len(w), *(1,) * (up.ndim - 3), -1)
+        ends = box.low[w].reshape(shape), box.high[w].reshape(shape)
+        up = up + weights[i] * box.linear[w].reshape(shape)
+        down = down - weights[i] * box.slope[w].reshape(shape)
+        up, down = ((best_rows(*ends, x) * x).sum(-1) for x in (up, down))
+        down = down - weights[i] * box.chord[w].reshape(shape[:-1])
+    return up, -down
 
 
 def _vertices(low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -98,10 +135,21 @@ def node_values(
 ) -> tuple[np.ndarray, np.ndarray]:
     """(upper, lower) bounds of V over the boxes, [end, node] (rule W2)."""
     shape = level.shape
+    many, allowed = max(shape) > MOST_VERTICES, np.ones((len(level.nodes), 1))
+    for i, box in enumerate(boxes):
+        allowed = (allowed[:, :, None] * (box.high[level.node_windows[i]] > 0)[:, None, :]).reshape(len(allowed), -1)
+    most, least = (_nested_values if many else _vertex_values)(level, boxes, weights, high, low)
+    return np.minimum(most, soft_maximum(high, allowed, max(weights))) if max(weights) > 0 else most, least
+
+
+def _vertex_values(
+    level: Level, boxes: list[Box], weights: list[float], high: np.ndarray, low: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    shape = level.shape
     up = high.reshape(*high.shape[:2], 1, *shape)
     down = low.reshape(*low.shape[:2], 1, *shape)
     count = len(level.nodes)
-    linear, entropy, allowed = np.zeros((count, 1)), np.zeros((count, 1)), np.ones((count, 1))
+    linear, entropy = np.zeros((count, 1)), np.zeros((count, 1))
     for i, box in enumerate(boxes):
         w = level.node_windows[i]
         v = box.vertices[w]
@@ -110,9 +158,7 @@ def node_values(
         more = weights[i] * np.einsum("nva,na->nv", v, box.linear[w])
         linear = (more[:, :, None] + linear[:, None, :]).reshape(count, -1)
         entropy = (weights[i] * box.entropy[w][:, :, None] + entropy[:, None, :]).reshape(count, -1)
-        allowed = (allowed[:, :, None] * (box.high[w] > 0)[:, None, :]).reshape(count, -1)
-    most, least = (up + linear).max(-1), (down + entropy).min(-1)
-    return np.minimum(most, soft_maximum(high, allowed, max(weights))) if max(weights) > 0 else most, least
+    return (up + linear).max(-1), (down + entropy).min(-1)
 
 
 def soft_maximum(x: np.ndarray, allowed: np.ndarray, w: float) -> np.ndarray:
