@@ -18,6 +18,7 @@ from typing import Any, TypedDict, Unpack
 
 from certify import checker
 from certify.answers.drafts import Certified, Drafts
+from certify.answers.every_horizon import every_horizon
 from certify.answers.ladder import NOT_LOCALISED, Ladder, Question
 from certify.answers.threshold_result import PotentialOf, ThresholdResult
 from certify.certificates import threshold as certificates
@@ -27,9 +28,8 @@ from certify.exact import exact_number, positive_number, significant_text, whole
 from certify.games import Game, as_game
 from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
-from certify.games.units import divided, power_of_ten, unit_of
+from certify.games.units import power_of_ten
 from certify.run import OutOfTime, Progress, Run, helpers, quiet
-from certify.thresholds.endless_form import endless_form
 from certify.thresholds.general_forms import general
 from certify.thresholds.row_form import row_form
 from certify.thresholds.shapes import parse_parameters
@@ -163,46 +163,23 @@ def threshold(game: Any, **options: Unpack[ThresholdOptions]) -> ThresholdResult
     began = time.monotonic()
     asked = _Options(**options)
     if asked.horizon == EVERY:
-        return every_horizon(game, asked)
+        return _every_horizon(game, asked)
     question = asked.question(for_objective(as_game(game, asked.steps), asked.objective)).in_units()
     with helpers(1 if asked.executor is not None else whole_number(asked.workers, "--workers")) as pool:
         run = asked.run(began, asked.executor or pool, question)
         return replace(answered(question, run), seconds=time.monotonic() - began)
 
 
-def every_horizon(game: Any, asked: _Options) -> ThresholdResult:
-    """A threshold that holds with every number of steps (docs/theory/structural.md#every-horizon)."""
+def _every_horizon(game: Any, asked: _Options) -> ThresholdResult:
     began = time.monotonic()
-    if asked.method not in ("auto", "structural"):
-        raise InputError("--horizon inf", f"--method {asked.method}", "use auto or structural")
     if asked.modulus_at:
         raise InputError("--modulus-at", "no modulus is proved for every horizon", "leave it out")
-    one = for_objective(as_game(game, 1), asked.objective)
-    unit = unit_of(one)
-    found = endless_form(divided(one, unit))
-    asked.progress("checking the certificate")
-    found = replace(
-        found,
-        alpha_star=found.alpha_star * unit,
-        upper=tuple(x * unit for x in found.upper),
-        lower=tuple(x * unit for x in found.lower),
-    )
-    document = certificates.endless_certificate(one, found, {"tool": "certify", "method": "structural"})
-    verdict = checker.check_certificate(json.loads(json.dumps(document)), budget=math.inf)
-    return ThresholdResult(
-        status="proved" if verdict.valid else "undecided",
-        alpha_star=found.alpha_star if verdict.valid else None,
-        alpha_multiple=None,
-        method="structural (endless)",
-        game_sha256=document["game_sha256"],
-        horizon=None,
-        policy_parameters=None,
-        seconds=time.monotonic() - began,
-        forms={"endless": found.alpha_star},
-        reason="" if verdict.valid else f"the checker does not confirm the search: {verdict.failed_step}",
-        engine=verdict.engine,
-        document=document if verdict.valid else None,
-    )
+    question = asked.question(for_objective(as_game(game, 1), asked.objective)).in_units()
+    if asked.method not in ("auto", "structural", "windows"):
+        raise InputError("--horizon inf", f"--method {asked.method}", "use auto, structural or windows")
+    limit = DEFAULT_SECONDS if asked.time_limit is None else asked.time_limit
+    run = Run.lasting(float(positive_number(limit, "--time-limit", "number of seconds")), progress=asked.progress)
+    return replace(every_horizon(question, run), seconds=time.monotonic() - began)
 
 
 def answered(question: Question, run: Run) -> ThresholdResult:

@@ -164,6 +164,12 @@ def _proof(document: dict[str, Any], proof: dict[str, Any]) -> tuple[Item, ...]:
         return _structural(proof, document["game"]["agents"], words_of(document))
     if kind == "windows":
         return _windows(proof)
+    if kind == "endless-windows":
+        last = counted(whole(proof["last"], "last"), "step has", "steps have")
+        by = say(
+            f"Counted from the end, the last {last} boxes of their own; all earlier ones share theirs, by induction."
+        )
+        return (*_windows(proof), *items(by))
     return (
         _cover(proof, document["game"]["agents"], words_of(document))
         if kind == "cover"

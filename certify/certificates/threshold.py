@@ -9,7 +9,7 @@ from typing import Any
 from certify.certificates.multiplicity import Evidence
 from certify.certificates.original import original_of
 from certify.certificates.version import FORMAT, VERSION
-from certify.certificates.windows import windows_proof
+from certify.certificates.windows import endless_proof, windows_proof
 from certify.exact import rational_text
 from certify.games.canonical import game_to_json, sha256_of
 from certify.games.model import Game
@@ -21,6 +21,7 @@ from certify.thresholds.endless_form import Endless
 from certify.thresholds.local_forms import flow_forms
 from certify.thresholds.step_size import StepSize
 from certify.thresholds.structural_form import Structural
+from certify.thresholds.windows.endless import EndlessWindows
 from certify.thresholds.windows.search import Windows
 
 CONSEQUENCES = (
@@ -187,6 +188,14 @@ def endless_certificate(game: Game, result: Endless, search: dict[str, Any] | No
         "multipliers": [rational_text(y) for y in result.multipliers],
     }
     return envelope(game, claim, proof, search)
+
+
+def endless_windows_certificate(
+    game: Game, result: EndlessWindows, search: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """A certificate by windows that `result` holds for `game` with every number of steps."""
+    claim = {"alpha_star": rational_text(result.alpha_star), "strong_concavity": [], "horizons": "all"}
+    return envelope(game, claim, endless_proof(result), search)
 
 
 def windows_certificate(game: Game, result: Windows, search: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from certify.exact import rational_text
 from certify.thresholds.windows.approx_finish import Constants
 from certify.thresholds.windows.approx_sweeps import UNIT, Step
+from certify.thresholds.windows.endless import EndlessWindows
 from certify.thresholds.windows.search import Interval, Windows
 
 
@@ -18,6 +19,28 @@ def windows_proof(result: Windows) -> dict[str, Any]:
         "unit": -UNIT,
         "symbols": [[list(row) for row in agent] for agent in result.symbols],
         "intervals": [_interval(part) for part in result.intervals],
+    }
+
+
+def endless_proof(result: EndlessWindows) -> dict[str, Any]:
+    """The `proof` object of a threshold by windows for every horizon."""
+    return {
+        "type": "endless-windows",
+        "k": result.k,
+        "unit": -UNIT,
+        "symbols": [[list(row) for row in agent] for agent in result.symbols],
+        "last": result.last,
+        "before": result.before,
+        "intervals": [
+            {
+                "beta": [rational_text(part.low), rational_text(part.high)],
+                "claim": [[low, high] for low, high in part.claim],
+                "steps": [_step(step) for step in part.steps],
+                "constants": [_constants(constants) for constants in part.constants],
+                "price": part.price,
+            }
+            for part in result.intervals
+        ],
     }
 
 

@@ -138,14 +138,13 @@ def smaller_form_at_each_node() -> Document:
     game = builtin("dectiger", horizon=2)
     search, top = Search(game, 1), Fraction(1, 62)
     low = top * Fraction(9999, 10000)
-    intervals = search._covered(top)
-    assert intervals is not None
-    (last,) = (part for part in intervals if part.high == top)
+    search.climb(166.0, 0.05, 62.0)
+    *intervals, last = (part for part in search.intervals if part.low < low)
     found = NodeByNode.whole(search.tables, search.beliefs, np.array([float(low), float(top)]))
     for _ in range(5):
         found.sweep()
     false = [replace(last, high=low), Interval(low, top, found.steps, last.constants)]
-    return windows_certificate(game, Windows(1 / top, 1, search.tables.symbols, (*intervals[:-1], *false)))
+    return windows_certificate(game, Windows(1 / top, 1, search.tables.symbols, (*intervals, *false)))
 
 
 def differences_of_one_node() -> Document:

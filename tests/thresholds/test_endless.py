@@ -93,14 +93,18 @@ def test_floats_find_one_policy_at_any_horizon(seed: int) -> None:
 
 
 def test_the_command() -> None:
-    found = CliRunner().invoke(cli, ["threshold", "recycling", "--horizon", "inf", "--discount", "1/2", "--json"])
+    found = CliRunner().invoke(
+        cli, ["threshold", "recycling", "--horizon", "inf", "--discount", "1/2", "--method", "structural", "--json"]
+    )
     answer = json.loads(found.stdout)
     assert answer["status"] == "proved" and answer["horizon"] is None
-    assert certify.threshold(builtin("recycling", discount="1/2"), horizon="inf").alpha_star == Fraction(
-        answer["alpha_star"]
+    assert certify.threshold(
+        builtin("recycling", discount="1/2"), horizon="inf", method="structural"
+    ).alpha_star == Fraction(answer["alpha_star"])
+    plain = CliRunner().invoke(
+        cli, ["threshold", "recycling", "--horizon", "inf", "--discount", "1/2", "--time-limit", "4"]
     )
-    plain = CliRunner().invoke(cli, ["threshold", "recycling", "--horizon", "inf", "--discount", "1/2"])
-    assert "with every number of steps" in plain.stdout
+    assert "with every number of steps" in plain.stdout and "method: windows" in plain.stdout
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def last_states(game: Game, levels: list, used: list) -> list:
 def replayed(document: dict, n: int) -> tuple[FastWindows, list]:
     """The fast engine after all steps of interval n, and the interval's ends."""
     proof, game = document["proof"], game_of(document)
-    process = WindowProcess(game, proof["k"], read_symbols(proof["symbols"], game))
+    process = WindowProcess(game, proof["k"], read_symbols(proof["symbols"], game, proof["k"]))
     low, high, steps, _ = _read_interval(proof["intervals"][n], "", process, proof["unit"])
     engine = FastWindows(process, proof["unit"])
     engine.begin(low, high)
@@ -77,7 +77,8 @@ def test_certified_thresholds_against_all_policies_of_step_and_state(horizon: in
     game = observed_game(rng, horizon=horizon, **kind)
     markov, search = Markov(game), Search(game, 1)
     start = float(structural_thresholds(game)[0].alpha_star)
-    found = search.cover(search.least(start, 0.6, start / 1e2))
+    search.climb(start, 0.5, start / 30)
+    found = search.result()
     assert found is not None
     document = windows_certificate(game, found)
     assert check_certificate(document, engine="fast").valid

@@ -116,38 +116,50 @@ class FastWindows:
     def _ahead(self, u: int) -> tuple[np.ndarray, np.ndarray]:
         """Upper bounds of U and of -U: [end, node, joint action]."""
         if u not in self.ahead:
-            result = list(self._rewards(u))
+            self.ahead[u] = self._rewards(u)
             if u < self.process.game.horizon:
-                follow = self._table(self.process.follow(u), _links)
-                result = [
-                    inflated(r + inflated(self.gamma * follow.mean(v), 3), 1)
-                    for r, v in zip(result, self._values(u + 1), strict=True)
-                ]
-            self.ahead[u] = (result[0], result[1])
+                self.ahead[u] = self._led(u, self._later(u))
         return self.ahead[u]
+
+    def _led(self, u: int, later: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """`_ahead` for bounds of what is worth one step later."""
+        follow = self._table(self.process.follow(u), _links)
+        high, low = (
+            inflated(r + inflated(self.gamma * follow.mean(v), 3), 1)
+            for r, v in zip(self._rewards(u), later, strict=True)
+        )
+        return high, low
+
+    def _later(self, u: int) -> tuple[np.ndarray, np.ndarray]:
+        """Upper bounds of V and of -V one step after level u: [end, node]."""
+        return self._values(u + 1)
 
     def _values(self, u: int) -> tuple[np.ndarray, np.ndarray]:
         """Upper bounds of V and of -V: [end, node]."""
         if u not in self.values:
-            level = self.process.levels[u]
-            count = len(level.nodes)
-            result = []
-            allowed = np.ones((count, 1))
-            for i, box in enumerate(self.boxes[u]):
-                w = [level.place[i][ws[i]] for _, ws in level.nodes]
-                allowed = (allowed[:, :, None] * (box.high[w] > 0)[:, None, :]).reshape(count, -1)
-            for x, upper in zip(self._ahead(u), (True, False), strict=True):
-                bound = (self._nested_values if level.nested else self._vertex_values)(u, x, upper)
-                result.append(np.minimum(bound, self._soft(x, allowed)) if upper else bound)
-            self.values[u] = (result[0], result[1])
+            self.values[u] = self._worth(u, self.boxes[u], self._ahead(u))
         return self.values[u]
 
-    def _vertex_values(self, u: int, x: np.ndarray, upper: bool) -> np.ndarray:
+    def _worth(self, u: int, boxes: list[_Box], ahead: tuple[np.ndarray, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """`_values` for boxes of level u and bounds of U."""
+        level = self.process.levels[u]
+        count = len(level.nodes)
+        result = []
+        allowed = np.ones((count, 1))
+        for i, box in enumerate(boxes):
+            w = [level.place[i][ws[i]] for _, ws in level.nodes]
+            allowed = (allowed[:, :, None] * (box.high[w] > 0)[:, None, :]).reshape(count, -1)
+        for x, upper in zip(ahead, (True, False), strict=True):
+            bound = (self._nested_values if level.nested else self._vertex_values)(u, boxes, x, upper)
+            result.append(np.minimum(bound, self._soft(x, allowed)) if upper else bound)
+        return result[0], result[1]
+
+    def _vertex_values(self, u: int, boxes: list[_Box], x: np.ndarray, upper: bool) -> np.ndarray:
         """Upper bound of V, or of -V, over products of vertices."""
         level = self.process.levels[u]
         count = len(level.nodes)
         x, more = x.reshape(*x.shape[:2], 1, *level.shape), np.zeros((count, 1))
-        for i, box in enumerate(self.boxes[u]):
+        for i, box in enumerate(boxes):
             w = np.array([level.place[i][ws[i]] for _, ws in level.nodes])
             x = np.einsum("nva,enca...->envc...", box.vertices[w], inflated(x, level.shape[i]))
             x = x.reshape(x.shape[0], count, -1, *level.shape[i + 1 :])
@@ -165,12 +177,12 @@ class FastWindows:
         logs = log(total)
         return inflated(top[..., 0] + inflated((logs + log_error(logs)) * w, 3), 1)
 
-    def _nested_values(self, u: int, x: np.ndarray, upper: bool) -> np.ndarray:
+    def _nested_values(self, u: int, boxes: list[_Box], x: np.ndarray, upper: bool) -> np.ndarray:
         """The same agent by agent from the last one on."""
         level = self.process.levels[u]
         x = x.reshape(*x.shape[:2], *level.shape)
         for i in reversed(range(self.process.n)):
-            box, w = self.boxes[u][i], np.array([level.place[i][ws[i]] for _, ws in level.nodes])
+            box, w = boxes[i], np.array([level.place[i][ws[i]] for _, ws in level.nodes])
             slope, fixed = (box.logs, 0.0 * box.fixed) if upper else (-box.slope, -box.fixed)
             shape = (1, len(w), *(1,) * (x.ndim - 3), -1)
             x = inflated(x + inflated(self.pays[i] * slope, 2)[w].reshape(shape), 1)
@@ -195,7 +207,7 @@ class FastWindows:
         result = inflated(up[:, :, first] + down[:, :, second], 1)
         if u < self.process.game.horizon:
             change = self._table(self.process.mimic(u, i), _links)  # [pair, node, others' action]
-            up, down = (inflated(v, change.width + 2)[..., change.target] for v in self._values(u + 1))
+            up, down = (inflated(v, change.width + 2)[..., change.target] for v in self._later(u))
             more = (np.abs(change.chance) * np.where(change.chance > 0, up, down)).sum(-1)
             result = inflated(result + inflated(self.gamma * np.moveaxis(more, 1, 2), 3), 1)
         return result

@@ -14,6 +14,8 @@ def every_state(game: Game) -> list[int]:
     differ or that have no discount."""
     if game.discount == 1:
         raise Failed("a statement about every horizon needs a discount below 1", step="discount")
+    if not game.flows_back:
+        raise Failed("a statement about every horizon is not for the local bonus", step="objective")
     if game.reference or any(len(set(steps)) > 1 for steps in game.actions):
         raise Failed("a statement about every horizon needs the same actions at every step", step="actions")
     actions, found = game.joint_actions(0), {s for s, _, _ in game.start}

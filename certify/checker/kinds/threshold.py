@@ -45,9 +45,7 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
             raise Malformed("claim.strong_concavity", "a proof by windows proves no modulus")
         steps, regions = 1 + check_windows(claim.proof, claim.alpha_star, game, run), []
     elif endless:
-        from certify.checker.kinds.endless import check_endless
-
-        steps, regions = 1 + check_endless(claim.proof, claim.alpha_star, game), []
+        steps, regions = 1 + _check_endless(claim, game, run), []
     else:
         run.spend(structural.estimated_seconds(claim.proof["form"], game))
         steps = 1 + structural.check_structural(claim.proof, claim.alpha_star, claim.structural_moduli(), game)
@@ -88,12 +86,22 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
 
 def _every_horizon(certificate: Any, claim: Any) -> bool:
     """Whether the claim is about the game with every number of steps; nothing else may be claimed with it."""
-    endless = claim.proof.get("form") == "endless"
+    endless = claim.proof.get("form") == "endless" or claim.proof.get("type") == "endless-windows"
     if certificate["claim"].get("horizons") != ("all" if endless else None):
         raise Malformed("claim.horizons", 'not "all" with the form endless, and absent without it')
     if endless and (claim.concavity or claim.ascent is not None or {"symmetry", "multiplicity"} & certificate.keys()):
         raise Malformed("claim", "more than uniqueness for every horizon")
     return bool(endless)
+
+
+def _check_endless(claim: Any, game: Game, run: Run) -> int:
+    if claim.proof.get("type") == "endless-windows":
+        from certify.checker.kinds.endless_windows import check_endless_windows
+
+        return check_endless_windows(claim.proof, claim.alpha_star, game, run)
+    from certify.checker.kinds.endless import check_endless
+
+    return check_endless(claim.proof, claim.alpha_star, game)
 
 
 def _original(certificate: Any, game: Game) -> str | None:

@@ -75,13 +75,17 @@ class Finisher:
         first, second, _ = pairs_of(level.shape[i])
         return np.minimum(box.high[:used, first] * box.high[:used, second], largest_product(box)[:used, None])
 
+    def _lookbacks(self, u: int) -> range:
+        """How many steps back ranges may begin: not before the start."""
+        return range(min(self.tables.k, u - 2) + 1)
+
     def _ranges(self, u: int, i: int, up: np.ndarray, down: np.ndarray) -> None:
         level = self.tables.levels[u]
         x = direct_payoff(level, i, up, down)
         _, _, back = pairs_of(level.shape[i])
         products, guesses = self._products(u, i), self.found.guesses
         squares: list[np.ndarray] = []
-        for lookback in range(min(self.tables.k, u - 2) + 1):
+        for lookback in self._lookbacks(u):
             key = (u, i, "range", lookback)
             guesses[key] = bound = self.past.least_payoff(u, i, lookback, x, guesses.get(key))
             whole = above(bound.max(0).T)

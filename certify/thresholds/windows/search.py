@@ -60,13 +60,16 @@ class Search:
     def __init__(self, game: Game, k: int, run: Run | None = None, limit: int = MOST_NODES) -> None:
         began = time.monotonic()
         self.run = run or Run()
-        self.tables = Tables(game, k, limit)
-        self.beliefs = Beliefs(self.tables)
+        self.tables, self.beliefs = self._made(game, k, limit)
         self.intervals: list[Interval] = []
         self.building = time.monotonic() - began  # seconds
         self.seconds = 0.0  # spent on the intervals
         self.first = 0.0  # spent on the first one
         self.width = 0.0  # what the next one is tried with, 0 before the first one
+
+    def _made(self, game: Game, k: int, limit: int) -> tuple[Tables, Beliefs]:
+        tables = Tables(game, k, limit)
+        return tables, Beliefs(tables)
 
     @property
     def reached(self) -> Fraction:

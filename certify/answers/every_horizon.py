@@ -1,0 +1,85 @@
+"""Thresholds that hold with every number of steps: the structural form, then windows (docs/thresholds.md)."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+from certify import checker
+from certify.answers.ladder import Question
+from certify.answers.threshold_result import ThresholdResult
+from certify.certificates import threshold as certificates
+from certify.certificates.units import restated
+from certify.errors import InputError
+from certify.run import OutOfTime, Run
+from certify.thresholds.endless_form import Endless, endless_form
+from certify.thresholds.windows.endless import endless_thresholds
+
+_SEARCHED = 0.7  # part of the time for the search
+_GRACE = 2.0  # seconds for what is quick to check, once the time is over
+
+
+def every_horizon(question: Question, run: Run) -> ThresholdResult:
+    """The sharpest threshold for every horizon that the checker accepts."""
+    began, unit = time.monotonic(), question.unit
+    found = endless_form(question.game)
+    proposals: list[tuple[str, Fraction, dict[str, Any]]] = []
+    if question.method != "windows":
+        proposals.append(("structural (endless)", found.alpha_star * unit, _structural(question, found)))
+    notes = []
+    if question.method != "structural":
+        try:
+            for sharper in endless_thresholds(
+                question.game, found.alpha_star, float(question.rtol), run.part(_SEARCHED, least=1.0)
+            ):
+                search = {"tool": "certify", "method": f"windows (k = {sharper.k})"}
+                document = certificates.endless_windows_certificate(question.game, sharper, search)
+                document = restated(document, question.asked_about, unit)
+                proposals.append((f"windows (k = {sharper.k})", sharper.alpha_star * unit, document))
+        except InputError as error:
+            if question.method == "windows":
+                raise
+            notes.append(str(error))
+    proved: tuple[str, Fraction, dict[str, Any], str] | None = None
+    for method, alpha, document in reversed(proposals):
+        try:
+            with run.stage(f"checking the certificate of alpha* = {float(alpha):.6g}"):
+                verdict = checker.check_certificate(json.loads(json.dumps(document)), budget=math.inf)
+        except OutOfTime as over:
+            notes.append(str(over))
+            run = Run.lasting(_GRACE, progress=run.progress)
+            continue
+        if verdict.valid:
+            proved = method, alpha, document, verdict.engine
+            break
+        notes.append(f"the checker does not confirm alpha* = {float(alpha):.6g}: {verdict.failed_step}")
+    return ThresholdResult(
+        status="undecided" if proved is None else "proved",
+        alpha_star=None if proved is None else proved[1],
+        alpha_multiple=None,
+        method=question.method if proved is None else proved[0],
+        game_sha256=question.game_sha256,
+        horizon=None,
+        policy_parameters=None,
+        seconds=time.monotonic() - began,
+        forms={"endless": found.alpha_star * unit},
+        reason="; ".join(notes) or ("" if proved else "nothing was proved within the limits"),
+        engine="" if proved is None else proved[3],
+        document=None if proved is None else proved[2],
+    )
+
+
+def _structural(question: Question, found: Endless) -> dict[str, Any]:
+    unit = question.unit
+    found = replace(
+        found,
+        alpha_star=found.alpha_star * unit,
+        upper=tuple(x * unit for x in found.upper),
+        lower=tuple(x * unit for x in found.lower),
+    )
+    search = {"tool": "certify", "method": "structural"}
+    return certificates.endless_certificate(question.asked_about, found, search)
