@@ -1,5 +1,5 @@
 """Which entry of the policies a stalled box is split at (docs/theory/continuation.md#splits): of several candidates the
-one whose two halves one sweep contracts most.  Floats throughout, and nothing depends on the choice but how long a
+one whose two halves two sweeps contract most.  Floats throughout, and nothing depends on the choice but how long a
 search takes."""
 
 from __future__ import annotations
@@ -13,8 +13,10 @@ from certify.thresholds.contraction import Box, Contraction, Outcome, Task
 from certify.thresholds.cover_tree import Node, child_boxes
 from certify.thresholds.index_tables import Plan
 
-_CANDIDATES = 5  # blocks that are tried
-_LEAST_SCORE = 0.02  # of the largest score, below which a block is not tried
+_CANDIDATES = 5  # blocks that are tried, beside the best one of every agent and depth
+_SWEEPS = 2  # over every half that is tried
+_NARROW = 0.02  # entries narrower than this count as this: what is left of them is no work
+_ROOT = 5.0  # of the volume of a half that measures the work in it
 _AT_ONCE = 64  # boxes that are contracted together
 _THIN = 2.0**-16  # entries narrower than this are not split
 _GRID = 2.0**-20  # where policies are split
@@ -31,25 +33,22 @@ def policy_splits(
         for split in splits if len(splits) > 1 else ():
             node = Node(None, Fraction(task.low), Fraction(task.high), split=split)
             halves += [Task(task.low, task.high, box) for _, _, box in child_boxes(node, outcome.box)]
-    left = iter(_widths_left(plan, halves, least_gain, run))
+    left = iter(_work_left(plan, halves, least_gain, run))
     return [
-        _best(splits, total_width(outcome.box), [(next(left), next(left)) for _ in splits])
-        if len(splits) > 1
-        else splits[0]
-        if splits
-        else None
+        _best(splits, [(next(left), next(left)) for _ in splits]) if len(splits) > 1 else splits[0] if splits else None
         for (_, outcome), splits in zip(stalled, found, strict=True)
     ]
 
 
 def candidates(plan: Plan, outcome: Outcome) -> list[dict]:
     """Of every block the entry with the largest width along the softest direction of the form; the blocks where that
-    is largest, in the order of the tree."""
+    is largest, of all and of every agent and depth, in the order of the tree."""
     found: list[tuple[float, dict]] = []
+    best: list[int] = []
     start = 0
     for i, t in plan.tree.blocks:
         lower, upper = outcome.box[i][t]
-        width = upper - lower
+        width, first = upper - lower, len(found)
         soft = 1.0 if outcome.soft is None else outcome.soft[start : start + width.size].reshape(width.shape)
         start += width.size
         scores = np.where(width > _THIN, width * soft, 0.0)
@@ -58,12 +57,14 @@ def candidates(plan: Plan, outcome: Outcome) -> list[dict]:
             if score[a] > 0:
                 at = Fraction(round(float(lower[k, a] + upper[k, a]) / 2 / _GRID)) * Fraction(_GRID)
                 found.append((float(score[a]), {"agent": i, "depth": t, "class": k, "action": a, "at": at}))
+        if found[first:]:
+            best.append(first + _first_largest(np.array([score for score, _ in found[first:]])))
     if not found:
         return []
     # of blocks that a symmetry makes equal the first ones, whatever rounding says
     largest = max(score for score, _ in found)
     rank = sorted(range(len(found)), key=lambda n: (-round(found[n][0] / largest / _EQUAL), n))[:_CANDIDATES]
-    return [found[n][1] for n in sorted(rank) if found[n][0] >= _LEAST_SCORE * largest]
+    return [found[n][1] for n in sorted({*rank, *best})]
 
 
 def total_width(box: Box) -> float:
@@ -76,17 +77,24 @@ def _first_largest(scores: np.ndarray) -> int:
     return int((scores >= scores.max() * (1 - _EQUAL)).argmax())
 
 
-def _widths_left(plan: Plan, halves: list[Task], least_gain: float, run: Run | None) -> list[float]:
-    """The total width of every box after one sweep, 0 where it is empty."""
+def _work_left(plan: Plan, halves: list[Task], least_gain: float, run: Run | None) -> list[float]:
+    """What measures the work in every box: a root of the part of its volume that some sweeps leave, 0 where it is
+    empty."""
     found: list[float] = []
     for k in range(0, len(halves), _AT_ONCE):
         batch = Contraction(plan, halves[k : k + _AT_ONCE], least_gain=least_gain, run=run)
-        batch.sweep()
-        found += np.where(batch.empty(), 0.0, batch.widths()).tolist()
+        before = _log_volumes(batch)
+        for _ in range(_SWEEPS):
+            batch.sweep()
+        found += np.where(batch.empty(), 0.0, np.exp((_log_volumes(batch) - before) / _ROOT)).tolist()
     return found
 
 
-def _best(splits: list[dict], before: float, left: list[tuple[float, float]]) -> dict:
-    """The split with the largest product of what its halves lose."""
-    lost = np.maximum(before - np.array(left), 1e-9 * before)
-    return splits[_first_largest(lost.prod(1))]
+def _log_volumes(batch: Contraction) -> np.ndarray:
+    return sum(np.log(np.maximum(upper - lower, _NARROW)).sum((1, 2)) for row in batch.box for lower, upper in row)
+
+
+def _best(splits: list[dict], left: list[tuple[float, float]]) -> dict:
+    """The split with the least work in both halves."""
+    work = np.array(left).sum(1)
+    return splits[int((work <= work.min() * (1 + _EQUAL)).argmax())]
