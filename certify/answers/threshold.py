@@ -39,6 +39,7 @@ METHODS = ("auto", "structural", "windows", "localisation", "search")
 DEFAULT_SECONDS = 300.0
 EVERY = "inf"  # the horizon that stands for all of them
 _SEARCHED = 0.75  # part of a time limit that goes into the search: what it finds is still to be checked
+_SEARCHED_ONE_SHOT = 0.6  # ... where two agents play once: a check takes about half as long as the search did
 _COUNTED = 200_000  # entries of a tree that is unrolled only to count its logits
 _COUNTING = 1.0  # seconds for it
 
@@ -56,8 +57,8 @@ class ThresholdOptions(TypedDict, total=False):
         localisation and the largest temperature at which several stationary policies are proved); "auto":
         the cheapest first, then sharper until the bracket is within `rtol` or `time_limit` has passed; the best wins.
     rtol : for localisation the resolution in alpha, for a bracket its ratio minus 1.
-    time_limit : seconds, three quarters of them for the search, the rest is kept for the check of what it
-        finds; None means 300 for "auto" and "search", no limit otherwise.
+    time_limit : seconds, three quarters of them for the search (three fifths where two agents play once), the rest
+        is kept for the check of what it finds; None means 300 for "auto" and "search", no limit otherwise.
     modulus_at : further temperatures >= alpha_star at which to certify strong concavity.
     workers, executor : processes for branch and bound and for the check, or any `concurrent.futures`
         executor for branch and bound.
@@ -185,7 +186,8 @@ def _every_horizon(game: Any, asked: _Options) -> ThresholdResult:
 def answered(question: Question, run: Run) -> ThresholdResult:
     """The answer to a question that has been read: what other answers ask within a run of their own."""
     began = time.monotonic()
-    ladder = Ladder(question, run.part(_SEARCHED))
+    once = question.game.horizon == 1 and question.game.number_of_agents == 2
+    ladder = Ladder(question, run.part(_SEARCHED_ONE_SHOT if once else _SEARCHED))
     drafts = Drafts(ladder, run)
     ladder.climb(drafts.secure)
     best = drafts.best()

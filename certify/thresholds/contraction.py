@@ -11,6 +11,7 @@ import numpy as np
 
 from certify.run import Run
 from certify.thresholds.approx_definite import approx_margin
+from certify.thresholds.approx_weighed import WEIGHED_UNIT, Weighed, rounded
 from certify.thresholds.index_tables import Plan, ordered_pairs
 from certify.thresholds.step_rule import StepRule, step_rule
 
@@ -19,6 +20,8 @@ _SLACK = 2.0**-24
 _ROUNDING = 2.0**-48
 _GRID = 2.0**52
 _LARGEST = 2.0**20  # bounds beyond this carry no information and are left out
+_ENOUGH = 0.1  # ... and after which the other steps may wait
+_WEIGHED_GAIN, _STEP_GAIN = 0.02, 0.04  # of the widths, below which a weighed step or another is not worth its check
 _EMPTY = 1e-9  # rounding must not make a box look empty
 
 Box = list[list[tuple[np.ndarray, np.ndarray]]]  # box[i][t] = (lower, upper), each (K_i, A_i)
@@ -96,10 +99,21 @@ def cut(lower: np.ndarray, upper: np.ndarray, bound: np.ndarray) -> tuple[np.nda
     return np.floor(lower * _GRID) / _GRID, np.ceil(upper * _GRID) / _GRID
 
 
+def narrowed(lower: np.ndarray, upper: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A box after a weighed step with these bounds, on the same grid."""
+    lower, upper = tighten(np.maximum(lower, low), np.minimum(upper, high))
+    return np.floor(lower * _GRID) / _GRID, np.ceil(upper * _GRID) / _GRID
+
+
 def replayed(box: Box, steps: list[dict]) -> Box:
     """The box after the steps of a node: the very floats that `Contraction` has ended with."""
     box = [list(row) for row in box]
     for step in steps:
+        if "bounds" in step:
+            for i, rows in enumerate(step["bounds"]):
+                ends = np.array(rows, dtype=np.float64) * 2.0**WEIGHED_UNIT
+                box[i][0] = narrowed(*box[i][0], *np.split(ends, 2, axis=-1))
+            continue
         lower, upper = box[step["agent"]][step["depth"]]
         box[step["agent"]][step["depth"]] = cut(lower, upper, from_table(step["log_ratio"], lower.shape[-1]))
     return box
@@ -145,6 +159,9 @@ class Contraction:
         self.steps: list[list[dict]] = [[] for _ in tasks]
         self.known: dict[tuple[int, int], np.ndarray] = {}
         self.emptied = np.zeros(len(tasks), dtype=bool)
+        self.weighed = Weighed(plan)
+        hasty = self.weighed.applies & ~np.array([task.patient for task in tasks])
+        self.gains = np.where(hasty, [[_WEIGHED_GAIN], [_STEP_GAIN]], 2 * least_gain)  # of either kind, by box
 
     def __len__(self) -> int:
         return len(self.low)
@@ -159,7 +176,7 @@ class Contraction:
         self.box = [[(lower[rows], upper[rows]) for lower, upper in row] for row in self.box]
         self.steps = [self.steps[r] for r in rows]
         self.known = {key: bound[rows] for key, bound in self.known.items()}
-        self.emptied = self.emptied[rows]
+        self.emptied, self.gains = self.emptied[rows], self.gains[:, rows]
 
     def widths(self) -> np.ndarray:
         """(B,) total width."""
@@ -180,6 +197,9 @@ class Contraction:
     def sweep(self) -> np.ndarray:
         """One step for every agent and depth, last depth first; (B,) the part of the widths left."""
         before = self.widths()
+        done = self._weigh() if self.weighed.applies else np.zeros(len(self), dtype=bool)
+        if done.all():
+            return self.widths() / np.maximum(before, 1e-300)
         step = self.current()
         for t in reversed(range(self.plan.horizon)):
             for i in range(self.plan.agents):
@@ -190,16 +210,37 @@ class Contraction:
                 found = step.log_ratio_bounds(i, t, None if guess is None else np.concatenate([guess, guess]))
                 bound = np.maximum(found[: len(self)], found[len(self) :])
                 self.known[i, t] = bound
-                if self._apply(i, t, bound):
+                if self._apply(i, t, bound, done):
                     step.replace(i, t, self.box[i][t])
         return self.widths() / np.maximum(before, 1e-300)
 
-    def _apply(self, i: int, t: int, bound: np.ndarray) -> bool:
+    def _weigh(self) -> np.ndarray:
+        """One weighed step, where it gains enough: (B,) where that is `_ENOUGH`."""
+        self.run.check()
+        bounds = rounded(self.weighed.bounds(self.weighed.flat(self.box), (self.low, self.high)))
+        sizes = [row[0][0][0].size for row in self.box]
+        tables, new = [], []
+        for row, low, high in zip(self.box, *(np.split(x, sizes[:1], axis=1) for x in bounds), strict=True):
+            lower, upper = row[0]
+            table = np.concatenate([low.reshape(lower.shape), high.reshape(lower.shape)], -1)
+            tables.append(table)
+            new.append(narrowed(lower, upper, *np.split(table * 2.0**WEIGHED_UNIT, 2, axis=-1)))
+        after = sum((upper - lower).sum((1, 2)) for lower, upper in new)
+        before = self.widths()
+        takes = ~self.emptied & (after <= (1 - self.gains[0]) * before)
+        for row in np.nonzero(takes)[0]:
+            self.steps[row].append({"bounds": [table[row].astype(np.int64).tolist() for table in tables]})
+        for row, ends in zip(self.box, new, strict=True):
+            row[0] = tuple(np.where(takes[:, None, None], x, y) for x, y in zip(ends, row[0], strict=True))
+            self.emptied |= takes & holds_none(*ends)
+        return takes & (after <= (1 - _ENOUGH) * before)
+
+    def _apply(self, i: int, t: int, bound: np.ndarray, done: np.ndarray) -> bool:
         scaled, rounded = quantise(bound)
         lower, upper = self.box[i][t]
         new_lower, new_upper = cut(lower, upper, rounded)
-        takes = (new_upper - new_lower).sum((1, 2)) <= (1 - 2 * self.least_gain) * (upper - lower).sum((1, 2))
-        takes &= ~self.emptied  # what is bounded over an empty box says nothing
+        takes = (new_upper - new_lower).sum((1, 2)) <= (1 - self.gains[1]) * (upper - lower).sum((1, 2))
+        takes &= ~self.emptied & ~done  # what is bounded over an empty box says nothing
         rows = np.nonzero(takes)[0]
         for row, table in zip(rows, as_tables(scaled[rows]), strict=True):
             self.steps[row].append({"agent": i, "depth": t, "log_ratio": table})
@@ -216,7 +257,7 @@ class Contraction:
         return np.minimum(margin[:count], margin[count:]), None if direction is None else direction[count:]
 
 
-_GAIN = 0.005  # where splitting can help, a sweep that gains less than this has stalled
+_GAIN, _WEIGHED_STALL = 0.005, 0.01  # where splitting can help, a sweep that gains less than this has stalled
 _TUBE = 8.0  # splitting beta helps once the box is at most this much wider than its path
 _TESTED = 0.6  # wider boxes are never definite: the test is not tried
 _MARGIN = 1e-6  # required of the float margin, so that rigorous arithmetic finds it too
@@ -233,6 +274,7 @@ def contract(
     alive = np.arange(len(tasks))
     tubes = np.array([task.tube for task in tasks])
     hasty = np.array([not task.patient for task in tasks])
+    hurry = _WEIGHED_STALL if batch.weighed.applies else _GAIN
     for _ in range(sweeps):
         left = batch.sweep()
         empty = batch.empty()
@@ -240,7 +282,7 @@ def contract(
         closed = np.zeros(len(alive), bool)
         if tested.any():
             closed[tested] = _sub(batch, tested).margins()[0] > _MARGIN
-        patience = np.where(hasty | (batch.widths() < _TUBE * tubes), _GAIN, least_gain)
+        patience = np.where(hasty | (batch.widths() < _TUBE * tubes), hurry, least_gain)
         stalled = ~empty & ~closed & (left > 1 - patience)
         soft = _sub(batch, stalled).margins(soft=True)[1] if stalled.any() else None
         order = np.cumsum(stalled) - 1
@@ -266,6 +308,7 @@ def _sub(batch: Contraction, mask: np.ndarray) -> Contraction:
     view = Contraction.__new__(Contraction)
     view.plan, view.least_gain, view.run = batch.plan, batch.least_gain, batch.run
     view.low, view.high, view.box = batch.low, batch.high, batch.box
+    view.weighed, view.gains = batch.weighed, batch.gains
     view.steps, view.known, view.emptied = batch.steps, {}, batch.emptied
     view.keep(rows)
     return view

@@ -24,6 +24,14 @@ class StepClaim(NamedTuple):
     unit: int
 
 
+class WeighedClaim(NamedTuple):
+    """Every bound of the weighed step bounds all stationary policies in the box at every beta between the ends."""
+
+    box: object
+    betas: tuple
+    step: object
+
+
 class DefiniteClaim(NamedTuple):
     """The form of section 4.5 is positive definite on the box at every beta (modulus and own: section 6)."""
 
@@ -33,7 +41,7 @@ class DefiniteClaim(NamedTuple):
     own: bool = False
 
 
-Claim = StepClaim | DefiniteClaim
+Claim = StepClaim | WeighedClaim | DefiniteClaim
 
 
 def verify_all(walk, engine, workers=1, progress=None):

@@ -15,9 +15,10 @@ are tuples of exact `Fraction`s at which a bound is to be verified.
     cuts(steps, unit)                     per step what its log ratios allow of its block, opaque; of several nodes
                                           at once, since that is faster
     cut(box, step, cut)                   what a step leaves of a box, if it holds
+    narrowed(box, step)                   what a weighed step leaves of it, if it holds
     within(box, block, action, at, upper) True only if every policy of the box has pi(action) <= at, or >= at if upper
-    verify(claims)                        None if every `StepClaim` and `DefiniteClaim` is shown to hold, else
-                                          (number, why) of the first that is not
+    verify(claims)                        None if every `StepClaim`, `WeighedClaim` and `DefiniteClaim` is shown to
+                                          hold, else (number, why) of the first that is not
 
 `block` is (agent, depth, class); `why` says in one line what did not verify.  A claim's verdict depends on nothing
 but the claim.  A further way to close a node is a further kind of claim: yield it in `cover_claims`, verify it in the
@@ -28,7 +29,8 @@ import functools
 from dataclasses import dataclass
 from fractions import Fraction
 
-from certify.checker.cover.obligations import DefiniteClaim, StepClaim, verify_all
+from certify.checker.cover.obligations import DefiniteClaim, StepClaim, WeighedClaim, verify_all
+from certify.checker.cover.weighed import Weighed, read_weighed
 from certify.checker.reading.envelope import (
     MAX_INTEGER,
     MAX_NODES,
@@ -75,10 +77,13 @@ def pairs(actions):
 
 
 def read_steps(data, where, process):
-    """The `Step`s of a list in a certificate."""
+    """The `Step`s and `Weighed` ones of a list in a certificate."""
     steps = []
     for number, entry in enumerate(array(data, where)):
         at = f"{where}[{number}]"
+        if isinstance(entry, dict) and "bounds" in entry:
+            steps.append(read_weighed(entry, at, process))
+            continue
         record(entry, at, ("agent", "depth", "log_ratio"))
         agent, depth = _place(entry, at, process)
         count = process.actions[depth][agent] * (process.actions[depth][agent] - 1)
@@ -195,16 +200,23 @@ def _step_claims(steps, cuts, unit, box, betas, engine, where):
     """What has to hold for the steps from `box` on; returns the box after them.  `cuts` goes on
     where the last steps ended.  Once a box is empty no policy is left that a step could concern."""
     for number, (step, cut) in enumerate(zip(steps, cuts, strict=False)):
-        if not engine.is_empty(box):
+        if engine.is_empty(box):
+            continue
+        if isinstance(step, Weighed):
+            yield {**where, "step": number}, WeighedClaim(box, betas, step)
+            box = engine.narrowed(box, step)
+        else:
             yield {**where, "step": number}, StepClaim(box, betas, step, unit)
             box = engine.cut(box, step, cut)
     return box
 
 
 def _cuts(steps, unit, engine):
-    """The engine's `cuts` of all steps in order, not all of them at once."""
+    """The engine's `cuts` of all steps in order, not all of them at once; None for weighed ones."""
     for first in range(0, len(steps), engine.batch):
-        yield from engine.cuts(steps[first : first + engine.batch], unit)
+        some = steps[first : first + engine.batch]
+        found = iter(engine.cuts([step for step in some if not isinstance(step, Weighed)], unit))
+        yield from (None if isinstance(step, Weighed) else next(found) for step in some)
 
 
 def _family(nodes):

@@ -17,8 +17,9 @@ from fractions import Fraction
 
 import numpy as np
 
-from certify.checker.cover.obligations import Claim, DefiniteClaim, StepClaim
+from certify.checker.cover.obligations import Claim, DefiniteClaim, StepClaim, WeighedClaim
 from certify.checker.cover.tree import Step
+from certify.checker.cover.weighed import Weighed
 from certify.checker.fast.box import BlockBox, box_of_log_ratios, grid_down, grid_up
 from certify.checker.fast.copies import Copies, widest_bytes
 from certify.checker.fast.definite import not_definite
@@ -26,6 +27,7 @@ from certify.checker.fast.layout import Layout
 from certify.checker.fast.models import Boxes
 from certify.checker.fast.numbers import LARGEST_NUMBER, TINY, UNIT
 from certify.checker.fast.step import ordered_pairs
+from certify.checker.fast.weighed import WeighedRule, ends_of
 from certify.checker.reading.envelope import Failed
 from certify.checker.reading.process import Process
 
@@ -65,6 +67,7 @@ class FastEngine:
         self._process = process
         self._layout = Layout(process)
         self._copies = {1: Copies(self._layout)}
+        self._weighed: WeighedRule | None = None
         self._most = MOST_COPIES
         while self._most > 1 and self._most * widest_bytes(self._layout) > BATCH_BYTES:
             self._most //= 2
@@ -122,6 +125,10 @@ class FastEngine:
         t, i = step.depth, step.agent
         return _replaced(box, t, i, box[t][i].intersected(*cut))
 
+    def narrowed(self, box: Boxes, step: Weighed) -> Boxes:
+        """What a weighed step leaves of the box, if it holds."""
+        return (tuple(block.intersected(*ends) for block, ends in zip(box[0], ends_of(step), strict=True)),)
+
     def verify(self, claims: Sequence[Claim]) -> tuple[int, str] | None:
         """None if every claim is shown to hold, else the number of the first that is not, and why."""
         for n in range(len(claims)) if len(claims) == 1 else sorted(self._doubtful(claims)):
@@ -144,6 +151,11 @@ class FastEngine:
                 slots = _slots(claims, numbers)
                 for k in range(0, len(slots), self._most):
                     found += self._doubtful_steps(claims, _filled(slots[k : k + self._most]))
+            elif kind[0] is WeighedClaim:
+                for k in range(0, len(numbers), MOST_COPIES // 4):
+                    some = numbers[k : k + MOST_COPIES // 4]
+                    shown = self._weighed_shown([claims[n] for n in some])
+                    found += [n for n, holds in zip(some, shown, strict=True) if not holds]
             else:
                 for k in range(0, len(numbers), self._most):
                     found += self._doubtful_forms(claims, _filled(numbers[k : k + self._most]))
@@ -182,6 +194,8 @@ class FastEngine:
                     if bad.any()
                     else None
                 )
+            if isinstance(claim, WeighedClaim):
+                return None if self._weighed_shown([claim])[0] else "a bound does not follow from the weighed equations"
             i, t = claim.step.agent, claim.step.depth
             bad = self._steps_not_shown([claim], i, claim.box[t + 1 :])[0]
         except Failed as failed:
@@ -212,6 +226,21 @@ class FastEngine:
         bad = copies.not_shown(box, agent, t, betas, *(x.reshape(-1, x.shape[2]) for x in (ratio, claimed)))
         return bad.reshape(*ratio.shape, -1)
 
+    def _weighed_shown(self, claims: list[WeighedClaim]) -> np.ndarray:
+        """(claims,)."""
+        if self._weighed is None:
+            self._weighed = WeighedRule(self._process)
+
+        def flat(blocks: list) -> np.ndarray:
+            return np.concatenate([np.reshape(own, (len(claims), -1)) for own in zip(*blocks, strict=True)], 1)
+
+        ends = [
+            flat([[getattr(block, end) for block in claim.box[0]] for claim in claims]) for end in ("lower", "upper")
+        ]
+        bounds = [ends_of(claim.step) for claim in claims]
+        claimed = [flat([[own[end] for own in bound] for bound in bounds]) for end in (0, 1)]
+        return self._weighed.shown(tuple(ends), _floats([claim.betas for claim in claims]), tuple(claimed))
+
     def _less_tilt(self, ratio: np.ndarray, agent: int, t: int) -> np.ndarray:
         """Bounds (.., classes, ordered pairs) less the log-ratios of the reference, rounded down, where U is without
         what it pays."""
@@ -234,6 +263,8 @@ def _kind(claim: Claim) -> tuple:
     """Claims that differ in this cannot share a batch."""
     if isinstance(claim, StepClaim):
         return StepClaim, claim.step.depth, claim.unit
+    if isinstance(claim, WeighedClaim):
+        return (WeighedClaim,)
     return DefiniteClaim, claim.own
 
 

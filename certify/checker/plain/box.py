@@ -119,12 +119,17 @@ class Block:
             exponents = [-scaled_down(-m, unit) for m in below if m is not None]
             if len(exponents) == len(below) and max(exponents, default=0) <= limit:
                 lower[a] = max(lower[a], ONE * ONE // (ONE + sum(exp_bounds(x)[1] for x in exponents)))
+        return Block.tight(lower, upper)
+
+    @classmethod
+    def tight(cls, lower: list[int], upper: list[int]) -> "Block":
+        """The block with what its sum of 1 adds to the ends."""
         for _ in range(2):
             room = ONE - sum(upper)
             lower = [max(x, room + y) for x, y in zip(lower, upper, strict=True)]
             room = ONE - sum(lower)
             upper = [min(y, room + x) for x, y in zip(lower, upper, strict=True)]
-        return Block(lower, upper)
+        return cls(lower, upper)
 
     def halved(self, action: int, at: Fraction, above: bool) -> "Block":
         """The part with pi(action) <= at, or >= at; `at` is rounded so that nothing is lost."""

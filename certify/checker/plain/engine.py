@@ -4,13 +4,16 @@ an engine is)."""
 from collections.abc import Sequence
 from fractions import Fraction
 
-from certify.checker.cover.obligations import Claim, StepClaim
+from certify.checker.cover.obligations import Claim, StepClaim, WeighedClaim
 from certify.checker.cover.tree import Step, pairs
-from certify.checker.numbers.fixed_point import down, scaled_down, up
-from certify.checker.plain.box import Box, Name
+from certify.checker.cover.weighed import ONE as UNITS
+from certify.checker.cover.weighed import Weighed
+from certify.checker.numbers.fixed_point import ONE, down, scaled_down, up
+from certify.checker.plain.box import Block, Box, Name
 from certify.checker.plain.definite import check_definite
 from certify.checker.plain.models import Models, Setting
 from certify.checker.plain.step import Line, StepCheck
+from certify.checker.plain.weighed import WeighedRule
 from certify.checker.reading.envelope import Failed
 from certify.checker.reading.process import Process
 
@@ -28,6 +31,7 @@ class StdlibEngine:
         self.process, self.setting = process, Setting(process)
         self._lines: dict[Name, Line] = {}
         self._models: dict[Fraction, Models] = {}
+        self._weighed: WeighedRule | None = None
 
     def initial_box(self) -> Box:
         """The whole policy space."""
@@ -63,10 +67,23 @@ class StdlibEngine:
         ]
         return box.replaced(step.agent, step.depth, blocks)
 
+    def narrowed(self, box: Box, step: Weighed) -> Box:
+        """What a weighed step leaves of the box, if it holds."""
+        for i, rows in enumerate(step.bounds):
+            blocks, half = list(box.layers[0][i]), self.process.actions[0][i]
+            for k, row in enumerate(rows):
+                low, high = ([x * (ONE // UNITS) for x in part] for part in (row[:half], row[half:]))
+                blocks[k] = Block.tight([*map(max, blocks[k].lower, low)], [*map(min, blocks[k].upper, high)])
+            box = box.replaced(i, 0, blocks)
+        return box
+
     def verify(self, claims: Sequence[Claim]) -> tuple[int, str] | None:
         """(number, why) of the first claim that is not shown to hold."""
         for number, claim in enumerate(claims):
             try:
+                if isinstance(claim, WeighedClaim):
+                    self._verify_weighed(claim)
+                    continue
                 for beta in claim.betas:
                     models = self.models_at(claim.box, beta)
                     if isinstance(claim, StepClaim):
@@ -92,6 +109,15 @@ class StdlibEngine:
         if name not in self._lines:
             self._lines[name] = Line(self.process, *name)
         return self._lines[name]
+
+    def _verify_weighed(self, claim: WeighedClaim) -> None:
+        """Every bound of the weighed step, else `Failed`."""
+        if self._weighed is None:
+            self._weighed = WeighedRule(self.process)
+        rows = [(row, len(row) // 2) for own in claim.step.bounds for row in own]
+        claimed = [x for row, half in rows for x in row[:half]], [x for row, half in rows for x in row[half:]]
+        blocks = [block for own in claim.box.layers[0] for block in own]
+        self._weighed.verify(blocks, claim.betas, claimed)
 
     def _verify_step(self, claim: StepClaim, models: Models) -> None:
         """Every bound of the step, else `Failed`."""

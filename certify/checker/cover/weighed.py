@@ -1,0 +1,56 @@
+"""Weighed steps (format, section 4.6): bounds on single probabilities from all stationarity equations of a game of two
+agents and one step at once.  What both engines read of the process; each verifies in its own arithmetic.
+"""
+
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import accumulate
+
+from certify.checker.reading.envelope import Failed, Malformed, array, integer, record
+
+UNIT = -24
+ONE = 1 << -UNIT
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """`bounds[i][k]`: lower bounds of class k's probabilities, then upper ones, in units of 2^UNIT."""
+
+    bounds: tuple
+
+
+def read_weighed(entry, where, process):
+    """The step of an entry with the key "bounds"."""
+    rows = array(record(entry, where, ("bounds",))["bounds"], where, process.agents)
+    if process.horizon != 1:
+        raise Malformed(where, "bounds in a game of several steps")
+    found = []
+    for own, classes, actions in zip(rows, process.classes[0], process.actions[0], strict=True):
+        lists = [array(row, where, 2 * actions) for row in array(own, where, classes)]
+        found.append(tuple(tuple(integer(x, where, 0, ONE) for x in row) for row in lists))
+    return Weighed(tuple(found))
+
+
+class Equations:
+    """The equations scale_c log pi_c - beta (table pi)_c = a constant of the class, for all entries c of both policies
+    (agent 0 first, classes in order): `blocks` are the ranges of the classes; all numbers are exact."""
+
+    def __init__(self, process):
+        if process.agents != 2 or process.horizon != 1:
+            raise Failed("weighed steps are for two agents and one step")
+        if any(x != 1 for own in process.odds[0] for row in own for x in row):
+            raise Failed("weighed steps are for references that are uniform")
+        sizes = [A for A, K in zip(process.actions[0], process.classes[0], strict=True) for _ in range(K)]
+        ends = list(accumulate(sizes))
+        self.blocks = [range(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        self.table = [[Fraction(0)] * ends[-1] for _ in range(ends[-1])]
+        chance = [Fraction(0)] * len(sizes)
+        for (k, m), p, row in zip(process.joint[0], process.start, process.reward[0], strict=True):
+            m += process.classes[0][0]
+            chance[k] += p
+            chance[m] += p
+            for (a, b), reward in zip(process.joint_actions[0], row, strict=True):
+                a, b = self.blocks[k][a], self.blocks[m][b]
+                self.table[a][b] = self.table[b][a] = p * reward
+        weight = [w for w, K in zip(process.weights, process.classes[0], strict=True) for _ in range(K)]
+        self.scale = [p * w for p, w, size in zip(chance, weight, sizes, strict=True) for _ in range(size)]
