@@ -120,10 +120,10 @@ class Images:
         best = int(part.argmax())
         if part[best] < _LEAST_PART:
             return None
-        g, m, j = (int(index[best]) for index in (g, m, j))
-        i, t, k, a = self.place[moved[g, j]]
-        split = {"agent": i, "depth": t, "class": k, "action": a, "at": self._exact(owners[j])}
-        return Cut(self._close(g, owners[m]), split, int(side[best]))
+        element, constraint = int(g[best]), int(j[best])
+        i, t, k, a = self.place[moved[element, constraint]]
+        split = {"agent": i, "depth": t, "class": k, "action": a, "at": self._exact(owners[constraint])}
+        return Cut(self._close(element, owners[int(m[best])]), split, int(side[best]))
 
     def _exact(self, owner: int) -> Any:
         return (self.nodes[owner].split or {})["at"]
