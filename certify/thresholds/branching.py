@@ -82,7 +82,7 @@ def _work_left(plan: Plan, halves: list[Task], least_gain: float, run: Run | Non
     empty."""
     found: list[float] = []
     for k in range(0, len(halves), _AT_ONCE):
-        batch = Contraction(plan, halves[k : k + _AT_ONCE], least_gain=least_gain, run=run)
+        batch = Contraction(plan, halves[k : k + _AT_ONCE], least_gain=least_gain, trial=True, run=run)
         before = _log_volumes(batch)
         for _ in range(_SWEEPS):
             batch.sweep()

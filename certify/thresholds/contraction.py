@@ -146,10 +146,13 @@ class Contraction:
 
     least_gain : a sweep that gains less of the widths has stalled; steps that gain less than twice
     that of their own widths are not taken, for they would have to be checked.
+    trial : look at the middle of each interval alone, which bounds nothing, in half the time.
     """
 
-    def __init__(self, plan: Plan, tasks: list[Task], *, least_gain: float, run: Run | None = None) -> None:
-        self.plan, self.least_gain, self.run = plan, least_gain, run or Run()
+    def __init__(
+        self, plan: Plan, tasks: list[Task], *, least_gain: float, trial: bool = False, run: Run | None = None
+    ) -> None:
+        self.plan, self.least_gain, self.trial, self.run = plan, least_gain, trial, run or Run()
         self.low = np.array([task.low for task in tasks])
         self.high = np.array([task.high for task in tasks])
         self.box = [
@@ -168,7 +171,8 @@ class Contraction:
 
     def current(self) -> StepRule:
         """The step rule on the present boxes."""
-        return step_rule(self.plan, self.box, np.concatenate([self.low, self.high]))
+        betas = (self.low + self.high) / 2 if self.trial else np.concatenate([self.low, self.high])
+        return step_rule(self.plan, self.box, betas)
 
     def keep(self, rows: np.ndarray) -> None:
         """Go on with these boxes only."""
@@ -207,8 +211,9 @@ class Contraction:
                     continue
                 self.run.check()
                 guess = self.known.get((i, t))
-                found = step.log_ratio_bounds(i, t, None if guess is None else np.concatenate([guess, guess]))
-                bound = np.maximum(found[: len(self)], found[len(self) :])
+                ends = 1 if self.trial else 2
+                found = step.log_ratio_bounds(i, t, None if guess is None else np.concatenate([guess] * ends))
+                bound = found if self.trial else np.maximum(found[: len(self)], found[len(self) :])
                 self.known[i, t] = bound
                 if self._apply(i, t, bound, done):
                     step.replace(i, t, self.box[i][t])
@@ -306,7 +311,7 @@ def _sub(batch: Contraction, mask: np.ndarray) -> Contraction:
     """A view of some boxes of a batch, for tests that leave it as it is."""
     rows = np.nonzero(mask)[0]
     view = Contraction.__new__(Contraction)
-    view.plan, view.least_gain, view.run = batch.plan, batch.least_gain, batch.run
+    view.plan, view.least_gain, view.trial, view.run = batch.plan, batch.least_gain, batch.trial, batch.run
     view.low, view.high, view.box = batch.low, batch.high, batch.box
     view.weighed, view.gains = batch.weighed, batch.gains
     view.steps, view.known, view.emptied = batch.steps, {}, batch.emptied
