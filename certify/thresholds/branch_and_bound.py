@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
-from certify.run import Run
+from certify.run import OutOfTime, Run
 from certify.thresholds.cover import Effort, Stalled, find_cover
 from certify.thresholds.cover_tree import Node, images_last, joined, restrict
 from certify.thresholds.images import NO_SYMMETRIES, Symmetries
@@ -97,6 +97,8 @@ def sharpen(
             if stalled.reached > low and 1 / float(stalled.reached) < _CLOSED * float(1 / low if low else start):
                 add(restrict(stalled.nodes, stalled.reached))
             break
+        except OutOfTime:
+            break  # what has been found stays
     return found
 
 

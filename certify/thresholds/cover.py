@@ -105,34 +105,27 @@ def find_cover(
     growing = _Growing(nodes, open_boxes(plan, nodes), branched(nodes), Images(plan, effort.symmetries, nodes))
     boxes, below_split = growing.boxes, growing.below_split
     while boxes:
+        open_before, count = dict(boxes), len(nodes)
         # which boxes make a round depends on the tree alone: depth first in beta
         chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[: _BATCH * _ROUND]
-        asked = [_asked(nodes[k], boxes[k], path, k not in below_split, high) for k in chosen]
         try:
-            outcomes = list(_run(plan, asked, effort, helper))
-        except KeyboardInterrupt:
-            run.interrupt()
-            raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
-        except OutOfTime:
-            raise Stalled(nodes, _reached(nodes, boxes), "stopped") from None
-        for k, (outcome, split) in zip(chosen, outcomes, strict=True):
-            node = nodes[k]
-            if outcome.kind != "stalled":
-                del boxes[k]
-                node.steps, node.close = outcome.steps, outcome.kind
-            elif (cut := growing.images.cut(k, outcome.box)) is not None:
-                node.steps = outcome.steps
-                growing.apply(k, outcome.box, cut)
-            elif split is not None:
-                node.steps = outcome.steps
-                growing.divide(k, outcome.box, split or {"beta": (node.low + node.high) / 2})
-            else:
-                raise Stalled(nodes, _reached(nodes, boxes), "stalled")
-        run.progress(
-            f"cover of beta in [{float(low):.4g}, {float(high):.4g}]: {len(nodes)} nodes, {len(boxes)} open"
-            + (f", closed up to {float(_reached(nodes, boxes)):.4g}" if boxes else "")
-        )
-        save(nodes)
+            asked = [_asked(nodes[k], boxes[k], path, k not in below_split, high) for k in chosen]
+            for k, (outcome, split) in zip(chosen, list(_run(plan, asked, effort, helper)), strict=True):
+                if not growing.settle(k, outcome, split):
+                    raise Stalled(nodes, _reached(nodes, boxes), "stalled")
+            run.progress(
+                f"cover of beta in [{float(low):.4g}, {float(high):.4g}]: {len(nodes)} nodes, {len(boxes)} open"
+                + (f", closed up to {float(_reached(nodes, boxes)):.4g}" if boxes else "")
+            )
+            save(nodes)
+        except (KeyboardInterrupt, OutOfTime) as over:
+            if isinstance(over, KeyboardInterrupt):
+                run.interrupt()
+            # an alarm rings anywhere, in the middle of a split too: this round has not been
+            del nodes[count:]
+            for k in chosen:
+                nodes[k].steps, nodes[k].close, nodes[k].split = [], None, None
+            raise Stalled(nodes, _reached(nodes, open_before), "stopped") from None
         if boxes and len(nodes) > effort.max_nodes:
             raise Stalled(nodes, _reached(nodes, boxes), "too many boxes")
     return nodes
@@ -143,6 +136,22 @@ class _Growing:
 
     def __init__(self, nodes: list[Node], boxes: dict[int, Box], below_split: set[int], images: Images) -> None:
         self.nodes, self.boxes, self.below_split, self.images = nodes, boxes, below_split, images
+
+    def settle(self, k: int, outcome: Outcome, split: dict | None) -> bool:
+        """Close a node, or cut or split it ({}: along beta); False where it has stalled and can be neither."""
+        node = self.nodes[k]
+        if outcome.kind != "stalled":
+            del self.boxes[k]
+            node.steps, node.close = outcome.steps, outcome.kind
+        elif (cut := self.images.cut(k, outcome.box)) is not None:
+            node.steps = outcome.steps
+            self.apply(k, outcome.box, cut)
+        elif split is not None:
+            node.steps = outcome.steps
+            self.divide(k, outcome.box, split or {"beta": (node.low + node.high) / 2})
+        else:
+            return False
+        return True
 
     def divide(self, k: int, box: Box, split: dict) -> None:
         """Split a node whose last box is `box`, and open both parts, less what is an image."""

@@ -15,7 +15,8 @@ import certify
 from certify import checkpoint
 from certify.errors import InputError
 from certify.games.tree import unroll
-from certify.thresholds import cover
+from certify.run import OutOfTime
+from certify.thresholds import branch_and_bound, cover
 from certify.thresholds.cover_tree import Node, joined, last_box, node_from_json, node_to_json, open_boxes, restrict
 from certify.thresholds.index_tables import Plan
 
@@ -165,6 +166,41 @@ def test_boxes_are_replayed_to_the_last_bit(tree):
         ):
             for block, same in zip(row, other, strict=True):
                 assert all(np.array_equal(x, y) for x, y in zip(block, same, strict=True))
+
+
+@pytest.mark.parametrize("calls", [1, 3, 6])
+def test_an_alarm_in_the_middle_of_a_round_leaves_whole_nodes(calls, tree, monkeypatch):
+    plan, _, finished = tree
+    true, left = cover._Growing._children, [calls]
+
+    def rings(growing, k, box, split):
+        found = true(growing, k, box, split)
+        left[0] -= 1
+        if left[0] == 0:
+            raise OutOfTime("an alarm")
+        return found
+
+    monkeypatch.setattr(cover._Growing, "_children", rings)
+    with pytest.raises(cover.Stalled) as stalled:
+        cover.find_cover(plan, finished[0].high, effort=cover.Effort(branch=True))
+    nodes = stalled.value.nodes
+    assert stalled.value.reached == min(n.low for n in nodes if n.close is None and n.split is None)
+    again = cover.find_cover(plan, finished[0].high, effort=cover.Effort(branch=True), nodes=nodes)
+    assert [node_to_json(n) for n in again] == [node_to_json(n) for n in finished]
+
+
+def test_an_alarm_costs_no_piece_that_is_finished(tree, monkeypatch):
+    plan, found = tree[0], cover.find_cover
+
+    def one(*arguments, low, **options):
+        if low:
+            raise OutOfTime("an alarm")
+        return found(*arguments, low=low, **options)
+
+    monkeypatch.setattr(branch_and_bound, "find_cover", one)
+    floor = branch_and_bound.Floor(Fraction(8), True)
+    covers = branch_and_bound.sharpen(plan, None, Fraction(20), floor, rtol=0.01)
+    assert len(covers) == 1 and covers[0].nodes[0].high == 1 / covers[0].alpha_star
 
 
 def test_nodes_survive_json(tree):

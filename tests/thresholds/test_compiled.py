@@ -1,6 +1,7 @@
 """Compiled loops and arrays make the same proposals: the same bounds, the same forms, the same covers."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,6 +126,21 @@ def test_another_temperature_is_told_apart():
     box, beta = random_boxes(rng, plan, 2, 0.1), np.full(4, 0.05)
     one, other = ArrayRule(plan, box, beta), ArrayRule(plan, box, beta * (1 + 1e-6))
     assert not agree(one.log_ratio_bounds(0, 0), other.log_ratio_bounds(0, 0))
+
+
+@needs_numba
+def test_machine_code_is_kept_by_version(tmp_path):
+    """A function's machine code holds that of what it calls: a change to another module makes it stale."""
+    from certify.thresholds.compiled import compiler, models
+
+    (tmp_path / "caller.py").write_text("one")
+    (tmp_path / "called.py").write_text("two")
+    before = compiler.kept_in(tmp_path, tmp_path)
+    assert before == compiler.kept_in(tmp_path, tmp_path)
+    (tmp_path / "called.py").write_text("renamed")
+    assert before != compiler.kept_in(tmp_path, tmp_path)
+    ours = str(compiler.kept_in(Path(compiler.__file__).parent, Path()))
+    assert ours in models.state_model.stats.cache_path
 
 
 @pytest.mark.parametrize("actions", [5, 6, 7])

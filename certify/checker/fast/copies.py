@@ -49,13 +49,13 @@ class Copies:
         return open_
 
     def forms(self, agent: int, depth: int) -> list[str]:
-        """The forms of the rule that differ here: without slopes, or at the top alone, sharing and separate are one,
-        and at the top alone the coupled form begins with it."""
+        """The forms of the rule that differ here: without slopes, or at the top alone, sharing and separate are one;
+        the coupled form begins with the separate one."""
         last = depth == self.layout.horizon - 1
         top = depth == 0 and all(x.single for x in self._chunks(agent, depth))
         small = coupled_bytes(self.layout, agent, depth) <= MOST_COUPLED * self.layout.copies
         if not last and self.layout.agents == 2 and small:
-            return ["coupled"] if top else ["sharing", "separate", "coupled"]
+            return ["coupled"] if top else ["sharing", "coupled"]
         return ["separate"] if last or top else ["sharing", "separate"]
 
     def bounds(self, box: Boxes, agent: int, depth: int, betas: np.ndarray, ratio: np.ndarray, form: str) -> np.ndarray:

@@ -6,9 +6,13 @@ numpy.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import hashlib
 import os
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 SWITCH = "CERTIFY_COMPILED"
@@ -30,13 +34,52 @@ def available() -> bool:
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The function as machine code, made at its first call and kept beside its source; itself where there is no
-    compiler: a hundred times slower, and the same."""
+    """The function as machine code, made at its first call and kept (`kept_in`); itself where there is no compiler:
+    a hundred times slower, and the same."""
     if not installed():
         return function
     import numba
 
-    return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    with _kept():
+        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+
+
+def kept_in(source: Path, root: Path) -> Path:
+    """The folder below `root` for the machine code of the modules in `source`: another one for every version of any of
+    them and of the compiler, for machine code holds what it calls, and the compiler looks at one module's age alone."""
+    import numba
+
+    version = hashlib.sha256(numba.__version__.encode())
+    for path in sorted(source.glob("*.py")):
+        version.update(path.name.encode() + path.read_bytes())
+    return root / f"certify-{version.hexdigest()[:16]}"
+
+
+@functools.cache
+def _folder() -> Path:
+    """Beside the source, or where the compiler is told to keep its own; what older versions left beside it goes."""
+    import numba
+
+    here = Path(__file__).parent
+    told = numba.config.CACHE_DIR
+    folder = kept_in(here, Path(told) if told else here / "__pycache__")
+    if not told and not folder.exists():
+        for other in folder.parent.glob("certify-*"):
+            shutil.rmtree(other, ignore_errors=True)
+    return folder
+
+
+@contextlib.contextmanager
+def _kept() -> Iterator[None]:
+    """The compiler keeps what it is given meanwhile in our folder, or where that cannot be written where it likes."""
+    import numba
+
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(_folder())
+    try:
+        yield
+    finally:
+        numba.config.CACHE_DIR = before
 
 
 def borrower() -> Callable[[Any], Any]:
