@@ -173,14 +173,14 @@ class Ladder:
                 self.notes.append(note)
             if self._close_enough(start):
                 return
-        found = self._localised(start)
+        found, finished = self._localised(start)
         if not found:
             self.notes.append(NOT_LOCALISED)
-            if question.method == "auto":
-                self._windows(self.run.part(_WINDOWS_PART, least=_LEAST))
-                start = min(p.alpha_star for p in self.proposals)
-        best = min([start, *(p.alpha_star for p in found)])
         self.proposals += found
+        if question.method == "auto" and not (found and finished):
+            # what localisation had no time to sharpen windows may reach sooner
+            self._windows(self.run.part(_WINDOWS_PART, least=_LEAST))
+        best = min([start, *(p.alpha_star for p in self.proposals)])
         if question.sharp and not self._close_enough(best):
             multiple = None if self.below is None else self.below.alpha_multiple
             with self.run.stage("searching by branch and bound"):
@@ -196,7 +196,7 @@ class Ladder:
 
     def _windows(self, run: Run) -> None:
         """Thresholds by windows: no history is enumerated."""
-        start = min(form.alpha_star for form in self.forms)
+        start = min(found.alpha_star for found in (*self.forms, *self.proposals))
         try:
             with run.stage("comparing windows"):
                 least = float(self.question.alpha_min or 0)
@@ -206,13 +206,18 @@ class Ladder:
                     self.proposals.append(found)
         except OutOfTime as over:
             self.notes.append(str(over))
+        except InputError as error:
+            if self.question.method == "windows":
+                raise
+            self.notes.append(str(error))
 
-    def _localised(self, start: Fraction) -> list[Localisation]:
-        """Covers by localisation; where branch and bound has a chance, it only gives that a start."""
+    def _localised(self, start: Fraction) -> tuple[list[Localisation], bool]:
+        """Covers by localisation, and whether it had the time it wanted; where branch and bound has a chance, it only
+        gives that a start."""
         book, question = self.run.checkpoint, self.question
         kept = kept_covers(book, LOCALISATION)
         if kept is not None:
-            return [Localisation(1 / nodes[0].high, nodes) for nodes in kept]
+            return [Localisation(1 / nodes[0].high, nodes) for nodes in kept], True
         small = sum(level.reward.size for level in self.plan.levels) <= _SMALL
         rtol = max(question.rtol, _COARSE) if question.sharp and small else question.rtol
         part = self.run.part(_LOCALISATION_PART, least=_LEAST) if question.sharp else self.run
@@ -220,7 +225,7 @@ class Ladder:
             least = min(self._least(), start)
             found = localise(self.plan, start, least=least, rtol=float(rtol), run=part)
         keep_covers(book, [cover.nodes for cover in found])
-        return found
+        return found, part.left() > 0
 
     def _known_below(self) -> tuple[Evidence | None, str] | None:
         """What a checkpoint knows of the lower end: evidence or the reason why there is none."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 import certify
 from certify.answers import ladder
+from certify.answers.ladder import Ladder, Question
 from certify.errors import InputError
 from certify.games import builtin
-from certify.run import OutOfTime
+from certify.run import OutOfTime, Run
+from certify.thresholds.localisation import Localisation, localise
+from certify.thresholds.windows.search import Windows
 
 
 def test_windows_are_a_method() -> None:
@@ -42,3 +46,24 @@ def test_auto_goes_on_with_windows_where_unrolling_takes_too_long(monkeypatch: p
 def test_windows_alone_say_what_they_cannot_do() -> None:
     with pytest.raises(InputError, match="13 actions"):
         certify.threshold(builtin("lever:13"), method="windows")
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_windows_follow_a_localisation_that_had_not_the_time_it_wanted(
+    monkeypatch: pytest.MonkeyPatch, finished: bool
+) -> None:
+    """A cover was found, but coarse: where the clock was the reason, windows are tried, and go below it."""
+
+    def coarse(climbed: Ladder, start: Fraction) -> tuple[list[Localisation], bool]:
+        return localise(climbed.plan, start, least=start, rtol=0.5)[:1], finished
+
+    monkeypatch.setattr(Ladder, "_localised", coarse)
+    monkeypatch.setattr(ladder, "sharpen", lambda *args, **options: [])
+    question = Question(builtin("lever:3"), "auto", Fraction(1, 100), (), None, 10**6)
+    climbed = Ladder(question, Run())
+    climbed.climb()
+    assert any(isinstance(found, Localisation) for found in climbed.proposals)
+    windows = [found for found in climbed.proposals if isinstance(found, Windows)]
+    assert bool(windows) is not finished
+    best = min(found.alpha_star for found in climbed.proposals if isinstance(found, Localisation))
+    assert all(found.alpha_star < best for found in windows)
