@@ -76,9 +76,9 @@ class Search:
         """The largest beta that is covered."""
         return self.intervals[-1].high if self.intervals else Fraction(0)
 
-    def tried(self, low: Fraction, high: Fraction) -> tuple[Interval | None, float]:
+    def tried(self, low: Fraction, high: Fraction, *, patient: bool = True) -> tuple[Interval | None, float]:
         """Uniqueness on [low, high], if it is found, and how large the form was: what must be below 1, roughly
-        proportional to `high` (inf: unknown)."""
+        proportional to `high` (inf: unknown).  Without patience, slow sweeps end where it looks hopeless."""
         ends = [float(high)] if low == high else [float(low), float(high)]
         found = Localised.whole(self.tables, self.beliefs, np.array(ends))
         sizes: list[float] = []
@@ -92,7 +92,7 @@ class Search:
                     if finisher.holds():
                         return Interval(low, high, found.steps, finisher.listed()), finisher.size()
                     sizes.append(finisher.size())
-                    if gain < SETTLED or (gain < SLOW and _hopeless(sizes)):
+                    if gain < SETTLED or (not patient and gain < SLOW and _hopeless(sizes)):
                         break
                 gain = found.renew(range(self.tables.horizon, 0, -1), SETTLED)
         except Contradiction:
@@ -111,24 +111,28 @@ class Search:
         `known` is a temperature above which there may be uniqueness.  Ends where a check would take more than
         `reserve` seconds (by CHECKED).  What is found until the run is over stays.
         """
-        width, failed = (self.width or 1 / known), False
+        width, failed, patient = (self.width or 1 / known), False, False
         while not floor or self.reached < 1 / Fraction(floor):
             if len(self.intervals) >= most or CHECKED * self.seconds + self.building > reserve:
                 return
             low, began = self.reached, time.monotonic()
             high = _short(float(low) + width)
             least = rtol * float(low) if low else 1e-4 / known
-            interval, size = self.tried(low, high)
+            interval, size = self.tried(low, high, patient=patient)
             if interval is None:
                 if width <= least:
-                    return
+                    if patient:
+                        return
+                    patient = True
+                    continue
                 width, failed = max(width * (0.6 if size < 1.3 else 0.4), least), True
                 continue
             self.intervals.append(interval)
             self.seconds += time.monotonic() - began
             self.first = self.first or self.seconds
-            # a size just below 1 says little: sweeps end where it falls below
-            width, failed = max(width * min(max(0.8 / size, 1.0 if failed else 1.25), 3.0), rtol * float(high)), False
+            # sizes grow faster than beta from 0 on; later on, one just below 1 says little: sweeps end where it is
+            factor = max(0.8 / size, 1.0 if failed else 1.25) if low else max(0.33 / size, 0.6)
+            width, failed = max(width * min(factor, 3.0), rtol * float(high)), False
             self.width = width
             so_far = f"unique from alpha = {float(1 / high):.6g} on ({len(self.intervals)})"
             self.run.progress(f"windows of length {self.tables.k}: {so_far}")
