@@ -27,6 +27,7 @@ from certify.cli.options import (
 from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json, shown, styled
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
+from certify.games import Game
 from certify.games.tree import DEFAULT_MAX_ENTRIES
 
 _OF_A_GAME = (
@@ -153,8 +154,14 @@ def threshold(given: ThresholdOptions) -> int:
             }
         )
     else:
-        _print(result, given.parameters if loaded is None else heading(loaded), path)
+        _print(result, given.parameters if loaded is None else _about(loaded, result.horizon), path)
     return DONE if result.status == "proved" else UNDECIDED
+
+
+def _about(game: Game, horizon: int | None) -> str:
+    """Which game, with which number of steps."""
+    said = heading(game)
+    return said if horizon is not None else said.replace(f", horizon {game.horizon}", ", every horizon", 1)
 
 
 def _dask(address: str) -> Executor:

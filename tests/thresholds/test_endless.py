@@ -102,9 +102,19 @@ def test_the_command() -> None:
         builtin("recycling", discount="1/2"), horizon="inf", method="structural"
     ).alpha_star == Fraction(answer["alpha_star"])
     plain = CliRunner().invoke(
-        cli, ["threshold", "recycling", "--horizon", "inf", "--discount", "1/2", "--time-limit", "4"]
+        cli, ["threshold", "recycling", "--horizon", "inf", "--discount", "1/2", "--method", "structural"]
     )
-    assert "with every number of steps" in plain.stdout and "method: windows" in plain.stdout
+    assert plain.stdout.startswith("recycling, every horizon, discount 1/2")
+    assert "with every number of steps" in plain.stdout
+
+
+@pytest.mark.slow
+def test_windows_are_sharper() -> None:
+    """In a game whose payoffs are in other units, too."""
+    game = builtin("recycling", discount="1/2")
+    large = replace(game, reward={key: 10**6 * r for key, r in game.reward.items()})
+    found = certify.threshold(large, horizon="inf", rtol="1/2", time_limit=60)
+    assert found.method.startswith("windows") and found.alpha_star < 10**6 * endless_form(game).alpha_star / 2
 
 
 @pytest.mark.parametrize(
