@@ -1,9 +1,10 @@
 """The same branch and bound in numpy and in compiled loops, one after the other in one process: CPU seconds of either,
 and whether they end with the same nodes (docs/theory/continuation.md#compiled-search; needs the extra `compiled`).
 
-    python benchmarks/compiled_search.py [GAME HORIZON ALPHA]
+    python benchmarks/compiled_search.py [GAME HORIZON ALPHA [FROM]]
 
-What compiling or loading the compiled code takes is listed by itself.
+A cover of all temperatures from ALPHA on, or of a slice of those from ALPHA to FROM.  What compiling or loading the
+compiled code takes is listed by itself.
 """
 
 from __future__ import annotations
@@ -20,30 +21,37 @@ from certify.thresholds.cover import Effort, find_cover
 from certify.thresholds.cover_tree import Node
 from certify.thresholds.index_tables import Plan
 
-CASES = (("dectiger", 2, "12.386"), ("dectiger", 3, "40"), ("recycling", 3, "1.3"))
+CASES = (
+    ("dectiger", 2, "12.386", ""),
+    ("dectiger", 3, "40", ""),
+    ("dectiger", 3, "15.95", "16"),
+    ("recycling", 3, "1.3", ""),
+)
 
 
-def cover(game: str, horizon: int, alpha: str, compiled: bool) -> tuple[list[Node], float]:
-    """The cover of [0, 1/alpha] and the CPU seconds of the search."""
+def cover(game: str, horizon: int, alpha: str, start: str, compiled: bool) -> tuple[list[Node], float]:
+    """The cover of [1/start, 1/alpha], from 0 where `start` is empty, and the CPU seconds of the search."""
     os.environ[SWITCH] = "" if compiled else "no"
     plan = Plan(unroll(load(game, horizon=horizon)))
     began = time.process_time()
-    nodes = find_cover(plan, 1 / Fraction(alpha), effort=Effort(branch=True))
+    low = 1 / Fraction(start) if start else Fraction(0)
+    nodes = find_cover(plan, 1 / Fraction(alpha), low=low, effort=Effort(branch=True))
     return nodes, time.process_time() - began
 
 
-def main(cases: tuple[tuple[str, int, str], ...]) -> None:
+def main(cases: tuple[tuple[str, int, str, str], ...]) -> None:
     """One line per case."""
     if not installed():
         sys.exit("numba is not installed: pip install 'certify[compiled]'")
     began = time.process_time()
-    cover("dectiger", 2, "60", True)
+    cover("dectiger", 2, "60", "", True)
     print(f"compiling or loading: {time.process_time() - began:.1f} s", flush=True)
-    for game, horizon, alpha in cases:
-        (nodes, fast), (others, slow) = (cover(game, horizon, alpha, compiled) for compiled in (True, False))
+    for game, horizon, alpha, start in cases:
+        (nodes, fast), (others, slow) = (cover(game, horizon, alpha, start, compiled) for compiled in (True, False))
         same = "the same" if nodes == others else f"{len(others)} other"
         print(
-            f"{game} h = {horizon}, alpha >= {alpha}: compiled {fast:.2f} s, numpy {slow:.2f} s, "
+            f"{game} h = {horizon}, alpha from {alpha} to {start or 'infinity'}: "
+            f"compiled {fast:.2f} s, numpy {slow:.2f} s, "
             f"{slow / fast:.1f} times; {len(nodes)} nodes, {same} nodes by numpy",
             flush=True,
         )
@@ -51,4 +59,4 @@ def main(cases: tuple[tuple[str, int, str], ...]) -> None:
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    main(((given[0], int(given[1]), given[2]),) if given else CASES)
+    main(((given[0], int(given[1]), given[2], *given[3:4], "")[:4],) if given else CASES)
