@@ -107,7 +107,7 @@ def picture(rows: list[dict[str, Any]], path: str) -> None:
     mpl.use("Agg")
     from matplotlib import pyplot as plt
 
-    mpl.rcParams["svg.hashsalt"] = "windows"  # the same bytes from the same figures
+    mpl.rcParams.update({"svg.hashsalt": "windows", "svg.fonttype": "none"})  # the same bytes from the same figures
     figure, axes = plt.subplots(1, 2, figsize=(9, 4))
     names = sorted({row["game"] for row in rows})
     for name in names:
