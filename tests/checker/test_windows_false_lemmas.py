@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from legal_games import with_legal_sets
+from random_games import random_game
 from windows_certificates import equal_or_not, mixed_forms, revealing, two_observations, unreachable_nodes
 from windows_oracle import Oracle
 
@@ -28,6 +30,12 @@ from certify.games.builtin import builtin
 from certify.games.canonical import sha256_of
 from certify.games.export import game_to_json
 from certify.games.model import Game
+from certify.games.objective import for_objective
+from certify.games.reachability import restrict_to_reachable
+from certify.thresholds.structural import structural_thresholds
+from certify.thresholds.windows.approx_sweeps import Contradiction, Localised
+from certify.thresholds.windows.beliefs import Beliefs
+from certify.thresholds.windows.tables import Tables
 
 FOLDER = Path(__file__).resolve().parent.parent / "certificates" / "windows" / "invalid"
 
@@ -189,3 +197,43 @@ def test_blocks_conditioned_at_their_own_times() -> None:
     assert exact == 2 > 1 + max(at_own_times)
     allowed = engine._chain(3, 0, kappa, 1)
     assert exact <= 2 * allowed <= 2 + 1e-9
+
+
+def test_mimicking_under_the_local_bonus() -> None:
+    """Nobody is optimal there: to play on as if one had done something else proves that no stationary policy exists,
+    though floats find one, and without it the boxes hold it."""
+    game = for_objective(random_game(np.random.default_rng(0), horizon=2), "local")
+    beta, oracle = 1 / float(structural_thresholds(game)[0].alpha_star), Oracle(game)
+    tables = Tables(game, 1)
+    found = Localised.whole(tables, Beliefs(tables), np.array([beta]))
+    for _ in range(8):
+        found.sweep()
+    policies = oracle.stationary(beta, np.random.default_rng(0), starts=2)
+    assert policies and max(oracle.outside(policy, found) for policy in policies) < 1e-6
+    tables.flows_back = True  # values still without entropies
+    found = Localised.whole(tables, Beliefs(tables), np.array([beta]))
+    with pytest.raises(Contradiction):
+        for _ in range(8):
+            found.sweep()
+
+
+def test_what_a_reference_pays_left_out() -> None:
+    """Without the logarithms of the reference in U and X2 boxes miss the stationary policy."""
+    game = restrict_to_reachable(for_objective(with_legal_sets(random_game(np.random.default_rng(4)), 8), "kl"))
+    beta, oracle, tables = 1.0, Oracle(game), Tables(game, 1)
+    policies = oracle.stationary(beta, np.random.default_rng(0), starts=2)
+    found = Localised.whole(tables, Beliefs(tables), np.array([beta]))
+    for _ in range(8):
+        found.sweep()
+    assert policies and max(oracle.outside(policy, found) for policy in policies) < 1e-6
+    worst = 0.0
+    for level in tables.levels:
+        level.tilt = np.zeros_like(level.tilt)
+    found = Localised.whole(tables, Beliefs(tables), np.array([beta]))
+    try:
+        for _ in range(8):
+            found.sweep()
+        worst = max(oracle.outside(policy, found) for policy in policies)
+    except Contradiction:
+        worst = np.inf
+    assert worst > 1e-3
