@@ -13,15 +13,27 @@ from typing import Any
 import numpy as np
 from legal_games import MIRROR, with_legal_sets
 from random_games import random_game
-from windows_certificates import FOLDER, Document, certificate
+from windows_certificates import FOLDER, Document
 
+from certify.certificates.threshold import windows_certificate
 from certify.claims.legal_games import tiger_that_ends
 from certify.games import as_game
 from certify.games.builtin import builtin
 from certify.games.canonical import sha256_of
 from certify.games.model import Game
 from certify.games.objective import for_objective
+from certify.thresholds.structural import structural_thresholds
 from certify.thresholds.windows.approx_sweeps import UNIT
+from certify.thresholds.windows.search import Search
+
+
+def certificate(game: Game, k: int) -> Document:
+    """A threshold by windows of length k a little below the structural one: few intervals."""
+    search, start = Search(game, k), float(structural_thresholds(game)[0].alpha_star)
+    search.climb(start, 0.5, start * 0.7)
+    found = search.result()
+    assert found is not None
+    return windows_certificate(game, found)
 
 
 def games() -> Iterator[tuple[str, Game, int]]:
