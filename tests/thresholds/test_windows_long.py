@@ -111,11 +111,11 @@ def test_where_there_are_several_all_lie_in_the_boxes_and_nothing_is_claimed(hor
     markov, search = Markov(game), Search(game, 1)
     shown = last_states(game, search.tables.levels, [[len(s.windows) for s in x.sides] for x in search.tables.levels])
     several = 0
-    for alpha in (0.1, 0.3, 0.6, 1.0):
-        policies = markov.stationary(1 / alpha, rng, starts=8)
+    for alpha in (0.3, 1.0):
+        policies = markov.stationary(1 / alpha, rng, starts=6)
         several += len(policies) > 1
         found = Localised.whole(search.tables, search.beliefs, np.array([1 / alpha]))
-        for _ in range(15):
+        for _ in range(10):
             found.sweep()
         assert all(outside(policy, found.boxes, shown) <= 1e-6 for policy in policies)
         assert len(policies) <= 1 or not search.single(alpha)

@@ -297,12 +297,12 @@ class EndlessSearch(Search):
         tables = EndlessTables(game, k, self.last, k + 1, limit)
         return tables, EndlessBeliefs(tables)
 
-    def tried(self, low: Fraction, high: Fraction) -> tuple[Any, float]:
+    def tried(self, low: Fraction, high: Fraction, *, patient: bool = True) -> tuple[Any, float]:
         """As `Search.tried`."""
         ends = np.array([float(high)] if low == high else [float(low), float(high)])
         claim: list[Box] | None = None
         try:
-            for _ in range(MOST_CLAIMS):
+            for _ in range(MOST_CLAIMS if patient else MOST_CLAIMS // 2):
                 found = EndlessLocalised.whole(self.tables, self.beliefs, ends)
                 if claim is not None:
                     found.suppose(claim)
