@@ -1,5 +1,5 @@
-"""One-shot games of two agents with random whole payoffs in [-30, 30]: the bracket within a limit of seconds, and what of
-it the check takes (docs/theory/localisation.md#weighed-equations).
+"""One-shot games of two agents, random whole payoffs in [-30, 30]: the bracket within a limit of seconds, and what the
+check takes of it (docs/theory/localisation.md#weighed-equations).
 
     python benchmarks/one_shot.py [ACTIONS[,ACTIONS..] [SEED [SECONDS]]]
 """

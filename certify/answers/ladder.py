@@ -173,7 +173,14 @@ class Ladder:
                 self.notes.append(note)
             if self._close_enough(start):
                 return
-        found, finished = self._localised(start)
+        try:
+            found, finished = self._localised(start)
+        except InputError as error:  # too many actions for boxes: windows may do
+            if question.method != "auto":
+                raise
+            self.notes.append(str(error))
+            self._windows(self.run)
+            return
         if not found:
             self.notes.append(NOT_LOCALISED)
         self.proposals += found

@@ -5,7 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+import numpy as np
 import pytest
+from random_games import random_game
 
 import certify
 from certify.answers import ladder
@@ -41,6 +43,15 @@ def test_auto_goes_on_with_windows_where_unrolling_takes_too_long(monkeypatch: p
     assert found.status == "proved"
     assert found.method.startswith("windows")
     assert "unrolling" in found.reason
+
+
+def test_auto_proves_something_with_more_actions_than_boxes_take(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(ladder.Ladder, "_windows", lambda self, run: asked.append(run))
+    game = random_game(np.random.default_rng(1), actions=12)
+    found = certify.threshold(game, rtol="1/2", time_limit=60)
+    assert found.status == "proved" and asked
+    assert "12 actions" in found.reason
 
 
 def test_windows_alone_say_what_they_cannot_do() -> None:
