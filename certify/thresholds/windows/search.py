@@ -24,7 +24,7 @@ from certify.thresholds.windows.tables import Tables, TooLarge
 MOST_SWEEPS = 300
 SETTLED = 0.004  # sweeps end where none narrows a box by this part
 SLOW = 0.03  # below this, they end where the form is not going to fit; above it, boxes may yet collapse
-SHORT, TIGHT = 50, 20  # times what a first interval takes: what a search may take in all
+MANY, FEW = 50, 4  # times what a first interval takes: about what a search takes, and what must be left to begin one
 MOST_INTERVALS = 400
 BEGINNING, COARSE, COARSELY = 0.2, 0.2, 3  # of the time that is left; rtol and intervals of a beginning
 EAGER = 0.2  # below this, uniqueness is tried after every sweep
@@ -218,18 +218,22 @@ def _searches(game: Game, largest_k: int, run: Run, known: float) -> Iterator[tu
     except TooLarge as error:
         raise InputError(game.name, str(error), "use the structural method") from None
     growth: float = math.prod(len({x for row in agent for x in row}) for agent in search.tables.symbols)
-    done = -1
+    before: Search | None = None  # the one before, where it has only begun
     while True:
         k = search.tables.k
         if run.limited:
             _begin(search, known)
             yield search, False
         expected = growth * (search.first + search.building)
-        if done < k and (k == largest_k or not run.limited or SHORT * expected > run.left()):
+        long = run.limited and MANY * search.first > run.left()
+        if long and before is not None:
+            yield before, True
+        at_length = long or not run.limited or k == largest_k or FEW * expected > run.left()
+        if at_length:
             yield search, True
-            done = k
-        if k == largest_k or (run.limited and TIGHT * expected > run.left()):
+        if k == largest_k or (run.limited and FEW * expected > run.left()):
             return
+        before = None if at_length else search
         if search.intervals:
             known = float(1 / search.reached)
         nodes = len(search.tables.levels[-1].nodes)
