@@ -37,7 +37,7 @@ _LOCALISATION_PART = 0.4  # of the rest, where branch and bound follows
 _UNROLLING_PART = 0.25  # of the time, where windows can take the place of a tree
 # of the rest, for branch and bound in several steps: a check takes 1.7 times as long as a search in compiled loops, 0.7
 # times as long as one with arrays (Dec-Tiger with three steps, CPU seconds), and a third as much again is kept for it
-_SEARCHED_COMPILED, _SEARCHED_BY_ARRAYS = 0.5, 0.8
+_SEARCHED_COMPILED, _SEARCHED_BY_ARRAYS, _SEARCHED_IN_ONE_STEP = 0.5, 0.8, 0.95
 _WINDOWS_PART = 0.6  # of the rest, where localisation found nothing
 _LEAST = 1.0  # seconds for a stage, however little is left
 _BELOW_RTOL = Fraction(1, 2000)
@@ -195,7 +195,8 @@ class Ladder:
         if question.sharp and not self._close_enough(best):
             multiple = None if self.below is None else self.below.alpha_multiple
             part = self.run.part(self._searched(), least=_LEAST)
-            with part.stage("searching by branch and bound"):
+            # the search stops by itself when its part is over; the alarm of the whole rings later
+            with self.run.stage("searching by branch and bound"):
                 self.proposals += sharpen(
                     self.plan,
                     found[-1] if found else None,
@@ -209,7 +210,7 @@ class Ladder:
     def _searched(self) -> float:
         """The part of what is left that branch and bound may take: what is left after it has to do for the check."""
         if self.plan.horizon == 1:
-            return 1.0
+            return _SEARCHED_IN_ONE_STEP
         return _SEARCHED_COMPILED if compiled_for(self.plan) else _SEARCHED_BY_ARRAYS
 
     def _windows(self, run: Run) -> None:

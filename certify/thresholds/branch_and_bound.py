@@ -4,6 +4,7 @@ beta = 1/alpha is prolonged piece by piece, down to a temperature where several 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from dataclasses import dataclass
@@ -93,9 +94,11 @@ def sharpen(
             run.found(above=float(alpha_star))
             run.progress(f"branch and bound: alpha* = {float(alpha_star):.6g}")
         except Stalled as stalled:
-            keep_unfinished(book, stalled.nodes, now=True)
             if stalled.reached > low and 1 / float(stalled.reached) < _CLOSED * float(1 / low if low else start):
                 add(restrict(stalled.nodes, stalled.reached))
+            # last, for an alarm rings on, and this takes a while
+            with contextlib.suppress(OutOfTime):
+                keep_unfinished(book, stalled.nodes, now=True)
             break
         except OutOfTime:
             break  # what has been found stays
