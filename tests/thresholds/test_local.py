@@ -231,8 +231,6 @@ def test_legal_sets_that_depend_on_the_history() -> None:
 def test_what_is_not_for_the_local_bonus() -> None:
     with pytest.raises(InputError, match="modulus"):
         certify.threshold("lever:2", objective="local", modulus_at=[2])
-    with pytest.raises(InputError, match="windows"):
-        certify.threshold("dectiger", horizon=2, objective="local", method="windows")
 
 
 def counterexamples(seeds: range, lowered: float = 1.0) -> list[int]:

@@ -30,7 +30,7 @@ class WeighedRule:
         lower, upper = ([x for block in blocks for x in getattr(block, end)] for end in ("lower", "upper"))
         steep = [_steepness(low / ONE, high / ONE) for low, high in zip(lower, upper, strict=True)]
         try:
-            weights = self._weights(steep, float(sum(betas) / len(betas)))
+            weights = self._weights(steep, sum(betas, Fraction(0)) / len(betas))
         except (OverflowError, ValueError):  # infinite, or not a number
             raise Failed("the equations are degenerate at the box") from None
         for c, row in enumerate(weights):
@@ -41,13 +41,13 @@ class WeighedRule:
                 if low > lower[c] and self._largest(row, steep, (c, -1), beta, (lower, upper)) > -low:
                     raise Failed(f"pi of entry {c} >= {claimed[0][c]} / {UNITS} does not follow at beta = {beta}")
 
-    def _weights(self, steep: list[float], beta: float) -> list[list[int]]:
+    def _weights(self, steep: list[float], beta: Fraction) -> list[list[int]]:
         """Row by row weights of the equations in units of 2^-_FINE: any will do whose sum on every block is 0; these
         leave of all equations one entry alone, to first order."""
         N, size = len(self.scale), len(self.scale) + len(self.blocks)
         matrix = [[0.0] * size + [float(i == j) for j in range(N)] for i in range(size)]
         for i in range(N):
-            matrix[i][:N] = [-beta * x / self.over for x in self.table[i]]
+            matrix[i][:N] = [-beta.numerator * x / (self.over * beta.denominator) for x in self.table[i]]
             matrix[i][i] = self.scale[i] / self.over * steep[i]
         for number, block in enumerate(self.blocks, N):
             for i in block:
