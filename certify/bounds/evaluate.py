@@ -7,14 +7,24 @@ with a-priori bounds (`point`, and `interval_values` for boxes); where its range
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from certify.bounds.arb_evaluate import arb_evaluate
 from certify.bounds.enclosure import Enclosure
 from certify.bounds.interval_values import interval_values
-from certify.bounds.point import PointValues, expected_values, gradient, point_values, q_values
+from certify.bounds.point import (
+    PointValues,
+    expected_entropy,
+    expected_reward,
+    expected_value,
+    gradient,
+    point_values,
+    q_values,
+)
 from certify.bounds.policy import Blocks, Layout, Point, layout_of, read_policy
 from certify.bounds.rounding import UNIT, outward
 from certify.bounds.tables import Tables, tables_of
@@ -28,6 +38,9 @@ LEAST_ROOM = 10.0  # binary digits per block, below which boxes are evaluated in
 class Evaluation:
     """Enclosures of everything first-order, at a policy or for every policy of a box.
 
+    `reward`, `entropy`, `reach` and `q` are computed when they are first asked for, where that
+    costs anything beyond `value` and `gradient`.
+
     Attributes
     ----------
     value : J_alpha.  reward : the expected discounted return.  entropy : E sum_t gamma^t sum_i
@@ -40,12 +53,33 @@ class Evaluation:
     """
 
     value: Enclosure
-    reward: Enclosure
-    entropy: Enclosure
-    reach: Blocks
-    q: Blocks
     gradient: Blocks
     arithmetic: str
+    _others: Callable[[str], Any]
+
+    @cached_property
+    def reward(self) -> Enclosure:
+        """The expected discounted return."""
+        reward: Enclosure = self._others("reward")
+        return reward
+
+    @cached_property
+    def entropy(self) -> Enclosure:
+        """The expected weighted entropy, without alpha."""
+        entropy: Enclosure = self._others("entropy")
+        return entropy
+
+    @cached_property
+    def reach(self) -> Blocks:
+        """d(x) per class."""
+        reach: Blocks = self._others("reach")
+        return reach
+
+    @cached_property
+    def q(self) -> Blocks:
+        """Q_alpha(x, a) per entry."""
+        q: Blocks = self._others("q")
+        return q
 
 
 def check_alpha(alpha: Fraction | int) -> Fraction:
@@ -78,12 +112,18 @@ def evaluate(tree: Tree, policy: Any, alpha: Fraction | int) -> Evaluation:
         return _from_arb(tree, layout, policy, alpha)
     tables, at = ready
     if at is not None:
-        return _from_point(tables, layout, at, float(alpha))
-    return Evaluation(**interval_values(tables, layout, read, alpha), arithmetic="float64")
+        return _from_point(tables, layout, at)
+    found = interval_values(tables, layout, read, alpha)
+    return Evaluation(found["value"], found["gradient"], "float64", found.__getitem__)
 
 
-def float_values(tree: Tree, layout: Layout, read: Any, alpha: Fraction) -> tuple[Tables, PointValues | None] | None:
-    """Tables and, at a point, its values; None where float64's range does not suffice."""
+def float_values(
+    tree: Tree, layout: Layout, read: Any, alpha: Fraction, *, inside: bool = True
+) -> tuple[Tables, PointValues | None] | None:
+    """Tables and, at a point, its values; None where float64's range does not suffice.
+
+    `inside`: whether later entropies are paid (`point.PointValues`).
+    """
     if tree.tilted:
         return None  # logarithms of a reference are arb's: they may have either sign
     try:
@@ -94,22 +134,21 @@ def float_values(tree: Tree, layout: Layout, read: Any, alpha: Fraction) -> tupl
         return (tables, None) if tables.fits and tables.room(len(layout.blocks)) >= LEAST_ROOM else None
     if not tables.suit(read.approx, temperature, layout.block_start):
         return None
-    return tables, point_values(tables, layout, read)
+    return tables, point_values(tables, layout, read, temperature, inside=inside)
 
 
-def _from_point(tables: Tables, layout: Layout, at: PointValues, alpha: float) -> Evaluation:
-    (reward, reward_radius), (entropy, entropy_radius) = expected_values(tables, at)
-    # alpha is rounded once, its product and the sum once each
-    radius = (reward_radius + alpha * entropy_radius + 8 * UNIT * (abs(reward) + alpha * entropy)) * (1 + 8 * UNIT)
-    relative = at.relative * (1 + 8 * UNIT)
+def _from_point(tables: Tables, layout: Layout, at: PointValues) -> Evaluation:
+    def others(name: str) -> Any:
+        if name == "reward":
+            return _scalar(*expected_reward(tables, at))
+        if name == "entropy":
+            return _scalar(*expected_entropy(tables, layout, at))
+        if name == "reach":
+            return Blocks(*outward(at.d, at.relative * (1 + 8 * UNIT) * at.d), layout, per_row=True)
+        return Blocks(*outward(*q_values(tables, layout, at)), layout)
+
     return Evaluation(
-        value=_scalar(reward + alpha * entropy, radius),
-        reward=_scalar(reward, reward_radius),
-        entropy=_scalar(entropy, entropy_radius),
-        reach=Blocks(*outward(at.d, relative * at.d), layout, per_row=True),
-        q=Blocks(*outward(*q_values(tables, layout, at, alpha)), layout),
-        gradient=Blocks(*outward(*gradient(tables, layout, at, alpha, alpha)), layout),
-        arithmetic="float64",
+        _scalar(*expected_value(tables, at)), Blocks(*outward(*gradient(tables, layout, at)), layout), "float64", others
     )
 
 
@@ -119,12 +158,6 @@ def _scalar(mid: float, radius: float) -> Enclosure:
 
 def _from_arb(tree: Tree, layout: Layout, policy: Any, alpha: Fraction) -> Evaluation:
     found = arb_evaluate(tree, policy, alpha).to_floats()
-    return Evaluation(
-        value=found["value"],
-        reward=found["reward"],
-        entropy=found["entropy"],
-        reach=Blocks(found["reach"].lower, found["reach"].upper, layout, per_row=True),
-        q=Blocks(found["q"].lower, found["q"].upper, layout),
-        gradient=Blocks(found["gradient"].lower, found["gradient"].upper, layout),
-        arithmetic="arb",
-    )
+    for name in ("reach", "q", "gradient"):
+        found[name] = Blocks(found[name].lower, found[name].upper, layout, per_row=name == "reach")
+    return Evaluation(found["value"], found["gradient"], "arb", found.__getitem__)

@@ -128,7 +128,7 @@ def hessian(tree: Tree, policy: Any, alpha: Fraction | int, *, stationary: bool 
     if ready is None:
         mid, radius, diagonal = _from_arb(tree, policy, alpha)
     elif isinstance(read, Point):
-        mid, radius, diagonal = _at_point(*ready, layout, float(alpha))
+        mid, radius, diagonal = _at_point(*ready, layout)
     else:
         mid, radius, diagonal = _over_box(
             ready[0], layout, box_values(ready[0], layout, read, float(alpha)), float(alpha)
@@ -139,25 +139,23 @@ def hessian(tree: Tree, policy: Any, alpha: Fraction | int, *, stationary: bool 
     return HessianForm(mid, radius, diagonal, layout, alpha, stationary)
 
 
-def _at_point(
-    tables: Tables, at: PointValues, layout: Layout, alpha: float
-) -> tuple[np.ndarray, np.ndarray, Enclosure]:
+def _at_point(tables: Tables, at: PointValues, layout: Layout) -> tuple[np.ndarray, np.ndarray, Enclosure]:
     """Everything nonnegative, then projected: C - row means - column means + both.
 
     All four are nonnegative sums of the same defect, so the radius is the same expression with
     plus signs.  An error of epsilon in every logarithm (`point`) is one of at most
-    alpha epsilon mass_t in every F; U is raised by a constant (which projection removes) so that
+    alpha epsilon mass_t in every F; F is raised by a constant (which projection removes) so that
     this is at most `relative` F, and the radius doubled for it.
     """
     later, equal = [], []
     for t, level in enumerate(tables.levels):
-        U = at.back.U[t][0] + alpha * at.back.U[t][1]
-        U += alpha * at.epsilon * tables.entropy_mass[t] / at.relative
+        raised = at.alpha * at.epsilon * tables.entropy_mass[t] / at.relative
         factors, agents = at.back.factors[t], range(len(level.counts))
-        later.append(
-            [others_average(level, U, factors, j) + _own_log(tables, level, at.minus_log, alpha, j) for j in agents]
+        own = at.own + raised
+        later.append([at.back.means[t][j] + own.take(level.entry[j]) for j in agents])
+        equal.append(
+            {(i, j): others_average(level, at.back.U[t], factors, i, j) + raised for j in agents for i in range(j)}
         )
-        equal.append({(i, j): others_average(level, U, factors, i, j) for j in agents for i in range(j)})
     rho = through(tables, at.back.factors, at.reach)
     C = cross_sums(tables, layout, rho, at.reach, later, equal)
     row, ends = layout.row_of_entry, np.append(layout.row_start, layout.size)

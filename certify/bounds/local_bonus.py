@@ -44,13 +44,13 @@ def _local(tree: Tree, policy: Any, alpha: Fraction | int) -> tuple[Blocks, Bloc
     read = read_policy(tree, policy)
     if not isinstance(read, Point):
         raise InputError("policy", "a box of policies", "give one policy: the local field is enclosed at points")
-    ready = float_values(tree, layout, read, alpha)
+    ready = float_values(tree, layout, read, alpha, inside=False)
     if ready is None:
         found = arb_evaluate(tree, policy, alpha).to_floats()
         q, field = (found[k] for k in ("q_reward", "local_gradient"))
         return Blocks(q.lower, q.upper, layout), Blocks(field.lower, field.upper, layout)
     tables, at = ready
     return (
-        Blocks(*outward(*q_values(tables, layout, at, 0.0)), layout),
-        Blocks(*outward(*gradient(tables, layout, at, float(alpha), 0.0)), layout),
+        Blocks(*outward(*q_values(tables, layout, at)), layout),
+        Blocks(*outward(*gradient(tables, layout, at)), layout),
     )

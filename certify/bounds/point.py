@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 
 from certify.bounds.policy import Layout, Point
-from certify.bounds.recursion import Backward, backward, class_reach, forward, weighted_values
+from certify.bounds.recursion import Backward, backward, class_reach, forward, split, weighted_values
 from certify.bounds.rounding import UNIT, defect, log, widened
 from certify.bounds.tables import Tables
 
@@ -26,74 +26,97 @@ from certify.bounds.tables import Tables
 class PointValues:
     """What the recursions give at a point, all nonnegative, and how far off they may be.
 
-    minus_log : (N,) max(0, -log p^).  reach : per depth (E,).  d : (rows,).
+    own : (N,) alpha w max(0, -log p^).  reach : per depth (E,).  d : (rows,).
     relative : X/(1 - X).  epsilon : absolute error of a logarithm beyond its relative one.
+    alpha : the temperature.  inside : whether `back` pays alpha w H in later steps (not where the
+    bonus is local).
     """
 
     tables: Tables
     policy: np.ndarray
-    minus_log: np.ndarray
+    own: np.ndarray
     back: Backward
     reach: list[np.ndarray]
     d: np.ndarray
     relative: float
     epsilon: float
+    alpha: float
+    inside: bool
 
     @cached_property
     def weighted(self) -> np.ndarray:
-        """(2, N) d Q of the shifted rewards and of the entropies."""
+        """(N,) d Q of the shifted rewards and, if `inside`, of the bonuses."""
         return weighted_values(self.tables, self.back, self.reach, len(self.policy))
 
 
-def point_values(tables: Tables, layout: Layout, point: Point) -> PointValues:
+def point_values(tables: Tables, layout: Layout, point: Point, alpha: float, *, inside: bool = True) -> PointValues:
     """Run the recursions; the caller has asked `tables.suit`."""
     p = point.approx
     factors_on_a_path = len(layout.blocks) + 3
     relative = widened(defect(tables.roundings, factors_on_a_path * point.defect))
-    minus_log = np.maximum(-log(p), 0.0)  # the exact one is never negative
-    row_entropy = layout.row_sums(p * minus_log) * tables.row_weight
-    back = backward(tables, p, row_entropy)
-    reach = forward(tables, back.factors)
+    own = log(p)
+    np.negative(own, out=own)
+    np.maximum(own, 0.0, out=own)  # the exact one is never negative
+    own *= alpha * tables.entry_weight
+    factors = [split(level, p) for level in tables.levels]
+    back = backward(tables, factors, layout.row_sums(p * own) if inside else None)
+    reach = forward(tables, factors)
     d = class_reach(tables, reach, layout.number_of_rows)
-    return PointValues(tables, p, minus_log, back, reach, d, relative, 1.02 * point.defect)
+    return PointValues(tables, p, own, back, reach, d, relative, 1.02 * point.defect, alpha, inside)
 
 
-def expected_values(tables: Tables, at: PointValues) -> tuple[tuple[float, float], tuple[float, float]]:
-    """((return, radius), (entropy term, radius)) at the start."""
-    shifted, entropy = (float(np.dot(tables.initial, at.back.V[0][k])) for k in range(2))
-    shift = tables.float_shift[0]
+def expected_value(tables: Tables, at: PointValues) -> tuple[float, float]:
+    """J_alpha at the start as (mid, radius)."""
+    shifted, shift = float(np.dot(tables.initial, at.back.V[0])), tables.float_shift[0]
     # the subtraction's own rounding and the rounded shift: 4 u of both magnitudes is enough
     radius = (at.relative + 8 * UNIT) * shifted + 8 * UNIT * abs(shift)
-    entropy_radius = (at.relative * entropy + at.epsilon * tables.entropy_mass[0]) * (1 + 8 * UNIT)
-    return (shifted + shift, radius), (entropy, entropy_radius)
+    return shifted + shift, (radius + at.alpha * at.epsilon * tables.entropy_mass[0]) * (1 + 8 * UNIT)
 
 
-def q_values(tables: Tables, layout: Layout, at: PointValues, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-    """(N,) Q_alpha(x, a) as (mid, radius); `alpha = 0` gives the reward part alone."""
-    d = at.d[layout.row_of_entry]
-    shifted = (at.weighted[0] + alpha * at.weighted[1]) / d
+def expected_reward(tables: Tables, at: PointValues) -> tuple[float, float]:
+    """The expected return as (mid, radius): the rewards backwards once more, alone."""
+    shifted = float(np.dot(tables.initial, backward(tables, at.back.factors, None).V[0]))
+    shift = tables.float_shift[0]
+    return shifted + shift, ((at.relative + 8 * UNIT) * shifted + 8 * UNIT * abs(shift)) * (1 + 8 * UNIT)
+
+
+def expected_entropy(tables: Tables, layout: Layout, at: PointValues) -> tuple[float, float]:
+    """The weighted entropy, without alpha, as (mid, radius): the bonuses alone."""
+    minus_log = np.maximum(-log(at.policy), 0.0)
+    row_entropy = layout.row_sums(at.policy * minus_log) * tables.row_weight
+    back = backward(tables, at.back.factors, row_entropy, rewarded=False)
+    entropy = float(np.dot(tables.initial, back.V[0]))
+    return entropy, (at.relative * entropy + at.epsilon * tables.entropy_mass[0]) * (1 + 8 * UNIT)
+
+
+def q_values(tables: Tables, layout: Layout, at: PointValues) -> tuple[np.ndarray, np.ndarray]:
+    """(N,) Q(x, a) as (mid, radius): Q_alpha if `at.inside`, the reward part alone otherwise."""
+    shifted = at.weighted / at.d[layout.row_of_entry]
     # numerator and denominator each have the defect
     radius = (2.02 * at.relative + 8 * UNIT) * shifted + 8 * UNIT * np.abs(tables.row_shift)
-    radius += (1.01 * alpha * at.epsilon) * tables.entry_mass_after
+    if at.inside:
+        radius += (1.01 * at.alpha * at.epsilon) * tables.entry_mass_after
     return shifted + tables.row_shift, radius
 
 
-def gradient(
-    tables: Tables, layout: Layout, at: PointValues, alpha: float, alpha_inside: float
-) -> tuple[np.ndarray, np.ndarray]:
+def gradient(tables: Tables, layout: Layout, at: PointValues) -> tuple[np.ndarray, np.ndarray]:
     """(N,) gamma^t d pi (Q - alpha w log pi - mean) as (mid, radius).
 
-    Q is Q^R + alpha_inside Q^H: alpha_inside = alpha for dJ/dtheta, 0 for the local bonus.  The
-    shift of the rewards cancels: it is the same for every action.
+    Q is Q_alpha for dJ/dtheta (`at.inside`), the reward part for the local bonus.  The shift of the
+    rewards cancels: it is the same for every action.
     """
-    d = at.d[layout.row_of_entry]
-    weight = alpha * tables.entry_weight
-    advantage = at.weighted[0] + d * weight * at.minus_log
-    if alpha_inside:
-        advantage += alpha_inside * at.weighted[1]
-    mean = layout.row_sums(at.policy * advantage)[layout.row_of_entry]
+    d = at.d.take(layout.row_of_entry)
+    advantage = d * at.own
+    advantage += at.weighted
+    mean = layout.row_sums(at.policy * advantage).take(layout.row_of_entry)
     scale = tables.entry_discount * at.policy
+    mid = scale * (advantage - mean)
     # a log's epsilon enters once directly and once through the mean, and likewise inside Q^H
-    radius = (at.relative + 8 * UNIT) * (advantage + mean)
-    radius += 2.02 * at.epsilon * d * (weight + alpha_inside * tables.entry_mass_after)
-    return scale * (advantage - mean), scale * radius * (1 + 8 * UNIT)
+    radius = np.add(advantage, mean, out=mean)
+    radius *= at.relative + 8 * UNIT
+    d *= tables.entry_mass if at.inside else tables.entry_weight
+    d *= 2.02 * at.alpha * at.epsilon
+    radius += d
+    radius *= scale
+    radius *= 1 + 8 * UNIT
+    return mid, radius

@@ -16,10 +16,7 @@ from certify.bounds.tables import LevelTable, Tables
 
 def split(level: LevelTable, flat: np.ndarray) -> list[np.ndarray]:
     """Per agent (E, 1, .., A_i, .., 1): its action probabilities in every joint class."""
-    return [
-        flat[level.entries[i]].reshape(level.shapes[i])[level.joint[i]].reshape(level.size, *level.axis[i])
-        for i in range(len(level.counts))
-    ]
+    return [flat.take(entry).reshape(level.size, *axis) for entry, axis in zip(level.entry, level.axis, strict=True)]
 
 
 def product_without(factors: list[np.ndarray], left_out: tuple[int, ...]) -> np.ndarray | None:
@@ -33,39 +30,46 @@ def product_without(factors: list[np.ndarray], left_out: tuple[int, ...]) -> np.
 
 @dataclass(frozen=True, eq=False)
 class Backward:
-    """Values-to-go of the shifted rewards (part 0) and of the weighted entropies (part 1).
+    """Values-to-go of the shifted rewards and of the bonuses.
 
-    U : per depth (2, E, A_1, .., A_n).  V : per depth (2, E).  factors : per depth, `split`.
+    U : per depth (E, A_1, .., A_n).  V : per depth (E,).  means : per depth and agent (E, A_i), the
+    mean of U over the others' actions.  factors : per depth, `split`.
     """
 
     U: list[np.ndarray]
     V: list[np.ndarray]
+    means: list[list[np.ndarray]]
     factors: list[list[np.ndarray]]
 
 
-def backward(tables: Tables, policy: np.ndarray, row_entropy: np.ndarray) -> Backward:
-    """U = r + gamma sum_e' P(e'|e,a) V(e') and V = E_pi U + sum_i w_i H_i, for both parts.
+def backward(
+    tables: Tables, factors: list[list[np.ndarray]], row_bonus: np.ndarray | None, *, rewarded: bool = True
+) -> Backward:
+    """U = r + gamma sum_e' P(e'|e,a) V(e') and V = E_pi U + sum_i bonus_i.
 
-    `row_entropy` holds w_i H(pi_x) for every row of the layout.
+    `row_bonus` holds what every row of the layout is paid beside the rewards, alpha w_i H(pi_x) say
+    (None: nothing); without `rewarded` r is 0.  The mean over a joint action is taken one agent at a
+    time: no term passes more roundings than in one sum over the joint actions.
     """
     horizon = len(tables.levels)
     U: list[np.ndarray] = [None] * horizon  # type: ignore[list-item]
     V: list[np.ndarray] = [None] * horizon  # type: ignore[list-item]
-    factors = [split(level, policy) for level in tables.levels]
+    means: list[list[np.ndarray]] = [None] * horizon  # type: ignore[list-item]
     for t in reversed(range(horizon)):
         level = tables.levels[t]
+        to_go = level.reward if rewarded else np.zeros_like(level.reward)
         if t + 1 < horizon:
-            to_go = np.einsum("bexs,exs->bex", V[t + 1][:, level.successor], level.probability)
-            to_go *= tables.discount
-            to_go[0] += level.reward
-        else:
-            to_go = np.zeros((2, *level.reward.shape))
-            to_go[0] = level.reward
-        U[t] = to_go.reshape(2, *level.joint_shape)
-        joint = product_without(factors[t], ()).reshape(level.size, -1)
-        V[t] = np.einsum("bex,ex->be", to_go, joint)
-        V[t][1] += row_entropy[level.row].sum(axis=1)
-    return Backward(U, V, factors)
+            following = np.einsum("exs,exs->ex", V[t + 1].take(level.successor), level.probability)
+            following *= tables.discount
+            following += to_go
+            to_go = following
+        U[t] = to_go.reshape(level.joint_shape)
+        means[t] = [others_average(level, U[t], factors[t], i) for i in range(len(level.counts))]
+        V[t] = np.einsum("ea,ea->e", means[t][0], factors[t][0].reshape(level.size, -1))
+        if row_bonus is not None:
+            for row in level.joint_row:
+                V[t] += row_bonus.take(row)
+    return Backward(U, V, means, factors)
 
 
 def forward(tables: Tables, factors: list[list[np.ndarray]]) -> list[np.ndarray]:
@@ -79,31 +83,23 @@ def forward(tables: Tables, factors: list[list[np.ndarray]]) -> list[np.ndarray]
 
 
 def others_average(level: LevelTable, U: np.ndarray, factors: list[np.ndarray], *kept: int) -> np.ndarray:
-    """(..., E, A_i for i in kept): the mean of U over the actions of everybody but `kept`."""
-    rest = product_without(factors, kept)
-    n = len(level.counts)
-    axes = tuple(k - n for k in range(n) if k not in kept)
-    return U if rest is None else (U * rest).sum(axis=axes)
+    """(E, A_i for i in kept): the mean of U over the actions of everybody but `kept`."""
+    axes = list(range(len(level.counts) + 1))
+    for k in reversed(range(len(level.counts))):
+        if k not in kept:
+            left = [axis for axis in axes if axis != k + 1]
+            U = np.einsum(U, axes, factors[k].reshape(level.size, -1), [0, k + 1], left)
+            axes = left
+    return U
 
 
 def class_reach(tables: Tables, reach: list[np.ndarray], number_of_rows: int) -> np.ndarray:
     """(rows,) d(x) for every class: the sum of reach over its joint classes."""
-    d = np.empty(number_of_rows)
-    for t, level in enumerate(tables.levels):
-        for i, joint in enumerate(level.joint):
-            d[level.rows[i]] = np.bincount(joint, reach[t], minlength=level.classes[i])
-    return d
+    every = [reach[t] for t, level in enumerate(tables.levels) for _ in level.joint_row]
+    return np.bincount(tables.every_row, np.concatenate(every), minlength=number_of_rows)
 
 
 def weighted_values(tables: Tables, back: Backward, reach: list[np.ndarray], size: int) -> np.ndarray:
-    """(2, N): d(x) Q(x, a), the part of the reward and the part of the entropy."""
-    result = np.empty((2, size))
-    for t, level in enumerate(tables.levels):
-        U = back.U[t] * reach[t].reshape(1, level.size, *(1,) * len(level.counts))
-        for i in range(len(level.counts)):
-            mean = others_average(level, U, back.factors[t], i)
-            count = level.classes[i] * level.counts[i]
-            result[:, level.entries[i]] = np.bincount(level.action_rows[i], mean.ravel(), minlength=2 * count).reshape(
-                2, count
-            )
-    return result
+    """(N,) d(x) Q(x, a): the sums of reach times the mean of U over the others."""
+    every = [(reach[t][:, None] * mean).ravel() for t, means in enumerate(back.means) for mean in means]
+    return np.bincount(tables.every_entry, np.concatenate(every), minlength=size)

@@ -8,6 +8,7 @@ docs/theory/objective.md#stationary-policies, docs/theory/hessian.md#the-second-
 
 from __future__ import annotations
 
+import math
 import weakref
 from fractions import Fraction
 
@@ -27,10 +28,10 @@ class LevelTable:
     ----------
     reward : (E, JA) float64, r - shift rounded to nearest.  plain_reward : r, likewise.
     probability : (E, JA, S), likewise.
-    joint : per agent (E,) int, its class.  row : (E, n) int, its row in the layout.
+    joint : per agent (E,) int, its class.  joint_row : likewise, its row in the layout.
     vanished : whether a number here is too small for float64.
-    action_row : per agent, (E, A_i) int, class * A_i + action; `action_rows` twice that, for the
-        two stacked parts (reward, entropy).
+    action_row : per agent, (E, A_i) int, class * A_i + action.
+    entry : likewise, the entry in the layout.
     """
 
     def __init__(self, tree: Tree, t: int, shift: Fraction) -> None:
@@ -49,16 +50,13 @@ class LevelTable:
         self.flat_successor = level.successor.ravel()
         self.width = level.successor.shape[2]
         self.joint = [np.ascontiguousarray(level.joint[:, i]) for i in range(n)]
-        self.row = level.joint + np.array([layout.rows[i, t].start for i in range(n)])
         self.entries = [layout.entries[i, t] for i in range(n)]
         self.rows = [layout.rows[i, t] for i in range(n)]
         self.shapes = [layout.shape[i, t] for i in range(n)]
         self.axis = [tuple(-1 if k == i else 1 for k in range(n)) for i in range(n)]
         self.action_row = [self.joint[i][:, None] * self.counts[i] + np.arange(self.counts[i]) for i in range(n)]
-        self.action_rows = [
-            np.concatenate([row.ravel(), row.ravel() + k * a])
-            for row, (k, a) in zip(self.action_row, self.shapes, strict=True)
-        ]
+        self.entry = [own.start + row for own, row in zip(self.entries, self.action_row, strict=True)]
+        self.joint_row = [own.start + joint for own, joint in zip(self.rows, self.joint, strict=True)]
         self.origin = [self.joint[i][:, None] * self.counts[i] + level.joint_actions[:, i] for i in range(n)]
         self.most_in_class = max(int(np.bincount(j).max()) for j in self.joint)
         positive = self.probability[self.probability > 0]
@@ -80,6 +78,8 @@ class Tables:
     shift : per depth t, the `Fraction` sum_{u >= t} gamma^{u-t} min r_u that the return-to-go lost.
     initial : (E_0,) float64.  discount : gamma.  weight : (n,) w_i.
     entropy_mass : per depth, sum_{u >= t} gamma^{u-t} sum_i w_i, rounded up.
+    every_row, every_entry : the levels' `joint_row` and `entry` in a row, depth by depth.
+    entry_mass_after, entry_mass : (N,) the entropy's mass of the later steps, of these and its own.
     exponent : the least binary exponent of a product of the tree's own numbers.
     fits : False where float64 bounds would not hold (numbers too large or too small).
     """
@@ -107,6 +107,9 @@ class Tables:
         self.entry_mass_after = (
             np.array([self.entropy_mass[t + 1] for t in layout.depth]) * self.discount * (1 + 2.0**-50)
         )
+        self.entry_mass = (self.entry_weight + self.entry_mass_after) * (1 + 2.0**-50)
+        self.every_row = np.concatenate([row for level in self.levels for row in level.joint_row])
+        self.every_entry = np.concatenate([entry.ravel() for level in self.levels for entry in level.entry])
         self.roundings = self._roundings(n)
         self.exponent, self.fits = self._range(tree)
 
@@ -114,8 +117,8 @@ class Tables:
         """Backwards (U, V), forwards (reach), and the last steps of any quantity, added up.
 
         U = r + gamma sum P V': P, gamma and r rounded, two products, S - 1 additions and one.
-        V: the joint policy n - 1 products, one more, JA - 1 additions; its entropy part p log p
-        instead: 11 and a product with a rounded w, A + n additions.  reach': as many products, P
+        V: n products with policies, sum_i (A_i - 1) <= JA - 1 additions and n of the bonuses; a bonus
+        itself: p log p 11, products with a rounded w and a rounded alpha, A + n additions.  reach': as many products, P
         rounded, additions up to the arrivals.  Last: sums over a class (at most `most_in_class`
         joint classes), over joint actions and rows, twice (rows and columns of the Hessian), the
         logarithm, and at most 40 factors (alpha, w, gamma^t, square roots, ...).
@@ -151,6 +154,9 @@ class Tables:
         """
         if not self.fits or not 2.0**-100 <= alpha <= 2.0**100:
             return False
+        least = float(policy.min())  # in every block at once: enough for all but extreme policies
+        if least > 0 and self.exponent + len(block_start) * math.log2(least) - 101 >= SMALLEST_EXPONENT:
+            return True
         with np.errstate(divide="ignore"):
             smallest = np.log2(np.minimum.reduceat(policy, block_start)).sum()
         return bool(self.exponent + smallest - 100 >= SMALLEST_EXPONENT)
