@@ -45,11 +45,12 @@ class Run:
 @dataclass(frozen=True)
 class Proof:
     """What was established: conclusions in words of the checker's own, about a game (or about what the first
-    conclusion names), and the number of steps verified."""
+    conclusion names), with its own or every horizon, and the number of steps verified."""
 
     conclusions: tuple[str, ...]
     steps: int
     game: Game | None = None
+    every_horizon: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,5 +84,6 @@ def sentence(proof: Proof) -> str:
         objective = ", with KL to its reference" if proof.game.kl else ""
         if not proof.game.flows_back:
             objective = ", with the local bonus (pi is the softmax of the reward to go over alpha w)"
-        about = f"game {printable(proof.game.name, 80)!r}, horizon {proof.game.horizon}{objective}: "
+        horizon = "every horizon" if proof.every_horizon else f"horizon {proof.game.horizon}"
+        about = f"game {printable(proof.game.name, 80)!r}, {horizon}{objective}: "
     return printable(about + "; ".join(proof.conclusions))

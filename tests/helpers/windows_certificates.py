@@ -345,11 +345,43 @@ def malformed(valid: dict[str, Document]) -> Iterator[tuple[str, Document]]:
     yield "modulus_claimed", document
 
 
+def rare(chance: Fraction) -> Document:
+    """False: two levers at the second step, where an observation of this chance says that they pay, and bounds and
+    shares of 0 after it.  Where floats lose the chance, they are likelihoods of 0 that all claims hold with."""
+    pays = [[2, [a, a], "1"] for a in range(2)]
+    game = {
+        "format": "certify-game", "version": 1, "name": "rare", "agents": ["1", "2"], "weights": ["1", "1"],
+        "horizon": 2, "discount": "1", "states": ["start", "nothing", "levers"], "actions": [["a", "b"]] * 2,
+        "observations": [["no", "yes"]] * 2, "available": [[[0], [0, 1]]] * 2, "start": [[0, [], "1"]],
+        "transition": [[0, [0, 0], [[1, str(1 - chance)], [2, str(chance)]]]],
+        "emission": [[[0, 0], s, [[[s - 1] * 2, "1"]]] for s in (1, 2)], "reward": pays,
+    }  # fmt: skip
+    steps = [{"agent": i, "depth": 1, "log_ratio": [[0, 0]] * 2, "mimic": [[0, 0]] * 2} for i in range(2)]
+    constants = [
+        {
+            "agent": i, "depth": 1, "same": [{"agent": 1 - i, "share": [0, 0]}], "ranges": [[[100 << 20] * 2] * 2],
+            "variance": None, "reference": None, "groups": [{"lag": 1, "share": [1 << 20] * 2}],
+        }
+        for i in range(2)
+    ]  # fmt: skip
+    interval = {"beta": ["0", "10"], "steps": steps, "constants": constants}
+    return {
+        "format": "certify-certificate", "version": 1, "kind": "threshold", "objective": "visitation", "game": game,
+        "game_sha256": sha256_of(game), "claim": {"alpha_star": "1/10", "strong_concavity": []}, "consequences": [],
+        "proof": {"type": "windows", "k": 1, "unit": -20, "symbols": [[[0, 1]] * 2] * 2, "intervals": [interval]},
+    }  # fmt: skip
+
+
 def write() -> None:
     """All files."""
     valid = {name: certificate(game, k) for name, game, k in games()}
     valid["two_groups"] = two_groups(valid["lags"])
-    for folder, found in (("valid", valid.items()), ("invalid", attacks(valid)), ("malformed", malformed(valid))):
+    lost = "chances_that_floats_lose", rare(Fraction(1, 10**400))
+    for folder, found in (
+        ("valid", valid.items()),
+        ("invalid", [*attacks(valid), lost]),
+        ("malformed", malformed(valid)),
+    ):
         (FOLDER / folder).mkdir(parents=True, exist_ok=True)
         for name, document in found:
             text = json.dumps(document, separators=(",", ":"), sort_keys=True)

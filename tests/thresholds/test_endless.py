@@ -37,7 +37,7 @@ def files(kind: str) -> list[Path]:
 def test_valid_ones_pass(path: Path) -> None:
     verdict = checker.check_file(path)
     assert verdict.valid, verdict.failed_step
-    assert "with every number of steps" in verdict.claim
+    assert ", every horizon: for every alpha" in verdict.claim
 
 
 @pytest.mark.parametrize("path", files("invalid"), ids=lambda p: p.stem)

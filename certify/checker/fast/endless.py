@@ -30,6 +30,8 @@ class FastEndless(FastWindows):
             )
         if any(box.empty() for box in self.claim):
             raise Failed("a claim without policies")
+        if self.gamma == 1:
+            raise Failed("a discount that rounds to 1")
         later = self.gamma / (1 - self.gamma)
         limits = [np.zeros((len(self.ends), len(self.process.levels[1].nodes)))] * 2
         for _ in range(PASSES):  # a search: what it finds is verified
@@ -71,7 +73,7 @@ class FastEndless(FastWindows):
         cost = [0.0] * p.n
         for u in range(p.game.horizon, p.common - 1, -1):
             if u == p.common:
-                if any(x > y for x, y in zip(cost, price, strict=True)):
+                if not all(x <= y for x, y in zip(cost, price, strict=True)):
                     raise Failed("a price is too low", depth=u - 1)
                 cost = list(price)
             left = {i: self._left(u, i, constants[i, u - 1], cost[i]) for i in range(p.n) if p.levels[u].shape[i] > 1}
@@ -83,7 +85,7 @@ class FastEndless(FastWindows):
                     if j != i:  # `one` is gamma times the cost
                         new[j] += one / (self.gamma * self.weights[j]) * (1 + 8 * UNIT)
             cost = [self.gamma * x * (1 + 8 * UNIT) for x in new]
-        if any(x > y for x, y in zip(cost, price, strict=True)):
+        if not all(x <= y for x, y in zip(cost, price, strict=True)):  # what is not a number covers nothing
             raise Failed("a price does not cover itself", depth=p.common - 1)
 
     def _left(self, u: int, i: int, given: dict[str, Any], cost: float) -> np.ndarray:

@@ -14,7 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from certify.checker.fast.numbers import EXP_ERROR, UNIT, exp, inflated, log, log_error, slop
+from certify.checker.fast.numbers import (
+    EXP_ERROR,
+    LARGEST_NUMBER,
+    MOST_AGENTS,
+    SMALLEST_CHANCE,
+    UNIT,
+    exp,
+    inflated,
+    log,
+    log_error,
+    slop,
+)
 from certify.checker.reading.envelope import Failed
 from certify.checker.reading.windows import MAX_VERTEX_ACTIONS, Level, Trail, WindowProcess
 
@@ -30,9 +41,6 @@ class FastWindows:
 
     def __init__(self, process: WindowProcess, unit: int) -> None:
         self.process, self.scale = process, 2.0**unit
-        self.weights = [float(w) for w in process.game.weights]
-        self.pays = [w * process.game.flows_back for w in self.weights]  # for entropy, in values
-        self.gamma = float(process.game.discount)
         self._tables: dict[Any, Any] = {}
         self._kept: list[Any] = []  # keeps what `_tables` is keyed by alive
 
@@ -54,6 +62,11 @@ class FastWindows:
     def begin(self, low: Fraction, high: Fraction) -> None:
         """The whole policy space for beta in [low, high]."""
         p = self.process
+        if p.n > MOST_AGENTS:
+            raise Failed(f"more than {MOST_AGENTS} agents")
+        self.weights = [_float(w) for w in p.game.weights]
+        self.pays = [w * p.game.flows_back for w in self.weights]  # for entropy, in values
+        self.gamma = _float(p.game.discount)
         self.ends = [low] if low == high else [low, high]
         self.rewards: dict[int, tuple[np.ndarray, np.ndarray]] = {}  # by level
         self.boxes = [[_Box.whole(level, i) for i in range(p.n)] for level in p.levels]
@@ -106,7 +119,7 @@ class FastWindows:
         if id(level) not in self.rewards:
             found = np.array(
                 [
-                    [[(float(y), float(-x)) for x, y in self.process.rewards(level, e, beta)] for e in level.nodes]
+                    [[(_float(y), _float(-x)) for x, y in self.process.rewards(level, e, beta)] for e in level.nodes]
                     for beta in self.ends
                 ]
             )
@@ -427,6 +440,13 @@ class FastWindows:
         return float(value.max())
 
 
+def _float(x: Fraction) -> float:
+    """The nearest float; `Failed` where sums and products could overflow, or vanish and so prove anything."""
+    if x and not SMALLEST_CHANCE <= abs(x) <= LARGEST_NUMBER:
+        raise Failed(f"a number that is not between {SMALLEST_CHANCE} and {LARGEST_NUMBER}, which floats do not hold")
+    return float(x)
+
+
 class _Links:
     """Sums over what may follow, padded with chance 0."""
 
@@ -435,7 +455,7 @@ class _Links:
         target, chance = np.zeros((len(rows), self.width), dtype=np.int64), np.zeros((len(rows), self.width))
         for k, row in enumerate(rows):
             for b, (to, p) in enumerate(row):
-                target[k, b], chance[k, b] = to, float(p)
+                target[k, b], chance[k, b] = to, _float(p)
         self.target, self.chance = target.reshape(*shape, self.width), chance.reshape(*shape, self.width)
 
     def mean(self, x: np.ndarray) -> np.ndarray:
@@ -469,7 +489,7 @@ class _Trail:
                 self.nodes[w, o, k] = node if node < level.reachable else 0
         for (n, w, o), chances in _entries(exact.belief, 3):
             for s, b in chances.items():
-                self.belief[n, w, o, which[s]] = float(b)
+                self.belief[n, w, o, which[s]] = _float(b)
         self.together = self.belief.sum(-1) > 0
         self.chance, self.slot = [], []
         for steps, table in enumerate(exact.back):
@@ -488,7 +508,7 @@ class _Trail:
                     slot[o, c, d] = to
             for (n, w, o, c), row in _entries(table, 4):
                 for to, p in row.items():
-                    chance[n, w, o, c, slots[o, c][to]] = float(p)
+                    chance[n, w, o, c, slots[o, c][to]] = _float(p)
             self.chance.append(chance)
             self.slot.append(slot)
         self.possible = np.zeros((starts, len(process.levels[u - lookback].others[i])), dtype=bool)

@@ -73,15 +73,13 @@ def check_threshold(certificate: Any, run: Run) -> Proof:
     elif stated != (None, None):
         raise Failed("a claim of multiplicity without evidence", step="claim.alpha_multiple")
     unique = f"for every alpha >= {claim.alpha_star} there is exactly one stationary policy{fixed}"
-    if endless:
-        unique = f"with every number of steps, {unique}"
     if original is not None:
         below.append(f"{original} has exactly one logit QRE for every lambda from 0 to {1 / claim.alpha_star}")
         below += [f"and several at lambda = {1 / alpha}" for alpha in stated[:1] if alpha is not None]
         steps += 1
     ascent = claim.ascends(game)
     conclusions = (unique, *flow, *claim.concave(regions), *ascent, *below)
-    return Proof(conclusions, steps + len(flow) + len(ascent), game)
+    return Proof(conclusions, steps + len(flow) + len(ascent), game, every_horizon=endless)
 
 
 def _every_horizon(certificate: Any, claim: Any) -> bool:
