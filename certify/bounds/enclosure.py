@@ -23,7 +23,8 @@ Bound = TypeVar("Bound")  # float, Fraction, or a numpy array of either
 def _has_nan(bound: Any) -> bool:
     if isinstance(bound, float):
         return math.isnan(bound)
-    return isinstance(bound, np.ndarray) and bound.dtype.kind == "f" and bool(np.isnan(bound).any())
+    # the least element is nan if any is: one pass and no array of booleans
+    return isinstance(bound, np.ndarray) and bound.dtype.kind == "f" and bound.size > 0 and math.isnan(bound.min())
 
 
 @dataclass(frozen=True, eq=False, repr=False)

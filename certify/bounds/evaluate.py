@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -55,7 +55,7 @@ class Evaluation:
     value: Enclosure
     gradient: Blocks
     arithmetic: str
-    _others: Callable[[str], Any]
+    _others: Callable[[str], Any] = field(repr=False)  # name -> one of the four below
 
     @cached_property
     def reward(self) -> Enclosure:
@@ -138,7 +138,21 @@ def float_values(
 
 
 def _from_point(tables: Tables, layout: Layout, at: PointValues) -> Evaluation:
-    def others(name: str) -> Any:
+    value = _scalar(*expected_value(tables, at))
+    slope = Blocks(*outward(*gradient(tables, layout, at)), layout)
+    return Evaluation(value, slope, "float64", _OthersAtPoint(tables, layout, at))
+
+
+@dataclass(frozen=True, eq=False)
+class _OthersAtPoint:
+    """What an evaluation at a point gives when it is asked for."""
+
+    tables: Tables
+    layout: Layout
+    at: PointValues
+
+    def __call__(self, name: str) -> Enclosure:
+        tables, layout, at = self.tables, self.layout, self.at
         if name == "reward":
             return _scalar(*expected_reward(tables, at))
         if name == "entropy":
@@ -146,10 +160,6 @@ def _from_point(tables: Tables, layout: Layout, at: PointValues) -> Evaluation:
         if name == "reach":
             return Blocks(*outward(at.d, at.relative * (1 + 8 * UNIT) * at.d), layout, per_row=True)
         return Blocks(*outward(*q_values(tables, layout, at)), layout)
-
-    return Evaluation(
-        _scalar(*expected_value(tables, at)), Blocks(*outward(*gradient(tables, layout, at)), layout), "float64", others
-    )
 
 
 def _scalar(mid: float, radius: float) -> Enclosure:

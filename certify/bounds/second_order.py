@@ -35,12 +35,14 @@ def check_size(layout: Layout) -> None:
 
 
 def _matrix(rows: np.ndarray, cols: np.ndarray, weights: np.ndarray, shape: tuple[int, int]) -> Any:
-    """Sum of the weights at every (row, column); rows and cols broadcast against weights."""
-    if shape[0] * shape[1] <= DENSE_ENTRIES:
-        index = np.broadcast_to(rows * shape[1] + cols, weights.shape)
-        return np.bincount(index.ravel(), weights.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
+    """Sum of the weights at every (row, column), sparse; rows and cols broadcast against weights."""
     where = (np.broadcast_to(rows, weights.shape).ravel(), np.broadcast_to(cols, weights.shape).ravel())
     return sparse.csr_array((weights.ravel(), where), shape=shape)
+
+
+def _sums(places: np.ndarray, weights: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+    """Sum of the weights at every place of a flattened matrix of that shape."""
+    return np.bincount(places.ravel(), weights.ravel(), minlength=shape[0] * shape[1]).reshape(shape)
 
 
 def through(tables: Tables, factors: list[list[np.ndarray]], reach: list[np.ndarray]) -> list[Any]:
@@ -48,25 +50,27 @@ def through(tables: Tables, factors: list[list[np.ndarray]], reach: list[np.ndar
     agent), dense or sparse."""
     result: list[Any] = [np.zeros((0, tables.levels[0].size))]
     for t, level in enumerate(tables.levels[:-1]):
-        size, n = tables.levels[t + 1].size, len(level.counts)
-        shape = (level.size, *level.counts)
-        parts = []
-        for left_out in [()] + [(i,) for i in range(n)]:
-            rest = product_without(factors[t], left_out)
-            joint = np.ones((level.size, 1)) if rest is None else np.broadcast_to(rest, shape).reshape(level.size, -1)
-            if left_out:
-                joint = joint * reach[t][:, None]
-                rows, height = (
-                    level.origin[left_out[0]][:, :, None],
-                    level.classes[left_out[0]] * level.counts[left_out[0]],
-                )
-            else:
-                rows, height = np.arange(level.size)[:, None, None], level.size
-            parts.append(_matrix(rows, level.successor, joint[:, :, None] * level.probability, (height, size)))
-        above = result[t] @ parts[0]
-        stack = [above, *parts[1:]]
-        dense = not any(sparse.issparse(part) for part in stack)
-        result.append(np.concatenate(stack) if dense else sparse.csr_array(sparse.vstack(stack)))
+        n, size = len(level.counts), tables.levels[t + 1].size
+        # the joint policy, then for every agent the others' times the reach
+        weights = np.empty((1 + n, level.size, *level.counts))
+        weights[0] = product_without(factors[t], ())
+        start = reach[t].reshape(level.size, *(1,) * n)
+        for i in range(n):
+            rest = product_without(factors[t], (i,))
+            np.multiply(1.0 if rest is None else rest, start, out=weights[1 + i])
+        weights = weights.reshape(1 + n, level.size, -1, 1)
+        height = level.size + level.offsets[-1]
+        if height * size <= DENSE_ENTRIES and not sparse.issparse(result[t]):
+            parts = _sums(level.arrivals, weights * level.probability, (height, size))
+            result.append(np.concatenate([result[t] @ parts[: level.size], parts[level.size :]]))
+            continue
+        rows, shape = np.arange(level.size)[:, None, None], (level.size, size)
+        link = _matrix(rows, level.successor, weights[0] * level.probability, shape)
+        below = []
+        for i, (k, a) in enumerate(level.shapes):
+            flow = weights[1 + i] * level.probability
+            below.append(_matrix(level.origin[i][:, :, None], level.successor, flow, (k * a, size)))
+        result.append(sparse.csr_array(sparse.vstack([sparse.csr_array(result[t] @ link), *below])))
     return result
 
 
@@ -84,10 +88,10 @@ def cross_sums(
     """
     C = np.zeros((layout.size, layout.size))
     for t, level in enumerate(tables.levels):
-        offsets = np.concatenate(([0], np.cumsum([k * a for k, a in level.shapes])))
-        discount = tables.entry_discount[level.entries[0].start]
+        offsets, discount = level.offsets, tables.entry_discount[level.entries[0].start]
         if t:
-            block = discount * _dense(rho[t] @ _spread(level, later[t], offsets))
+            block = _dense(rho[t] @ _spread(level, later[t]))
+            block *= discount
             row = 0
             for above in (entries for shallower in tables.levels[:t] for entries in shallower.entries):
                 stop = row + above.stop - above.start
@@ -95,10 +99,14 @@ def cross_sums(
                     _put(C, above, own, block[row:stop, offsets[j] : offsets[j + 1]])
                 row = stop
         for (i, j), part in equal[t].items():
-            shape = int(offsets[i + 1] - offsets[i]), int(offsets[j + 1] - offsets[j])
+            shape = offsets[i + 1] - offsets[i], offsets[j + 1] - offsets[j]
             weights = (discount * reach[t])[:, None, None] * part
-            block = _matrix(level.action_row[i][:, :, None], level.action_row[j][:, None, :], weights, shape)
-            _put(C, level.entries[i], level.entries[j], _dense(block))
+            if shape[0] * shape[1] <= DENSE_ENTRIES:
+                block = _sums(level.pairs[i, j], weights, shape)
+            else:
+                rows, cols = level.action_row[i][:, :, None], level.action_row[j][:, None, :]
+                block = _matrix(rows, cols, weights, shape).toarray()
+            _put(C, level.entries[i], level.entries[j], block)
     return C
 
 
@@ -107,17 +115,16 @@ def _put(C: np.ndarray, rows: slice, cols: slice, block: np.ndarray) -> None:
     C[cols, rows] = block.T
 
 
-def _spread(level: LevelTable, F: list[np.ndarray], offsets: np.ndarray) -> Any:
+def _spread(level: LevelTable, F: list[np.ndarray]) -> Any:
     """(E, N_T): F_j(e, a') in the column of (class of e, a'), zero elsewhere."""
-    width = int(offsets[-1])
-    cols = np.concatenate([offsets[j] + level.action_row[j] for j in range(len(F))], axis=1)
+    width = level.offsets[-1]
     values = np.concatenate(F, axis=1)
     if level.size * width <= DENSE_SPREAD:
-        table = np.zeros((level.size, width))
-        np.put_along_axis(table, cols, values, axis=1)
-        return table
-    ends = np.arange(level.size + 1) * cols.shape[1]
-    return sparse.csr_array((values.ravel(), cols.ravel(), ends), shape=(level.size, width))
+        table = np.zeros(level.size * width)
+        table[level.cells] = values
+        return table.reshape(level.size, width)
+    ends = np.arange(level.size + 1) * values.shape[1]
+    return sparse.csr_array((values.ravel(), level.columns.ravel(), ends), shape=(level.size, width))
 
 
 def _dense(matrix: Any) -> np.ndarray:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 import weakref
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -30,6 +31,8 @@ class LevelTable:
     probability : (E, JA, S), likewise.
     joint : per agent (E,) int, its class.  joint_row : likewise, its row in the layout.
     vanished : whether a number here is too small for float64.
+    following : how many joint classes the next depth has.  offsets : (n + 1) ints, where an agent's
+        (class, action) pairs begin and end among those of all agents at this depth.
     action_row : per agent, (E, A_i) int, class * A_i + action.
     entry : likewise, the entry in the layout.
     """
@@ -47,6 +50,7 @@ class LevelTable:
         self.probability = level.approx_probability
         self.vanished = _vanishes(shifted, self.reward) or _vanishes(level.probability, self.probability)
         self.successor = level.successor
+        self.following = len(tree.levels[t + 1].joint) if t + 1 < tree.horizon else 0
         self.flat_successor = level.successor.ravel()
         self.width = level.successor.shape[2]
         self.joint = [np.ascontiguousarray(level.joint[:, i]) for i in range(n)]
@@ -57,12 +61,43 @@ class LevelTable:
         self.action_row = [self.joint[i][:, None] * self.counts[i] + np.arange(self.counts[i]) for i in range(n)]
         self.entry = [own.start + row for own, row in zip(self.entries, self.action_row, strict=True)]
         self.joint_row = [own.start + joint for own, joint in zip(self.rows, self.joint, strict=True)]
+        self.offsets = [0, *np.cumsum([k * a for k, a in self.shapes]).tolist()]
         self.origin = [self.joint[i][:, None] * self.counts[i] + level.joint_actions[:, i] for i in range(n)]
         self.most_in_class = max(int(np.bincount(j).max()) for j in self.joint)
         positive = self.probability[self.probability > 0]
         self.least_probability = float(positive.min()) if positive.size else 1.0
         arrivals = level.successor[level.probability != 0]
         self.most_arrivals = int(np.bincount(arrivals).max()) if arrivals.size else 1
+
+    @cached_property
+    def arrivals(self) -> np.ndarray:
+        """(1 + n, E, JA, S) int: where `second_order.through` adds up what flows from a joint class, and from
+        every (class, action) of each agent, to the next depth's joint classes; one row for each of
+        them, in this order."""
+        origin = np.stack([np.broadcast_to(np.arange(self.size)[:, None], self.reward.shape), *self.origin])
+        origin += np.array([0, *(self.size + offset for offset in self.offsets[:-1])])[:, None, None]
+        return origin[..., None] * self.following + self.successor
+
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """(E, sum_j A_j) int: columns of `second_order.cross_sums`, every (class, action) of agent 0, of agent 1, .."""
+        return np.concatenate([o + row for o, row in zip(self.offsets[:-1], self.action_row, strict=True)], axis=1)
+
+    @cached_property
+    def cells(self) -> np.ndarray:
+        """`columns` as places in a flattened (E, sum_j K_j A_j) array."""
+        return np.arange(self.size)[:, None] * self.offsets[-1] + self.columns
+
+    @cached_property
+    def pairs(self) -> dict[tuple[int, int], np.ndarray]:
+        """Per i < j, (E, A_i, A_j) int: the place of the two actions in a flattened (K_i A_i, K_j A_j) array."""
+        n = len(self.counts)
+        width = [k * a for k, a in self.shapes]
+        return {
+            (i, j): self.action_row[i][:, :, None] * width[j] + self.action_row[j][:, None, :]
+            for j in range(n)
+            for i in range(j)
+        }
 
 
 def _vanishes(exact: np.ndarray, rounded: np.ndarray) -> bool:
