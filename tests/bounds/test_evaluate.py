@@ -1,5 +1,6 @@
 """Three ways of evaluating, and brute force, against each other on random games."""
 
+import pickle
 from dataclasses import replace
 from fractions import Fraction
 
@@ -12,6 +13,7 @@ from random_policies import random_box, random_policy, small_trees
 
 from certify.bounds import PolicyBox, arb_evaluate, evaluate, exact_evaluate, layout_of
 from certify.bounds import point as point_module
+from certify.bounds.tables import SMALLEST_EXPONENT, tables_of
 from certify.errors import InputError
 from certify.games.builtin import builtin
 from certify.games.tree import unroll
@@ -101,6 +103,36 @@ def test_containment_fails_when_the_rounding_bound_is_broken(monkeypatch):
         policy, alpha = random_policy(tree, rng), random_alpha(rng)
         outside += not exact_is_inside(evaluate(tree, policy, alpha), exact_evaluate(tree, policy, alpha))
     assert outside > 5
+
+
+def test_an_evaluation_keeps_what_it_was_asked_about():
+    tree = unroll(builtin("dectiger", horizon=2))
+    policy = [[np.array(table, dtype=float) for table in tables] for tables in tree.uniform()]
+    first, same = evaluate(tree, policy, 3), evaluate(tree, policy, 3)
+    for tables in policy:
+        for table in tables:
+            table[:] = [0.25, 0.25, 0.5]  # after the call, before anything else is asked for
+    copy = pickle.loads(pickle.dumps(first))
+    moved = evaluate(tree, policy, 3)
+    for name in ("reward", "entropy", "reach", "q"):
+        ends = [(getattr(e, name).lower, getattr(e, name).upper) for e in (first, same, copy, moved)]
+        assert np.array_equal(ends[0], ends[1]) and np.array_equal(ends[0], ends[2])
+        assert name == "reach" or not np.array_equal(ends[0], ends[3])
+    parts = first.reward, first.entropy
+    assert first.value.lower <= parts[0].upper + 3 * parts[1].upper
+    assert first.value.upper >= parts[0].lower + 3 * parts[1].lower
+
+
+def test_the_short_way_to_a_suitable_policy_is_never_the_wider_one():
+    tree = unroll(builtin("dectiger", horizon=2))
+    tables, layout, seen = tables_of(tree), layout_of(tree), set()
+    for exponent in range(1, 120):
+        policy = np.full(layout.size, 2.0**-exponent)  # the same least entry in every block: both ways agree
+        smallest = -exponent * len(layout.blocks)
+        suits = tables.suit(policy, 1.0, layout.block_start)
+        assert suits == (tables.exponent + smallest - 100 >= SMALLEST_EXPONENT)
+        seen.add(suits)
+    assert seen == {True, False}
 
 
 def test_float_policies_mean_their_normalised_rows():

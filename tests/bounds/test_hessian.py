@@ -1,5 +1,6 @@
 """The Hessian form: exact against finite differences, float64 and arb against exact, boxes."""
 
+import sys
 from fractions import Fraction
 
 import mpmath
@@ -10,6 +11,8 @@ from random_games import random_game
 from random_policies import flat, projected, random_box, random_direction, random_policy, small_trees
 
 from certify.bounds import (
+    Enclosure,
+    HessianForm,
     PolicyBox,
     arb_hessian,
     evaluate,
@@ -25,6 +28,8 @@ from certify.bounds.objects import ObjectRecursion
 from certify.errors import InputError
 from certify.games.builtin import builtin
 from certify.games.tree import unroll
+
+hessian_module = sys.modules[HessianForm.__module__]  # the package has a function of the same name
 
 
 def quadratic(form, v, alpha):
@@ -154,6 +159,38 @@ def test_the_metric_is_the_form_in_scaled_coordinates():
                 entry = mpmath.mpf(C[i, j].numerator) / C[i, j].denominator / (root[i] * root[j])
                 assert form.metric.lower[i, j] <= entry <= form.metric.upper[i, j]
         assert (form.metric.width < 1e-8).all()
+
+
+def metric_misses(rng: np.random.Generator, count: int = 40) -> int:
+    """How many entries of M leave their ends where C (radius 0) and the diagonal are floats without error."""
+    tree, misses = unroll(builtin("lever:2")), 0
+    for _ in range(count):
+        C = rng.normal(size=(4, 4)) * 2.0 ** rng.integers(-320, 300, (4, 4))
+        d = rng.uniform(1, 4, 4) * 2.0 ** rng.integers(-300, 300, 4)
+        metric = HessianForm(C, np.zeros((4, 4)), Enclosure(d, d), layout_of(tree), Fraction(1), False).metric
+        for i, j in np.ndindex(4, 4):
+            # |M|^2 = C^2 / (d_i d_j) in rationals; the ends of -M are those of M the other way round
+            sign = 1 if C[i, j] > 0 else -1
+            low, high = sorted(sign * Fraction(end[i, j]) for end in (metric.lower, metric.upper))
+            square = Fraction(C[i, j]) ** 2 / (Fraction(d[i]) * Fraction(d[j]))
+            misses += not (max(low, 0) ** 2 <= square <= high**2)
+    return misses
+
+
+def test_the_ends_of_the_metric_cover_its_own_roundings(monkeypatch):
+    assert metric_misses(np.random.default_rng(0)) == 0
+    monkeypatch.setattr(hessian_module, "UNIT", 0.0)
+    assert metric_misses(np.random.default_rng(0)) > 100
+
+
+def test_midpoint_radius_and_metric_are_exactly_symmetric(monkeypatch):
+    for seed in range(2):
+        for tree in small_trees(seed, 9, most_joint=60):
+            form = hessian(tree, random_policy(tree, np.random.default_rng(seed)), Fraction(7, 3))
+            for matrix in (form.mid, form.radius, form.metric.lower, form.metric.upper):
+                assert np.array_equal(matrix, matrix.T)
+        monkeypatch.setattr(second_order, "DENSE_ENTRIES", 0)
+        monkeypatch.setattr(second_order, "DENSE_SPREAD", 0)
 
 
 def soft_fixed_point(tree, alpha: float):
