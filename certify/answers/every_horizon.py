@@ -44,6 +44,9 @@ def every_horizon(question: Question, run: Run) -> ThresholdResult:
             if question.method == "windows":
                 raise
             notes.append(str(error))
+    if run.interrupted:
+        notes.append("interrupted while comparing windows")
+        run = Run.lasting(_GRACE, progress=run.progress)
     proved: tuple[str, Fraction, dict[str, Any], str] | None = None
     for method, alpha, document in reversed(proposals):
         try:

@@ -175,6 +175,8 @@ def _every_horizon(game: Any, asked: _Options) -> ThresholdResult:
     began = time.monotonic()
     if asked.modulus_at:
         raise InputError("--modulus-at", "no modulus is proved for every horizon", "leave it out")
+    if asked.checkpoint is not None:
+        raise InputError("--checkpoint", "the search for every horizon keeps none", "leave it out")
     question = asked.question(for_objective(as_game(game, 1), asked.objective)).in_units()
     if asked.method not in ("auto", "structural", "windows"):
         raise InputError("--horizon inf", f"--method {asked.method}", "use auto, structural or windows")

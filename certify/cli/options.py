@@ -86,7 +86,10 @@ class Steps(click.ParamType[int | str]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
         """As click does for integers; `inf` stays what it is."""
-        return "inf" if value == "inf" else click.INT.convert(value, param, ctx)
+        try:
+            return "inf" if value == "inf" else click.INT.convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{value!r} is neither a whole number nor inf.", param, ctx)
 
 
 class OutputFile(click.ParamType[Path]):

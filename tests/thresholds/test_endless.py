@@ -23,6 +23,7 @@ from certify.games.model import Game
 from certify.thresholds.endless_form import endless_form
 from certify.thresholds.row_form import row_form, smallest_multiplier
 from certify.thresholds.shapes import return_widths, shape_of
+from certify.thresholds.windows.endless import EndlessSearch
 
 FOLDER = Path(__file__).resolve().parent.parent / "certificates" / "endless"
 
@@ -108,6 +109,21 @@ def test_the_command() -> None:
     assert "with every number of steps" in plain.stdout
 
 
+@pytest.mark.parametrize("given", ["infinity", "1e3", "INF", "1/2"])
+def test_other_numbers_of_steps_are_one_line(given: str) -> None:
+    found = CliRunner().invoke(cli, ["threshold", "recycling", "--horizon", given])
+    assert found.exit_code == 2 and "neither a whole number nor inf" in found.output
+
+
+def test_interrupted_it_keeps_what_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(EndlessSearch, "climb", interrupted)
+    found = certify.threshold(builtin("recycling", discount="1/2"), horizon="inf")
+    assert found.status == "proved" and found.method == "structural (endless)" and "interrupted" in found.reason
+
+
 @pytest.mark.slow
 def test_windows_are_sharper() -> None:
     """In a game whose payoffs are in other units, too."""
@@ -125,6 +141,7 @@ def test_windows_are_sharper() -> None:
         ("recycling", {"objective": "local"}, "entropy"),
         ("recycling", {"method": "search"}, "use auto"),
         ("recycling", {"modulus_at": "9"}, "no modulus"),
+        ("recycling", {"checkpoint": "kept"}, "keeps none"),
     ],
 )
 def test_what_it_cannot_do_is_one_line(game: str, options: dict, why: str) -> None:

@@ -344,7 +344,8 @@ class EndlessSearch(Search):
 def endless_thresholds(game: Game, start: Fraction, rtol: float, run: Run) -> Iterator[EndlessWindows]:
     """Thresholds for every horizon from windows of length 0, 1, ..., each below the one before, while `run` lasts.
 
-    Raises `InputError` where a game has too many actions or states.
+    An interruption is noted in `run`, and ends them with what is found.  Raises `InputError` where a game has too many
+    actions or states.
 
     >>> from certify.games.builtin import builtin
     >>> game = builtin("recycling", horizon=1, discount="1/2")
@@ -365,6 +366,9 @@ def endless_thresholds(game: Game, start: Fraction, rtol: float, run: Run) -> It
         try:
             search.climb(best, rtol, reserve=run.left())
         except OutOfTime:
+            over = True
+        except KeyboardInterrupt:
+            run.interrupt()
             over = True
         found = search.endless()
         if found is not None and found.alpha_star < best:
