@@ -21,21 +21,24 @@ from certify.thresholds.windows.endless import endless_thresholds
 
 _SEARCHED = 0.7  # part of the time for the search
 _GRACE = 2.0  # seconds for what is quick to check, once the time is over
+_Proposal = tuple[str, Fraction, dict[str, Any]]  # method, alpha*, certificate
+_Proved = tuple[str, Fraction, dict[str, Any], str]  # the same and the engine that accepts it
 
 
 def every_horizon(question: Question, run: Run) -> ThresholdResult:
     """The sharpest threshold for every horizon that the checker accepts."""
     began, unit = time.monotonic(), question.unit
     found = endless_form(question.game)
-    proposals: list[tuple[str, Fraction, dict[str, Any]]] = []
-    if question.method != "windows":
-        proposals.append(("structural (endless)", found.alpha_star * unit, _structural(question, found)))
-    notes = []
+    proposals: list[_Proposal] = []
+    notes: list[str] = []
+    safe: _Proved | None = None
+    if question.method != "windows":  # first, so that there is something to say when the time is over
+        structural = "structural (endless)", found.alpha_star * unit, _structural(question, found)
+        safe, run = _verified([structural], notes, run)
+    part = run.part(_SEARCHED, least=1.0)
     if question.method != "structural":
         try:
-            for sharper in endless_thresholds(
-                question.game, found.alpha_star, float(question.rtol), run.part(_SEARCHED, least=1.0)
-            ):
+            for sharper in endless_thresholds(question.game, found.alpha_star, float(question.rtol), part):
                 search = {"tool": "certify", "method": f"windows (k = {sharper.k})"}
                 document = certificates.endless_windows_certificate(question.game, sharper, search)
                 document = restated(document, question.asked_about, unit)
@@ -44,22 +47,12 @@ def every_horizon(question: Question, run: Run) -> ThresholdResult:
             if question.method == "windows":
                 raise
             notes.append(str(error))
+        if part.left() <= 0:
+            notes.append(f"{part.reason()} while comparing windows")
     if run.interrupted:
-        notes.append("interrupted while comparing windows")
         run = Run.lasting(_GRACE, progress=run.progress)
-    proved: tuple[str, Fraction, dict[str, Any], str] | None = None
-    for method, alpha, document in reversed(proposals):
-        try:
-            with run.stage(f"checking the certificate of alpha* = {float(alpha):.6g}"):
-                verdict = checker.check_certificate(json.loads(json.dumps(document)), budget=math.inf)
-        except OutOfTime as over:
-            notes.append(str(over))
-            run = Run.lasting(_GRACE, progress=run.progress)
-            continue
-        if verdict.valid:
-            proved = method, alpha, document, verdict.engine
-            break
-        notes.append(f"the checker does not confirm alpha* = {float(alpha):.6g}: {verdict.failed_step}")
+    sharpest, run = _verified(proposals[::-1], notes, run)
+    proved = sharpest or safe
     return ThresholdResult(
         status="undecided" if proved is None else "proved",
         alpha_star=None if proved is None else proved[1],
@@ -74,6 +67,22 @@ def every_horizon(question: Question, run: Run) -> ThresholdResult:
         engine="" if proved is None else proved[3],
         document=None if proved is None else proved[2],
     )
+
+
+def _verified(proposals: list[_Proposal], notes: list[str], run: Run) -> tuple[_Proved | None, Run]:
+    """The first one that the checker accepts, and the run that is left; `notes` take what it refuses."""
+    for method, alpha, document in proposals:
+        try:
+            with run.stage(f"checking the certificate of alpha* = {float(alpha):.6g}"):
+                verdict = checker.check_certificate(json.loads(json.dumps(document)), budget=math.inf)
+        except OutOfTime as over:
+            notes.append(str(over))
+            run = Run.lasting(_GRACE, progress=run.progress)
+            continue
+        if verdict.valid:
+            return (method, alpha, document, verdict.engine), run
+        notes.append(f"the checker does not confirm alpha* = {float(alpha):.6g}: {verdict.failed_step}")
+    return None, run
 
 
 def _structural(question: Question, found: Endless) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -122,6 +123,14 @@ def test_interrupted_it_keeps_what_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(EndlessSearch, "climb", interrupted)
     found = certify.threshold(builtin("recycling", discount="1/2"), horizon="inf")
     assert found.status == "proved" and found.method == "structural (endless)" and "interrupted" in found.reason
+
+
+def test_tables_that_take_too_long_are_cut_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(EndlessSearch, "__init__", lambda *_: time.sleep(30))
+    began = time.monotonic()
+    found = certify.threshold(builtin("recycling", discount="1/2"), horizon="inf", time_limit=1)
+    assert time.monotonic() - began < 10
+    assert found.status == "proved" and "out of time while comparing windows" in found.reason
 
 
 @pytest.mark.slow

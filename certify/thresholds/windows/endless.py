@@ -357,18 +357,19 @@ def endless_thresholds(game: Game, start: Fraction, rtol: float, run: Run) -> It
         raise InputError(game.name, "too many actions", f"windows are for up to {MOST_ACTIONS} actions an agent")
     for k in range(LONGEST + 1):
         try:
-            search = EndlessSearch(game, k, run)
+            with run.stage("comparing windows"):
+                search = EndlessSearch(game, k, run)
+        except OutOfTime:
+            return
         except TooLarge as error:
             if k == 0:
                 raise InputError(game.name, str(error), "use the structural method") from None
             return
         over = False
         try:
-            search.climb(best, rtol, reserve=run.left())
+            with run.stage("comparing windows"):
+                search.climb(best, rtol, reserve=run.left())
         except OutOfTime:
-            over = True
-        except KeyboardInterrupt:
-            run.interrupt()
             over = True
         found = search.endless()
         if found is not None and found.alpha_star < best:
