@@ -36,6 +36,9 @@ class Endless:
     multipliers: tuple[Fraction, ...]
 
 
+MOST_DISCOUNT = 1 - Fraction(1, 10**9)  # closer to 1 floats find no values
+
+
 def every_state(game: Game) -> list[int]:
     """The states that any number of steps can reach.
 
@@ -44,6 +47,8 @@ def every_state(game: Game) -> list[int]:
     where = game.source or game.name
     if game.discount == 1:
         raise InputError(where, "discount 1", "thresholds for every horizon need a discount below 1: add --discount")
+    if game.discount > MOST_DISCOUNT:
+        raise InputError(where, f"discount 1 - {float(1 - game.discount):.3g}", "too close to 1: name a horizon")
     if game.reference or not game.flows_back:
         raise InputError(where, "an objective that is not the entropy", "thresholds for every horizon are for it only")
     if any(

@@ -146,6 +146,7 @@ def test_windows_are_sharper() -> None:
     ("game", "options", "why"),
     [
         ("dectiger", {}, "discount 1"),
+        ("recycling", {"discount": "9999999999999999999/10000000000000000000"}, "too close to 1"),
         ("lever:2", {}, "exactly 1 step|discount 1"),
         ("recycling", {"objective": "local"}, "entropy"),
         ("recycling", {"method": "search"}, "use auto"),
@@ -154,5 +155,6 @@ def test_windows_are_sharper() -> None:
     ],
 )
 def test_what_it_cannot_do_is_one_line(game: str, options: dict, why: str) -> None:
+    options = dict(options)
     with pytest.raises(InputError, match=why):
-        certify.threshold(builtin(game), horizon="inf", **options)
+        certify.threshold(builtin(game, discount=options.pop("discount", None)), horizon="inf", **options)
