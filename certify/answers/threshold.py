@@ -177,6 +177,8 @@ def _every_horizon(game: Any, asked: _Options) -> ThresholdResult:
         raise InputError("--modulus-at", "no modulus is proved for every horizon", "leave it out")
     if asked.checkpoint is not None:
         raise InputError("--checkpoint", "the search for every horizon keeps none", "leave it out")
+    if asked.alpha_min is not None:
+        raise InputError("--alpha-min", "the search for every horizon has no lower end", "use --time-limit or --rtol")
     question = asked.question(for_objective(as_game(game, 1), asked.objective)).in_units()
     if asked.method not in ("auto", "structural", "windows"):
         raise InputError("--horizon inf", f"--method {asked.method}", "use auto, structural or windows")

@@ -32,6 +32,10 @@ def test_a_part_of_what_was_asked_is_partial(capsys: pytest.CaptureFixture[str])
     low, high = map(Fraction, found["alpha"])
     assert high == 2 and Fraction(1, 2) <= low < Fraction(51, 100) and found["reason"]
     assert Fraction(found["pieces"][0]["alpha"][0]) >= low
+
+
+@pytest.mark.slow
+def test_a_part_of_what_was_asked_is_partial_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     code, out = run(capsys, "optimum lever:2 --alpha 0.4:2 --time-limit 60")
     assert code == 3
     assert "partial: proved for every alpha in [0.5" in out and "asked for [0.4, 2]" in out

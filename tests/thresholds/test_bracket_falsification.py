@@ -33,7 +33,7 @@ def attacked(games, seconds):
 
 
 @pytest.mark.parametrize(
-    "group", [pytest.param(k, marks=pytest.mark.slow) if k in (1, 2) else k for k in range(len(FEW) // GROUP)]
+    "group", [pytest.param(k, marks=pytest.mark.slow) if k in (1, 2, 3) else k for k in range(len(FEW) // GROUP)]
 )
 def test_brackets_withstand(group):
     found, above, both = attacked(FEW[GROUP * group : GROUP * (group + 1)], SECONDS)

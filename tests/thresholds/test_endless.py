@@ -152,6 +152,7 @@ def test_windows_are_sharper() -> None:
         ("recycling", {"method": "search"}, "use auto"),
         ("recycling", {"modulus_at": "9"}, "no modulus"),
         ("recycling", {"checkpoint": "kept"}, "keeps none"),
+        ("recycling", {"alpha_min": "1"}, "no lower end"),
     ],
 )
 def test_what_it_cannot_do_is_one_line(game: str, options: dict, why: str) -> None:

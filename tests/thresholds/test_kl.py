@@ -40,7 +40,13 @@ def preferred_lever(count: int) -> Game:
 
 
 @pytest.mark.parametrize(
-    ("name", "horizon"), [("lever:3", None), ("climbing", None), ("recycling", 2), ("two-stage-lever", None)]
+    ("name", "horizon"),
+    [
+        ("lever:3", None),
+        ("climbing", None),
+        pytest.param("recycling", 2, marks=pytest.mark.slow),
+        ("two-stage-lever", None),
+    ],
 )
 def test_with_fixed_sets_and_no_reference_kl_is_entropy(name: str, horizon: int | None) -> None:
     game = builtin(name, horizon)

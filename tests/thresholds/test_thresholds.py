@@ -17,7 +17,7 @@ from certify.errors import InputError
         ("match:3x3x3", {}, Fraction(33, 100)),
         ("dectiger", {"horizon": 2, "rtol": "1/20"}, Fraction(20)),
         ("recycling", {"horizon": 2, "rtol": "1/20"}, Fraction(3, 2)),
-        ("broadcast-channel", {"horizon": 2, "rtol": "1/20"}, Fraction(58, 100)),
+        pytest.param("broadcast-channel", {"horizon": 2, "rtol": "1/20"}, Fraction(58, 100), marks=pytest.mark.slow),
         ("tiny-hanabi:E", {"rtol": "1/10"}, Fraction(4)),
     ],
 )

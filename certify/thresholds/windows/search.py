@@ -28,6 +28,7 @@ MANY, FEW = 50, 4  # times what a first interval takes: about what a search take
 MOST_INTERVALS = 400
 BEGINNING, COARSE, COARSELY = 0.2, 0.2, 3  # of the time that is left; rtol and intervals of a beginning
 EAGER = 0.2  # below this, uniqueness is tried after every sweep
+CHECK_PART = 2.5  # the check may take one part in so many of the time
 CHECKED = 0.7  # seconds of a check per second spent on the intervals that it repeats
 MOST_NODES = 20_000  # of a level; checkers take no more
 LARGEST = 3  # windows tried
@@ -193,7 +194,7 @@ def windows_thresholds(
     if actions > MOST_ACTIONS:
         raise InputError(game.name, f"{actions} actions", f"windows are for up to {MOST_ACTIONS} actions an agent")
     largest_k = min(largest_k, game.horizon - 1)
-    reserve = run.left() / 2.5 if run.limited else math.inf
+    reserve = run.left() / CHECK_PART if run.limited else math.inf
     for search, at_length in _searches(game, largest_k, run, best):
         over = None
         if at_length:
@@ -225,10 +226,10 @@ def _searches(game: Game, largest_k: int, run: Run, known: float) -> Iterator[tu
             _begin(search, known)
             yield search, False
         expected = growth * (search.first + search.building)
-        long = run.limited and MANY * search.first > run.left()
-        if long and before is not None:
-            yield before, True
+        long = run.limited and MANY * search.first > run.left() / (CHECK_PART * CHECKED)
         at_length = long or not run.limited or k == largest_k or FEW * expected > run.left()
+        if before is not None and at_length and (long or MANY * before.first < run.left() / 3):
+            yield before, True  # what shorter windows give for sure, before what longer ones may
         if at_length:
             yield search, True
         if k == largest_k or (run.limited and FEW * expected > run.left()):
