@@ -368,7 +368,7 @@ def endless_thresholds(game: Game, start: Fraction, rtol: float, run: Run) -> It
         over = False
         try:
             with run.stage("comparing windows"):
-                search.climb(best, rtol, reserve=run.left())
+                search.climb(best, rtol, spare=run.left() / 3)
         except OutOfTime:
             over = True
         found = search.endless()

@@ -28,7 +28,7 @@ MANY, FEW = 50, 4  # times what a first interval takes: about what a search take
 MOST_INTERVALS = 400
 BEGINNING, COARSE, COARSELY = 0.2, 0.2, 3  # of the time that is left; rtol and intervals of a beginning
 EAGER = 0.2  # below this, uniqueness is tried after every sweep
-CHECK_PART = 2.5  # the check may take one part in so many of the time
+SPARE, CAREFUL = 1 / 3, 1.3  # of the time to search there is so much more for the check; how much dearer it may be
 CHECKED = 0.7  # seconds of a check per second spent on the intervals that it repeats
 MOST_NODES = 20_000  # of a level; checkers take no more
 LARGEST = 3  # windows tried
@@ -106,15 +106,16 @@ class Search:
         return self.tried(beta, beta)[0] is not None
 
     def climb(
-        self, known: float, rtol: float, floor: float = 0.0, *, reserve: float = math.inf, most: int = MOST_INTERVALS
+        self, known: float, rtol: float, floor: float = 0.0, *, spare: float = math.inf, most: int = MOST_INTERVALS
     ) -> None:
         """Further intervals until alpha = `floor`, or until none of width `rtol` is found, or there are `most`;
-        `known` is a temperature above which there may be uniqueness.  Ends where a check would take more than
-        `reserve` seconds (by CHECKED).  What is found until the run is over stays.
+        `known` is a temperature above which there may be uniqueness.  Ends where a check (by CHECKED) would take
+        more than what is left of the run and `spare` seconds.  What is found until the run is over stays.
         """
         width, failed, patient = (self.width or 1 / known), False, False
         while not floor or self.reached < 1 / Fraction(floor):
-            if len(self.intervals) >= most or CHECKED * self.seconds + self.building > reserve:
+            check = CAREFUL * (CHECKED * self.seconds + self.building)
+            if len(self.intervals) >= most or check > spare + (self.run.left() if self.run.limited else 0):
                 return
             low, began = self.reached, time.monotonic()
             high = _short(float(low) + width)
@@ -194,12 +195,12 @@ def windows_thresholds(
     if actions > MOST_ACTIONS:
         raise InputError(game.name, f"{actions} actions", f"windows are for up to {MOST_ACTIONS} actions an agent")
     largest_k = min(largest_k, game.horizon - 1)
-    reserve = run.left() / CHECK_PART if run.limited else math.inf
+    spare = run.left() * SPARE if run.limited else math.inf
     for search, at_length in _searches(game, largest_k, run, best):
         over = None
         if at_length:
             try:
-                search.climb(best, rtol, floor, reserve=reserve)
+                search.climb(best, rtol, floor, spare=spare)
             except OutOfTime as error:
                 over = error
         result = search.result()
@@ -226,7 +227,7 @@ def _searches(game: Game, largest_k: int, run: Run, known: float) -> Iterator[tu
             _begin(search, known)
             yield search, False
         expected = growth * (search.first + search.building)
-        long = run.limited and MANY * search.first > run.left() / (CHECK_PART * CHECKED)
+        long = run.limited and MANY * search.first > run.left() / (1 + CHECKED)
         at_length = long or not run.limited or k == largest_k or FEW * expected > run.left()
         if before is not None and at_length and (long or MANY * before.first < run.left() / 3):
             yield before, True  # what shorter windows give for sure, before what longer ones may
