@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,3 +17,11 @@ def write_anew(root: Path, folders: Mapping[str, Mapping[str, Any]], separators:
         for stem, document in documents.items():
             text = json.dumps(document, separators=separators) + "\n"
             (root / folder / f"{stem}.json").write_text(text, encoding="utf-8")
+
+
+def write_sorted(folder: Path, documents: Iterable[tuple[str, Any]]) -> None:
+    """(stem of a file, document) with keys in order; what else lies there stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stem, document in documents:
+        text = json.dumps(document, separators=(",", ":"), sort_keys=True)
+        (folder / f"{stem}.json").write_text(text + "\n", encoding="utf-8")

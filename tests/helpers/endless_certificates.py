@@ -4,13 +4,13 @@
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from certificate_files import write_sorted
 from random_games import random_game
 
 from certify.certificates.threshold import endless_certificate, endless_windows_certificate
@@ -229,10 +229,7 @@ def write() -> None:
         ("invalid", [*attacks(valid), *window_attacks(windows)]),
         ("malformed", [*malformed(valid), *window_malformed(windows)]),
     ):
-        (FOLDER / folder).mkdir(parents=True, exist_ok=True)
-        for name, document in found:
-            text = json.dumps(document, separators=(",", ":"), sort_keys=True)
-            (FOLDER / folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+        write_sorted(FOLDER / folder, found)
 
 
 if __name__ == "__main__":

@@ -169,6 +169,23 @@ class Attacks:
         change(certificate)
         self.malformed[name] = json.dumps(certificate).encode()
 
+    def write(self, prefix=""):
+        """All of them as files, and what is expected of the invalid ones whose names begin with `prefix` anew."""
+        for folder in ("valid", "invalid", "malformed"):
+            (FOLDER / folder).mkdir(parents=True, exist_ok=True)
+        for name, certificate in self.base.items():
+            (FOLDER / "valid" / f"{name}.json").write_text(json.dumps(certificate) + "\n")
+        for name, (certificate, _) in self.invalid.items():
+            (FOLDER / "invalid" / f"{name}.json").write_text(json.dumps(certificate) + "\n")
+        for name, data in self.malformed.items():
+            (FOLDER / "malformed" / f"{name}.json").write_bytes(data)
+        listed = FOLDER / "expected.json"
+        expected = json.loads(listed.read_text()) if prefix else {}
+        expected = {name: place for name, place in expected.items() if not name.startswith(prefix)}
+        expected.update({name: place for name, (_, place) in self.invalid.items()})
+        listed.write_text(json.dumps(expected, indent=1) + "\n")
+        print(f"{len(self.base)} valid, {len(self.invalid)} invalid, {len(self.malformed)} malformed")
+
 
 def nodes(certificate):
     return certificate["proof"]["nodes"]
@@ -533,8 +550,9 @@ def malformed(attacks):
 def main():
     import make_coupled_attacks as coupled  # which take their tools from here
     import make_image_attacks as images
+    import make_weighed_attacks as weighed
 
-    base = {**valid(), **coupled.valid(), **images.valid()}
+    base = {**valid(), **coupled.valid(), **images.valid(), **weighed.valid()}
     attacks = Attacks(base)
     for collect in (
         invalid_covers,
@@ -543,21 +561,12 @@ def main():
         invalid_structural,
         coupled.invalid_coupled,
         images.invalid_images,
+        weighed.invalid_weighed,
         malformed,
         images.malformed_images,
     ):
         collect(attacks)
-    for folder in ("valid", "invalid", "malformed"):
-        (FOLDER / folder).mkdir(parents=True, exist_ok=True)
-    for name, certificate in base.items():
-        (FOLDER / "valid" / f"{name}.json").write_text(json.dumps(certificate) + "\n")
-    for name, (certificate, _) in attacks.invalid.items():
-        (FOLDER / "invalid" / f"{name}.json").write_text(json.dumps(certificate) + "\n")
-    for name, data in attacks.malformed.items():
-        (FOLDER / "malformed" / f"{name}.json").write_bytes(data)
-    expected = {name: place for name, (_, place) in attacks.invalid.items()}
-    (FOLDER / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
-    print(f"{len(base)} valid, {len(attacks.invalid)} invalid, {len(attacks.malformed)} malformed")
+    attacks.write()
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ Run `python tests/helpers/make_coupled_attacks.py` to write these files alone an
 `make_attacks.py` writes them together with all others.
 """
 
-import json
 from fractions import Fraction
 
-from make_attacks import FOLDER, Attacks, nodes
+from make_attacks import Attacks, nodes
 
 NAME = "two_steps_coupled"
 ROOT_STEP = 2  # of agent 0 at depth 0: the first that needs the coupled form
@@ -109,18 +108,9 @@ def invalid_coupled(attacks):
 
 
 def main():
-    base = valid()
-    attacks = Attacks(base)
+    attacks = Attacks(valid())
     invalid_coupled(attacks)
-    for name, certificate in base.items():
-        (FOLDER / "valid" / f"{name}.json").write_text(json.dumps(certificate) + "\n")
-    for name, (certificate, _) in attacks.invalid.items():
-        (FOLDER / "invalid" / f"{name}.json").write_text(json.dumps(certificate) + "\n")
-    expected = json.loads((FOLDER / "expected.json").read_text())
-    expected = {name: place for name, place in expected.items() if not name.startswith("coupled_")}
-    expected.update({name: place for name, (_, place) in attacks.invalid.items()})
-    (FOLDER / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
-    print(f"{len(base)} valid, {len(attacks.invalid)} invalid")
+    attacks.write("coupled_")
 
 
 if __name__ == "__main__":

@@ -4,12 +4,11 @@ Run `python tests/helpers/make_image_attacks.py` to write these files alone and 
 `make_attacks.py` writes them together with all others.
 """
 
-import json
 from fractions import Fraction
 from itertools import product
 
 from engines import definite
-from make_attacks import FOLDER, Attacks, game_json, nodes, rehash
+from make_attacks import Attacks, game_json, nodes, rehash
 from prover import Prover
 
 LEVERS, TIGER = "images_of_levers", "images_of_histories"
@@ -246,21 +245,10 @@ def malformed_images(attacks):
 
 
 def main():
-    base = valid()
-    attacks = Attacks(base)
+    attacks = Attacks(valid())
     invalid_images(attacks)
     malformed_images(attacks)
-    for name, certificate in base.items():
-        (FOLDER / "valid" / f"{name}.json").write_text(json.dumps(certificate) + "\n")
-    for name, (certificate, _) in attacks.invalid.items():
-        (FOLDER / "invalid" / f"{name}.json").write_text(json.dumps(certificate) + "\n")
-    for name, data in attacks.malformed.items():
-        (FOLDER / "malformed" / f"{name}.json").write_bytes(data)
-    expected = json.loads((FOLDER / "expected.json").read_text())
-    expected = {name: place for name, place in expected.items() if not name.startswith("image_")}
-    expected.update({name: place for name, (_, place) in attacks.invalid.items()})
-    (FOLDER / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
-    print(f"{len(base)} valid, {len(attacks.invalid)} invalid, {len(attacks.malformed)} malformed")
+    attacks.write("image_")
 
 
 if __name__ == "__main__":

@@ -3,10 +3,9 @@
 Run `python tests/helpers/make_weighed_attacks.py` to write these files and put their places into `expected.json`.
 """
 
-import json
 from fractions import Fraction
 
-from make_attacks import FOLDER, Attacks, nodes
+from make_attacks import Attacks, nodes
 
 from certify.certificates.threshold import cover_certificate
 from certify.games import as_game
@@ -80,18 +79,9 @@ def invalid_weighed(attacks):
 
 
 def main():
-    base = valid()
-    attacks = Attacks(base)
+    attacks = Attacks(valid())
     invalid_weighed(attacks)
-    for name, certificate in base.items():
-        (FOLDER / "valid" / f"{name}.json").write_text(json.dumps(certificate) + "\n")
-    for name, (certificate, _) in attacks.invalid.items():
-        (FOLDER / "invalid" / f"{name}.json").write_text(json.dumps(certificate) + "\n")
-    expected = json.loads((FOLDER / "expected.json").read_text())
-    expected = {name: place for name, place in expected.items() if not name.startswith("weighed_")}
-    expected.update({name: place for name, (_, place) in attacks.invalid.items()})
-    (FOLDER / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
-    print(f"{len(base)} valid, {len(attacks.invalid)} invalid")
+    attacks.write("weighed_")
 
 
 if __name__ == "__main__":

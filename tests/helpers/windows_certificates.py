@@ -7,7 +7,6 @@ Every invalid file is named after what it tries; both engines refuse each.
 from __future__ import annotations
 
 import copy
-import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from certificate_files import write_sorted
 from random_games import random_game
 
 from certify.certificates.threshold import windows_certificate
@@ -382,10 +382,7 @@ def write() -> None:
         ("invalid", [*attacks(valid), lost]),
         ("malformed", malformed(valid)),
     ):
-        (FOLDER / folder).mkdir(parents=True, exist_ok=True)
-        for name, document in found:
-            text = json.dumps(document, separators=(",", ":"), sort_keys=True)
-            (FOLDER / folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+        write_sorted(FOLDER / folder, found)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,12 @@ legal sets, and under the local bonus, and attacks on them (`python tests/helper
 from __future__ import annotations
 
 import copy
-import json
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from certificate_files import write_sorted
 from legal_games import MIRROR, with_legal_sets
 from random_games import random_game
 from windows_certificates import FOLDER, Document
@@ -221,8 +221,7 @@ def write() -> None:
             assert document != valid[of], name
             made[folder, name] = document
     for (folder, name), document in made.items():
-        text = json.dumps(document, separators=(",", ":"), sort_keys=True)
-        (FOLDER / folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+        write_sorted(FOLDER / folder, [(name, document)])
 
 
 if __name__ == "__main__":

@@ -47,19 +47,22 @@ class Finisher:
 
     def holds(self) -> bool:
         """Whether every multiplier stays positive; fills `constants`."""
-        tables = self.tables
-        for u in range(tables.horizon, 0, -1):
-            level = tables.levels[u]
-            up, down = self.found.now(u)
-            for i in range(tables.n):
-                self.constants[u, i] = Constants(i, u - 1, [], None, None, {}, [])
-            self._same_time(u, up, down)
-            for i in range(tables.n):
-                if u > 1 and level.shape[i] > 1:
-                    self._ranges(u, i, up, down)
-                    if tables.lookback(u) > 0:
-                        self._lag_one(u, i, up, down)
+        for u in range(self.tables.horizon, 0, -1):
+            self._measure(u)
         return self._multipliers() > 1e-6
+
+    def _measure(self, u: int) -> None:
+        """All constants of level u but the groups of lags."""
+        tables = self.tables
+        up, down = self.found.now(u)
+        for i in range(tables.n):
+            self.constants[u, i] = Constants(i, u - 1, [], None, None, {}, [])
+        self._same_time(u, up, down)
+        for i in range(tables.n):
+            if u > 1 and tables.levels[u].shape[i] > 1:
+                self._ranges(u, i, up, down)
+                if tables.lookback(u) > 0:
+                    self._lag_one(u, i, up, down)
 
     def listed(self) -> list[Constants]:
         """The constants of all choices, earlier steps first."""

@@ -23,7 +23,7 @@ from certify.thresholds.windows.approx_localise import Past
 from certify.thresholds.windows.approx_sweeps import SCALE, Contradiction, Localised, Step
 from certify.thresholds.windows.approx_values import MOST_ACTIONS, Box, ahead, node_values
 from certify.thresholds.windows.beliefs import Beliefs
-from certify.thresholds.windows.search import MOST_NODES, SETTLED, Search, short_above
+from certify.thresholds.windows.search import MOST_NODES, SETTLED, Search
 from certify.thresholds.windows.symbols import lossless_symbols
 from certify.thresholds.windows.tables import Level, Node, Tables, TooLarge, Window
 
@@ -202,16 +202,7 @@ class EndlessFinisher(Finisher):
         tables = self.tables
         assert isinstance(tables, EndlessTables)
         for u in range(tables.horizon, tables.before, -1):
-            level = tables.levels[u]
-            up, down = self.found.now(u)
-            for i in range(tables.n):
-                self.constants[u, i] = Constants(i, u - 1, [], None, None, {}, [])
-            self._same_time(u, up, down)
-            for i in range(tables.n):
-                if level.shape[i] > 1:
-                    self._ranges(u, i, up, down)
-                    if tables.k > 0:
-                        self._lag_one(u, i, up, down)
+            self._measure(u)
         for (_, i), part in self.constants.items():
             part.groups = [(1, [int(SCALE)] * len(tables.levels[1].sides[i].windows))]
         return self._multipliers() > 1e-6
@@ -336,9 +327,9 @@ class EndlessSearch(Search):
         """What the intervals prove."""
         if not self.intervals:
             return None
-        star, tables = short_above(float(1 / self.reached) * (1 + 1e-12)), self.tables
+        tables = self.tables
         intervals: tuple[Any, ...] = tuple(self.intervals)
-        return EndlessWindows(star, tables.k, tables.symbols, tables.last, tables.before, intervals)
+        return EndlessWindows(self.alpha_star, tables.k, tables.symbols, tables.last, tables.before, intervals)
 
 
 def endless_thresholds(game: Game, start: Fraction, rtol: float, run: Run) -> Iterator[EndlessWindows]:

@@ -1,5 +1,5 @@
-"""A threshold from windows: the least temperature found at single points, then a cover of all larger ones
-by intervals of beta, each with steps and constants that a checker repeats (docs/windows.md).
+"""A threshold from windows: intervals of beta from 0 upwards, each as wide as it goes, with steps and constants that a
+checker repeats (docs/windows.md).
 """
 
 from __future__ import annotations
@@ -77,6 +77,11 @@ class Search:
         """The largest beta that is covered."""
         return self.intervals[-1].high if self.intervals else Fraction(0)
 
+    @property
+    def alpha_star(self) -> Fraction:
+        """A short temperature at or above the lowest one that is covered."""
+        return short_above(float(1 / self.reached) * (1 + 1e-12))
+
     def tried(self, low: Fraction, high: Fraction, *, patient: bool = True) -> tuple[Interval | None, float]:
         """Uniqueness on [low, high], if it is found, and how large the form was: what must be below 1, roughly
         proportional to `high` (inf: unknown).  Without patience, slow sweeps end where it looks hopeless."""
@@ -143,8 +148,7 @@ class Search:
         """What the intervals prove."""
         if not self.intervals:
             return None
-        star = short_above(float(1 / self.reached) * (1 + 1e-12))
-        return Windows(star, self.tables.k, self.tables.symbols, tuple(self.intervals))
+        return Windows(self.alpha_star, self.tables.k, self.tables.symbols, tuple(self.intervals))
 
 
 def _hopeless(sizes: list[float]) -> bool:
