@@ -27,7 +27,8 @@ Progress = Callable[[str], None]
 _GUARD = (
     "call certify under `if __name__ == '__main__':` where processes are spawned, use fewer workers where memory ends"
 )
-_IMPORTING = 0.01  # seconds until an alarm that rings during an import rings again
+_MOMENT = 0.01  # seconds until an alarm that rings during an import, or while a stage begins or ends, rings again
+_UNHEARD = (__file__, contextlib.contextmanager.__code__.co_filename)  # where stages begin and end
 _AGAIN = 1.0  # seconds until an alarm rings again that nobody heard: Python swallows what is raised in a `__del__`
 _PATIENCE = 0.5  # seconds in which processes that are no longer needed may end by themselves
 
@@ -176,7 +177,7 @@ class Run:
         state.stage = name
         try:
             self.check()
-            with _alarm(self.deadline):
+            with _Alarm(self.deadline):
                 yield
         except KeyboardInterrupt:
             self.interrupt()
@@ -187,37 +188,51 @@ class Run:
             state.stage = before
 
 
-@contextlib.contextmanager
-def _alarm(deadline: float) -> Iterator[None]:
+class _Alarm:
     """Raise `OutOfTime` in the main thread at `deadline`; elsewhere, and without interval timers, do nothing.
 
     An earlier alarm that is set already, ours or a stranger's, stays; a later one rings afterwards.
+
+    It never rings while stages begin or end (`_UNHEARD`), nor after it: raised there, the exception would
+    leave the timer running, and it would ring again and again in whatever the process does next.
     """
-    usable = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-    waiting = signal.getitimer(signal.ITIMER_REAL)[0] if usable else 0.0
-    seconds = deadline - time.monotonic()
-    if not usable or deadline == math.inf or 0 < waiting <= seconds:
-        yield
-        return
-    began, handler = time.monotonic(), signal.signal(signal.SIGALRM, _ring)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6), _AGAIN)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, handler)
-        if waiting:
-            signal.setitimer(signal.ITIMER_REAL, max(1e-6, waiting - (time.monotonic() - began)), _AGAIN)
 
+    def __init__(self, deadline: float) -> None:
+        self.deadline = deadline
+        self.over = True
 
-def _ring(number: int, frame: FrameType | None) -> None:
-    inner = frame
-    while inner is not None:
-        if "importlib._bootstrap" in inner.f_code.co_filename:  # a module that is half imported would stay so
-            signal.setitimer(signal.ITIMER_REAL, _IMPORTING, _AGAIN)
+    def __enter__(self) -> None:
+        usable = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
+        self.waiting = signal.getitimer(signal.ITIMER_REAL)[0] if usable else 0.0
+        self.began = time.monotonic()
+        seconds = self.deadline - self.began
+        if not usable or self.deadline == math.inf or 0 < self.waiting <= seconds:
             return
-        inner = inner.f_back
-    raise OutOfTime
+        self.over, self.handler = False, signal.signal(signal.SIGALRM, self.ring)
+        signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6), _AGAIN)
+
+    def __exit__(self, *_: object) -> None:
+        if self.over:
+            return
+        self.over = True
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, self.handler)
+        if self.waiting:
+            left = self.waiting - (time.monotonic() - self.began)
+            signal.setitimer(signal.ITIMER_REAL, max(1e-6, left), _AGAIN)
+
+    def ring(self, number: int, frame: FrameType | None) -> None:
+        """Raise, or ring again a moment later where an exception would do harm."""
+        unheard = frame is not None and frame.f_code.co_filename in _UNHEARD
+        inner = frame
+        while inner is not None and not unheard:  # a module that is half imported would stay so
+            unheard, inner = "importlib._bootstrap" in inner.f_code.co_filename, inner.f_back
+        if self.over:
+            return
+        if unheard:
+            signal.setitimer(signal.ITIMER_REAL, _MOMENT, _AGAIN)
+            return
+        raise OutOfTime
 
 
 @contextlib.contextmanager

@@ -1,5 +1,6 @@
 """A run ends where its limit is, or where somebody interrupts, and says at which stage."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from random import Random
 
 import pytest
 
@@ -43,6 +45,17 @@ def test_an_inner_deadline_comes_first_and_the_outer_one_still_rings():
             busy()
         busy()
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+
+
+def test_an_alarm_that_rings_as_a_stage_begins_or_ends_is_over_with_it():
+    """A limit of some microseconds passes anywhere; whatever happens, nothing rings afterwards."""
+    handler, random = signal.getsignal(signal.SIGALRM), Random(1)
+    for _ in range(5000):
+        run = Run.lasting(random.random() * 4e-5)
+        with contextlib.suppress(OutOfTime), run.stage("the whole"), run.part(random.random()).stage("a part"):
+            pass
+        assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
+        assert signal.getsignal(signal.SIGALRM) == handler
 
 
 def test_the_alarm_of_others_is_left_alone():
