@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 
 from certify import checker
-from certify.errors import InputError
+from certify.checker.verdict import Unable
+from certify.errors import InputError, Undecided
 from certify.exact import whole_number
 from certify.notebook import Facts, Shown
 
@@ -29,7 +30,8 @@ class Checked(Shown, checker.Verdict):
 def check(
     path: str | os.PathLike[str], engine: str = "auto", workers: int = 1, budget: float = checker.BUDGET
 ) -> Checked:
-    """The independent checker's verdict on a certificate file; `InputError` if it is malformed.
+    """The independent checker's verdict on a certificate file; `InputError` if it is malformed, `Undecided` if the
+    engine that was asked for cannot verify a proof of its kind.
 
     `engine` is "auto", "stdlib" or "fast"; `workers` processes share the verification of a cover; `budget`: seconds
     that a check may take, beyond which there is no verdict (docs/certificate-reading.md#how-much-work-a-file-may-be).
@@ -39,6 +41,8 @@ def check(
     workers = whole_number(workers, "--workers")
     try:
         return Checked(**checker.check_file(path, engine=engine, workers=workers, budget=budget).as_dict())
+    except Unable as error:
+        raise Undecided(str(error)) from None
     except ValueError as error:
         raise InputError(
             str(path), str(error).removeprefix(f"{path}: "), "give a certificate that `certify` wrote, unaltered"

@@ -82,6 +82,9 @@ def given_threshold(game: Game, given: Any) -> KnownThreshold:
     if not isinstance(document, dict) or document.get("kind") != "threshold":
         raise InputError(where, "not a threshold certificate", "give one that `certify threshold -o` wrote")
     if document.get("game_sha256") != game_sha256(game):
+        if isinstance(document.get("claim"), dict) and document["claim"].get("horizons") == "all":
+            mend = "give one for this horizon, by `certify threshold GAME --horizon N -o CERT.json`"
+            raise InputError(where, "a certificate for every horizon", mend)
         raise InputError(where, "a certificate of another game", "name the game, horizon and discount that it is about")
     if document.get("objective") != (wanted := named_in_certificates(game)):
         raise InputError(

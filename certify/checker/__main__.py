@@ -1,6 +1,6 @@
 """`python -m certify.checker CERT.json [--json] [--engine auto|stdlib|fast] [--workers N]`: exit 0 valid,
 1 invalid (which step, why), 2 malformed or beyond the budget, 3 the engine asked for is not
-installed, 4 an internal failure."""
+installed or cannot verify such a proof, 4 an internal failure."""
 
 import argparse
 import json
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from certify.checker.check import ENGINES, check_file
 from certify.checker.reading.envelope import Malformed
-from certify.checker.verdict import BUDGET, Costly
+from certify.checker.verdict import BUDGET, Costly, Unable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +25,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         progress = _progress() if sys.stderr.isatty() else None
         verdict = check_file(options.certificate, options.engine, progress, options.workers, options.budget)
+    except Unable as error:
+        if options.json:
+            print(json.dumps({"valid": False, "undecided": str(error)}))
+        else:
+            print(f"undecided: {error}", file=sys.stderr)
+        return 3
     except Malformed as error:
         if options.json:
             print(json.dumps({"valid": False, "malformed": str(error)}))

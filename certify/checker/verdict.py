@@ -16,6 +16,10 @@ class Costly(Malformed):
     """A file that is refused for the work that it would be: no verdict."""
 
 
+class Unable(Malformed):
+    """A proof that the engine asked for cannot verify: no verdict."""
+
+
 @dataclass
 class Run:
     """How to check: the engine asked for and, once one has verified a cover, the one that did; `progress`

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from certify import checker
-from certify.checker.verdict import Costly
+from certify.checker.verdict import Costly, Unable
 from certify.cli.completion import complete_file
 from certify.cli.options import existing_file
-from certify.cli.output import DONE, REFUTED, Progress, print_json, styled
+from certify.cli.output import DONE, REFUTED, UNDECIDED, Progress, print_json, styled
 from certify.coq import building
 from certify.errors import InputError
 from certify.exact import positive_number
@@ -38,6 +38,8 @@ def check(certificate, engine, workers, budget, as_json) -> int:
         progress("checking")
         try:
             verdict = checker.check_file(certificate, engine=engine, workers=workers, budget=seconds)
+        except Unable as error:
+            return _undecided(str(error).removeprefix(f"{certificate}: "), engine, as_json)
         except Costly as error:
             raise InputError(certificate, f"no verdict: {error}", "raise --budget") from None
         except ValueError as error:
@@ -63,6 +65,16 @@ def check(certificate, engine, workers, budget, as_json) -> int:
         place = ", ".join(f"{k} {v}" for k, v in failed.items())
         print(f"{styled('INVALID', 'red', bold=True)} ({verdict.engine} engine) at {place or 'the claim'}: {why}")
     return DONE if verdict.valid else REFUTED
+
+
+def _undecided(why: str, engine: str, as_json: bool) -> int:
+    """No verdict, and why."""
+    if as_json:
+        nothing = {"valid": False, "claim": "", "steps": 0, "failed_step": None, "engine": engine}
+        print_json({**nothing, "undecided": why})
+    else:
+        print(f"{styled('undecided', 'yellow')} ({engine} engine): {why}")
+    return UNDECIDED
 
 
 def _check_with_coq(path: Path, as_json: bool) -> int:

@@ -162,6 +162,9 @@ def document_game(
     if isinstance(data, Game):
         return adjusted(data, horizon, discount, fixed=False)
     if isinstance(data, dict) and isinstance(data.get("game"), dict):
+        if horizon is None and isinstance(data.get("claim"), dict) and data["claim"].get("horizons") == "all":
+            mend = "pass --horizon N, the number of steps (`certify threshold` takes inf, too)"
+            raise InputError(where, "a certificate for every horizon, not for one", mend)
         data = data["game"]  # a certificate restates its game
     if isinstance(data, dict) and "format" in data:
         if values:

@@ -12,7 +12,7 @@ from certify.checker.reading.endless import EndlessProcess
 from certify.checker.reading.envelope import MAX_NODES, MAX_STEPS, Failed, Malformed, array, integer, rational, record
 from certify.checker.reading.game import Game
 from certify.checker.reading.windows import MAX_LENGTH, read_symbols
-from certify.checker.verdict import Run
+from certify.checker.verdict import Run, Unable
 
 MAX_STAGES = 200  # levels
 
@@ -20,7 +20,7 @@ MAX_STAGES = 200  # levels
 def check_endless_windows(proof: Any, alpha_star: Fraction, game: Game, run: Run) -> int:
     """Verify the proof; returns the number of steps.  Raises `Failed` or `Malformed`."""
     if run.wanted == "stdlib":
-        raise Failed("windows for every horizon are verified by the fast engine only", step="engine")
+        raise Unable("proof.type", "windows for every horizon are verified by the fast engine only; take --engine fast")
     from certify.checker.fast.endless import FastEndless
 
     record(proof, "proof", ("type", "k", "unit", "symbols", "last", "before", "intervals"))
