@@ -6,7 +6,6 @@ import os
 from dataclasses import dataclass
 
 from certify import checker
-from certify.checker.verdict import Unable
 from certify.errors import InputError, Undecided
 from certify.exact import whole_number
 from certify.notebook import Facts, Shown
@@ -41,7 +40,7 @@ def check(
     workers = whole_number(workers, "--workers")
     try:
         return Checked(**checker.check_file(path, engine=engine, workers=workers, budget=budget).as_dict())
-    except Unable as error:
+    except checker.Unable as error:
         raise Undecided(str(error)) from None
     except ValueError as error:
         raise InputError(
