@@ -13,7 +13,8 @@ Policy = list[list[np.ndarray]]
 
 
 def approx_soft_values(plan: Plan, policy: Policy, beta: float) -> Policy:
-    """Q of docs/theory/objective.md#stationary-policies, multiplied by beta: `values[i][t]` is (K_i, A_i)."""
+    """Q of docs/theory/objective.md#stationary-policies, multiplied by beta: `values[i][t]` is (K_i, A_i), nan at
+    classes whose chance of being reached is too small for a float."""
     joint = [_joint_policy(plan, policy, t) for t in range(plan.horizon)]
     reach = [plan.initial]
     for t in range(plan.horizon - 1):
@@ -34,10 +35,8 @@ def approx_soft_values(plan: Plan, policy: Policy, beta: float) -> Policy:
             q = (mass * plan.split_actions(u, i, t, 1)).sum(-1)
             k = level.joint[:, i]
             total = np.bincount(k, reach[t], minlength=level.classes[i])
-            values[i][t] = (
-                np.stack([np.bincount(k, q[:, a], minlength=level.classes[i]) for a in range(q.shape[1])], 1)
-                / total[:, None]
-            )
+            sums = np.stack([np.bincount(k, q[:, a], minlength=level.classes[i]) for a in range(q.shape[1])], 1)
+            values[i][t] = np.divide(sums, total[:, None], out=np.full(sums.shape, np.nan), where=total[:, None] > 0)
         if not plan.flows_back:
             after = (joint[t] * (u - plan.tree.approx_tilt[t])).sum(1)
             continue
@@ -67,12 +66,15 @@ def approx_stationary(
 ) -> tuple[Policy, float]:
     """Iterate log pi <- (1 - damping) log pi + damping Q / w from `start` (default: uniform).
 
-    Returns the last policy and its residual max |pi - softmax(Q / w)|.
+    Returns the last policy and its residual max |pi - softmax(Q / w)|, inf where policies have become so extreme that
+    some class is not reached any more.
     """
     policy = plan.tree.uniform() if start is None else [[p.copy() for p in row] for row in start]
     residual = np.inf
     for _ in range(rounds):
         values = approx_soft_values(plan, policy, beta)
+        if any(np.isnan(q).any() for row in values for q in row):  # it would be passed on to every other class
+            return policy, np.inf
         residual = 0.0
         for i in range(plan.agents):
             for t in range(plan.horizon):
