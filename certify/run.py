@@ -10,15 +10,18 @@ from __future__ import annotations
 import contextlib
 import math
 import multiprocessing
+import os
 import signal
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
 from types import FrameType
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from certify.checkpoint import Checkpoint
 from certify.errors import InputError
@@ -28,7 +31,7 @@ _GUARD = (
     "call certify under `if __name__ == '__main__':` where processes are spawned, use fewer workers where memory ends"
 )
 _MOMENT = 0.01  # seconds until an alarm that rings during an import, or while a stage begins or ends, rings again
-_UNHEARD = (__file__, contextlib.contextmanager.__code__.co_filename)  # where stages begin and end
+_EARLY = 0.001  # seconds by which a timer may ring before its time
 _AGAIN = 1.0  # seconds until an alarm rings again that nobody heard: Python swallows what is raised in a `__del__`
 _PATIENCE = 0.5  # seconds in which processes that are no longer needed may end by themselves
 
@@ -156,8 +159,7 @@ class Run:
         why = "interrupted" if self.interrupted else "out of time"
         return f"{why} while {self._state.stage}" if self._state.stage else why
 
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
+    def stage(self, name: str) -> contextlib.AbstractContextManager[None]:
         """What is done inside: `name` completes "out of time while ...".
 
         Raises `OutOfTime` at the deadline: in the main thread wherever the work then is, elsewhere as
@@ -173,66 +175,114 @@ class Run:
         ...     print(over)
         out of time while counting
         """
-        state, before = self._state, self._state.stage
-        state.stage = name
-        try:
-            self.check()
-            with _Alarm(self.deadline):
-                yield
-        except KeyboardInterrupt:
-            self.interrupt()
-            raise OutOfTime(self.reason()) from None
-        except OutOfTime as over:
-            raise (over if over.args else OutOfTime(self.reason())) from None
-        finally:
-            state.stage = before
+        return _Stage(self, name)
 
 
-class _Alarm:
-    """Raise `OutOfTime` in the main thread at `deadline`; elsewhere, and without interval timers, do nothing.
+class _Stage:
+    """`Run.stage`: a class, since the block of a generator that is interrupted as it begins would be left late."""
 
-    An earlier alarm that is set already, ours or a stranger's, stays; a later one rings afterwards.
-
-    It never rings while stages begin or end (`_UNHEARD`), nor after it: raised there, the exception would
-    leave the timer running, and it would ring again and again in whatever the process does next.
-    """
-
-    def __init__(self, deadline: float) -> None:
-        self.deadline = deadline
-        self.over = True
+    def __init__(self, run: Run, name: str) -> None:
+        self.run, self.name = run, name
+        self.frame: FrameType | None = None  # whose block it is, as long as the timer knows of it
 
     def __enter__(self) -> None:
-        usable = hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
-        self.waiting = signal.getitimer(signal.ITIMER_REAL)[0] if usable else 0.0
-        self.began = time.monotonic()
-        seconds = self.deadline - self.began
-        if not usable or self.deadline == math.inf or 0 < self.waiting <= seconds:
-            return
-        self.over, self.handler = False, signal.signal(signal.SIGALRM, self.ring)
-        signal.setitimer(signal.ITIMER_REAL, max(seconds, 1e-6), _AGAIN)
+        self.before, self.run._state.stage = self.run._state.stage, self.name
+        try:
+            self.run.check()
+            if _TIMER and self.run.limited and threading.current_thread() is threading.main_thread():
+                self.frame = sys._getframe(1)
+                _under_way.append(weakref.ref(self, _dropped))
+                _arm()
+        except BaseException as error:
+            self.__exit__(type(error), error)
+            raise
 
-    def __exit__(self, *_: object) -> None:
-        if self.over:
-            return
-        self.over = True
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, self.handler)
-        if self.waiting:
-            left = self.waiting - (time.monotonic() - self.began)
-            signal.setitimer(signal.ITIMER_REAL, max(1e-6, left), _AGAIN)
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        try:
+            if self.frame is not None:
+                _leave(self)
+        except KeyboardInterrupt as pressed:
+            _leave(self)
+            error = pressed
+        if isinstance(error, KeyboardInterrupt):
+            self.run.interrupt()
+        reason, self.run._state.stage = self.run.reason(), self.before
+        if isinstance(error, KeyboardInterrupt) or (isinstance(error, OutOfTime) and not error.args):
+            raise OutOfTime(reason) from None
 
-    def ring(self, number: int, frame: FrameType | None) -> None:
-        """Raise, or ring again a moment later where an exception would do harm."""
-        unheard = frame is not None and frame.f_code.co_filename in _UNHEARD
-        inner = frame
-        while inner is not None and not unheard:  # a module that is half imported would stay so
-            unheard, inner = "importlib._bootstrap" in inner.f_code.co_filename, inner.f_back
-        if self.over:
-            return
-        if unheard:
-            signal.setitimer(signal.ITIMER_REAL, _MOMENT, _AGAIN)
-            return
+
+_TIMER = hasattr(signal, "setitimer")
+# the stages of the main thread that have a deadline, the outermost first
+_under_way: list[weakref.ref[_Stage]] = []
+_theirs: list[Any] = [None, math.inf, 0.0]  # a stranger's handler, when it will be called, and how often then
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_under_way.clear)  # timers are not inherited
+
+
+def _leave(stage: _Stage) -> None:
+    """It is over."""
+    stage.frame, known = None, weakref.ref(stage)
+    if known in _under_way:
+        _under_way.remove(known)
+    _arm()
+
+
+def _dropped(_: weakref.ref[_Stage]) -> None:
+    """An interruption came as `__exit__` was called: it has not run, and never will."""
+    _arm()
+
+
+_UNHEARD = tuple(call.__code__ for call in (_Stage.__enter__, _Stage.__exit__, _dropped))
+
+
+def _due() -> float:
+    """The first deadline."""
+    return min((stage.run.deadline for known in _under_way if (stage := known()) is not None), default=math.inf)
+
+
+def _arm() -> None:
+    """Set the timer for the first deadline, or give it back; where this is cut short, calling it again mends it.
+
+    A stranger's alarm that comes earlier stays; a later one rings afterwards.
+    """
+    if not _TIMER or threading.current_thread() is not threading.main_thread():
+        return
+    _under_way[:] = [known for known in _under_way if known() is not None]
+    handler, now = signal.getsignal(signal.SIGALRM), time.monotonic()
+    due, ours = _due(), handler is _ring
+    if not ours:
+        left, again = signal.getitimer(signal.ITIMER_REAL)
+        _theirs[:] = handler, now + left if left else math.inf, again
+    handler, until, again = _theirs
+    if due < until and handler is not None:
+        signal.signal(signal.SIGALRM, _ring)
+        signal.setitimer(signal.ITIMER_REAL, max(due - now, 1e-6), _AGAIN)
+    elif ours:
+        signal.setitimer(signal.ITIMER_REAL, max(until - now, _MOMENT) if until < math.inf else 0.0, again)
+        signal.signal(signal.SIGALRM, handler)
+
+
+def _ring(number: int, frame: FrameType | None) -> None:
+    """Raise `OutOfTime` where a deadline has passed, or ring again a moment later where that would do harm."""
+    if _due() > time.monotonic() + _EARLY:
+        _arm()
+    elif _harmful(frame):
+        signal.setitimer(signal.ITIMER_REAL, _MOMENT, _AGAIN)
+    else:
         raise OutOfTime
+
+
+def _harmful(frame: FrameType | None) -> bool:
+    """Whether blocks are begun or left here, or a module is imported, which would stay half imported."""
+    if frame is not None and frame.f_code.co_filename == contextlib.__file__:
+        return True
+    first = _under_way[0]()
+    outermost = first.frame if first is not None else None
+    while frame is not None and frame is not outermost:
+        if frame.f_code in _UNHEARD or "importlib._bootstrap" in frame.f_code.co_filename:
+            return True
+        frame = frame.f_back
+    return False
 
 
 @contextlib.contextmanager
@@ -252,9 +302,12 @@ def helpers(workers: int) -> Iterator[Executor | None]:
         raise InputError("--workers", "a helper process ended too early", _GUARD) from None
     finally:
         processes = list((pool._processes or {}).values())  # before Python 3.14 there is no public way to end them
-        pool.shutdown(wait=False, cancel_futures=True)
-        until = time.monotonic() + _PATIENCE
-        for process in processes:
-            process.join(max(0.0, until - time.monotonic()))
-            if process.is_alive():
-                process.terminate()
+        try:
+            pool.shutdown(wait=False, cancel_futures=True)
+            until = time.monotonic() + _PATIENCE
+            for process in processes:
+                process.join(max(0.0, until - time.monotonic()))
+        finally:  # an alarm, or another interruption, ends the waiting only
+            for process in processes:
+                if process.is_alive():
+                    process.terminate()

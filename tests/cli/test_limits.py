@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import threading
 import time
@@ -26,6 +27,14 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
+@pytest.fixture(scope="module")
+def imported() -> None:
+    """Everything that the commands import: a module whose import was interrupted would stay half imported here."""
+    for line in ("threshold lever:2", "optimum lever:2 --alpha 1", "crossplay lever:2 --alpha 1", "symmetries lever:2"):
+        with pytest.raises(SystemExit):
+            main([*line.split(), "--json"])
+
+
 @pytest.mark.parametrize(
     "command",
     [("threshold",), ("symmetries",), ("crossplay", "--alpha", "1"), ("optimum", "--alpha", "1")],
@@ -33,27 +42,23 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> str:
 )
 @pytest.mark.parametrize("limit", ["0.05", "3"])
 def test_every_command_ends_at_its_limit(
-    command: tuple[str, ...], limit: str, large: str, capsys: pytest.CaptureFixture[str]
+    command: tuple[str, ...], limit: str, large: str, imported: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Was 5 to 38 seconds for a limit of 5, and no answer at all from `symmetries`; the room is for a busy machine."""
+    """Was 5 to 38 seconds for a limit of 5, and no answer at all from `symmetries`; the room is for a busy machine.
+
+    How far a command gets is the machine's matter, and that an alarm that rings during an import is heard after it,
+    by whoever asks the clock next; the answer says that the time was over, mostly while what.
+    """
+    capsys.readouterr()
     began = time.process_time()
     with pytest.raises(SystemExit) as ended:
         main([command[0], large, *command[1:], "--time-limit", limit, "--json"])
-    assert time.process_time() - began < 1.1 * float(limit) + 1.5
+    assert time.process_time() - began < 1.1 * float(limit) + 3
     found = json.loads(capsys.readouterr().out)
     assert ended.value.code in (0, 3)
     if ended.value.code == 3:
         assert found["status"] == "undecided"
-        # an alarm that rings during an import is heard after it, by whoever asks the clock next
-        assert limit != "0.05" or found["reason"] in ("out of time", "out of time while reading the game")
-
-
-@pytest.fixture(scope="module")
-def imported() -> None:
-    """Everything that the commands import: a module whose import was interrupted would stay half imported here."""
-    for line in ("threshold lever:2", "optimum lever:2 --alpha 1", "crossplay lever:2 --alpha 1", "symmetries lever:2"):
-        with pytest.raises(SystemExit):
-            main([*line.split(), "--json"])
+        assert re.search(r"out of time(?! while$)", found["reason"]), found["reason"]
 
 
 @pytest.fixture
