@@ -19,6 +19,7 @@ PACKAGE = ROOT / "certify"
 ROOMS = {
     "errors": set(),
     "exact": {"errors"},
+    "memory": {"errors"},
     "checkpoint": {"errors"},
     "run": {"checkpoint"},
     "notebook": {"exact"},
@@ -70,7 +71,7 @@ ROOMS = {
     },
     "checker": set(),
 }
-GROUND = {"exact", "errors", "run", "checkpoint", "notebook"}  # what every room of the generator may use
+GROUND = {"exact", "errors", "memory", "run", "checkpoint", "notebook"}  # what every room of the generator may use
 STANDARD_LIBRARY = {
     "__future__",
     "argparse",

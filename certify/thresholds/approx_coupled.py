@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from certify.memory import pieces
 from certify.thresholds.approx_models import Models
 from certify.thresholds.approx_support import ein, last_max, support, support_of_each
+from certify.thresholds.room import room_of
 
 _LARGEST_CASE = 2**15  # numbers per case beyond which the coupled form is left out
 _TINY = 2.0**-40  # added to the width of every remainder: shares where none has any
@@ -20,31 +22,40 @@ Cases = tuple[np.ndarray, ...]  # (N,) each: box, class, node, ordered pair of o
 
 
 class Coupled:
-    """The coupled form at the nodes of (agent, t), where it applies."""
+    """The coupled form at the nodes of (agent, t), where it applies; `place` is (agent, t, first class): classes of q,
+    slopes and cases are counted from there."""
 
     def __init__(
-        self, step: Models, agent: int, t: int, q: np.ndarray, slopes: dict[tuple[int, int], np.ndarray]
+        self, step: Models, place: tuple[int, int, int], q: np.ndarray, slopes: dict[tuple[int, int], np.ndarray]
     ) -> None:
-        self.step, self.agent, self.t, self.q, self.slopes = step, agent, t, q, slopes
-        plan = step.plan
+        self.step, self.q, self.slopes = step, q, slopes
+        (agent, t, self.first), plan = place, step.plan
+        self.agent, self.t, self.size = agent, t, 0
         self.applies = plan.agents == 2 and t + 1 < plan.horizon
         if self.applies:
             self.change, self.joint = plan.successor_pairs(agent, t)  # (K, M, P, AM, X, Y), (K, M, X, Y)
             own, theirs = step.box[agent][t + 1].points, step.box[1 - agent][t + 1].points
-            size = self.joint.shape[2] * self.joint.shape[3] * theirs.shape[2] * own.shape[2] * own.shape[3]
-            self.applies = size <= _LARGEST_CASE
+            self.size = self.joint.shape[2] * self.joint.shape[3] * theirs.shape[2] * own.shape[2] * own.shape[3]
+            self.applies = self.size <= _LARGEST_CASE
 
     def extra(self, cases: Cases) -> np.ndarray:
         """(N,): bounds on sum_a q(a) [U(x, a, .) - U(x, b, .)] less its centred values."""
+        found = np.empty(len(cases[0]))
+        for part in pieces(len(found), 64.0 * self.size, room_of(self.step.plan).temporary):
+            found[part] = self._extra(tuple(own[part] for own in cases))
+        return found
+
+    def _extra(self, cases: Cases) -> np.ndarray:
         step, plan, agent, other, t = self.step, self.step.plan, self.agent, 1 - self.agent, self.t
         box, k, m, pair, vertex = cases
         q = self.q[box, k, m, vertex]  # (N, AM)
+        moved = {key: ein("na,nadx->ndx", q, g[box, k, m, pair]) for key, g in self.slopes.items()}
+        k = k + self.first
         joint = self.joint[k, m]  # (N, X, Y)
         mine = plan.descendants[agent][t][t + 1][k]  # (N, X)
         rows = plan.path(agent, t)[t].rows
         yours = np.maximum(plan.below(other, t, t + 1)[rows][k, m], 0)  # (N, Y)
         weight = ein("na,naxy->nxy", q, self.change[k, m, pair])
-        moved = {key: ein("na,nadx->ndx", q, g[box, k, m, pair]) for key, g in self.slopes.items()}
         after, model = step.collapsed(t + 1), step.model(t + 1)
         own, theirs = step.box[agent][t + 1], step.box[other][t + 1]
         shift = theirs.shift[box[:, None], yours]  # (N, Y, V, AM)

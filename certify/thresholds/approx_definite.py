@@ -8,13 +8,16 @@ checker computes it rigorously and on its own.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
+from certify.memory import pieces
 from certify.thresholds.approx_step import Step
 from certify.thresholds.approx_support import support
+from certify.thresholds.room import room_of
 
 _LEAST = 1e-200  # of a probability: smaller ones count as this
 
@@ -77,17 +80,30 @@ class Hessian:
                 weight = self._forward(t, weight[..., None] * self._policies(t, everyone, end))
         return table
 
-    def _advantage(self, agent: int, t: int, part: float) -> tuple[np.ndarray, np.ndarray]:
-        """(B, E, A) bounds on W(e, a) = E[U(e, (a, .))] - part w log pi(a), centred over the agent's a."""
+    def _joint_bytes(self, t: int, others: list[int]) -> float:
+        """Of `_advantage` and `_same_time`, at one joint class."""
+        plan, model = self.plan, self.step.model(t)
+        vertices = float(np.prod([self.step.box[j][t].points.shape[-2] for j in others])) if others else 1.0
+        actions = plan.levels[t].reward.shape[1]
+        free = actions / np.prod([plan.levels[t].action_counts[j] for j in others]) if others else actions
+        later = 0.0
+        for j, u in model.slope:
+            points, width = self.step.box[j][u].points, plan.descendants[j][t][u].shape[1]
+            later = max(later, width * (3 * free * vertices * (points.shape[-1] + points.shape[-2] + 1)
+                                        + 2 * actions * (points.shape[-1] + 1)))  # fmt: skip
+        return 8.0 * len(self.step.beta) * (vertices * (actions + 8 * free) + 8 * actions + later)
+
+    def _advantage(self, agent: int, t: int, part: float, some: slice) -> tuple[np.ndarray, np.ndarray]:
+        """(B, E', A) bounds on W(e, a) = E[U(e, (a, .))] - part w log pi(a), centred over the agent's a, for some e."""
         step, plan = self.step, self.plan
-        others, rows = plan.others(agent), np.arange(len(plan.levels[t].joint))
+        others, rows = plan.others(agent), np.arange(len(plan.levels[t].joint))[some]
         model, q = step.model(t), step._joint(t, others, rows, "points")
 
         def centred(x):
-            return (y := plan.split_actions(x, agent, t, 2)) - y.mean(2, keepdims=True)
+            return (y := plan.split_actions(x[:, some], agent, t, 2)) - y.mean(2, keepdims=True)
 
         value = _middle(q, centred(model.value))
-        remainder_high, remainder_low = (plan.split_actions(x, agent, t, 2) for x in (model.high, model.low))
+        remainder_high, remainder_low = (plan.split_actions(x[:, some], agent, t, 2) for x in (model.high, model.low))
         count = value.shape[2]
         # centring over a: the remainder of U(a) - mean_b U(b), own term kept once
         share = (count - 1) / count
@@ -96,7 +112,7 @@ class Hessian:
         upper, lower = value + _middle(q, high), value + _middle(q, low)
         for (j, u), g in model.slope.items():
             moved = np.einsum("beqm,beamdx->beaqdx", q, centred(g))
-            index = plan.below(j, t, u)[:, None, None, :]
+            index = plan.below(j, t, u)[some][:, None, None, :]
             upper = upper + support(step.box[j][u], index, moved, entropic=False).sum(-1)
             lower = lower - support(step.box[j][u], index, -moved, entropic=False).sum(-1)
         lower, upper = lower.min(-1), upper.max(-1)
@@ -109,13 +125,15 @@ class Hessian:
             odds = part * np.log(plan.levels[t].odds[agent].astype(np.float64))
             logs = [end - odds for end in logs]
         with np.errstate(invalid="ignore"):  # a lower end of 0 leaves the form unusable, as nan
-            return self._with_logs(agent, t, lower, upper, *logs)
+            return self._with_logs(agent, (t, some), (lower, upper), logs)
 
     def _with_logs(
-        self, agent: int, t: int, lower: np.ndarray, upper: np.ndarray, log_low: np.ndarray, log_high: np.ndarray
+        self, agent: int, where: tuple[int, slice], bounds: Sequence[np.ndarray], logs: Sequence[np.ndarray]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds less w (log pi(a) - mean_b log pi(b)), log pi between the logarithms of its ends."""
-        k, w, count = self.plan.levels[t].joint[:, agent], self.plan.weights[agent], lower.shape[-1]
+        """Bounds at some joint classes less w (log pi(a) - mean_b log pi(b)), log pi between the logarithms of
+        its ends."""
+        (lower, upper), (log_low, log_high), (t, some) = bounds, logs, where
+        k, w, count = self.plan.levels[t].joint[some, agent], self.plan.weights[agent], lower.shape[-1]
         share = (count - 1) / count
         others_low = (log_low.sum(-1, keepdims=True) - log_low) / count
         others_high = (log_high.sum(-1, keepdims=True) - log_high) / count
@@ -126,38 +144,55 @@ class Hessian:
         (docs/theory/local-bonus.md#the-form)."""
         plan, batch = self.plan, len(self.step.beta)
         low, high = np.zeros((batch, self.total, self.total)), np.zeros((batch, self.total, self.total))
-        for i, t, _k, _a in self.sizes:
+        for i, t, classes, _ in self.sizes:
             for j in range(plan.agents):
                 if j > i:
                     self._same_time(low, high, i, j, t)
-            if t + 1 == plan.horizon:
-                continue
-            starts = {end: self._start(i, t, end) for end in ("lower", "upper")}
-            for u in range(t + 1, plan.horizon):
-                starts = {end: self._forward(u - 1, x) for end, x in starts.items()}
-                for j in range(plan.agents):
-                    if own or j != i or not plan.flows_back:
-                        self._cross_time(low, high, (i, t), (j, u), starts)
-                if u + 1 < plan.horizon:
-                    everyone = list(range(plan.agents))
-                    starts = {
-                        end: x[..., None] * self._policies(u, everyone, end)[:, None] for end, x in starts.items()
-                    }
+            if t + 1 < plan.horizon:
+                for part in pieces(classes, self._class_bytes(i, t), room_of(plan).temporary):
+                    self._later(low, high, (i, t, part), own)
         diagonal = np.concatenate([self._diagonal(i, t).reshape(batch, -1) for i, t, _, _ in self.sizes], 1)
         block = np.repeat(
             np.arange(sum(k for *_, k, _ in self.sizes)), np.concatenate([np.full(k, a) for *_, k, a in self.sizes])
         )
         with np.errstate(invalid="ignore"):  # a lower end of 0 again
-            middle, radius = (low + high) / 2, (high - low) / 2
+            middle, radius = low + high, np.subtract(high, low, out=high)
+        middle /= 2
+        radius /= 2
+        del low, high  # the largest arrays of a search
         return Form(diagonal, middle + middle.transpose(0, 2, 1), radius + radius.transpose(0, 2, 1), block)
+
+    def _class_bytes(self, i: int, t: int) -> float:
+        """Of `_later`, for one class at t: weights of joint classes and actions, their products with advantages."""
+        own, most = self.plan.levels[t].action_counts[i], 0.0
+        for u in range(t, self.plan.horizon):
+            level = self.plan.levels[u]
+            last = u + 1 == self.plan.horizon
+            most = max(
+                most, len(level.joint) * (4.0 * (1 if last else level.reward.shape[1]) + 6.0 * max(level.action_counts))
+            )
+        return 8.0 * len(self.step.beta) * own * most
+
+    def _later(self, low: np.ndarray, high: np.ndarray, first: tuple[int, int, slice], own: bool) -> None:
+        """The cross terms of some classes of agent i at t with everything later."""
+        plan, (i, t, part) = self.plan, first
+        everyone = list(range(plan.agents))
+        starts = {end: self._start(i, t, end, part) for end in ("lower", "upper")}
+        for u in range(t + 1, plan.horizon):
+            starts = {end: self._forward(u - 1, x) for end, x in starts.items()}
+            for j in range(plan.agents):
+                if own or j != i or not plan.flows_back:
+                    self._cross_time(low, high, first, (j, u), starts)
+            if u + 1 < plan.horizon:
+                starts = {end: x[..., None] * self._policies(u, everyone, end)[:, None] for end, x in starts.items()}
 
     def _diagonal(self, i: int, t: int) -> np.ndarray:
         level, block = self.plan.levels[t], self.step.box[i][t]
         visits = _gather(self.reach["lower"][t], level.joint[:, i], level.classes[i])
         return self.plan.weights[i] * visits[..., None] / np.maximum(block.upper, _LEAST)
 
-    def _start(self, i: int, t: int, end: str) -> np.ndarray:
-        """(B, K A, E, JA): discounted weight of (e, joint action) through class k and own action a,
+    def _start(self, i: int, t: int, end: str, part: slice) -> np.ndarray:
+        """(B, K' A, E, JA): discounted weight of (e, joint action) through class k, one of `part`, and own action a,
         the factor pi_i(a|k) left out."""
         plan, level = self.plan, self.plan.levels[t]
         others = self._policies(t, plan.others(i), end)
@@ -167,13 +202,13 @@ class Hessian:
         full = np.einsum("bem,ac->beacm", weight, own)
         shape = (*full.shape[:3], counts[i], *(c for j, c in enumerate(counts) if j != i))
         full = np.moveaxis(full.reshape(shape), 3, 3 + i).reshape(*full.shape[:3], -1)  # (B, E, A, JA)
-        inside = (level.joint[:, i][None, :] == np.arange(level.classes[i])[:, None]).astype(float)
+        inside = (level.joint[:, i][None, :] == np.arange(level.classes[i])[part, None]).astype(float)
         full = np.einsum("ke,beaj->bkaej", inside, full)
         return full.reshape(len(full), -1, *full.shape[3:])
 
     def _cross_time(self, low, high, first, second, starts) -> None:
-        j, u = second
-        same = first[0] == j
+        (j, u), (i, t, part) = second, first
+        same = i == j
         below, above = self._advantage_of(j, u, 1.0 if self.plan.flows_back else 0.0 if same else 0.5)
         if same and not self.plan.flows_back:
             below, above = below / 2, above / 2
@@ -182,37 +217,59 @@ class Hessian:
         with np.errstate(invalid="ignore"):
             smallest = np.minimum(down[..., None] * below[:, None], up[..., None] * below[:, None])
             largest = np.maximum(down[..., None] * above[:, None], up[..., None] * above[:, None])
-        self._add(low, first, second, _gather(np.moveaxis(smallest, 3, 2), level.joint[:, j], level.classes[j]))
-        self._add(high, first, second, _gather(np.moveaxis(largest, 3, 2), level.joint[:, j], level.classes[j]))
+        r, c = self.offset[i, t] + part.start * self.plan.levels[t].action_counts[i], self.offset[j, u]
+        self._add(low, r, c, _gather(np.moveaxis(smallest, 3, 2), level.joint[:, j], level.classes[j]))
+        self._add(high, r, c, _gather(np.moveaxis(largest, 3, 2), level.joint[:, j], level.classes[j]))
 
     def _advantage_of(self, j: int, u: int, part: float) -> tuple[np.ndarray, np.ndarray]:
         if (j, u, part) not in self._advantages:
-            self._advantages[j, u, part] = self._advantage(j, u, part)
+            shape = (len(self.step.beta), len(self.plan.levels[u].joint), self.plan.levels[u].action_counts[j])
+            lower, upper = np.empty(shape), np.empty(shape)
+            for rows in pieces(shape[1], self._joint_bytes(u, self.plan.others(j)), room_of(self.plan).temporary):
+                lower[:, rows], upper[:, rows] = self._advantage(j, u, part, rows)
+            self._advantages[j, u, part] = lower, upper
         return self._advantages[j, u, part]
 
-    def _add(self, target, first, second, values) -> None:
-        """values : (B, K A, A', K')."""
+    def _add(self, target: np.ndarray, r: int, c: int, values: np.ndarray) -> None:
+        """values : (B, K A, A', K'), to rows from r and columns from c on."""
         values = np.moveaxis(values, 2, 3).reshape(*values.shape[:2], -1)
-        r, c = self.offset[first], self.offset[second]
         target[:, r : r + values.shape[1], c : c + values.shape[2]] += values
 
     def _same_time(self, low, high, i: int, j: int, t: int) -> None:
         """C[(x, a), (x', a')] = sum_e rho(e) E[U(e, (a, a', .))], x and x' at the same depth."""
+        level, batch = self.plan.levels[t], len(self.step.beta)
+        (k, a), (m, b) = ((level.classes[n], level.action_counts[n]) for n in (i, j))
+        tables = [np.zeros((batch, k, a, m, b)) for _ in range(2)]
+        others = [m for m in range(self.plan.agents) if m not in (i, j)]
+        for some in pieces(len(level.joint), self._joint_bytes(t, others), room_of(self.plan).temporary):
+            below, above = self._differences(i, j, t, some)  # (B, E', A, A')
+            down, up = (self.reach[end][t][:, some, None, None] for end in ("lower", "upper"))
+            smallest, largest = np.minimum(down * below, up * below), np.maximum(down * above, up * above)
+            where = level.joint[some, i], level.joint[some, j]
+            for table, values in zip(tables, (smallest, largest), strict=True):
+                for row in range(batch):
+                    np.add.at(table[row].transpose(0, 2, 1, 3), where, values[row])
+        r, c = self.offset[i, t], self.offset[j, t]
+        for target, table in zip((low, high), tables, strict=True):
+            target[:, r : r + k * a, c : c + m * b] += table.reshape(batch, k * a, -1)
+
+    def _differences(self, i: int, j: int, t: int, some: slice) -> tuple[np.ndarray, np.ndarray]:
+        """(B, E', A, A') bounds on E[U(e, (a, a', .))], centred twice, for some joint classes e."""
         plan, level, step = self.plan, self.plan.levels[t], self.step
         others = [m for m in range(plan.agents) if m not in (i, j)]
-        model, rows = step.model(t), np.arange(len(level.joint))
+        model, rows = step.model(t), np.arange(len(level.joint))[some]
         q = step._joint(t, others, rows, "points")
 
         def centred(x: np.ndarray) -> np.ndarray:
-            """(B, E, JA, ...) -> (B, E, A_i, A_j, rest, ...), both own axes centred."""
-            y = x.reshape(*x.shape[:2], *level.action_counts, *x.shape[3:])
+            """(B, E, JA, ...) -> (B, E', A_i, A_j, rest, ...), both own axes centred."""
+            y = x[:, some].reshape(x.shape[0], -1, *level.action_counts, *x.shape[3:])
             y = np.moveaxis(y, (2 + i, 2 + j), (2, 3))
             y = y.reshape(*y.shape[:4], -1, *x.shape[3:])
             y = y - y.mean(2, keepdims=True)
             return y - y.mean(3, keepdims=True)
 
         def spread(x: np.ndarray) -> np.ndarray:
-            y = x.reshape(*x.shape[:2], *level.action_counts)
+            y = x[:, some].reshape(x.shape[0], -1, *level.action_counts)
             y = np.moveaxis(y, (2 + i, 2 + j), (2, 3))
             return y.reshape(*y.shape[:4], -1)
 
@@ -222,21 +279,10 @@ class Hessian:
         lower = value + np.einsum("beqm,beacm->beacq", q, _twice_centred(spread(model.low), spread(model.high)))
         for (k, u), g in model.slope.items():
             moved = np.einsum("beqm,beacmdx->beacqdx", q, centred(g))
-            index = plan.below(k, t, u)[:, None, None, None, :]
+            index = plan.below(k, t, u)[some][:, None, None, None, :]
             upper = upper + support(step.box[k][u], index, moved, entropic=False).sum(-1)
             lower = lower - support(step.box[k][u], index, -moved, entropic=False).sum(-1)
-        below, above = lower.min(-1), upper.max(-1)  # (B, E, A, A')
-        down, up = (self.reach[end][t][..., None, None] for end in ("lower", "upper"))
-        smallest, largest = np.minimum(down * below, up * below), np.maximum(down * above, up * above)
-        for target, values in ((low, smallest), (high, largest)):
-            batch, _, a, b = values.shape
-            table = np.zeros((batch, level.classes[i], a, level.classes[j], b))
-            for m in range(batch):
-                np.add.at(table[m].transpose(0, 2, 1, 3), (level.joint[:, i], level.joint[:, j]), values[m])
-            r, c = self.offset[i, t], self.offset[j, t]
-            target[:, r : r + level.classes[i] * a, c : c + level.classes[j] * b] += table.reshape(
-                batch, level.classes[i] * a, -1
-            )
+        return lower.min(-1), upper.max(-1)
 
 
 def _middle(q: np.ndarray, x: np.ndarray) -> np.ndarray:

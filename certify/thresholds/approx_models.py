@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from certify.memory import pieces
 from certify.thresholds.approx_support import FEW, Block, ein, greedy_maximum, support
 from certify.thresholds.index_tables import Plan
+from certify.thresholds.room import room_of
 
 
 @dataclass
@@ -103,11 +105,11 @@ class Models:
             self._collapsed[t] = self._collapse(t)
         return self._collapsed[t]
 
-    def remainder_of_difference(self, agent: int, t: int) -> np.ndarray:
-        """(B, E, P, AM): the largest remainder of U(e, (a, .)) - U(e, (b, .)), the remainder of a
-        joint class that both actions can lead to being the same in both."""
+    def remainder_of_difference(self, agent: int, t: int, rows: np.ndarray) -> np.ndarray:
+        """(B, *rows, P, AM): the largest remainder of U(e, (a, .)) - U(e, (b, .)) at joint classes e, the remainder of
+        a joint class that both actions can lead to being the same in both."""
         after = self.collapsed(t + 1)
-        where, change = self.plan.pair_successors(agent, t)
+        where, change = (table[rows] for table in self.plan.pair_successors(agent, t))
         return (np.maximum(change, 0) * after.high[:, where] + np.minimum(change, 0) * after.low[:, where]).sum(-1)
 
     def _collapse(self, t: int) -> Model:
@@ -122,30 +124,58 @@ class Models:
         slope: dict[tuple[int, int], np.ndarray] = {}
         if plan.agents == 2 and not model.slope and max(level.action_counts) > FEW:
             return self._bilinear(t, value)
-        q = self._joint(t, everyone, rows, "points")
-        rise = ein("beqa,bea->beq", q, model.value) - value[:, :, None]
+        gradients = [self._gradient(t, i) for i in everyone]
+        for i in everyone:
+            slope[i, t], entropy = self._own_slope(t, i, gradients[i])
+            value = value + entropy
+        for key, g in model.slope.items():
+            slope[key] = ein("bea,beadx->bedx", c, g)
+        sizes = [self.box[i][t].points.shape[-2] for i in everyone]
+        shape = (len(self.beta), len(rows))
+        low, high = np.empty(shape), np.empty(shape)
+        beyond = [(np.empty((*shape, q)), np.empty((*shape, q))) for q in sizes]
+        for part in pieces(len(rows), self._vertex_bytes(t, sizes), room_of(plan).temporary):
+            lows, highs, rise = self._remainders(t, part, gradients, slope)
+            low[:, part], high[:, part] = lows.min(-1), highs.max(-1)
+            if plan.agents == 2 and model.slope:
+                above, below = ((x - rise).reshape(*rise.shape[:2], *sizes) for x in (highs, lows))
+                for j, (most, least) in enumerate(beyond):
+                    most[:, part], least[:, part] = above.max(3 - j), below.min(3 - j)
+        return Model(value, slope, low, high, beyond if plan.agents == 2 and model.slope else None)
+
+    def _vertex_bytes(self, t: int, sizes: list[int]) -> float:
+        """Of `_remainders`, at one joint class."""
+        vertices, actions = float(np.prod(sizes)), self.plan.levels[t].reward.shape[1]
+        later = 0.0
+        for j, u in self.model(t).slope:
+            block = self.box[j][u].points
+            width = self.plan.descendants[j][t][u].shape[1]
+            later = max(later, width * (3 * (block.shape[-1] + 1) + 3 * block.shape[-2]))
+        return 8 * len(self.beta) * vertices * (2 * actions + 8 + later)
+
+    def _remainders(
+        self, t: int, part: slice, gradients: list[np.ndarray], slope: dict[tuple[int, int], np.ndarray]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(B, E', Q) bounds of the remainder of V at every vertex of the policies at t, and what of them is bilinear in
+        those, for some joint classes."""
+        level, model, everyone = self.plan.levels[t], self.model(t), list(range(self.plan.agents))
+        rows = np.arange(len(level.joint))[part]
+        q, c = (self._joint(t, everyone, rows, of) for of in ("points", "centre"))
+        rise = ein("beqa,bea->beq", q, model.value[:, part])
+        rise = rise - (c * model.value[:, part]).sum(-1)[:, :, None]
         sizes = [self.box[i][t].points.shape[-2] for i in everyone]
         for i in everyone:
-            block, k = self.box[i][t], level.joint[:, i]
-            gradient = self._gradient(t, i)
-            linear = ein("beqa,bea->beq", block.shift[:, k], gradient)
+            linear = ein("beqa,bea->beq", self.box[i][t].shift[:, level.joint[rows, i]], gradients[i][:, part])
             spread = linear.reshape(*linear.shape[:2], *(-1 if j == i else 1 for j in everyone))
             rise = rise - np.broadcast_to(spread, (*linear.shape[:2], *sizes)).reshape(rise.shape)
-            slope[i, t], entropy = self._own_slope(t, i, gradient)
-            value = value + entropy
-        high = rise + ein("beqa,bea->beq", q, model.high)
-        low = rise + ein("beqa,bea->beq", q, model.low)
+        high = rise + ein("beqa,bea->beq", q, model.high[:, part])
+        low = rise + ein("beqa,bea->beq", q, model.low[:, part])
         for (j, u), g in model.slope.items():
-            slope[j, u] = ein("bea,beadx->bedx", c, g)
-            moved = ein("beqa,beadx->beqdx", q, g) - slope[j, u][:, :, None]
-            index = plan.below(j, t, u)[:, None, :]
+            moved = ein("beqa,beadx->beqdx", q, g[:, part]) - slope[j, u][:, part][:, :, None]
+            index = self.plan.below(j, t, u)[part][:, None, :]
             high = high + support(self.box[j][u], index, moved, entropic=False).sum(-1)
             low = low - support(self.box[j][u], index, -moved, entropic=False).sum(-1)
-        beyond = None
-        if plan.agents == 2 and model.slope:
-            above, below = ((x - rise).reshape(*rise.shape[:2], *sizes) for x in (high, low))
-            beyond = [(above.max(3 - j), below.min(3 - j)) for j in everyone]
-        return Model(value, slope, low.min(-1), high.max(-1), beyond)
+        return low, high, rise
 
     def _gradient(self, t: int, i: int) -> np.ndarray:
         """(B, E, A): the mean of U over the others' centres, for every action of agent i."""

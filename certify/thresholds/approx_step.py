@@ -11,10 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from certify.memory import pieces
 from certify.thresholds.approx_coupled import Coupled
 from certify.thresholds.approx_models import Models
 from certify.thresholds.approx_support import FEW, TINY, ein, greedy_maximum, support
 from certify.thresholds.index_tables import ordered_pairs
+from certify.thresholds.room import room_of
 
 _LARGEST = 2.0**24  # beyond this a bound on a difference of values says nothing
 _ROUNDING = 1e-12  # of a bound, per unit of weight: what a step's slack makes up for
@@ -38,13 +40,40 @@ class Step(Models):
             start = guess
             if guess is not None:
                 start = (guess - tilt)[:, :, pairs[:, 0], pairs[:, 1]] * self.plan.weights[agent]
-            best = None
-            for share in (True, False) if self._has_later(agent, t) and t > 0 else (False,):
-                found = _Ascent(self, agent, t, pairs, share).smallest(start)
-                best = found if best is None else np.minimum(best, found)
+            best = np.empty((len(self.beta), k, len(pairs)))
+            for part in pieces(k, self._class_bytes(agent, t), room_of(self.plan).temporary):
+                begin = None if start is None else start[:, part]
+                best[:, part] = self._bounds(agent, t, part, begin)
             result[:, :, pairs[:, 0], pairs[:, 1]] = best / self.plan.weights[agent]
             result += tilt
         return result
+
+    def _bounds(self, agent: int, t: int, part: slice, start: np.ndarray | None) -> np.ndarray:
+        """(B, K', P): the better of two ways, at some classes."""
+        found = _Ascent(self, agent, t, part, False).smallest(start)
+        if self._has_later(agent, t) and t > 0:
+            found = np.minimum(_Ascent(self, agent, t, part, True).smallest(start), found)
+        return found
+
+    def _class_bytes(self, agent: int, t: int) -> float:
+        """Of `_Ascent`, for one class: what it keeps of every depth, and the largest of its passing arrays."""
+        plan, kept, passing = self.plan, 0.0, 0.0
+        pairs = plan.levels[t].action_counts[agent] * (plan.levels[t].action_counts[agent] - 1)
+        for u, step in enumerate(plan.path(agent, t)):
+            nodes, others = step.rows.shape[1], plan.levels[u].reward.shape[1] // plan.levels[u].action_counts[agent]
+            few = bool(self.model(t).slope) or len(plan.others(agent)) > 1 or others <= FEW
+            vertices = np.prod([self.box[j][u].points.shape[-2] for j in plan.others(agent)]) if few else 1.0
+            kept += nodes * (vertices * (pairs + others) + 6.0 * pairs * others)
+            slopes = 0.0
+            for j, later in self.model(t).slope:
+                block = self.box[j][later].points
+                width = plan.descendants[j][t if j == agent else u][later].shape[1]
+                slopes += 2.0 * width * (block.shape[-1] + 1)
+                size = others * (block.shape[-1] + 1) + vertices * (4 * (block.shape[-1] + 1) + 3 * block.shape[-2])
+                passing = max(passing, nodes * pairs * width * size)
+            passing = max(passing, nodes * pairs * (step.target.shape[-1] * others + 3.0 * vertices))
+            kept += nodes * pairs * others * slopes
+        return 8 * len(self.beta) * (kept + passing)
 
     def _tilt(self, agent: int, t: int) -> np.ndarray:
         """(K, A, A): the log-ratios of the reference, where U is without what it pays (docs/theory/local-bonus.md)."""
@@ -57,33 +86,28 @@ class Step(Models):
 
 class _Ascent:
     """sup over the box of sum_m N(m) [sum_a pi(a|m) (U(x, a, .) - U(x, b, .)) - lambda], from the
-    classes x of (agent, t) up to the root; lambda bounds Q(x, a) - Q(x, b) iff this is <= 0.
+    classes x of (agent, t), those in `part`, up to the root; lambda bounds Q(x, a) - Q(x, b) iff this is <= 0.
 
     share : carry the later blocks' slopes to the root at the centre's weights, so that one block
         met by several of the others' histories is chosen once; otherwise choose it at each node.
     """
 
-    def __init__(self, step: Step, agent: int, t: int, pairs: np.ndarray, share: bool) -> None:
-        self.step, self.plan, self.agent, self.t = step, step.plan, agent, t
-        self.path = self.plan.path(agent, t)
+    def __init__(self, step: Step, agent: int, t: int, part: slice, share: bool) -> None:
+        self.step, self.plan, self.agent, self.t, self.part = step, step.plan, agent, t, part
+        self.path = [way.of(part) for way in self.plan.path(agent, t)]
         self.others = self.plan.others(agent)
-        self.top_is_single = bool((self.path[0].mask.sum(1) == 1).all())
+        self.top_is_single = bool((self.plan.path(agent, t)[0].mask.sum(1) == 1).all())  # of all classes
         plan, model, rows = self.plan, step.model(t), self.path[t].rows
+        pairs = ordered_pairs(plan.levels[t].action_counts[agent])
 
-        def split(x):
-            return plan.split_actions(x, agent, t, 2)
+        def differences(x):
+            here = plan.split_actions(x, agent, t, 2)[:, rows]
+            return here[:, :, :, pairs[:, 0]] - here[:, :, :, pairs[:, 1]]
 
-        def pick(x, y):
-            return (x[:, :, pairs[:, 0]] - y[:, :, pairs[:, 1]])[:, rows]
-
-        value = split(model.value)
-        self.gain = pick(value, value)  # (B, K, M, P, AM)
-        self.remainder = 0.0 if t == plan.horizon - 1 else step.remainder_of_difference(agent, t)[:, rows]
+        self.gain = differences(model.value)  # (B, K, M, P, AM)
+        self.remainder = 0.0 if t == plan.horizon - 1 else step.remainder_of_difference(agent, t, rows)
         self.gain = self.gain + self.remainder
-        slopes = {}
-        for key, g in model.slope.items():
-            g = split(g)
-            slopes[key] = pick(g, g)  # (B, K, M, P, AM, D, A + 1)
+        slopes = {key: differences(g) for key, g in model.slope.items()}  # (B, K, M, P, AM, D, A + 1)
         self.extra, self.weights = [None] * (t + 1), [None] * (t + 1)
         for u in range(t, -1, -1):
             slopes = self._node(u, slopes, share)
@@ -94,7 +118,7 @@ class _Ascent:
         """(K, M, D) classes of block `key` met below the nodes of depth u."""
         j, depth = key
         if j == self.agent:
-            own = self.plan.descendants[j][self.t][depth]
+            own = self.plan.descendants[j][self.t][depth][self.part]
             return np.broadcast_to(own[:, None, :], (*self.path[u].rows.shape, own.shape[1]))
         return self.plan.below(j, u, depth)[self.path[u].rows]
 
@@ -121,7 +145,7 @@ class _Ascent:
                 moved = moved - passed[key][:, :, :, :, None]
             extra = extra + support(self.step.box[key[0]][key[1]], index, moved, entropic=top or not share).sum(-1)
         if u == self.t and (top or not share):
-            extra = self._improved(Coupled(self.step, self.agent, u, q, slopes), q, extra)
+            extra = self._improved(Coupled(self.step, (self.agent, u, self.part.start), q, slopes), q, extra)
         self.extra[u] = extra
         if u == 0 and not top:
             self.residue = self._shared_at_root(passed)
@@ -231,14 +255,16 @@ class _Ascent:
         at = top if start is None else np.where(np.isfinite(start), np.minimum(start, top), top)
         value, mass = self.excess(at)
         settled = np.abs(at) * 1e-13 + 1e-13
+        going = np.ones(shape, dtype=bool)  # each number stops by itself: nothing depends on what else is in the batch
         for _ in range(rounds):
             with np.errstate(all="ignore"):
                 after = at + value / mass
             # a weight of zero: the supremum does not depend on lambda there
             after = np.where(np.isfinite(after), np.clip(after, least, _LARGEST), np.where(value > 0, _LARGEST, at))
-            moved = np.abs(after - at) > settled
-            at = after
+            going &= np.abs(after - at) > settled
+            at = np.where(going, after, at)
             value, mass = self.excess(at)
-            if not moved.any() or not (value > _ROUNDING * mass).any():
+            going &= value > _ROUNDING * mass
+            if not going.any():
                 break
         return np.where(value <= _ROUNDING * np.maximum(mass, TINY), at, np.inf)

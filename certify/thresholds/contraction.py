@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from certify.memory import pieces
 from certify.run import Run
 from certify.thresholds.approx_definite import approx_margin
 from certify.thresholds.approx_weighed import WEIGHED_UNIT, Weighed, rounded
 from certify.thresholds.index_tables import Plan, ordered_pairs
+from certify.thresholds.room import room_of
 from certify.thresholds.step_rule import StepRule, step_rule
 
 UNIT = -16
@@ -257,6 +259,14 @@ class Contraction:
 
     def margins(self, *, own: bool = False, soft: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
         """(B,) the definiteness margin over both ends, and (B, N) the softest directions if asked."""
+        most = room_of(self.plan).forms
+        if len(self) > most:
+            found = [
+                _sub(self, np.arange(part.start, part.stop)).margins(own=own, soft=soft)
+                for part in pieces(len(self), 1, most)
+            ]
+            softest = [direction for _, direction in found if direction is not None]
+            return np.concatenate([margin for margin, _ in found]), np.concatenate(softest) if softest else None
         margin, direction = approx_margin(self.current().form(own=own), soft)
         count = len(self)
         return np.minimum(margin[:count], margin[count:]), None if direction is None else direction[count:]
@@ -273,7 +283,14 @@ def contract(
 ) -> list[Outcome]:
     """Contract every box until it closes or stalls: sweeps gain less than `least_gain`, or less
     than 0.5 % where a split helps (the box is about as narrow as the path inside, or policies have
-    been split already)."""
+    been split already).  As many at a time as there is memory for."""
+    found: list[Outcome] = []
+    for part in pieces(len(tasks), 1, room_of(plan).boxes):
+        found += _contracted(plan, tasks[part], least_gain=least_gain, sweeps=sweeps, run=run)
+    return found
+
+
+def _contracted(plan: Plan, tasks: list[Task], *, least_gain: float, sweeps: int, run: Run | None) -> list[Outcome]:
     batch = Contraction(plan, tasks, least_gain=least_gain, run=run)
     outcomes: list[Outcome | None] = [None] * len(tasks)
     alive = np.arange(len(tasks))
@@ -286,10 +303,10 @@ def contract(
         tested = ~empty & (batch.widest() < _TESTED)
         closed = np.zeros(len(alive), bool)
         if tested.any():
-            closed[tested] = _sub(batch, tested).margins()[0] > _MARGIN
+            closed[tested] = _sub(batch, np.nonzero(tested)[0]).margins()[0] > _MARGIN
         patience = np.where(hasty | (batch.widths() < _TUBE * tubes), hurry, least_gain)
         stalled = ~empty & ~closed & (left > 1 - patience)
-        soft = _sub(batch, stalled).margins(soft=True)[1] if stalled.any() else None
+        soft = _sub(batch, np.nonzero(stalled)[0]).margins(soft=True)[1] if stalled.any() else None
         order = np.cumsum(stalled) - 1
         for row in np.nonzero(empty | closed | stalled)[0]:
             kind = "empty" if empty[row] else "nondegenerate" if closed[row] else "stalled"
@@ -307,9 +324,8 @@ def contract(
     return outcomes
 
 
-def _sub(batch: Contraction, mask: np.ndarray) -> Contraction:
+def _sub(batch: Contraction, rows: np.ndarray) -> Contraction:
     """A view of some boxes of a batch, for tests that leave it as it is."""
-    rows = np.nonzero(mask)[0]
     view = Contraction.__new__(Contraction)
     view.plan, view.least_gain, view.trial, view.run = batch.plan, batch.least_gain, batch.trial, batch.run
     view.low, view.high, view.box = batch.low, batch.high, batch.box

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from certify.games.tree import Tree
+from certify.memory import NO_BOUND, Memory, pieces
 
 
 @functools.cache
@@ -38,12 +40,16 @@ class PathStep:
     chance: np.ndarray
     taken: np.ndarray
 
+    def of(self, classes: slice) -> PathStep:
+        """The way to some of the classes."""
+        return PathStep(*(getattr(self, name)[classes] for name in ("rows", "mask", "target", "chance", "taken")))
+
 
 class Plan:
-    """Tables of `tree` in float64 and int64, by agent and depth."""
+    """Tables of `tree` in float64 and int64, by agent and depth; `memory` bounds what is done with them."""
 
-    def __init__(self, tree: Tree) -> None:
-        self.tree = tree
+    def __init__(self, tree: Tree, memory: Memory = NO_BOUND) -> None:
+        self.tree, self.memory = tree, memory
         self.horizon = tree.horizon
         self.agents = tree.number_of_agents
         self.gamma = float(tree.game.discount)
@@ -51,6 +57,7 @@ class Plan:
         self.flows_back = tree.game.flows_back
         self.initial = tree.initial.astype(np.float64)
         self.levels = tree.levels
+        self._room: Any = None  # `room.room_of`
         self._descend()
         # made on first use, by the method of that name, and kept
         self._links: dict[tuple[int, int, int], np.ndarray] = {}  # `link`
@@ -116,10 +123,11 @@ class Plan:
             first, second = ordered_pairs(level.action_counts[agent]).T
             where = np.concatenate([successor[:, first], successor[:, second]], -1)
             change = np.concatenate([chance[:, first], -chance[:, second]], -1)
-            same = where[..., :, None] == where[..., None, :]
-            owner = same.argmax(-1)  # the first place that has this successor
-            gathered = np.where(same, change[..., None, :], 0.0).sum(-1)
-            change = np.where(owner == np.arange(where.shape[-1]), gathered, 0.0)
+            for part in pieces(len(where), 32.0 * where[0].size * where.shape[-1], self.memory.free()):
+                same = where[part][..., :, None] == where[part][..., None, :]
+                owner = same.argmax(-1)  # the first place that has this successor
+                gathered = np.where(same, change[part][..., None, :], 0.0).sum(-1)
+                change[part] = np.where(owner == np.arange(where.shape[-1]), gathered, 0.0)
             self._pairs[key] = where, change
         return self._pairs[key]
 
@@ -179,14 +187,17 @@ class Plan:
             own[u - 1], taken[u - 1] = before[:, 0], before[:, 1]
         listing, ranks = [], []
         for u in range(t + 1):
-            member = self.levels[u].joint[:, agent][None, :] == own[u][:, None]
-            rank = np.cumsum(member, axis=1) - 1
-            rows = np.zeros((k, int(member.sum(1).max())), dtype=np.int64)
-            mask = np.zeros(rows.shape, dtype=bool)
-            i, e = np.nonzero(member)
-            rows[i, rank[i, e]], mask[i, rank[i, e]] = e, True
+            classes = self.levels[u].joint[:, agent]
+            members = np.bincount(classes, minlength=self.levels[u].classes[agent])
+            order = np.argsort(classes, kind="stable")
+            first = np.cumsum(members) - members
+            rank = np.empty(len(classes), dtype=np.int64)  # of a joint class among those of its own class
+            rank[order] = np.arange(len(classes)) - np.repeat(first, members)
+            place = np.arange(int(members[own[u]].max()))
+            mask = place < members[own[u]][:, None]
+            rows = np.where(mask, order[np.minimum(first[own[u]][:, None] + place, len(order) - 1)], 0)
             listing.append((rows, mask))
-            ranks.append(np.where(member, rank, -1))
+            ranks.append(rank)
         steps = []
         for u, (rows, mask) in enumerate(listing):
             if u == t:
@@ -196,7 +207,8 @@ class Plan:
             level = self.levels[u]
             successor = self.split_actions(level.successor, agent, u, 1)[rows, taken[u][:, None]]
             chance = self.split_actions(level.approx_probability, agent, u, 1)[rows, taken[u][:, None]]
-            position = ranks[u + 1][np.arange(k)[:, None, None, None], successor]
-            chance = np.where((position >= 0) & mask[:, :, None, None], chance, 0.0)
+            on_path = self.levels[u + 1].joint[successor, agent] == own[u + 1][:, None, None, None]
+            position = np.where(on_path, ranks[u + 1][successor], -1)
+            chance = np.where(on_path & mask[:, :, None, None], chance, 0.0)
             steps.append(PathStep(rows, mask, np.maximum(position, 0), chance, taken[u]))
         return steps
