@@ -37,6 +37,7 @@ from certify.games import Game, as_game, game_sha256
 from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.games.units import divided, unit_of
+from certify.memory import Memory
 from certify.run import OutOfTime, Progress, Run, quiet
 from certify.stationary.approx_critical import Critical, approx_critical, approx_uphill
 from certify.stationary.branch_pieces import BranchPath, Piece, Stopped
@@ -66,7 +67,7 @@ class AnnealOptions(TypedDict, total=False):
     alpha : the hottest and the coldest temperature, a pair or text "HI:LO"; None: from twice the threshold down to the
     critical temperature, or to half the threshold where none is found.  rtol : of the bracket, hi/lo - 1.
     stations : temperatures to report; None: nine from the hottest to the last.
-    horizon, objective ("entropy" or "kl"), threshold, time_limit, max_entries, progress : as for `optimum`.
+    horizon, objective ("entropy" or "kl"), threshold, time_limit, max_entries, memory, progress : as for `optimum`.
     """
 
     alpha: Any
@@ -77,6 +78,7 @@ class AnnealOptions(TypedDict, total=False):
     threshold: ThresholdResult | dict[str, Any] | str | os.PathLike[str] | None
     time_limit: Fraction | float | str | None
     max_entries: int
+    memory: int | str | None
     progress: Progress
 
 
@@ -92,6 +94,7 @@ class _Options:
     threshold: Any = None
     time_limit: Fraction | float | str | None = 300.0
     max_entries: int = DEFAULT_MAX_ENTRIES
+    memory: int | str | None = None
     progress: Progress = quiet
 
 
@@ -131,7 +134,7 @@ def anneal(game: Any, **options: Unpack[AnnealOptions]) -> AnnealResult:
     found = AnnealResult("undecided")
     try:
         with run.stage("unrolling the game"):
-            tree = unroll(divided(played, unit), max_entries=max_entries)
+            tree = unroll(divided(played, unit), max_entries=max_entries, memory=Memory.of(asked.memory))
         size = layout_of(tree).size - layout_of(tree).number_of_rows
         if size > MAX_RATIOS:
             why = f"{size} log-ratios after clustering, a Krawczyk step is made for at most {MAX_RATIOS}"
@@ -168,7 +171,7 @@ def _threshold(game: Game, unit: Fraction, tree: Tree, asked: _Options, run: Run
         return given_threshold(game, asked.threshold).divided(tree.game, unit)
     part = run.part(_THRESHOLD_PART)
     with part.stage("looking for a threshold"):
-        question = Question(tree.game, "auto", _THRESHOLD_RTOL, (), None, asked.max_entries)
+        question = Question(tree.game, "auto", _THRESHOLD_RTOL, (), None, asked.max_entries, Memory.of(asked.memory))
         found = answered(question, part)
     if found.document is None or found.alpha_star is None:
         raise InputError(tree.game.name, f"no threshold was proved ({found.reason})", "give one by --threshold")

@@ -19,12 +19,14 @@ from certify.errors import InputError, Undecided
 from certify.games import Game, game_sha256
 from certify.games.tree import Tree, unroll
 from certify.games.units import divided, unit_of
+from certify.memory import NO_BOUND, Memory
 from certify.run import OutOfTime, Run
 from certify.stationary.multiplicity import find_multiplicity, reward_range
 from certify.thresholds.branch_and_bound import Floor, sharpen
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.kept_covers import LOCALISATION, check_kept, keep_covers, kept_covers
 from certify.thresholds.localisation import Localisation, localise
+from certify.thresholds.room import check_room
 from certify.thresholds.step_rule import compiled_for
 from certify.thresholds.structural import structural_forms
 from certify.thresholds.structural_form import Structural
@@ -61,6 +63,7 @@ class Question:
     modulus_at: tuple[Fraction, ...]
     alpha_min: Fraction | None
     max_entries: int
+    memory: Memory = NO_BOUND
     unit: Fraction = Fraction(1)
     original: Game | None = None
 
@@ -135,8 +138,8 @@ class Ladder:
 
     @cached_property
     def plan(self) -> Plan:
-        """The index tables of the tree."""
-        return Plan(self._tree)
+        """The index tables of the tree; raises `InputError` where there is no memory for what is done with them."""
+        return check_room(Plan(self._tree, self.question.memory))
 
     @property
     def _tree(self) -> Tree:
@@ -164,7 +167,7 @@ class Ladder:
         part = self.run.part(_UNROLLING_PART, least=_LEAST) if question.method == "auto" else self.run
         try:
             with part.stage("unrolling the game"):
-                self.tree = unroll(question.game, max_entries=question.max_entries)
+                self.tree = unroll(question.game, max_entries=question.max_entries, memory=question.memory)
         except (InputError, OutOfTime) as error:
             if question.method != "auto" or self.run.left() <= 0:
                 raise
@@ -269,6 +272,7 @@ class Ladder:
                     time_limit=seconds,
                     alpha_min=self._least(),
                     run=self.run,
+                    memory=self.question.memory,
                 )
                 evidence = None if found is None else Evidence.of(found)
         except (InputError, Undecided) as error:

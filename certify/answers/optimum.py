@@ -26,6 +26,7 @@ from certify.games import Game, as_game, game_sha256
 from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.games.units import divided, unit_of
+from certify.memory import Memory
 from certify.run import OutOfTime, Progress, Run, quiet
 from certify.stationary.branch_pieces import Stopped
 from certify.stationary.piece_proof import MAX_RATIOS
@@ -41,8 +42,8 @@ class OptimumOptions(TypedDict, total=False):
     horizon : of a sequential game.  objective : "entropy", "kl" or "local", as for `certify.threshold`.
     threshold : a threshold certificate of this game (a result, a
     document, a path); computed if None.  time_limit : seconds.  width : of a probability's enclosure
-    along a path, at most.  max_entries : of the largest depth of the tree.  progress : called with a
-    line now and then.
+    along a path, at most.  max_entries : of the largest depth of the tree.  memory : of one process at most, like
+    "1 GB".  progress : called with a line now and then.
     """
 
     horizon: int | None
@@ -51,6 +52,7 @@ class OptimumOptions(TypedDict, total=False):
     time_limit: Fraction | float | str | None
     width: Fraction | float | str
     max_entries: int
+    memory: int | str | None
     progress: Progress
 
 
@@ -64,6 +66,7 @@ class _Options:
     time_limit: Fraction | float | str | None = 300.0
     width: Fraction | float | str = Fraction(1, 20)
     max_entries: int = DEFAULT_MAX_ENTRIES
+    memory: int | str | None = None
     progress: Progress = quiet
 
 
@@ -98,7 +101,7 @@ def optimum(game: Any, alpha: Fraction | float | str | tuple, **options: Unpack[
     found = OptimumResult("undecided", None, Enclosure(low, high))
     try:
         with run.stage("unrolling the game"):
-            tree = unroll(game_in_units, max_entries=max_entries)
+            tree = unroll(game_in_units, max_entries=max_entries, memory=Memory.of(asked.memory))
         size = layout_of(tree).size - layout_of(tree).number_of_rows
         if size > MAX_RATIOS:
             why = f"{size} log-ratios after clustering, a Krawczyk step is made for at most {MAX_RATIOS}"
@@ -129,7 +132,7 @@ def _threshold(game: Game, unit: Fraction, tree: Tree, alpha: Fraction, asked: _
         return given_threshold(game, asked.threshold).divided(tree.game, unit)
     part = run.part(_THRESHOLD_PART)
     with part.stage("looking for a threshold"):
-        return find_threshold(tree, alpha, asked.max_entries, part)
+        return find_threshold(tree, alpha, asked.max_entries, part, Memory.of(asked.memory))
 
 
 def _followed(

@@ -18,9 +18,11 @@ from certify.games import Game, game_sha256
 from certify.games.objective import named_in_certificates
 from certify.games.readers.textfile import parse_json, read_text
 from certify.games.tree import Tree
+from certify.memory import NO_BOUND, Memory
 from certify.run import OutOfTime, Run
 from certify.thresholds.cover import Stalled, find_cover
 from certify.thresholds.index_tables import Plan
+from certify.thresholds.room import check_room
 from certify.thresholds.shapes import shape_of
 from certify.thresholds.step_size import sizes_of, step_size
 
@@ -42,23 +44,25 @@ class KnownThreshold:
         return KnownThreshold(restated(self.document, game, 1 / unit), self.alpha_star / unit)
 
 
-def find_threshold(tree: Tree, alpha: Fraction, max_entries: int, run: Run) -> KnownThreshold:
+def find_threshold(
+    tree: Tree, alpha: Fraction, max_entries: int, run: Run, memory: Memory = NO_BOUND
+) -> KnownThreshold:
     """A threshold that reaches down to `alpha` if one is found; otherwise the lowest.
 
     Raises `InputError` where none is proved, and `OutOfTime`.
     """
     game = tree.game
-    question = Question(game, "structural", _RTOL, (), alpha * _BELOW, max_entries)
+    question = Question(game, "structural", _RTOL, (), alpha * _BELOW, max_entries, memory)
     found = answered(question, run)
     if found.alpha_star is None or found.alpha_star > alpha:
         run.progress(f"covering every temperature from {float(alpha):.6g} on")
         part = run.part(_COVER_PART)
         try:
             with part.stage("covering every temperature"):
-                cover = cover_certificate(game, find_cover(Plan(tree), 1 / alpha, run=part), [])
+                cover = cover_certificate(game, find_cover(check_room(Plan(tree, memory)), 1 / alpha, run=part), [])
                 ascent = step_size(shape_of(game), sizes_of(game), alpha) if game.flows_back else None
                 return KnownThreshold(with_ascent(cover, ascent), alpha)
-        except (Stalled, OutOfTime):
+        except (Stalled, OutOfTime, InputError):
             run.check()  # over altogether, or only this attempt
         sharper = answered(replace(question, method="auto"), run.part(_SHARPER_PART))
         if found.alpha_star is None or (sharper.alpha_star is not None and sharper.alpha_star < found.alpha_star):

@@ -29,6 +29,7 @@ from certify.games import Game, as_game
 from certify.games.objective import for_objective
 from certify.games.tree import DEFAULT_MAX_ENTRIES, Tree, unroll
 from certify.games.units import power_of_ten
+from certify.memory import Memory
 from certify.run import OutOfTime, Progress, Run, helpers, quiet
 from certify.thresholds.general_forms import general
 from certify.thresholds.row_form import row_form
@@ -64,6 +65,7 @@ class ThresholdOptions(TypedDict, total=False):
         executor for branch and bound.
     alpha_min : nothing is searched below (default: payoff range / 1000).
     max_entries : of the largest depth of the tree.
+    memory : of one process at most, like "1 GB" (default: no bound; docs/thresholds.md#memory).
     checkpoint : a file that keeps what the search has found; where it exists, the search goes on from it.
     progress : called with a line now and then.
     """
@@ -77,6 +79,7 @@ class ThresholdOptions(TypedDict, total=False):
     workers: int
     alpha_min: Fraction | float | str | None
     max_entries: int
+    memory: int | str | None
     executor: Executor | None
     checkpoint: str | os.PathLike[str] | None
     progress: Progress
@@ -95,6 +98,7 @@ class _Options:
     workers: int = 1
     alpha_min: Fraction | float | str | None = None
     max_entries: int = DEFAULT_MAX_ENTRIES
+    memory: int | str | None = None
     executor: Executor | None = None
     checkpoint: str | os.PathLike[str] | None = None
     progress: Progress = quiet
@@ -123,7 +127,8 @@ class _Options:
             raise InputError("--modulus-at", why, "leave it out, or use --method localisation")
         if wanted and not game.flows_back:
             raise InputError("--modulus-at", "no modulus: the local bonus is no gradient", "leave it out")
-        return Question(game, self.method, tolerance, wanted, least, whole_number(self.max_entries, "--max-entries"))
+        entries = whole_number(self.max_entries, "--max-entries")
+        return Question(game, self.method, tolerance, wanted, least, entries, Memory.of(self.memory))
 
     def run(self, began: float, executor: Executor | None, question: Question) -> Run:
         """The run that answers it."""

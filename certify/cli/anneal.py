@@ -46,6 +46,7 @@ def anneal(given: AnnealOptions) -> int:
             threshold=given.threshold,
             time_limit=left,
             max_entries=given.max_entries,
+            memory=given.memory,
             progress=progress,
         )
     path = None if given.output is None or result.document is None else str(result.save(given.output))

@@ -13,7 +13,18 @@ from certify.answers.optimum import optimum as find_optimum
 from certify.answers.policy import PolicyDistance, policy_distance
 from certify.bounds.enclosure import Enclosure
 from certify.cli.completion import complete_game
-from certify.cli.options import OBJECTIVE, REFERENCE, SET, OfAGame, OutputFile, collected, idle, loaded_game, reading
+from certify.cli.options import (
+    MEMORY,
+    OBJECTIVE,
+    REFERENCE,
+    SET,
+    OfAGame,
+    OutputFile,
+    collected,
+    idle,
+    loaded_game,
+    reading,
+)
 from certify.cli.output import DONE, UNDECIDED, Progress, heading, print_json
 from certify.errors import InputError
 from certify.exact import decimal_text, parse_rational, rational_text, significant_text
@@ -45,6 +56,7 @@ def of_policies(command):
                 show_default=True,
                 help="Largest depth of the tree, in numbers.",
             ),
+            MEMORY,
             click.option(
                 "-o", "--output", type=OutputFile(), help="Write the certificate of the stationary policy here."
             ),
@@ -71,6 +83,7 @@ class OfPolicies(OfAGame):
     threshold: str | None
     time_limit: str
     max_entries: int
+    memory: str | None
     output: Path | None
     as_json: bool
 
@@ -100,6 +113,7 @@ def optimum(given: OptimumOptions) -> int:
             time_limit=left,
             width=given.width,
             max_entries=given.max_entries,
+            memory=given.memory,
             progress=progress,
         )
     if _is_point(result) and (notes := idle(["width"], "at one temperature")):
@@ -314,6 +328,7 @@ def policy(given: PolicyOptions) -> int:
             threshold=given.threshold,
             time_limit=left,
             max_entries=given.max_entries,
+            memory=given.memory,
             progress=progress,
         )
     path = None if given.output is None or result.optimum is None else str(result.save(given.output))

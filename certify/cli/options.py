@@ -165,6 +165,11 @@ REFERENCE = click.option(
 )
 
 
+MEMORY = click.option(
+    "--memory", metavar="SIZE", help="Of one process at most, like 1GB; depths are gone through in pieces."
+)
+
+
 @dataclass(frozen=True)
 class OfAGame:
     """What commands about one game take, as click names it."""

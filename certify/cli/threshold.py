@@ -13,6 +13,7 @@ import click
 from certify.answers import threshold as api
 from certify.cli.completion import complete_game
 from certify.cli.options import (
+    MEMORY,
     OBJECTIVE,
     REFERENCE,
     SET,
@@ -31,8 +32,8 @@ from certify.games import Game
 from certify.games.tree import DEFAULT_MAX_ENTRIES
 
 _OF_A_GAME = (
-    "horizon", "discount", "values", "rows", "method", "rtol", "time_limit", "modulus_at", "max_entries", "alpha_min",
-    "workers", "dask", "checkpoint",
+    "horizon", "discount", "values", "rows", "method", "rtol", "time_limit", "modulus_at", "max_entries", "memory",
+    "alpha_min", "workers", "dask", "checkpoint",
 )  # fmt: skip
 
 
@@ -47,6 +48,7 @@ class ThresholdOptions(OfAGame):
     time_limit: str | None
     modulus_at: tuple[str, ...]
     max_entries: int
+    memory: str | None
     alpha_min: str | None
     workers: int
     dask: str | None
@@ -71,6 +73,7 @@ class ThresholdOptions(OfAGame):
 @click.option(
     "--max-entries", default=DEFAULT_MAX_ENTRIES, show_default=True, help="Largest depth of the tree, in numbers."
 )
+@MEMORY
 @click.option("--alpha-min", help="Search no temperature below this (default: payoff range / 1000).")
 @click.option("--workers", type=int, default=1, show_default=True, help="Processes for the search.")
 @click.option(
@@ -116,6 +119,7 @@ def threshold(given: ThresholdOptions) -> int:
                 time_limit=left,
                 modulus_at=list(given.modulus_at),
                 max_entries=given.max_entries,
+                memory=given.memory,
                 workers=given.workers,
                 alpha_min=given.alpha_min,
                 executor=None if given.dask is None else _dask(given.dask),

@@ -14,7 +14,7 @@ from certify.games.levels import Level
 Row = tuple[tuple[int, Fraction], ...]  # a row of the reference
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ChildRow:
     """A joint child before merging: parent row, joint action, children codes, chance, belief."""
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -24,6 +25,7 @@ from certify.games.levels import Level, Tree, with_other_names
 from certify.games.merging import ChildRow, Frontier, Row, Weights, merge
 from certify.games.model import FIRST, Game, JointAction, JointObservation, restrict_to_reachable
 from certify.games.reachability import deciding
+from certify.memory import NO_BOUND, Memory
 
 __all__ = ["DEFAULT_MAX_ENTRIES", "Level", "Tree", "history_counts", "unroll"]
 Belief = tuple[tuple[int, Fraction], ...]
@@ -31,6 +33,7 @@ DEFAULT_MAX_ENTRIES = 30_000_000
 _WORK = 20  # entries allowed per exact multiplication of a belief update, which takes that much longer
 _ROW = 60  # ... and per joint child, which takes that much more time and memory than a number
 _PATH = 15  # ... and per past that clustering compares
+_BYTES = 1_700  # of memory per joint child, at the peak (800 to 1,600 in games of two agents)
 
 
 class _Beliefs:
@@ -129,10 +132,12 @@ def _roots(
     return initial, child, members
 
 
-def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_ENTRIES) -> Tree:
+def unroll(
+    game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_ENTRIES, memory: Memory = NO_BOUND
+) -> Tree:
     """Unroll `game` to its horizon; merge AOHs losslessly when `cluster` is set.
 
-    Raises `InputError` before a depth would need more than `max_entries` numbers.
+    Raises `InputError` before a depth would need more than `max_entries` numbers, or more than `memory`.
 
     >>> from certify.games.builtin import builtin
     >>> tree = unroll(builtin("dectiger", horizon=3))
@@ -176,6 +181,8 @@ def unroll(game: Game, *, cluster: bool = True, max_entries: int = DEFAULT_MAX_E
         bare = _bare_level(classes, joint, predecessors, members, reference)
         levels.append(replace(bare, reward=_rewards(bare, belief_of, beliefs)))
         if t + 1 < game.horizon:
+            if memory.bound is not None:
+                _refuse_beyond(memory, game, t + 1, _children_to_come(levels[-1], belief_of, beliefs))
             frontier = _expand(game, t, levels[-1], belief_of, beliefs, max_entries)
             if trackers is not None:
                 paths = sum(tracker.following(frontier, levels[-1]) for tracker in trackers)
@@ -194,6 +201,18 @@ def _refuse_if_large(game: Game, depth: int, entries: int, limit: int, what: str
             f"depth {depth} needs {entries:,} {what}, the limit is {limit:,}",
             "use a shorter horizon, --method structural, or raise --max-entries",
         )
+
+
+def _children_to_come(level: Level, belief_of: list[int], beliefs: _Beliefs) -> int:
+    """How many joint children `_expand` would list."""
+    moves = _legal_moves(level)
+    return sum(len(beliefs.after(b, a)) for e, b in enumerate(belief_of) for _, a in moves[e])
+
+
+def _refuse_beyond(memory: Memory, game: Game, depth: int, children: int) -> None:
+    where = f"{game.name} at horizon {game.horizon}"
+    mend = "raise --memory, use a shorter horizon, or --method structural"
+    memory.check(children * _BYTES, where, f"unrolling depth {depth}", mend)
 
 
 def _first_frontier(game: Game, beliefs: _Beliefs) -> Frontier:
@@ -317,15 +336,19 @@ def _rewards(level: Level, belief_of: list[int], beliefs: _Beliefs) -> np.ndarra
 
 
 def _successors(frontier: Frontier, labels, index, parent: Level) -> tuple[np.ndarray, np.ndarray]:
-    table: dict[tuple[int, int], dict[int, Fraction]] = {}
-    for row in frontier.rows:
-        cell = table.setdefault((row.parent, row.action), {})
-        e = index[tuple(labels[i][c] for i, c in enumerate(row.codes))]
-        cell[e] = cell.get(e, 0) + row.probability
-    width = max(len(cell) for cell in table.values())
+    def cells() -> Iterator[tuple[int, int, dict[int, Fraction]]]:
+        """Rows come by parent and action: one cell at a time is enough."""
+        for (parent_class, action), rows in itertools.groupby(frontier.rows, lambda row: (row.parent, row.action)):
+            cell: dict[int, Fraction] = {}
+            for row in rows:
+                e = index[tuple(labels[i][c] for i, c in enumerate(row.codes))]
+                cell[e] = cell[e] + row.probability if e in cell else row.probability
+            yield parent_class, action, cell
+
+    width = max(len(cell) for _, _, cell in cells())
     successor = np.zeros((*parent.reward.shape, width), dtype=np.int64)
     probability = np.full((*parent.reward.shape, width), Fraction(0), dtype=object)
-    for (e, a), cell in table.items():
+    for e, a, cell in cells():
         for s, (target, p) in enumerate(sorted(cell.items())):
             successor[e, a, s], probability[e, a, s] = target, p
     return successor, probability

@@ -12,8 +12,10 @@ from scipy.sparse import csr_array
 
 from certify.bounds.policy import layout_of
 from certify.games.tree import Tree
+from certify.memory import NO_BOUND, Memory, pieces
 
 _STEP = 1e-30  # of the complex step: derivatives without cancellation
+_PASSING = 8  # arrays over the joint actions of a depth, at the peak
 _LARGEST_DENSE = 64  # entries; larger products wake BLAS's threads, which wait for each other on a busy machine
 
 
@@ -26,7 +28,8 @@ class ApproxEquations:
     scale : (N,) w_i of each log-ratio.  row : (N,) its row in the layout.
     """
 
-    def __init__(self, tree: Tree) -> None:
+    def __init__(self, tree: Tree, memory: Memory = NO_BOUND) -> None:
+        self.memory = memory
         self.tree, self.layout = tree, layout_of(tree)
         layout = self.layout
         last = np.append(layout.row_start[1:], layout.size) - 1
@@ -78,9 +81,17 @@ class ApproxEquations:
 
     def advantage(self, z: np.ndarray, beta: float | np.ndarray) -> np.ndarray:
         """(N, B) what z equals at a stationary policy: differences of beta Q^R + Q^H over w_i."""
-        logs = self.log_policy(z)
-        q = self._q(np.exp(logs), logs, beta)
-        return (q[self.entry] - q[self.last]) / self.scale[:, None]
+        found = np.empty(z.shape, dtype=np.result_type(z, beta))
+        largest = max(float(level.reward.size) for level in self.tree.levels)
+        # never one column beside others: sums over a single column run in another order
+        each, room = 2 * _PASSING * z.itemsize * largest, self.memory.free()
+        for pair in pieces(max(1, z.shape[1] // 2), each, room):
+            last = pair.stop * 2 if pair.stop < z.shape[1] // 2 else z.shape[1]
+            part = slice(2 * pair.start, last)
+            logs = self.log_policy(z[:, part])
+            q = self._q(np.exp(logs), logs, beta[part] if isinstance(beta, np.ndarray) else beta)
+            found[:, part] = (q[self.entry] - q[self.last]) / self.scale[:, None]
+        return found
 
     def residual(self, z: np.ndarray, beta: float | np.ndarray) -> np.ndarray:
         """(N, B) G(z, beta)."""

@@ -12,6 +12,7 @@ import numpy as np
 from certify.errors import InputError
 from certify.exact import simplest_between
 from certify.games.tree import Tree
+from certify.memory import NO_BOUND, Memory
 from certify.run import OutOfTime, Run
 from certify.stationary.approx_equations import ApproxEquations
 from certify.stationary.approx_limits import Limit
@@ -37,6 +38,7 @@ def find_multiplicity(
     time_limit: float | None = 60.0,
     alpha_min: Fraction | None = None,
     run: Run | None = None,
+    memory: Memory = NO_BOUND,
 ) -> Multiplicity | None:
     """The largest temperature at which two stationary policies could be found and proved.
 
@@ -45,7 +47,7 @@ def find_multiplicity(
     tree : a game unrolled, clustered or not.
     rtol : how far below the limit of a branch, relatively, the proof may be made.
     time_limit : seconds for the float search; proofs come on top.  None: until it is complete.
-    run : bounds the whole.
+    run : bounds the whole.  memory : of this process at most.
     alpha_min : nothing is looked for below (default: payoff range / 1000).
 
     None means that nothing was found and proved, not that the policy is unique.  Runs that end
@@ -62,7 +64,7 @@ def find_multiplicity(
     if not 0 < rtol < 1:
         raise InputError("rtol", f"{float(rtol)}", "use a number between 0 and 1")
     run = run or Run()
-    eq = ApproxEquations(tree)
+    eq = ApproxEquations(tree, memory)
     top = structural_thresholds(tree.game)[0].alpha_star
     floor = reward_range(tree) / 1000 if alpha_min is None else alpha_min
     if eq.size > LARGEST:

@@ -17,7 +17,7 @@ from scipy import sparse
 from certify.memory import pieces
 from certify.thresholds.approx_step import Step
 from certify.thresholds.approx_support import support
-from certify.thresholds.room import room_of
+from certify.thresholds.room import joint_bytes, room_of, weights_bytes
 
 _LEAST = 1e-200  # of a probability: smaller ones count as this
 
@@ -80,19 +80,6 @@ class Hessian:
                 weight = self._forward(t, weight[..., None] * self._policies(t, everyone, end))
         return table
 
-    def _joint_bytes(self, t: int, others: list[int]) -> float:
-        """Of `_advantage` and `_same_time`, at one joint class."""
-        plan, model = self.plan, self.step.model(t)
-        vertices = float(np.prod([self.step.box[j][t].points.shape[-2] for j in others])) if others else 1.0
-        actions = plan.levels[t].reward.shape[1]
-        free = actions / np.prod([plan.levels[t].action_counts[j] for j in others]) if others else actions
-        later = 0.0
-        for j, u in model.slope:
-            points, width = self.step.box[j][u].points, plan.descendants[j][t][u].shape[1]
-            later = max(later, width * (3 * free * vertices * (points.shape[-1] + points.shape[-2] + 1)
-                                        + 2 * actions * (points.shape[-1] + 1)))  # fmt: skip
-        return 8.0 * len(self.step.beta) * (vertices * (actions + 8 * free) + 8 * actions + later)
-
     def _advantage(self, agent: int, t: int, part: float, some: slice) -> tuple[np.ndarray, np.ndarray]:
         """(B, E', A) bounds on W(e, a) = E[U(e, (a, .))] - part w log pi(a), centred over the agent's a, for some e."""
         step, plan = self.step, self.plan
@@ -149,7 +136,7 @@ class Hessian:
                 if j > i:
                     self._same_time(low, high, i, j, t)
             if t + 1 < plan.horizon:
-                for part in pieces(classes, self._class_bytes(i, t), room_of(plan).temporary):
+                for part in pieces(classes, batch * weights_bytes(plan, i, t), room_of(plan).temporary):
                     self._later(low, high, (i, t, part), own)
         diagonal = np.concatenate([self._diagonal(i, t).reshape(batch, -1) for i, t, _, _ in self.sizes], 1)
         block = np.repeat(
@@ -161,17 +148,6 @@ class Hessian:
         radius /= 2
         del low, high  # the largest arrays of a search
         return Form(diagonal, middle + middle.transpose(0, 2, 1), radius + radius.transpose(0, 2, 1), block)
-
-    def _class_bytes(self, i: int, t: int) -> float:
-        """Of `_later`, for one class at t: weights of joint classes and actions, their products with advantages."""
-        own, most = self.plan.levels[t].action_counts[i], 0.0
-        for u in range(t, self.plan.horizon):
-            level = self.plan.levels[u]
-            last = u + 1 == self.plan.horizon
-            most = max(
-                most, len(level.joint) * (4.0 * (1 if last else level.reward.shape[1]) + 6.0 * max(level.action_counts))
-            )
-        return 8.0 * len(self.step.beta) * own * most
 
     def _later(self, low: np.ndarray, high: np.ndarray, first: tuple[int, int, slice], own: bool) -> None:
         """The cross terms of some classes of agent i at t with everything later."""
@@ -225,7 +201,8 @@ class Hessian:
         if (j, u, part) not in self._advantages:
             shape = (len(self.step.beta), len(self.plan.levels[u].joint), self.plan.levels[u].action_counts[j])
             lower, upper = np.empty(shape), np.empty(shape)
-            for rows in pieces(shape[1], self._joint_bytes(u, self.plan.others(j)), room_of(self.plan).temporary):
+            each = shape[0] * joint_bytes(self.plan, u, self.plan.others(j))
+            for rows in pieces(shape[1], each, room_of(self.plan).temporary):
                 lower[:, rows], upper[:, rows] = self._advantage(j, u, part, rows)
             self._advantages[j, u, part] = lower, upper
         return self._advantages[j, u, part]
@@ -241,7 +218,8 @@ class Hessian:
         (k, a), (m, b) = ((level.classes[n], level.action_counts[n]) for n in (i, j))
         tables = [np.zeros((batch, k, a, m, b)) for _ in range(2)]
         others = [m for m in range(self.plan.agents) if m not in (i, j)]
-        for some in pieces(len(level.joint), self._joint_bytes(t, others), room_of(self.plan).temporary):
+        each = batch * joint_bytes(self.plan, t, others)
+        for some in pieces(len(level.joint), each, room_of(self.plan).temporary):
             below, above = self._differences(i, j, t, some)  # (B, E', A, A')
             down, up = (self.reach[end][t][:, some, None, None] for end in ("lower", "upper"))
             smallest, largest = np.minimum(down * below, up * below), np.maximum(down * above, up * above)

@@ -12,7 +12,7 @@ import numpy as np
 from certify.memory import pieces
 from certify.thresholds.approx_support import FEW, Block, ein, greedy_maximum, support
 from certify.thresholds.index_tables import Plan
-from certify.thresholds.room import room_of
+from certify.thresholds.room import room_of, vertex_bytes
 
 
 @dataclass
@@ -134,7 +134,7 @@ class Models:
         shape = (len(self.beta), len(rows))
         low, high = np.empty(shape), np.empty(shape)
         beyond = [(np.empty((*shape, q)), np.empty((*shape, q))) for q in sizes]
-        for part in pieces(len(rows), self._vertex_bytes(t, sizes), room_of(plan).temporary):
+        for part in pieces(len(rows), len(self.beta) * vertex_bytes(plan, t), room_of(plan).temporary):
             lows, highs, rise = self._remainders(t, part, gradients, slope)
             low[:, part], high[:, part] = lows.min(-1), highs.max(-1)
             if plan.agents == 2 and model.slope:
@@ -142,16 +142,6 @@ class Models:
                 for j, (most, least) in enumerate(beyond):
                     most[:, part], least[:, part] = above.max(3 - j), below.min(3 - j)
         return Model(value, slope, low, high, beyond if plan.agents == 2 and model.slope else None)
-
-    def _vertex_bytes(self, t: int, sizes: list[int]) -> float:
-        """Of `_remainders`, at one joint class."""
-        vertices, actions = float(np.prod(sizes)), self.plan.levels[t].reward.shape[1]
-        later = 0.0
-        for j, u in self.model(t).slope:
-            block = self.box[j][u].points
-            width = self.plan.descendants[j][t][u].shape[1]
-            later = max(later, width * (3 * (block.shape[-1] + 1) + 3 * block.shape[-2]))
-        return 8 * len(self.beta) * vertices * (2 * actions + 8 + later)
 
     def _remainders(
         self, t: int, part: slice, gradients: list[np.ndarray], slope: dict[tuple[int, int], np.ndarray]

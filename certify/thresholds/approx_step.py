@@ -16,7 +16,7 @@ from certify.thresholds.approx_coupled import Coupled
 from certify.thresholds.approx_models import Models
 from certify.thresholds.approx_support import FEW, TINY, ein, greedy_maximum, support
 from certify.thresholds.index_tables import ordered_pairs
-from certify.thresholds.room import room_of
+from certify.thresholds.room import class_bytes, room_of
 
 _LARGEST = 2.0**24  # beyond this a bound on a difference of values says nothing
 _ROUNDING = 1e-12  # of a bound, per unit of weight: what a step's slack makes up for
@@ -41,7 +41,7 @@ class Step(Models):
             if guess is not None:
                 start = (guess - tilt)[:, :, pairs[:, 0], pairs[:, 1]] * self.plan.weights[agent]
             best = np.empty((len(self.beta), k, len(pairs)))
-            for part in pieces(k, self._class_bytes(agent, t), room_of(self.plan).temporary):
+            for part in pieces(k, len(self.beta) * class_bytes(self.plan, agent, t), room_of(self.plan).temporary):
                 begin = None if start is None else start[:, part]
                 best[:, part] = self._bounds(agent, t, part, begin)
             result[:, :, pairs[:, 0], pairs[:, 1]] = best / self.plan.weights[agent]
@@ -54,26 +54,6 @@ class Step(Models):
         if self._has_later(agent, t) and t > 0:
             found = np.minimum(_Ascent(self, agent, t, part, True).smallest(start), found)
         return found
-
-    def _class_bytes(self, agent: int, t: int) -> float:
-        """Of `_Ascent`, for one class: what it keeps of every depth, and the largest of its passing arrays."""
-        plan, kept, passing = self.plan, 0.0, 0.0
-        pairs = plan.levels[t].action_counts[agent] * (plan.levels[t].action_counts[agent] - 1)
-        for u, step in enumerate(plan.path(agent, t)):
-            nodes, others = step.rows.shape[1], plan.levels[u].reward.shape[1] // plan.levels[u].action_counts[agent]
-            few = bool(self.model(t).slope) or len(plan.others(agent)) > 1 or others <= FEW
-            vertices = np.prod([self.box[j][u].points.shape[-2] for j in plan.others(agent)]) if few else 1.0
-            kept += nodes * (vertices * (pairs + others) + 6.0 * pairs * others)
-            slopes = 0.0
-            for j, later in self.model(t).slope:
-                block = self.box[j][later].points
-                width = plan.descendants[j][t if j == agent else u][later].shape[1]
-                slopes += 2.0 * width * (block.shape[-1] + 1)
-                size = others * (block.shape[-1] + 1) + vertices * (4 * (block.shape[-1] + 1) + 3 * block.shape[-2])
-                passing = max(passing, nodes * pairs * width * size)
-            passing = max(passing, nodes * pairs * (step.target.shape[-1] * others + 3.0 * vertices))
-            kept += nodes * pairs * others * slopes
-        return 8 * len(self.beta) * (kept + passing)
 
     def _tilt(self, agent: int, t: int) -> np.ndarray:
         """(K, A, A): the log-ratios of the reference, where U is without what it pays (docs/theory/local-bonus.md)."""

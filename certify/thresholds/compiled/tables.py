@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from certify.thresholds.index_tables import Plan, ordered_pairs
+from certify.thresholds.room import most_vertices
 
 # Where a number, or a list of numbers, begins in `Tables.numbers`.
 (AGENTS, HORIZON, SIZE, START, CORNER, VERTEX, FIRST, COUNTS, CLASSES, LEVEL, SPLIT, SPLIT_AT, TAIL, FAMILY) = range(14)
@@ -60,15 +61,6 @@ class Paths(NamedTuple):
 
     numbers: np.ndarray
     chances: np.ndarray
-
-
-def most_vertices(actions: int) -> int:
-    """Of a box cut with the simplex: all coordinates but one at an end, half of them at the upper.
-
-    >>> [most_vertices(a) for a in (1, 2, 3, 4, 8)]
-    [1, 2, 6, 12, 280]
-    """
-    return actions * math.comb(actions - 1, (actions - 1) // 2)
 
 
 def tables_of(plan: Plan) -> Tables:
