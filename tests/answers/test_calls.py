@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from decimal import Decimal
@@ -31,11 +32,14 @@ def _name(value: object) -> str:
 
 
 @pytest.mark.parametrize("game", GAMES, ids=lambda g: type(g).__name__)
-def test_every_call_takes_a_game_as_it_is_held(game: Any) -> None:
-    assert certify.threshold(game, method="structural").alpha_star == F(1, 2)
-    assert certify.optimum(game, 0.75).kind == "unique"
+def test_every_call_takes_a_game_as_it_is_held(game: Any, tmp_path: Path) -> None:
+    known = certify.threshold(game, method="structural")
+    assert known.alpha_star == F(1, 2)
+    path = tmp_path / "known.json"
+    path.write_text(json.dumps(known.document), encoding="utf-8")
+    assert certify.optimum(game, 0.75, threshold=known).kind == "unique"
     assert certify.symmetries(game).order == 4
-    assert certify.cross_play(game, np.float64(1)).relation == "equal"
+    assert certify.cross_play(game, np.float64(1), certificate=path).relation == "equal"
     half = [[[0.5, 0.5]], [np.array([0.5, 0.5])]]
     assert policy_distance(game, "1", half).status == "proved"
 
@@ -44,20 +48,18 @@ def test_from_array_is_exported() -> None:
     assert certify.threshold(certify.from_array(PENNIES), method="structural").alpha_star == F(1, 2)
 
 
-@pytest.mark.parametrize("limit", [5, 5.0, "5", F(5), np.float32(5), np.int64(5)])
-def test_limits_are_numbers_or_text(limit: Any) -> None:
-    found = certify.threshold(
-        PENNIES,
-        method="localisation",
-        time_limit=limit,
-        rtol="1/20",
-        modulus_at=1.5,
-        workers=np.int64(1),
-        alpha_min=0.1,
+@pytest.mark.parametrize("limit", [60, 60.0, "60", F(60), np.float32(60), np.int64(60)])
+def test_limits_are_numbers_or_text(limit: Any, tmp_path: Path) -> None:
+    known = certify.threshold(
+        PENNIES, method="localisation", time_limit=limit, rtol="1/2", modulus_at=1.5, workers=np.int64(1), alpha_min=0.1
     )
+    assert known.status == "proved"
+    path = tmp_path / "known.json"
+    path.write_text(json.dumps(known.document), encoding="utf-8")
+    found = certify.optimum(PENNIES, "1", time_limit=limit, width=0.05, max_entries="1000", threshold=known)
     assert found.status == "proved"
-    assert certify.optimum(PENNIES, "1", time_limit=limit, width=0.05, max_entries="1000").status == "proved"
-    assert certify.cross_play(PENNIES, 1, time_limit=limit, starts="2", seed=np.int8(3)).status == "proved"
+    found = certify.cross_play(PENNIES, 1, time_limit=limit, starts="2", seed=np.int8(3), certificate=path)
+    assert found.status == "proved"
 
 
 def test_a_step_takes_lists_and_arrays() -> None:

@@ -30,7 +30,14 @@ def module(name: str) -> ModuleType:
     return found
 
 
-@pytest.mark.parametrize("proof", PROOFS, ids=lambda p: p.claim.id)
+DEAR = ("2", "10", "18")  # thresholds of many games, which the tests of thresholds go through too
+
+
+@pytest.mark.parametrize(
+    "proof",
+    [pytest.param(p, marks=[pytest.mark.slow] * (p.claim.id in DEAR)) for p in PROOFS],
+    ids=lambda p: p.claim.id,
+)
 def test_quick(proof, tmp_path: Path) -> None:
     result = run_proof(proof, tmp_path, quick=True)
     assert not result.failure, result.failure

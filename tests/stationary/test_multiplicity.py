@@ -59,12 +59,12 @@ def check(found, reference, tolerance=2e-5):
     [
         ("lever:2", 0.5),
         ("lever:3", 0.364213),
-        ("lever:5", 0.280544),
-        ("lever:10", 0.219309),
+        pytest.param("lever:5", 0.280544, marks=pytest.mark.slow),
+        pytest.param("lever:10", 0.219309, marks=pytest.mark.slow),
         ("lever:10:9/10", 0.219412),
         ("climbing", 8.27232),
         ("matching-pennies", 1.0),
-        ("penalty:-10", 6.41370),
+        pytest.param("penalty:-10", 6.41370, marks=pytest.mark.slow),
         ("match:3x3x3", 0.305218),
     ],
 )
@@ -72,7 +72,9 @@ def test_one_shot_games(name, reference):
     check(find_multiplicity(unroll(builtin(name))), reference)
 
 
-@pytest.mark.parametrize("name, reference", [("broadcast-channel", 0.504731), ("recycling", 1.09182)])
+@pytest.mark.parametrize(
+    "name, reference", [pytest.param("broadcast-channel", 0.504731, marks=pytest.mark.slow), ("recycling", 1.09182)]
+)
 def test_two_steps(name, reference):
     check(find_multiplicity(unroll(builtin(name, 2))), reference)
 

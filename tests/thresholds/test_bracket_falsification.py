@@ -121,7 +121,7 @@ def test_a_policy_so_extreme_that_its_metric_underflows():
     assert certify.threshold(bracket_game(534), method="search", rtol="1/20", time_limit=SECONDS).status == "proved"
 
 
-@pytest.mark.parametrize("k", [4, 6, 8, 12, 17, 25])
+@pytest.mark.parametrize("k", [4, 17, *(pytest.param(k, marks=pytest.mark.slow) for k in (6, 8, 12, 25))])
 def test_unique_down_to_a_thousandth_of_the_payoff_range(k):
     """3x3 games with payoffs in [-30, 30] in which multistart finds one policy at every temperature."""
     game = one_shot_integers(np.random.default_rng(90_000 + k), (3, 3), LARGE)
