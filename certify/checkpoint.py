@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from certify.errors import InputError
+from certify.files import whole
 
 _FORMAT, _VERSION = "certify-checkpoint", 1
 _EVERY = 30.0  # seconds between two writings of what is not finished yet
@@ -82,10 +83,9 @@ class Checkpoint:
     def _write(self) -> None:
         if self.path is None:
             return
-        draft = self.path.with_name(self.path.name + ".part")
         try:
-            draft.write_text(json.dumps(self._data, separators=(",", ":")), encoding="utf-8")
-            os.replace(draft, self.path)
+            with whole(self.path) as draft:
+                draft.write_text(json.dumps(self._data, separators=(",", ":")), encoding="utf-8")
             self.trouble = ""
         except OSError as error:
             self.trouble = f"cannot be written ({error.strerror})"

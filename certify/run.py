@@ -79,8 +79,8 @@ class Run:
     boxes off this process, or None.  checkpoint : keeps what a long search has found.  progress : is
     told in words what is going on.
 
-    >>> run = Run.lasting(60)
-    >>> 59 < run.left() <= 60, 29 < run.part(0.5).left() <= 30, Run().left()
+    >>> run = Run.lasting(600)
+    >>> 500 < run.left() <= 600, 250 < run.part(0.5).left() <= 300, Run().left()
     (True, True, inf)
     """
 

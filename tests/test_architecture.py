@@ -20,7 +20,8 @@ ROOMS = {
     "errors": set(),
     "exact": {"errors"},
     "memory": {"errors"},
-    "checkpoint": {"errors"},
+    "files": set(),
+    "checkpoint": {"errors", "files"},
     "run": {"checkpoint"},
     "notebook": {"exact"},
     "games": {"exact", "errors"},
@@ -71,7 +72,15 @@ ROOMS = {
     },
     "checker": set(),
 }
-GROUND = {"exact", "errors", "memory", "run", "checkpoint", "notebook"}  # what every room of the generator may use
+GROUND = {
+    "exact",
+    "errors",
+    "files",
+    "memory",
+    "run",
+    "checkpoint",
+    "notebook",
+}  # what every room of the generator may use
 STANDARD_LIBRARY = {
     "__future__",
     "argparse",

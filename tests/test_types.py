@@ -33,7 +33,7 @@ def type_check(path: Path, text: str) -> subprocess.CompletedProcess[str]:
     path.write_text(text, encoding="utf-8")
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", "--no-error-summary"]
     command += ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache"), str(path)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=ROOT, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, cwd=ROOT, check=False)
 
 
 def test_a_strict_script_has_no_error(tmp_path: Path) -> None:

@@ -68,6 +68,8 @@ def find_threshold(
         if found.alpha_star is None or (sharper.alpha_star is not None and sharper.alpha_star < found.alpha_star):
             found = sharper
     if found.document is None or found.alpha_star is None:
+        if run.left() <= 0:
+            raise OutOfTime(found.reason)
         raise InputError(game.name, f"no threshold was proved ({found.reason})", "give one by --threshold")
     return KnownThreshold(found.document, found.alpha_star)
 

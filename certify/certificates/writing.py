@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from pathlib import Path
 from typing import Any
 
 from certify.errors import InputError
+from certify.files import whole
 
 
 def save_document(document: dict[str, Any] | None, path: str | os.PathLike[str]) -> Path:
@@ -21,13 +21,10 @@ def save_document(document: dict[str, Any] | None, path: str | os.PathLike[str])
 def save_text(text: str, path: str | os.PathLike[str]) -> Path:
     """Write a file whole or not at all (a temporary file beside it, then one rename); raises `InputError`."""
     target = checked_target(path)
-    draft = target.with_name(target.name + ".part")
     try:
-        draft.write_text(text, encoding="utf-8", errors="surrogatepass")
-        os.replace(draft, target)
+        with whole(target) as draft:
+            draft.write_text(text, encoding="utf-8", errors="surrogatepass")
     except OSError as error:
-        with contextlib.suppress(OSError):
-            draft.unlink()
         raise InputError(
             str(target), f"cannot be written ({error.strerror})", "name a file in a folder that exists"
         ) from None

@@ -5,6 +5,7 @@ code 4 with the traceback in a file; neither ends in a traceback.
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import os
 import sys
@@ -24,6 +25,7 @@ from certify.cli.tasks import EXAMPLES, grouped
 from certify.errors import InputError
 
 INTERRUPTED = 130
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # of the device behind stdout
 
 # command -> (module, object, what the list of commands says): a module is loaded when its command is
 # called, so that each starts as fast as it can and `--help` loads none of them
@@ -125,6 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except MemoryError:
         _stop("certify: out of memory; use a shorter horizon or a smaller --max-entries")
     except OSError as error:
+        if error.filename is None and error.errno in FULL:
+            _stop(f"certify: the answer cannot be written ({error.strerror}); make room for it")
         if not any(argument and argument in str(error.filename) for argument in given):
             _fail(error, given)
         _stop(f"{error.filename}: {error.strerror or error}; name a file that can be used")  # the user named it

@@ -59,6 +59,8 @@ def _private_key(path: Path) -> bytes:
             with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
                 file.write(key.hex() + "\n")
         except OSError as error:
+            if not isinstance(error, FileExistsError):
+                path.unlink(missing_ok=True)
             raise InputError(
                 str(path), f"cannot be written ({error.strerror})", "name a file in a folder that exists"
             ) from None

@@ -17,6 +17,7 @@ from certify.entropy.exhaustive import count_binade
 from certify.entropy.formats import FloatFormat
 from certify.entropy.rounding import binade_row
 from certify.errors import InputError
+from certify.files import whole
 
 
 def subplots(count: int) -> tuple[Any, Any]:
@@ -32,7 +33,8 @@ def subplots(count: int) -> tuple[Any, Any]:
 def save(figure: Any, path: Path) -> None:
     """Write the figure; `InputError` where that is not possible."""
     try:
-        figure.savefig(path)
+        with whole(path) as draft:
+            figure.savefig(draft, format=path.suffix.lstrip(".") or "png")
     except (OSError, ValueError) as error:
         raise InputError(
             "--plot", f"{path.name!r} cannot be written ({error})", "use a .png, .svg or .pdf path"

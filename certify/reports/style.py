@@ -17,6 +17,7 @@ import numpy as np
 
 from certify.certificates.markup import shown_name
 from certify.errors import InputError
+from certify.files import whole
 
 Arguments = ParamSpec("Arguments")
 Made = TypeVar("Made")
@@ -245,8 +246,8 @@ def save(figure: Any, path: Path) -> None:
     settings = {"svg.hashsalt": _SALT, "pdf.fonttype": 42}
     metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(kind)
     try:
-        with library().rc_context(settings):
-            figure.savefig(path, dpi=160, metadata=metadata)
+        with library().rc_context(settings), whole(path) as draft:
+            figure.savefig(draft, format=kind, dpi=160, metadata=metadata)
     except (OSError, ValueError) as error:
         why = " ".join(str(error).split())
         raise InputError(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from certify.errors import InputError
+from certify.files import whole
 from certify.games.model import GameTables
 from certify.symmetry.structure import Structure
 
@@ -143,7 +144,7 @@ def write_graphml(game: GameTables, path: str | Path) -> None:
 
     graph = game_graph(game)
     try:
-        with Path(path).open("wb") as file:
+        with whole(path) as draft, draft.open("wb") as file:
             networkx.write_graphml_xml(graph, file)
     except OSError as error:
         raise InputError(

@@ -30,14 +30,14 @@ def cooled(name, **options):
 )
 def test_pitchforks_whose_temperature_is_known(name: str, at: float, alpha: tuple[str, str]) -> None:
     """Uniform play of n levers is a maximum exactly above 1/n (a Hessian test at the uniform policy)."""
-    found = cooled(name, alpha=alpha, stations=[])
+    found = cooled(name, alpha=alpha, stations=[], time_limit=1000)
     assert found.status == "proved" and found.kind == "symmetry-breaking"
     assert found.critical.lower <= at <= found.critical.upper and found.ratio <= 1.01
     assert found.broken
 
 
 def test_a_branch_without_a_critical_temperature() -> None:
-    found = cooled([["3", "0"], ["0", "2"]], alpha=("2", "1/2"), stations=["2", "1", "1/2"])
+    found = cooled([["3", "0"], ["0", "2"]], alpha=("2", "1/2"), stations=["2", "1", "1/2"], time_limit=1000)
     assert (found.status, found.kind, found.critical.upper) == ("proved", "none-down-to", Fraction(1, 2))
     assert [s.alpha for s in found.stations] == [2, 1, Fraction(1, 2)]
     for station in found.stations:
@@ -54,7 +54,7 @@ def test_the_bracket_holds_what_floats_find_another_way() -> None:
     path = SymmetricPath(tree, orbit)
     z = path.newton(path.symmetrised(path.start(Fraction(1, 8))), Fraction(1, 8))
     near = approx_critical(path, z, 1 / 8, 1.0, Run())
-    found = cooled("penalty:-2", alpha=("8", "1"), stations=[])
+    found = cooled("penalty:-2", alpha=("8", "1"), stations=[], time_limit=1000)
     assert near.kind == "symmetry-breaking"
     assert found.critical.lower <= near.alpha <= found.critical.upper
 
@@ -84,7 +84,7 @@ def test_bad_input_is_one_line(options: dict) -> None:
 def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
     path = tmp_path / "cold.json"
     with pytest.raises(SystemExit) as ended:
-        main(["anneal", "lever:2", "--alpha", "3/4:1/4", "--json", "-o", str(path)])
+        main(["anneal", "lever:2", "--alpha", "3/4:1/4", "--time-limit", "1000", "--json", "-o", str(path)])
     assert ended.value.code == 0
     found = json.loads(capsys.readouterr().out)
     assert found["status"] == "proved" and found["critical"]["kind"] == "symmetry-breaking"
@@ -93,6 +93,6 @@ def test_the_command(capsys: pytest.CaptureFixture[str], tmp_path) -> None:
     assert {"alpha", "value", "return", "entropy", "policy", "greedy", "greedy_return"} <= set(found["stations"][0])
     assert certify.check(path).valid
     with pytest.raises(SystemExit):
-        main(["anneal", "lever:2", "--alpha", "3/4:1/4"])
+        main(["anneal", "lever:2", "--alpha", "3/4:1/4", "--time-limit", "1000"])
     out = capsys.readouterr().out
     assert "critical temperature in [0.49875311, 0.50124689]" in out and "symmetry breaking" in out

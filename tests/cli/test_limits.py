@@ -40,7 +40,7 @@ def imported() -> None:
     [("threshold",), ("symmetries",), ("crossplay", "--alpha", "1"), ("optimum", "--alpha", "1")],
     ids=lambda command: command[0],
 )
-@pytest.mark.parametrize("limit", ["0.05", "3"])
+@pytest.mark.parametrize("limit", ["0.05", "1", pytest.param("3", marks=pytest.mark.slow)])
 def test_every_command_ends_at_its_limit(
     command: tuple[str, ...], limit: str, large: str, imported: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,7 +87,10 @@ LONG = [
 def test_the_first_ctrl_c_ends_the_work(
     command: tuple[str, ...], after: float, large: str, imported: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`optimum` worked on for 22 seconds.  One JSON value all the same, with what is proved; never a traceback."""
+    """`optimum` worked on for 22 seconds.  One JSON value all the same, with what is proved; never a traceback.
+
+    Between two stages (while the game's hash is taken, say) there is nothing to keep: one line and exit code 130.
+    """
     capsys.readouterr()
     pressed: list[float] = []
 
@@ -105,9 +108,12 @@ def test_the_first_ctrl_c_ends_the_work(
         timer.join()
     took = time.process_time() - pressed[0] if pressed else 0.0
     said = capsys.readouterr()
-    assert took < 2, f"{took:.1f} s after the interruption"
-    assert said.err.count("\n") <= 1
+    assert took < 4, f"{took:.1f} s after the interruption"
     assert "Traceback" not in said.err
+    if ended.value.code == 130:
+        assert pressed and said.err.strip() == "certify: interrupted" and not said.out
+        return
+    assert said.err.count("\n") <= 1
     found = json.loads(said.out)
     assert ended.value.code == (0 if found["status"] == "proved" else 3)
     if pressed and found["status"] != "proved":

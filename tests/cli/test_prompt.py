@@ -82,7 +82,7 @@ def test_progress_is_a_watcher_of_runs() -> None:
         run.part(0.5).found(above=4.0)
         run.found(above=8.0, below=2.0)
         assert re.fullmatch(
-            r"\d s, at most 1 min (39|40|38) s left; one policy from alpha = 4 on, several at 2 \(ratio 2\); covering",
+            r"\d+ s, at most (1 min \d+|\d+) s left; one policy from alpha = 4 on, several at 2 \(ratio 2\); covering",
             line.line(),
         )
 
@@ -90,12 +90,13 @@ def test_progress_is_a_watcher_of_runs() -> None:
 def test_a_pipe_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert progress.EVERY == 10
     monkeypatch.setattr(progress, "EVERY", 0.1)
+    began = time.monotonic()
     with progress.Progress() as line:
         for k in range(1000):
             line(f"stage {k}")
         time.sleep(0.25)
     lines = capsys.readouterr().err.splitlines()
-    assert 1 <= len(lines) <= 2 and lines[0].endswith("s; stage 999")
+    assert 1 <= len(lines) <= (time.monotonic() - began) / progress.EVERY + 1 and lines[-1].endswith("s; stage 999")
 
 
 def test_a_pipe_gets_nothing_beside_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -115,7 +116,7 @@ def test_a_terminal_gets_one_line_that_goes_away(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TERM", "xterm")
     with progress.Progress() as line:
         line("covering")
-        until = time.monotonic() + 10
+        until = time.monotonic() + 100
         while "covering" not in screen.getvalue() and time.monotonic() < until:
             time.sleep(0.05)
         line.print("a result")

@@ -12,9 +12,9 @@ from certify.cli.main import main
 GAME = '{"kind": "one-shot", "payoff": [[1, 0], [0, "1 - eps"]], "parameters": {"eps": ["0 < eps", "eps < 1"]}}'
 COMMANDS = {
     "threshold": ["threshold", "GAME", "--method", "structural", "--json"],
-    "optimum": ["optimum", "GAME", "--alpha", "1", "--json"],
+    "optimum": ["optimum", "GAME", "--alpha", "1", "--time-limit", "1000", "--json"],
     "policy": ["policy", "GAME", "TABLE", "--alpha", "1", "--json"],
-    "crossplay": ["crossplay", "GAME", "--alpha", "1", "--json"],
+    "crossplay": ["crossplay", "GAME", "--alpha", "1", "--time-limit", "1000", "--json"],
     "symmetries": ["symmetries", "GAME", "--json"],
     "games": ["games", "--aohs", "GAME", "--json"],
     "flow": ["entropy", "flow", "GAME", "--alpha", "1", "--json"],

@@ -67,6 +67,7 @@ def test_the_policy_is_fixed_by_the_generators(name, alpha, tmp_path, coq_librar
     assert answer.equivariant
 
 
+@pytest.mark.slow
 def test_a_map_that_is_no_symmetry_is_refused(tmp_path, coq_library):
     game = builtin("lever:3:1/2")
     swap = GameMap((0, 1), (0,), ((0, 2, 1), (0, 2, 1)), ((0,), (0,)))

@@ -61,7 +61,7 @@ def printed(command: str) -> str:
             main(words[1:])
         return shown.getvalue()
     assert words[0] == "python", f"{command}: pages run certify and python only"
-    return subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True, check=True, timeout=300).stdout
+    return subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True, check=True, timeout=900).stdout
 
 
 def run(path: Path) -> int:

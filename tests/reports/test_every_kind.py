@@ -201,7 +201,7 @@ def test_theorems_compile(tmp_path: Path) -> None:
     (tmp_path / "all.tex").write_text(text, encoding="ascii")
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "-draftmode", "-no-shell-escape", "all.tex"]
     run = subprocess.run(
-        command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120, check=False
+        command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=900, check=False
     )
     assert run.returncode == 0, run.stdout[-1500:]
     wide = [float(w) for w in re.findall(r"Overfull \\hbox \(([\d.]+)pt", run.stdout)]

@@ -21,7 +21,7 @@ def build(what: str, folder: Path, root: Path = ROOT) -> Path:
     """A wheel or an sdist, made as pip makes it."""
     pytest.importorskip("hatchling", reason="hatchling is not installed: nothing is built")
     command = [sys.executable, "-c", BUILD, f"build_{what}", str(folder)]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     return folder / done.stdout.split()[-1]
 
@@ -50,7 +50,7 @@ def run(installed: Path, empty: Path, *arguments: str) -> subprocess.CompletedPr
         env=environment,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
 

@@ -79,7 +79,7 @@ def test_the_test_above_fails_on_bounds_that_are_too_small():
     assert sum(violations(*random_plan(seed), 0.05, scale=0.8) for seed in range(12)) > 0
 
 
-@pytest.mark.parametrize("seed", range(18))
+@pytest.mark.parametrize("seed", [*range(17), pytest.param(17, marks=pytest.mark.slow)])
 def test_a_definite_box_has_negative_curvature_everywhere(seed):
     plan, rng = random_plan(seed)
     beta = 0.05 * (1 + seed % 5)

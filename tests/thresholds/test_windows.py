@@ -80,7 +80,7 @@ def test_thresholds_are_confirmed_and_withstand_multistart(seed: int, objective:
 
 
 @pytest.mark.parametrize(("seed", "objective"), CASES)
-@pytest.mark.parametrize("k", [0, 1])
+@pytest.mark.parametrize("k", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_every_stationary_policy_lies_in_its_box_and_has_a_definite_hessian_where_it_is_claimed(
     seed: int, k: int, objective: str
 ) -> None:

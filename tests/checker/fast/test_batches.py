@@ -160,8 +160,8 @@ def test_the_number_of_workers_changes_nothing(monkeypatch, engine):
     later = copy.deepcopy(wrong)
     later["proof"]["nodes"][-1]["beta"][0] = "0"  # the walk fails too, further on
     for certificate in (valid, wrong, later):
-        verdicts = [check_certificate(certificate, engine, workers=workers) for workers in (1, 2, 3)]
-        assert verdicts[0] == verdicts[1] == verdicts[2]
+        verdicts = [check_certificate(certificate, engine, workers=workers) for workers in (1, 3)]
+        assert verdicts[0] == verdicts[1]
         assert verdicts[0].valid is (certificate is valid)
 
 

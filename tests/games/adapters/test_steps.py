@@ -541,7 +541,9 @@ def test_damaged_lines_are_refused(tmp_path: Any) -> None:
             from_steps(Tree(), 3, cache=path)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(st.data())
 def test_a_mutated_cache_gives_the_same_game_or_one_line(tmp_path: Any, data: Any) -> None:
     path = tmp_path / "cache"
