@@ -25,7 +25,7 @@ from certify.stationary.multiplicity import find_multiplicity, reward_range
 from certify.thresholds.branch_and_bound import Floor, sharpen
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.kept_covers import LOCALISATION, check_kept, keep_covers, kept_covers
-from certify.thresholds.localisation import Localisation, localise
+from certify.thresholds.localisation import Descent, Localisation
 from certify.thresholds.room import check_room
 from certify.thresholds.step_rule import compiled_for
 from certify.thresholds.structural import structural_forms
@@ -112,6 +112,7 @@ class Ladder:
     below: Evidence | None = None
     notes: list[str] = field(default_factory=list)
     tree: Tree | None = None  # not where structural forms are all that is asked for
+    _descent: Descent | None = None
 
     def climb(self, secure: Callable[[], None] = lambda: None) -> None:
         """Everything that the method and the clock allow; `secure` is called between what is proposed at once and
@@ -194,6 +195,8 @@ class Ladder:
         if question.method == "auto" and not (found and finished):
             # what localisation had no time to sharpen windows may reach sooner
             self._windows(self.run.part(_WINDOWS_PART, least=_LEAST))
+            if self._descent is not None and not self._small:  # ... and in a large tree it gets on further than boxes
+                found = self._localised_further(self._descent, found)
         best = min([start, *(p.alpha_star for p in self.proposals)])
         if question.sharp and not self._close_enough(best):
             multiple = None if self.below is None else self.below.alpha_multiple
@@ -240,14 +243,28 @@ class Ladder:
         kept = kept_covers(book, LOCALISATION)
         if kept is not None:
             return [Localisation(1 / nodes[0].high, nodes) for nodes in kept], True
-        small = sum(level.reward.size for level in self.plan.levels) <= _SMALL
-        rtol = max(question.rtol, _COARSE) if question.sharp and small else question.rtol
+        rtol = max(question.rtol, _COARSE) if question.sharp and self._small else question.rtol
         part = self.run.part(_LOCALISATION_PART, least=_LEAST) if question.sharp else self.run
         with part.stage("localising the stationary policies"):
-            least = min(self._least(), start)
-            found = localise(self.plan, start, least=least, rtol=float(rtol), run=part)
-        keep_covers(book, [cover.nodes for cover in found])
-        return found, part.left() > 0
+            self._descent = Descent(self.plan, start, least=min(self._least(), start), rtol=float(rtol))
+            self._descent.go(part)
+        keep_covers(book, [cover.nodes for cover in self._descent.covers])
+        return self._descent.covers, self._descent.finished
+
+    def _localised_further(self, descent: Descent, before: list[Localisation]) -> list[Localisation]:
+        """All covers once localisation has had what is left for a search."""
+        part = self.run.part(self._searched(), least=_LEAST)
+        with self.run.stage("localising the stationary policies"):
+            descent.go(part)
+        found = descent.covers
+        self.proposals += [cover for cover in found if cover not in before]
+        keep_covers(self.run.checkpoint, [cover.nodes for cover in found])
+        return found
+
+    @cached_property
+    def _small(self) -> bool:
+        """Whether branch and bound has a chance."""
+        return sum(level.reward.size for level in self.plan.levels) <= _SMALL
 
     def _known_below(self) -> tuple[Evidence | None, str] | None:
         """What a checkpoint knows of the lower end: evidence or the reason why there is none."""

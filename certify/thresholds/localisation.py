@@ -47,59 +47,88 @@ def localise(
     """The smallest alpha_star found between `least` and `start` (a temperature known to certify, or any
     upper end worth trying), last in the list of what was found.
 
-    Running out of time or an interruption returns the covers found so far.  Temperatures are screened
-    at single values of beta first, which is cheap; covers of the whole half-line follow at a coarse
-    and at the final temperature.
+    Running out of time or an interruption returns the covers found so far.
     """
-    run = run or Run()
-    found: list[Localisation] = []
-    size = sum(level.reward.size for level in plan.levels)
-    patience = LEAST_GAIN if size <= _SMALL else max(LEAST_GAIN, rtol / 10)
-    try:
-        high, low = start, None
-        while low is None and high > max(least, start * _DEPTH):
-            trial = max(high / 2, least)
-            if point_closes(plan, 1 / trial, run, patience):
-                high = trial
-                run.progress(f"contracts at alpha = {float(high):.5g}")
-            else:
-                low = trial
-        found.append(_cover(plan, round_up(float(high) * 1.25), run, patience))
-        if low is None:  # it contracts as far down as was asked for
-            if high < found[-1].alpha_star:
-                found.append(_cover(plan, high, run, patience))
-            return found
-        high, low = float(high), float(low)
-        fine = rtol / 10 if size <= _SHORT else rtol
-        while high / low > 1 + fine:
-            middle = math.sqrt(low * high)
-            if point_closes(plan, 1 / Fraction(middle), run, patience):
-                high = middle
-                run.progress(f"contracts at alpha = {high:.5g}")
-            else:
-                low = middle
-                run.progress(f"stalls at alpha = {low:.5g}")
-        # near the least temperature steps gain little and are many; where they are dear, keep off it
-        alpha = high * (1 + (rtol / 20 if size <= _SHORT else rtol))
-        if alpha < float(found[-1].alpha_star):
-            found.append(_cover(plan, round_up(alpha), run, patience))
-    except KeyboardInterrupt:
-        run.interrupt()
-    except OutOfTime:
-        run.progress("stopped: keeping the covers found so far")
-    return sorted(found, key=lambda cover: -cover.alpha_star)
+    descent = Descent(plan, start, least=least, rtol=rtol)
+    descent.go(run or Run())
+    return descent.covers
 
 
-def _cover(plan: Plan, alpha_star: Fraction, run: Run, patience: float) -> Localisation:
-    """A cover for some temperature at or above `alpha_star`: uniqueness is not monotone, so the search
-    may stall at a larger temperature than the one it starts from; what it covered then counts."""
-    while True:
+class Descent:
+    """Localisation that another run may go on with: `found` are its covers, `finished` says that nothing is left to do.
+
+    Temperatures are screened at single values of beta first, which is cheap; covers of the whole half-line follow at a
+    coarse and at the final temperature.
+    """
+
+    def __init__(self, plan: Plan, start: Fraction, *, least: Fraction, rtol: float) -> None:
+        self.plan, self.start, self.least, self.rtol = plan, start, least, rtol
+        self.found: list[Localisation] = []
+        self.finished = False
+        self._high, self._low = start, None  # the least that contracts so far, the largest below it that does not
+        self._unfinished: tuple[Fraction, list[Node]] | None = None
+        self._size = sum(level.reward.size for level in plan.levels)
+        self._patience = LEAST_GAIN if self._size <= _SMALL else max(LEAST_GAIN, rtol / 10)
+
+    @property
+    def covers(self) -> list[Localisation]:
+        """What was found, the least temperature last."""
+        return sorted(self.found, key=lambda cover: -cover.alpha_star)
+
+    def go(self, run: Run) -> None:
+        """As far as the run goes."""
         try:
-            nodes = find_cover(plan, 1 / alpha_star, effort=Effort(least_gain=patience), run=run)
-            run.found(above=float(alpha_star))
-            return Localisation(alpha_star, nodes)
-        except Stalled as stalled:
-            if stalled.why == "stopped":
-                raise OutOfTime(run.reason()) from None
-            # what it covered is covered again, now with intervals that end there
-            alpha_star = 1 / stalled.reached if 0 < stalled.reached < 1 / alpha_star else 2 * alpha_star
+            self._search(run)
+            self.finished = True
+        except KeyboardInterrupt:
+            run.interrupt()
+        except OutOfTime:
+            run.progress("stopped: keeping the covers found so far")
+
+    def _search(self, run: Run) -> None:
+        while self._low is None and self._high > max(self.least, self.start * _DEPTH):
+            self._screen(max(self._high / 2, self.least), run)
+        if not self.found:
+            self._cover(round_up(float(self._high) * 1.25), run)
+        if self._low is None:  # it contracts as far down as was asked for
+            if self._high < self.found[-1].alpha_star:
+                self._cover(self._high, run)
+            return
+        fine = self.rtol / 10 if self._size <= _SHORT else self.rtol
+        while float(self._high) / float(self._low) > 1 + fine:
+            self._screen(Fraction(math.sqrt(float(self._low) * float(self._high))), run)
+        # near the least temperature steps gain little and are many; where they are dear, keep off it
+        alpha = float(self._high) * (1 + (self.rtol / 20 if self._size <= _SHORT else self.rtol))
+        if alpha < float(self.found[-1].alpha_star):
+            self._cover(round_up(alpha), run)
+
+    def _screen(self, alpha: Fraction, run: Run) -> None:
+        if point_closes(self.plan, 1 / alpha, run, self._patience):
+            self._high = alpha
+            run.progress(f"contracts at alpha = {float(alpha):.5g}")
+        else:
+            self._low = alpha
+            run.progress(f"stalls at alpha = {float(alpha):.5g}")
+
+    def _cover(self, alpha_star: Fraction, run: Run) -> None:
+        """A cover for some temperature at or above `alpha_star`: uniqueness is not monotone, so the search
+        may stall at a larger temperature than the one it starts from; what it covered then counts."""
+        nodes = None
+        if self._unfinished is not None:
+            alpha_star, nodes = self._unfinished
+        while True:
+            self._unfinished = None
+            try:
+                nodes = find_cover(
+                    self.plan, 1 / alpha_star, effort=Effort(least_gain=self._patience), run=run, nodes=nodes
+                )
+                run.found(above=float(alpha_star))
+                self.found.append(Localisation(alpha_star, nodes))
+                return
+            except Stalled as stalled:
+                if stalled.why == "stopped":
+                    self._unfinished = alpha_star, stalled.nodes
+                    raise OutOfTime(run.reason()) from None
+                # what it covered is covered again, now with intervals that end there
+                alpha_star = 1 / stalled.reached if 0 < stalled.reached < 1 / alpha_star else 2 * alpha_star
+                nodes = None
