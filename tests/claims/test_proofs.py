@@ -30,7 +30,7 @@ def module(name: str) -> ModuleType:
     return found
 
 
-DEAR = ("2", "10", "18")  # thresholds of many games, which the tests of thresholds go through too
+DEAR = ("2", "5a", "10", "18")  # thresholds of many games, which the tests of thresholds go through too
 
 
 @pytest.mark.parametrize(

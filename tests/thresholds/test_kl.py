@@ -45,7 +45,7 @@ def preferred_lever(count: int) -> Game:
         ("lever:3", None),
         ("climbing", None),
         pytest.param("recycling", 2, marks=pytest.mark.slow),
-        ("two-stage-lever", None),
+        pytest.param("two-stage-lever", None, marks=pytest.mark.slow),
     ],
 )
 def test_with_fixed_sets_and_no_reference_kl_is_entropy(name: str, horizon: int | None) -> None:

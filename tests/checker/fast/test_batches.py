@@ -64,7 +64,9 @@ def refused(engine, claims) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("number", range(len(PROCESSES)))
+@pytest.mark.parametrize(
+    "number", [pytest.param(k, marks=[pytest.mark.slow] * (k == 13)) for k in range(len(PROCESSES))]
+)
 def test_a_batch_of_steps_has_the_verdicts_of_its_boxes_alone(number):
     process, rng = PROCESSES[number], np.random.default_rng(number)
     claims, holds = step_claims(rng, process, 5)
