@@ -96,7 +96,7 @@ def test_the_form_is_that_of_the_equations(seed: int) -> None:
 def test_another_form_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     honest = approx_definite.Hessian._advantage
     monkeypatch.setattr(
-        approx_definite.Hessian, "_advantage", lambda self, i, t, part: honest(self, i, t, 1.0 if part else part)
+        approx_definite.Hessian, "_advantage", lambda self, i, t, part, e: honest(self, i, t, 1.0 if part else part, e)
     )
     assert mismatch(for_objective(builtin("broadcast-channel", 2), "local"), 0.8) > 1e-3
 
