@@ -12,6 +12,7 @@ import numpy as np
 from certify.memory import pieces
 from certify.run import Run
 from certify.thresholds.approx_definite import approx_margin
+from certify.thresholds.approx_excluded import excluding
 from certify.thresholds.approx_weighed import WEIGHED_UNIT, Weighed, rounded
 from certify.thresholds.index_tables import Plan, ordered_pairs
 from certify.thresholds.room import room_of
@@ -23,7 +24,7 @@ _ROUNDING = 2.0**-48
 _GRID = 2.0**52
 _LARGEST = 2.0**20  # bounds beyond this carry no information and are left out
 _ENOUGH = 0.1  # ... and after which the other steps may wait
-_WEIGHED_GAIN, _STEP_GAIN = 0.02, 0.04  # of the widths, below which a weighed step or another is not worth its check
+_WEIGHED_GAIN, _STEP_GAIN = 0.01, 0.02  # of the widths, below which a weighed step or another is not worth its check
 _EMPTY = 1e-9  # rounding must not make a box look empty
 
 Box = list[list[tuple[np.ndarray, np.ndarray]]]  # box[i][t] = (lower, upper), each (K_i, A_i)
@@ -242,6 +243,20 @@ class Contraction:
             self.emptied |= takes & holds_none(*ends)
         return takes & (after <= (1 - _ENOUGH) * before)
 
+    def excluded(self, wanted: np.ndarray) -> np.ndarray:
+        """(boxes wanted,) which of them one combination of all equations shows to be empty of stationary policies; that
+        becomes their last step."""
+        rows = np.nonzero(wanted)[0]
+        if not self.weighed.applies or not len(rows):
+            return np.zeros(len(rows), dtype=bool)
+        self.run.check()
+        lower, upper = (end[rows] for end in self.weighed.flat(self.box))
+        found = excluding(self.weighed, (lower, upper), np.stack([self.low[rows], self.high[rows]], 1))
+        for row, step in zip(rows, found, strict=True):
+            if step is not None:
+                self.steps[row].append(step)
+        return np.array([step is not None for step in found])
+
     def _apply(self, i: int, t: int, bound: np.ndarray, done: np.ndarray) -> bool:
         scaled, rounded = quantise(bound)
         lower, upper = self.box[i][t]
@@ -306,6 +321,8 @@ def _contracted(plan: Plan, tasks: list[Task], *, least_gain: float, sweeps: int
             closed[tested] = _sub(batch, np.nonzero(tested)[0]).margins()[0] > _MARGIN
         patience = np.where(hasty | (batch.widths() < _TUBE * tubes), hurry, least_gain)
         stalled = ~empty & ~closed & (left > 1 - patience)
+        empty[stalled] = batch.excluded(stalled)
+        stalled &= ~empty
         soft = _sub(batch, np.nonzero(stalled)[0]).margins(soft=True)[1] if stalled.any() else None
         order = np.cumsum(stalled) - 1
         for row in np.nonzero(empty | closed | stalled)[0]:

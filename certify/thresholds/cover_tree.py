@@ -103,6 +103,7 @@ def restrict(nodes: list[Node], reached: Fraction) -> list[Node]:
             node = nodes[k]
             steps += node.steps
             number[k] = len(result)
+        steps = [_shortened(step, node, reached) for step in steps]
         result.append(Node(parent, node.low, min(node.high, reached), steps, node.close, node.split))
         index = len(result) - 1
         if node.split is not None:
@@ -110,6 +111,14 @@ def restrict(nodes: list[Node], reached: Fraction) -> list[Node]:
     for node in result:
         node.close = _renumbered(node.close, number)
     return result
+
+
+def _shortened(step: dict, node: Node, high: Fraction) -> dict:
+    """A step for the part of a node's interval up to `high`: multiples at its ends are affine in beta."""
+    if "sums" not in step or high >= node.high:
+        return step
+    part = (high - node.low) / (node.high - node.low)
+    return {**step, "sums": [[first, round(first + part * (last - first))] for first, last in step["sums"]]}
 
 
 def _renumbered(close: Close, number: Mapping[int, int] | Sequence[int]) -> Close:

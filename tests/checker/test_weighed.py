@@ -9,16 +9,18 @@ import pytest
 from random_games import random_game
 
 from certify.checker.cover.obligations import WeighedClaim
-from certify.checker.cover.weighed import ONE, Weighed
+from certify.checker.cover.weighed import ONE, Equations, Weighed, read_weighed
 from certify.checker.fast import weighed as fast_weighed
 from certify.checker.fast.engine import FastEngine
 from certify.checker.plain import weighed as plain_weighed
 from certify.checker.plain.engine import StdlibEngine
+from certify.checker.reading.envelope import Failed, Malformed
 from certify.checker.reading.game import read_game
 from certify.checker.reading.process import Process, build_process
 from certify.games import as_game
 from certify.games.canonical import game_to_json
 from certify.games.tree import unroll
+from certify.thresholds.approx_excluded import excluding
 from certify.thresholds.approx_policy import approx_stationary
 from certify.thresholds.approx_weighed import Weighed as Search
 from certify.thresholds.approx_weighed import rounded
@@ -129,6 +131,70 @@ def test_the_test_bites(monkeypatch):
     assert false_claims(StdlibEngine, 15)
 
 
+def exclusions(count: int):
+    """Games, intervals of beta, a box that holds a stationary policy, a part of it that may not, and what excludes that
+    part."""
+    rng = np.random.default_rng(5)
+    for payoffs, policies, betas, ends in cases(count):
+        i = int(rng.integers(2))
+        a = int(rng.integers(len(policies[i])))
+        part = [(lower.copy(), upper.copy()) for lower, upper in ends]
+        part[i][1][a] = max(part[i][0][a], policies[i][a] * (1 - 10 ** rng.uniform(-4, -0.3)))
+        if any((lower > upper).any() or lower.sum() > 1 or upper.sum() < 1 for lower, upper in part):
+            continue
+        flat = tuple(np.concatenate([end[side] for end in part])[None] for side in (0, 1))
+        rule = Search(Plan(unroll(as_game(payoffs))))
+        step = excluding(rule, flat, np.array([[float(b) for b in betas]]))[0]
+        if step is not None:
+            yield payoffs, betas, ends, part, step
+
+
+def excluded_by(engine_class, payoffs, betas, ends, step) -> bool:
+    process = process_of(payoffs)
+    engine = engine_class()
+    engine.begin(process)
+    claim = WeighedClaim(box_in(engine, ends), betas, read_weighed(step, "here", process))
+    return engine.verify([claim]) is None
+
+
+@pytest.mark.parametrize("engine_class", ENGINES)
+def test_boxes_that_hold_a_stationary_policy_are_never_excluded(engine_class):
+    """What excludes a part of a box is verified of that part, and not of the box, which holds one."""
+    found = 0
+    for payoffs, betas, ends, part, step in exclusions(60):
+        assert excluded_by(engine_class, payoffs, betas, part, step)
+        assert not excluded_by(engine_class, payoffs, betas, ends, step)
+        found += 1
+    assert found >= 20
+
+
+def test_the_test_of_exclusions_bites(monkeypatch):
+    """Summands at upper ends alone are noticed."""
+
+    def at_upper_ends(a, k, ends, logs):
+        return a * logs[1][:, None] + k * ends[1][:, None], np.zeros(a.shape)
+
+    given = list(exclusions(60))
+    with monkeypatch.context() as patch:
+        patch.setattr(fast_weighed, "_terms", at_upper_ends)
+        assert any(excluded_by(FastEngine, p, betas, ends, step) for p, betas, ends, _, step in given)
+    term = plain_weighed._term
+    monkeypatch.setattr(plain_weighed, "_term", lambda a, k, low, high: term(a, k, high, high))
+    assert any(excluded_by(StdlibEngine, p, betas, ends, step) for p, betas, ends, _, step in given)
+
+
+def test_what_excludes_has_sums_of_zero():
+    """Otherwise the unknown constants of the equations would be left."""
+    process = process_of([[1, 0], [0, 1]])
+    sums = [[0, 0], [0, 0]]
+    with pytest.raises(Malformed, match="add up to 0"):
+        read_weighed({"weights": [1, 0, -1, 0], "sums": sums}, "here", process)
+    with pytest.raises(Malformed):
+        read_weighed({"weights": [2**41, -(2**41), 0, 0], "sums": sums}, "here", process)
+    with pytest.raises(Malformed):
+        read_weighed({"weights": [1, -1, 0], "sums": sums}, "here", process)
+
+
 @pytest.mark.parametrize("engine_class", ENGINES)
 def test_engines_find_what_the_search_finds(engine_class):
     for payoffs, _, betas, ends in cases(25):
@@ -189,9 +255,6 @@ def test_several_classes_and_weights(engine_class):
 
 def test_what_weighed_steps_are_not_for():
     """Several steps are malformed; three agents and tilted references are refused."""
-    from certify.checker.cover.weighed import Equations, read_weighed
-    from certify.checker.reading.envelope import Failed, Malformed
-
     entry = {"bounds": [[[0, 0, ONE, ONE]]] * 2}
     two_steps = build_process(read_game(game_to_json(random_game(np.random.default_rng(1)))))
     with pytest.raises(Malformed, match="several steps"):

@@ -562,6 +562,7 @@ def main():
         coupled.invalid_coupled,
         images.invalid_images,
         weighed.invalid_weighed,
+        weighed.invalid_excluded,
         malformed,
         images.malformed_images,
     ):

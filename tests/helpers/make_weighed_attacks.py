@@ -3,25 +3,52 @@
 Run `python tests/helpers/make_weighed_attacks.py` to write these files and put their places into `expected.json`.
 """
 
+from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 from make_attacks import Attacks, nodes
 
 from certify.certificates.threshold import cover_certificate
 from certify.games import as_game
 from certify.games.tree import unroll
+from certify.thresholds.approx_excluded import excluding
+from certify.thresholds.approx_weighed import Weighed
 from certify.thresholds.cover import Effort, find_cover
+from certify.thresholds.cover_tree import last_box
 from certify.thresholds.index_tables import Plan
 
 NAME = "one_shot_weighed"
 PAYOFFS = [[5, -1, 0, 2], [-3, 6, 1, 0], [2, -2, 7, -4], [0, 1, -3, 4]]
-ALPHA = Fraction(3)
+ALPHA = Fraction(14, 5)
+EXCLUDED, LOWER = "one_shot_excluded", Fraction(5, 2)  # where some nodes are empty
 
 
 def valid():
     game = as_game(PAYOFFS)
     found = find_cover(Plan(unroll(game)), 1 / ALPHA, effort=Effort(branch=True))
-    return {NAME: cover_certificate(game, found, [], search={"tool": "certify"})}
+    plan = Plan(unroll(game))
+    lower = find_cover(plan, 1 / LOWER, effort=Effort(branch=True))
+    return {
+        NAME: cover_certificate(game, found, [], search={"tool": "certify"}),
+        EXCLUDED: cover_certificate(game, excluded(plan, lower), [], search={"tool": "certify"}),
+    }
+
+
+def excluded(plan, found):
+    """The cover with a step that excludes as early as there is one in every node that is empty."""
+    rule, found = Weighed(plan), list(found)
+    for k, node in enumerate(found):
+        for count in range(len(node.steps)) if node.close == "empty" else ():
+            found[k] = replace(node, steps=node.steps[:count])
+            lower, upper = rule.flat([[tuple(x[None] for x in row[0])] for row in last_box(plan, found, k)])
+            step = excluding(rule, (lower, upper), np.array([[float(node.low), float(node.high)]]))[0]
+            if step is not None:
+                found[k].steps.append(step)
+                break
+        else:
+            found[k] = node
+    return found
 
 
 def invalid_weighed(attacks):
@@ -60,9 +87,9 @@ def invalid_weighed(attacks):
     add("steps_it_rests_on_dropped", without_what_it_rests_on, node=node, step=0)
 
     def another_interval(c):
-        c["claim"].update(alpha_star="5/2")
+        c["claim"].update(alpha_star="7/3")
         for entry in nodes(c):
-            entry["beta"] = ["2/5" if end == "1/3" else end for end in entry["beta"]]
+            entry["beta"] = ["3/7" if end == "5/14" else end for end in entry["beta"]]
 
     add("claim_a_sixth_lower", another_interval)
 
@@ -78,10 +105,44 @@ def invalid_weighed(attacks):
     add("another_game", other_payoffs)
 
 
+def invalid_excluded(attacks):
+    base = nodes(attacks.base[EXCLUDED])
+    node = next(n for n, entry in enumerate(base) if any("weights" in step for step in entry["steps"]))
+    step = len(base[node]["steps"]) - 1
+
+    def add(name, change, **place):
+        attacks.add(f"excluded_{name}", EXCLUDED, change, **place)
+
+    def changed(key, change):
+        def apply(c):
+            last = nodes(c)[node]["steps"][step]
+            last[key] = change(last[key])
+
+        return apply
+
+    add("weights_of_the_opposite_sign", changed("weights", lambda y: [-x for x in y]), node=node, step=step)
+    add("no_weights", changed("weights", lambda y: [0 for _ in y]), node=node, step=step)
+    attacks.spoil("excluded_weights_with_another_sum", EXCLUDED, changed("weights", lambda y: [y[0] - 2**20, *y[1:]]))
+    add("sums_too_small", changed("sums", lambda m: [[x - 2**32 for x in row] for row in m]), node=node, step=step)
+    add("agents_exchanged", changed("weights", lambda y: [*y[4:], *y[:4]]), node=node, step=step)
+
+    def root_excluded(c):
+        root, last = nodes(c)[0], nodes(c)[node]["steps"][step]
+        root.pop("split", None)
+        root.update(steps=[last], close="empty")
+        del nodes(c)[1:]
+
+    add("the_whole_policy_space", root_excluded, node=0, step=0)
+
+
 def main():
-    attacks = Attacks(valid())
+    base = valid()
+    attacks = Attacks({NAME: base[NAME]})
     invalid_weighed(attacks)
     attacks.write("weighed_")
+    attacks = Attacks({EXCLUDED: base[EXCLUDED]})
+    invalid_excluded(attacks)
+    attacks.write("excluded_")
 
 
 if __name__ == "__main__":

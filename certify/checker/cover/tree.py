@@ -81,7 +81,7 @@ def read_steps(data, where, process):
     steps = []
     for number, entry in enumerate(array(data, where)):
         at = f"{where}[{number}]"
-        if isinstance(entry, dict) and "bounds" in entry:
+        if isinstance(entry, dict) and ("bounds" in entry or "weights" in entry):
             steps.append(read_weighed(entry, at, process))
             continue
         record(entry, at, ("agent", "depth", "log_ratio"))

@@ -6,21 +6,29 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
 
-from certify.checker.reading.envelope import Failed, Malformed, array, integer, record
+from certify.checker.reading.envelope import MAX_INTEGER, Failed, Malformed, array, integer, record
 
 UNIT = -24
 ONE = 1 << -UNIT
+MOST = 1 << 40  # of a weight: sums of so many as there are entries are exact in floats
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """`bounds[i][k]`: lower bounds of class k's probabilities, then upper ones, in units of 2^UNIT."""
+    """`bounds[i][k]`: lower bounds of class k's probabilities, then upper ones, in units of 2^UNIT.
+
+    A step that excludes a box has crossed ones, and `weights` of all equations and `sums` (at both betas) of classes.
+    """
 
     bounds: tuple
+    weights: tuple = ()
+    sums: tuple = ()
 
 
 def read_weighed(entry, where, process):
-    """The step of an entry with the key "bounds"."""
+    """The step of an entry with the key "bounds" or "weights"."""
+    if "weights" in entry:
+        return _read_excluding(record(entry, where, ("weights", "sums")), where, process)
     rows = array(record(entry, where, ("bounds",))["bounds"], where, process.agents)
     if process.horizon != 1:
         raise Malformed(where, "bounds in a game of several steps")
@@ -29,6 +37,20 @@ def read_weighed(entry, where, process):
         lists = [array(row, where, 2 * actions) for row in array(own, where, classes)]
         found.append(tuple(tuple(integer(x, where, 0, ONE) for x in row) for row in lists))
     return Weighed(tuple(found))
+
+
+def _read_excluding(entry, where, process):
+    if process.horizon != 1:
+        raise Malformed(where, "weights in a game of several steps")
+    sizes = list(zip(process.actions[0], process.classes[0], strict=True))
+    weights = array(entry["weights"], where, sum(A * K for A, K in sizes))
+    weights = tuple(integer(x, where, -MOST, MOST) for x in weights)
+    sums = [array(row, where, 2) for row in array(entry["sums"], where, sum(K for _, K in sizes))]
+    sums = tuple(tuple(integer(x, where, -MAX_INTEGER, MAX_INTEGER) for x in row) for row in sums)
+    ends = list(accumulate(A for A, K in sizes for _ in range(K)))
+    if any(sum(weights[start:end]) for start, end in zip([0, *ends], ends, strict=False)):
+        raise Malformed(where, "weights of a class that do not add up to 0")
+    return Weighed(tuple(((ONE,) * A + (0,) * A,) * K for A, K in sizes), weights, sums)
 
 
 class Equations:
@@ -52,5 +74,6 @@ class Equations:
             for (a, b), reward in zip(process.joint_actions[0], row, strict=True):
                 a, b = self.blocks[k][a], self.blocks[m][b]
                 self.table[a][b] = self.table[b][a] = p * reward
+        self.of = [number for number, block in enumerate(self.blocks) for _ in block]
         weight = [w for w, K in zip(process.weights, process.classes[0], strict=True) for _ in range(K)]
         self.scale = [p * w for p, w, size in zip(chance, weight, sizes, strict=True) for _ in range(size)]

@@ -237,9 +237,12 @@ class FastEngine:
         ends = [
             flat([[getattr(block, end) for block in claim.box[0]] for claim in claims]) for end in ("lower", "upper")
         ]
+        betas = _floats([claim.betas for claim in claims])
+        if claims[0].step.weights:
+            return self._weighed.excluded((ends[0], ends[1]), betas, [claim.step for claim in claims])
         bounds = [ends_of(claim.step) for claim in claims]
         claimed = [flat([[own[end] for own in bound] for bound in bounds]) for end in (0, 1)]
-        return self._weighed.shown(tuple(ends), _floats([claim.betas for claim in claims]), tuple(claimed))
+        return self._weighed.shown(tuple(ends), betas, tuple(claimed))
 
     def _less_tilt(self, ratio: np.ndarray, agent: int, t: int) -> np.ndarray:
         """Bounds (.., classes, ordered pairs) less the log-ratios of the reference, rounded down, where U is without
@@ -264,7 +267,7 @@ def _kind(claim: Claim) -> tuple:
     if isinstance(claim, StepClaim):
         return StepClaim, claim.step.depth, claim.unit
     if isinstance(claim, WeighedClaim):
-        return (WeighedClaim,)
+        return WeighedClaim, bool(claim.step.weights)
     return DefiniteClaim, claim.own
 
 

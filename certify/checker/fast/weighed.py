@@ -19,6 +19,7 @@ class WeighedRule:
     def __init__(self, process: Process) -> None:
         equations = Equations(process)
         self.blocks = [slice(block.start, block.stop) for block in equations.blocks]
+        self.of = np.array(equations.of)
         self.scale = np.array([_positive(x) for x in equations.scale])
         self.table = np.array([[_number(x) for x in row] for row in equations.table])
 
@@ -37,6 +38,24 @@ class WeighedRule:
             low |= np.logical_and.reduce([below <= -claimed[0] for _, below in above])
             high |= np.logical_and.reduce([found <= claimed[1] for found, _ in above])
         return np.asarray((low & high).all(1))
+
+    def excluded(self, ends: Ends, betas: np.ndarray, steps: list[Weighed]) -> np.ndarray:
+        """(boxes,): whether by the weights of each step the equations add up to less than 0 all over its box, multiples
+        of sum pi = 1 added, at both ends of the interval of beta, and so between them."""
+        y, N = np.array([step.weights for step in steps], dtype=float), len(self.scale)
+        sums = np.array([step.sums for step in steps], dtype=float)
+        shown, a = np.ones(len(steps), dtype=bool), (y * self.scale)[:, None]
+        with np.errstate(all="ignore"):
+            low, high = (np.where(end > 0, log(np.where(end > 0, end, 1.0)), -np.inf) for end in ends)
+            for number, beta in enumerate(betas.T[:, :, None]):
+                middle = sums[:, :, number]
+                k = -beta * (y @ self.table) - middle[:, self.of]
+                off = slop(N + 8) * (beta * (np.abs(y) @ np.abs(self.table)))
+                value, terms = _terms(a, k[:, None], ends, (low, high))
+                size = 4 * np.abs(middle).sum(1) + terms.sum(2)[:, 0]
+                error = (off * ends[1]).sum(1) + slop(4 * N + 40) * size + TINY
+                shown &= middle.sum(1) + value.sum(2)[:, 0] + 2 * error < 0
+        return shown
 
     def _weights(self, steep: np.ndarray, beta: np.ndarray) -> np.ndarray:
         """(boxes, entries, entries): any weights will do whose rows sum to exactly 0 on every block; these leave of all

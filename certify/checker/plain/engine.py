@@ -114,9 +114,12 @@ class StdlibEngine:
         """Every bound of the weighed step, else `Failed`."""
         if self._weighed is None:
             self._weighed = WeighedRule(self.process)
+        blocks = [block for own in claim.box.layers[0] for block in own]
+        if claim.step.weights:
+            self._weighed.verify_excluding(blocks, claim.betas, claim.step)
+            return
         rows = [(row, len(row) // 2) for own in claim.step.bounds for row in own]
         claimed = [x for row, half in rows for x in row[:half]], [x for row, half in rows for x in row[half:]]
-        blocks = [block for own in claim.box.layers[0] for block in own]
         self._weighed.verify(blocks, claim.betas, claimed)
 
     def _verify_step(self, claim: StepClaim, models: Models) -> None:

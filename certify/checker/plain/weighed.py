@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import lcm, log
 
 from certify.checker.cover.weighed import ONE as UNITS
-from certify.checker.cover.weighed import Equations
+from certify.checker.cover.weighed import Equations, Weighed
 from certify.checker.numbers.fixed_point import ONE, ceil_div, log_bounds
 from certify.checker.plain.box import Block
 from certify.checker.reading.envelope import Failed
@@ -21,13 +21,13 @@ class WeighedRule:
     def __init__(self, process: Process) -> None:
         found = Equations(process)
         numbers = [x for row in (found.scale, *found.table) for x in row]
-        self.blocks, self.over = found.blocks, lcm(*(x.denominator for x in numbers))
+        self.blocks, self.of, self.over = found.blocks, found.of, lcm(*(x.denominator for x in numbers))
         self.scale = [int(x * self.over) for x in found.scale]
         self.table = [[int(x * self.over) for x in row] for row in found.table]
 
     def verify(self, blocks: list[Block], betas: tuple[Fraction, ...], claimed: tuple[list[int], list[int]]) -> None:
         """Every claimed bound of the entries at every beta between the ends `betas`, else `Failed`."""
-        lower, upper = ([x for block in blocks for x in getattr(block, end)] for end in ("lower", "upper"))
+        lower, upper = _ends(blocks)
         steep = [_steepness(low / ONE, high / ONE) for low, high in zip(lower, upper, strict=True)]
         try:
             weights = self._weights(steep, sum(betas, Fraction(0)) / len(betas))
@@ -40,6 +40,20 @@ class WeighedRule:
                     raise Failed(f"pi of entry {c} <= {claimed[1][c]} / {UNITS} does not follow at beta = {beta}")
                 if low > lower[c] and self._largest(row, steep, (c, -1), beta, (lower, upper)) > -low:
                     raise Failed(f"pi of entry {c} >= {claimed[0][c]} / {UNITS} does not follow at beta = {beta}")
+
+    def verify_excluding(self, blocks: list[Block], betas: tuple[Fraction, ...], step: Weighed) -> None:
+        """That y = `step.weights` of the equations is below 0 all over the box at every beta between the ends, the
+        multiples `step.sums` of sum pi = 1 added, else `Failed`: then the box holds no stationary policy."""
+        y, lower, upper = step.weights, *_ends(blocks)
+        for beta, sums in zip(betas, zip(*step.sums, strict=True), strict=False):
+            unit = self.over * beta.denominator  # of a and k
+            total = sum(sums) * unit * ONE
+            for j, line in enumerate(self.table):
+                a = self.scale[j] * y[j] * beta.denominator
+                k = -beta.numerator * sum(map(int.__mul__, line, y)) - sums[self.of[j]] * unit
+                total += _term(a, k, lower[j], upper[j])
+            if total >= 0:
+                raise Failed(f"the weighed equations do not exclude the box at beta = {beta}")
 
     def _weights(self, steep: list[float], beta: Fraction) -> list[list[int]]:
         """Row by row weights of the equations in units of 2^-_FINE: any will do whose sum on every block is 0; these
@@ -92,6 +106,10 @@ class WeighedRule:
             total += middle * ONE
             total += sum(_term(a[j], k[j] - middle, ends[0][j], ends[1][j]) for j in block)
         return ceil_div(total, unit)
+
+
+def _ends(blocks: list[Block]) -> list[list[int]]:
+    return [[x for block in blocks for x in getattr(block, end)] for end in ("lower", "upper")]
 
 
 def _steepness(low: float, high: float) -> float:
