@@ -7,12 +7,13 @@ An internal failure must not look like a verdict (1 means refuted) or like a use
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import platform
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 _PLAIN = {  # for terminals and files whose encoding lacks them
@@ -38,6 +39,22 @@ def printable_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=_HANDLER)
+
+
+@contextlib.contextmanager
+def quiet_alarms() -> Iterator[None]:
+    """Nothing is said of an alarm that rings in a destructor: Python swallows it, and it rings again."""
+    before = sys.unraisablehook
+
+    def heard(about: sys.UnraisableHookArgs) -> None:
+        if about.exc_type.__name__ != "OutOfTime":  # by its name: the module is loaded where a command needs it
+            before(about)
+
+    sys.unraisablehook = heard
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 def report_failure(error: BaseException, arguments: Sequence[str]) -> str:

@@ -18,7 +18,7 @@ import click
 # Small matrices by the thousand: threads of BLAS only wait for each other.  `--workers` adds processes.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from certify.cli.failure import printable_streams, report_failure
+from certify.cli.failure import printable_streams, quiet_alarms, report_failure
 from certify.cli.output import BAD_INPUT, FAILED
 from certify.cli.suggest import suggestions
 from certify.cli.tasks import EXAMPLES, grouped
@@ -113,7 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if any("\0" in argument for argument in given):
         _stop(f"{next(a for a in given if chr(0) in a)!r}: a zero byte; leave it out")
     try:
-        code = cli.main(args=given, prog_name="certify", standalone_mode=False)
+        with quiet_alarms():
+            code = cli.main(args=given, prog_name="certify", standalone_mode=False)
     except InputError as error:
         _stop(str(error))
     except click.ClickException as error:

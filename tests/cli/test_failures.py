@@ -101,13 +101,18 @@ def test_no_input_is_overwritten(capsys: pytest.CaptureFixture[str], tmp_path: P
         assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
 
 
-def test_no_warning_of_a_library_reaches_stderr() -> None:
+def test_no_warning_of_a_library_and_no_lost_alarm_reaches_stderr() -> None:
     script = """
 import sys, warnings
 from certify.cli.main import COMMANDS, cli, main
+from certify.run import OutOfTime
+class Slow:
+    def __del__(self):
+        raise OutOfTime  # an alarm that rings here is heard by nobody, and rings again
 @cli.command("noise")
 def noise():
     warnings.warn("a solver murmurs", RuntimeWarning)
+    Slow()
 COMMANDS["noise"] = ("__main__", "noise", "")
 main(["noise"])
 """
