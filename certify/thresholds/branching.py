@@ -9,13 +9,12 @@ from fractions import Fraction
 import numpy as np
 
 from certify.run import Run
-from certify.thresholds.contraction import Box, Contraction, Outcome, Task
+from certify.thresholds.contraction import Box, Outcome, Task, work_left
 from certify.thresholds.cover_tree import Node, child_boxes
 from certify.thresholds.index_tables import Plan
 
 _CANDIDATES = 5  # blocks that are tried, beside the best one of every agent and depth
 _SWEEPS = 2  # over every half that is tried
-_NARROW = 0.02  # entries narrower than this count as this: what is left of them is no work
 _ROOT = 5.0  # of the volume of a half that measures the work in it
 _AT_ONCE = 64  # boxes that are contracted together
 _THIN = 2.0**-16  # entries narrower than this are not split
@@ -82,16 +81,9 @@ def _work_left(plan: Plan, halves: list[Task], least_gain: float, run: Run | Non
     empty."""
     found: list[float] = []
     for k in range(0, len(halves), _AT_ONCE):
-        batch = Contraction(plan, halves[k : k + _AT_ONCE], least_gain=least_gain, trial=True, run=run)
-        before = _log_volumes(batch)
-        for _ in range(_SWEEPS):
-            batch.sweep()
-        found += np.where(batch.empty(), 0.0, np.exp((_log_volumes(batch) - before) / _ROOT)).tolist()
+        left = work_left(plan, halves[k : k + _AT_ONCE], least_gain, _SWEEPS, run)
+        found += np.exp(left / _ROOT).tolist()
     return found
-
-
-def _log_volumes(batch: Contraction) -> np.ndarray:
-    return sum(np.log(np.maximum(upper - lower, _NARROW)).sum((1, 2)) for row in batch.box for lower, upper in row)
 
 
 def _best(splits: list[dict], left: list[tuple[float, float]]) -> dict:

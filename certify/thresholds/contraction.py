@@ -13,19 +13,15 @@ from certify.memory import pieces
 from certify.run import Run
 from certify.thresholds.approx_definite import approx_margin
 from certify.thresholds.approx_excluded import excluding
+from certify.thresholds.approx_exp import approx_exp, last_sum
 from certify.thresholds.approx_weighed import WEIGHED_UNIT, Weighed, rounded
+from certify.thresholds.compiled.constants import EMPTY, GRID, LARGEST, MARGIN, NARROW, ROUNDING, SLACK, UNIT
 from certify.thresholds.index_tables import Plan, ordered_pairs
 from certify.thresholds.room import room_of
-from certify.thresholds.step_rule import StepRule, step_rule
+from certify.thresholds.step_rule import StepRule, compiled_for, step_rule
 
-UNIT = -16
-_SLACK = 2.0**-24
-_ROUNDING = 2.0**-48
-_GRID = 2.0**52
-_LARGEST = 2.0**20  # bounds beyond this carry no information and are left out
 _ENOUGH = 0.1  # ... and after which the other steps may wait
 _WEIGHED_GAIN, _STEP_GAIN = 0.01, 0.02  # of the widths, below which a weighed step or another is not worth its check
-_EMPTY = 1e-9  # rounding must not make a box look empty
 
 Box = list[list[tuple[np.ndarray, np.ndarray]]]  # box[i][t] = (lower, upper), each (K_i, A_i)
 
@@ -44,30 +40,29 @@ def whole_space(plan: Plan) -> Box:
 
 
 def tighten(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What the rows' sum of 1 adds to bounds on single probabilities, less `_ROUNDING`: where a box is about
+    """What the rows' sum of 1 adds to bounds on single probabilities, less `ROUNDING`: where a box is about
     to close on a vertex, rounding must not cross its ends, for crossed ends grow with every step."""
     for _ in range(2):
-        lower = np.maximum(lower, 1 - (upper.sum(-1, keepdims=True) - upper) - _ROUNDING)
-        upper = np.minimum(upper, 1 - (lower.sum(-1, keepdims=True) - lower) + _ROUNDING)
+        lower = np.maximum(lower, 1 - (last_sum(upper)[..., None] - upper) - ROUNDING)
+        upper = np.minimum(upper, 1 - (last_sum(lower)[..., None] - lower) + ROUNDING)
     return lower, upper
 
 
 def from_log_ratios(bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(..., A, A) bounds on log pi(a)/pi(b) -> bounds on pi."""
-    with np.errstate(over="ignore"):
-        return 1 / np.exp(bound).sum(-2), 1 / np.exp(-bound).sum(-1)
+    return 1 / last_sum(np.swapaxes(approx_exp(bound), -1, -2)), 1 / last_sum(approx_exp(-bound))
 
 
 def holds_none(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:
     """(B,) whether some row of (B, K, A) bounds certainly holds no distribution."""
-    return ((lower > upper + _EMPTY).any(-1) | (lower.sum(-1) > 1 + _EMPTY) | (upper.sum(-1) < 1 - _EMPTY)).any(-1)
+    return ((lower > upper + EMPTY).any(-1) | (lower.sum(-1) > 1 + EMPTY) | (upper.sum(-1) < 1 - EMPTY)).any(-1)
 
 
 def quantise(bound: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Bounds (..., A, A) rounded up to multiples of 2**UNIT by at least 2**-24: the multiples
     (nan: no bound) and the bounds as floats (inf: no bound)."""
-    scaled = np.ceil((bound + _SLACK) * 2.0**-UNIT)
-    usable = np.isfinite(bound) & (np.abs(bound) < _LARGEST)
+    scaled = np.ceil((bound + SLACK) * 2.0**-UNIT)
+    usable = np.isfinite(bound) & (np.abs(bound) < LARGEST)
     rounded = np.where(usable, scaled * 2.0**UNIT, np.inf)
     diagonal = np.arange(bound.shape[-1])
     rounded[..., diagonal, diagonal] = 0.0
@@ -99,13 +94,13 @@ def cut(lower: np.ndarray, upper: np.ndarray, bound: np.ndarray) -> tuple[np.nda
     from 0 must not count as positive here."""
     low, high = from_log_ratios(bound)
     lower, upper = tighten(np.maximum(lower, low), np.minimum(upper, high))
-    return np.floor(lower * _GRID) / _GRID, np.ceil(upper * _GRID) / _GRID
+    return np.floor(lower * GRID) / GRID, np.ceil(upper * GRID) / GRID
 
 
 def narrowed(lower: np.ndarray, upper: np.ndarray, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """A box after a weighed step with these bounds, on the same grid."""
     lower, upper = tighten(np.maximum(lower, low), np.minimum(upper, high))
-    return np.floor(lower * _GRID) / _GRID, np.ceil(upper * _GRID) / _GRID
+    return np.floor(lower * GRID) / GRID, np.ceil(upper * GRID) / GRID
 
 
 def replayed(box: Box, steps: list[dict]) -> Box:
@@ -289,8 +284,8 @@ class Contraction:
 
 _GAIN, _WEIGHED_STALL = 0.005, 0.01  # where splitting can help, a sweep that gains less than this has stalled
 _TUBE = 8.0  # splitting beta helps once the box is at most this much wider than its path
+_FORMS = 64  # of stalled boxes that are decomposed together
 _TESTED = 0.6  # wider boxes are never definite: the test is not tried
-_MARGIN = 1e-6  # required of the float margin, so that rigorous arithmetic finds it too
 
 
 def contract(
@@ -298,7 +293,10 @@ def contract(
 ) -> list[Outcome]:
     """Contract every box until it closes or stalls: sweeps gain less than `least_gain`, or less
     than 0.5 % where a split helps (the box is about as narrow as the path inside, or policies have
-    been split already).  As many at a time as there is memory for."""
+    been split already).  As many at a time as there is memory for: compiled loops take
+    one."""
+    if compiled_for(plan) and not Weighed(plan).applies:
+        return _contract_compiled(plan, tasks, least_gain, sweeps, run)
     found: list[Outcome] = []
     for part in pieces(len(tasks), 1, room_of(plan).boxes):
         found += _contracted(plan, tasks[part], least_gain=least_gain, sweeps=sweeps, run=run)
@@ -318,7 +316,7 @@ def _contracted(plan: Plan, tasks: list[Task], *, least_gain: float, sweeps: int
         tested = ~empty & (batch.widest() < _TESTED)
         closed = np.zeros(len(alive), bool)
         if tested.any():
-            closed[tested] = _sub(batch, np.nonzero(tested)[0]).margins()[0] > _MARGIN
+            closed[tested] = _sub(batch, np.nonzero(tested)[0]).margins()[0] > MARGIN
         patience = np.where(hasty | (batch.widths() < _TUBE * tubes), hurry, least_gain)
         stalled = ~empty & ~closed & (left > 1 - patience)
         empty[stalled] = batch.excluded(stalled)
@@ -350,3 +348,49 @@ def _sub(batch: Contraction, rows: np.ndarray) -> Contraction:
     view.steps, view.known, view.emptied = batch.steps, {}, batch.emptied
     view.keep(rows)
     return view
+
+
+def _contract_compiled(plan: Plan, tasks: list[Task], least_gain: float, most: int, run: Run | None) -> list[Outcome]:
+    """`contract` in compiled loops, one box after the other: the same outcomes."""
+    from certify.thresholds.compiled.batch import batches_for
+
+    batches, run = batches_for(plan), run or Run()
+    outcomes: list[Outcome] = []
+    forms: list[tuple[int, tuple[np.ndarray, np.ndarray]]] = []  # of stalled boxes, to be decomposed together
+
+    def decompose() -> None:
+        if forms:
+            for (index, _), soft in zip(forms, batches.directions([form for _, form in forms]), strict=True):
+                outcomes[index].soft = soft
+        forms.clear()
+
+    for task in tasks:
+        rule = (_TUBE * task.tube, least_gain, 2 * least_gain, _GAIN, _TESTED)
+        limits = (most, not task.patient)
+        kind, steps, box = batches.contracted(task.box, (task.low, task.high), rule, limits, run)
+        outcomes.append(Outcome(kind or "stalled", steps, box))
+        if kind == "stalled":
+            forms.append((len(outcomes) - 1, batches.form()))
+            if len(forms) >= min(_FORMS, room_of(plan).forms):
+                decompose()
+    decompose()
+    return outcomes
+
+
+def work_left(plan: Plan, tasks: list[Task], least_gain: float, sweeps: int, run: Run | None) -> np.ndarray:
+    """The logarithm of the part of every box's volume that some sweeps at the middle of its interval leave, entries
+    narrower than `NARROW` counted as that; -inf of an empty one."""
+    if compiled_for(plan) and not Weighed(plan).applies:
+        from certify.thresholds.compiled.batch import batches_for
+
+        betas = np.array([(task.low + task.high) / 2 for task in tasks])
+        return batches_for(plan).tried([task.box for task in tasks], betas, sweeps, 2 * least_gain, run or Run())
+    batch = Contraction(plan, tasks, least_gain=least_gain, trial=True, run=run)
+    before = _log_volumes(batch)
+    for _ in range(sweeps):
+        batch.sweep()
+    return np.where(batch.empty(), -np.inf, _log_volumes(batch) - before)
+
+
+def _log_volumes(batch: Contraction) -> np.ndarray:
+    return sum(np.log(np.maximum(upper - lower, NARROW)).sum((1, 2)) for row in batch.box for lower, upper in row)

@@ -131,7 +131,7 @@ def test_another_temperature_is_told_apart():
 @needs_numba
 def test_machine_code_is_kept_by_version(tmp_path):
     """A function's machine code holds that of what it calls: a change to another module makes it stale."""
-    from certify.thresholds.compiled import compiler, models
+    from certify.thresholds.compiled import compiler, sweeps
 
     (tmp_path / "caller.py").write_text("one")
     (tmp_path / "called.py").write_text("two")
@@ -140,7 +140,7 @@ def test_machine_code_is_kept_by_version(tmp_path):
     (tmp_path / "called.py").write_text("renamed")
     assert before != compiler.kept_in(tmp_path, tmp_path)
     ours = str(compiler.kept_in(Path(compiler.__file__).parent, Path()))
-    assert ours in models.state_model.stats.cache_path
+    assert ours in sweeps.run.stats.cache_path
 
 
 @pytest.mark.parametrize("actions", [5, 6, 7])

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from certify.thresholds.compiled.compiler import borrower, compiled
-from certify.thresholds.compiled.coupled import coupled_applies, coupled_bound, coupling_size, vanishes
+from certify.thresholds.compiled.compiler import nested
+from certify.thresholds.compiled.coupled import coupled_applies, coupled_bound, vanishes
 from certify.thresholds.compiled.models import product_of, products
 from certify.thresholds.compiled.tables import (
     AGENT,
@@ -48,7 +48,6 @@ from certify.thresholds.compiled.tables import (
     TAKEN,
     TARGET,
     UPPER,
-    VERTEX,
     WIDTH,
     E,
     Paths,
@@ -62,7 +61,6 @@ _ROUNDING = 1e-12
 _TINY = 1e-300
 _ROUNDS = 12
 _FEW = 4  # up to so many actions vertices are faster than filling up
-_borrowed = borrower()
 _SEPARATE, _SHARING = 0, 1  # how later blocks are bounded at a node
 
 
@@ -108,55 +106,13 @@ class Room(NamedTuple):
     coupling: np.ndarray
 
 
-@compiled
-def _lent(situation):
-    tables, paths = situation.tables, situation.paths
-    return Situation(
-        Tables(_borrowed(tables.numbers), _borrowed(tables.links), _borrowed(tables.reals)),
-        Paths(_borrowed(paths.numbers), _borrowed(paths.chances)),
-        _borrowed(situation.boxes),
-        _borrowed(situation.here),
-        _borrowed(situation.after),
-        _borrowed(situation.against),
-    )
-
-
-@compiled
-def _lent_room(nodes, room):
-    return (
-        Nodes(
-            _borrowed(nodes.at),
-            _borrowed(nodes.vertices),
-            _borrowed(nodes.q),
-            _borrowed(nodes.extra),
-            _borrowed(nodes.best),
-            _borrowed(nodes.mass),
-        ),
-        Room(
-            _borrowed(room.gain),
-            _borrowed(room.remainder),
-            _borrowed(room.slopes),
-            _borrowed(room.passed),
-            _borrowed(room.entries),
-            _borrowed(room.weight),
-            _borrowed(room.length),
-            _borrowed(room.short),
-            _borrowed(room.coupling),
-        ),
-    )
-
-
-@compiled
-def log_ratio_bounds(situation, work, options, guess, result):
+@nested
+def smallest(situation, nodes, room, options, guess, result):
     """The smallest lambda found for w_i M, into `result` (R, K, P); `guess` alike, nan where there is none.
 
-    work : what `room_for` returns.  options : rows from, to, classes from, to, and whether nodes share
-    (`approx_step._Ascent`).
+    nodes, room : `rooms`.  options : rows from, to, classes from, to, and whether nodes share (`approx_step._Ascent`).
     """
     row_from, row_to, class_from, class_to, share = options
-    situation = _lent(situation)
-    nodes, room = _lent_room(*work)
-    guess, result = _borrowed(guess), _borrowed(result)
     tables, paths, numbers = situation.tables, situation.paths.numbers, situation.tables.numbers
     t = paths[DEPTH]
     for r in range(row_from, row_to):
@@ -182,77 +138,14 @@ def log_ratio_bounds(situation, work, options, guess, result):
                 result[r, k, p] = _smallest(situation, (r, k), (residue, guess[r, k, p]), nodes, room)
 
 
-@compiled
-def room_for(numbers, paths):
-    """`Nodes` and `Room` for the classes of one agent and depth."""
-    return _nodes(numbers, paths), _room(numbers, paths)
-
-
-@compiled
-def _nodes(numbers, paths):
-    t, agent = paths[DEPTH], paths[AGENT]
-    at = np.zeros((t + 2, 4), np.int64)
-    for u in range(t + 1):
-        step, most = paths[STEPS] + 5 * u, 1
-        for j in range(numbers[AGENTS]):
-            if j != agent:
-                block = numbers[VERTEX] + numbers[numbers[FIRST] + j * numbers[HORIZON] + u]
-                most *= numbers[block + 1] - numbers[block]
-        count = paths[step + NODES]
-        at[u, 3] = most
-        at[u + 1, 0] = at[u, 0] + count
-        at[u + 1, 1] = at[u, 1] + count * most
-        at[u + 1, 2] = at[u, 2] + count * most * paths[step + OTHERS]
-    total = at[t + 1, 0]
-    return Nodes(
-        at, np.zeros(total, np.int64), np.empty(at[t + 1, 2]), np.zeros(at[t + 1, 1]), np.zeros(total), np.zeros(total)
-    )
-
-
-@compiled
+@nested
 def _tail_origin(numbers, u, t):
     """Where the numbers of the slots deeper than t begin at depth u."""
     level = numbers[LEVEL] + u * COLUMNS
     return numbers[numbers[level + SLOT] + numbers[numbers[TAIL] + u * numbers[HORIZON] + t]]
 
 
-@compiled
-def _room(numbers, paths):
-    t = paths[DEPTH]
-    step = paths[STEPS] + 5 * t
-    count, others = paths[step + NODES], paths[step + OTHERS]
-    slopes, passed = 1, 1
-    for u in range(t + 1):
-        width = max(1, numbers[numbers[LEVEL] + u * COLUMNS + WIDTH] - _tail_origin(numbers, u, t))
-        nodes = paths[paths[STEPS] + 5 * u + NODES]
-        slopes = max(slopes, nodes * paths[paths[STEPS] + 5 * u + OTHERS] * width)
-        passed = max(passed, nodes * width)
-    most = max(1, 2 * numbers[numbers[LEVEL] + t * COLUMNS + S])
-    coupling = 0
-    if numbers[AGENTS] == 2 and t + 1 < numbers[HORIZON]:
-        coupling = coupling_size(numbers, paths[AGENT], t)
-    longest = slopes + passed
-    for u in range(t + 1):
-        block = 1
-        for j in range(numbers[AGENTS]):
-            first = numbers[VERTEX] + numbers[numbers[FIRST] + j * numbers[HORIZON] + u]
-            if j != paths[AGENT]:
-                block *= numbers[first + 1] - numbers[first]
-        longest = max(longest, block)
-    return Room(
-        np.zeros((count, others)),
-        np.zeros((count, others)),
-        np.zeros(slopes),
-        np.zeros(passed),
-        np.zeros((count * others, most, 3), np.int64),
-        np.zeros((count * others, most)),
-        np.zeros(count * others, np.int64),
-        np.zeros((2, longest)),
-        np.zeros(coupling),
-    )
-
-
-@compiled
+@nested
 def _difference(situation, case, room):
     """U(x, a, .) - U(x, b, .) at the class's nodes: values with the largest remainder, and where the two lead."""
     r, k, p = case
@@ -297,13 +190,13 @@ def _difference(situation, case, room):
             room.gain[m, x], room.remainder[m, x] = here[a] - here[b] + remainder, remainder
 
 
-@compiled
+@nested
 def _slopes_and_extras(situation, case, share, nodes, room):
     """What later blocks add at every vertex of every node; the sum over the root of what is passed on to it."""
     r, k, p = case
     numbers, paths, here = situation.tables.numbers, situation.paths.numbers, situation.here[r]
     agent, t, n = paths[AGENT], paths[DEPTH], numbers[AGENTS]
-    nodes.extra[:] = 0.0
+    nodes.extra[: nodes.at[t + 1, 1]] = 0.0
     if t + 1 == numbers[HORIZON]:
         return 0.0
     level, step = numbers[LEVEL] + t * COLUMNS, paths[STEPS] + 5 * t
@@ -338,7 +231,7 @@ def _slopes_and_extras(situation, case, share, nodes, room):
     return 0.0
 
 
-@compiled
+@nested
 def _node_extras(situation, case, mode, nodes, room):
     """What later blocks add at the vertices of the nodes of depth u; what sharing nodes pass on, into `room.passed`."""
     r, k, u = case
@@ -364,7 +257,7 @@ def _node_extras(situation, case, mode, nodes, room):
             nodes.extra[extra] = _extra(situation, (r, u, m, e), mode, nodes.q[q : q + others], room)
 
 
-@compiled
+@nested
 def _extra(situation, case, mode, q, room):
     """What later blocks add where the others play q at node m of depth u, joint class e."""
     r, u, m, e = case
@@ -394,7 +287,7 @@ def _extra(situation, case, mode, q, room):
     return total
 
 
-@compiled
+@nested
 def _lift(situation, case, room):
     """Slopes at the nodes of depth u from what those of depth u + 1 pass on."""
     k, u = case
@@ -437,7 +330,7 @@ def _lift(situation, case, room):
                         room.slopes[to + w] += chances[at] * room.passed[shift + w]
 
 
-@compiled
+@nested
 def _root(situation, case, room):
     """What the slopes passed on to the root add: own blocks once, the others' at every joint class."""
     r, k = case
@@ -447,7 +340,7 @@ def _root(situation, case, room):
     slots, slot, tail = numbers[level + SLOTS], numbers[level + SLOT], numbers[numbers[TAIL] + t]
     origin = _tail_origin(numbers, 0, t)
     width = numbers[level + WIDTH] - origin
-    own, g = room.short
+    own, g = room.short[0], room.short[1]
     own[:width] = 0.0
     total, listing = 0.0, 0
     for m in range(paths[step + NODES]):
@@ -475,7 +368,7 @@ def _root(situation, case, room):
     return total
 
 
-@compiled
+@nested
 def _is_own(numbers, agent, block):
     for u in range(numbers[HORIZON]):
         at = agent * numbers[HORIZON] + u
@@ -485,7 +378,7 @@ def _is_own(numbers, agent, block):
     return False
 
 
-@compiled
+@nested
 def _couple(situation, case, nodes, room):
     """The smaller of the coupled form and the separate one at the nodes of depth t, at those vertices where the
     maximum over them can be: which one that is does not depend on lambda, which counts once at all of them."""
@@ -522,7 +415,7 @@ def _couple(situation, case, nodes, room):
             best = max(best, plain + nodes.extra[extra + v])
 
 
-@compiled
+@nested
 def _smallest(situation, case, given, nodes, room):
     """The smallest lambda with an excess <= 0, up to rounding; inf where none was found (`approx_step`)."""
     (residue, guess), k = given, case[1]
@@ -559,14 +452,14 @@ def _smallest(situation, case, given, nodes, room):
     return at if value <= _ROUNDING * max(mass, _TINY) else np.inf
 
 
-@compiled
+@nested
 def _excess(situation, case, bound, nodes, room):
     """The supremum at lambda = bound without what is passed on to the root, and the weight that attains it."""
     reals, numbers = situation.tables.reals, situation.tables.numbers
     paths, chances = situation.paths.numbers, situation.paths.chances
     t, (r, k) = paths[DEPTH], case
     total, weight = 0.0, 0.0
-    inner, masses = room.short
+    inner, masses = room.short[0], room.short[1]
     for u in range(t, -1, -1):
         step, fills = paths[STEPS] + 5 * u, _fills(numbers, paths, u)
         others, successors = paths[step + OTHERS], paths[step + NEXT]
@@ -601,11 +494,11 @@ def _excess(situation, case, bound, nodes, room):
     return total, weight
 
 
-@compiled
+@nested
 def _at_best_vertex(nodes, case, room):
     """The largest value over the listed vertices of a node, and its weight."""
     u, m, others = case
-    inner, masses = room.short
+    inner, masses = room.short[0], room.short[1]
     best, which = -np.inf, 0
     q, extra = nodes.at[u, 2] + m * nodes.at[u, 3] * others, nodes.at[u, 1] + m * nodes.at[u, 3]
     for v in range(nodes.vertices[nodes.at[u, 0] + m]):
@@ -620,7 +513,7 @@ def _at_best_vertex(nodes, case, room):
     nodes.best[nodes.at[u, 0] + m], nodes.mass[nodes.at[u, 0] + m] = best, mass
 
 
-@compiled
+@nested
 def _fills(numbers, paths, u):
     """Whether the other agent's policies at depth u are filled up in the order of the values instead of listed: where
     nothing is added at vertices, and they are many or (in one step) not listed at all."""
@@ -629,13 +522,13 @@ def _fills(numbers, paths, u):
     return numbers[HORIZON] == 1 or paths[paths[STEPS] + 5 * u + OTHERS] > _FEW
 
 
-@compiled
+@nested
 def _filled(situation, case, room):
     """The largest value over the other agent's policies at joint class e, filled up in the order of the values, and
     its weight."""
     r, u, e = case
     numbers, links, paths = situation.tables.numbers, situation.tables.links, situation.paths.numbers
-    mine, (inner, masses) = situation.boxes[r % len(situation.boxes)], room.short
+    mine, inner, masses = situation.boxes[r % len(situation.boxes)], room.short[0], room.short[1]
     level = numbers[LEVEL] + u * COLUMNS
     start = numbers[numbers[START] + links[numbers[level + JOINT] + 2 * e + 1 - paths[AGENT]]]
     lower, upper, others = numbers[LOWER] + start, numbers[UPPER] + start, paths[paths[STEPS] + 5 * u + OTHERS]

@@ -41,7 +41,21 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     import numba
 
     with _kept():
-        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        return numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+
+
+def nested(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for what only compiled code calls: nothing is made for callers in Python, nor kept by itself."""
+    if not installed():
+        return function
+    import numba
+
+    return numba.njit(nogil=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)(function)
+
+
+def plain(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What a function was before it was compiled."""
+    return getattr(function, "py_func", function)
 
 
 def kept_in(source: Path, root: Path) -> Path:

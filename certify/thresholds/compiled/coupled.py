@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from certify.thresholds.compiled.compiler import compiled
+from certify.thresholds.compiled.compiler import nested
 from certify.thresholds.compiled.models import most_vertices
 from certify.thresholds.compiled.tables import (
     AGENT,
@@ -44,7 +44,7 @@ _TINY = 1e-300
 _LARGEST_CASE = 2**15  # numbers per case beyond which the coupled form is left out
 
 
-@compiled
+@nested
 def coupled_applies(numbers, agent, t):
     """Whether the next depth is small enough."""
     h, other = numbers[HORIZON], 1 - agent
@@ -57,7 +57,7 @@ def coupled_applies(numbers, agent, t):
     return size * numbers[numbers[SIZE] + own] <= _LARGEST_CASE
 
 
-@compiled
+@nested
 def vanishes(g, begin, end):
     """Whether a slope is 0."""
     for x in range(begin, end):  # noqa: SIM110, the compiler has no generators
@@ -66,18 +66,7 @@ def vanishes(g, begin, end):
     return True
 
 
-@compiled
-def coupling_size(numbers, agent, t):
-    """Room for `coupled_bound`: per pair of classes one deeper its weight, joint class and share, the averaged
-    slopes, one slope, and a value for every vertex."""
-    level = numbers[LEVEL] + t * COLUMNS
-    mine, yours = numbers[FAMILY] + 2 * (t * 2 + agent), numbers[FAMILY] + 2 * (t * 2 + 1 - agent)
-    cells = (numbers[mine + 1] - numbers[mine]) * (numbers[yours + 1] - numbers[yours])
-    actions = numbers[numbers[COUNTS] + agent * numbers[HORIZON] + t + 1]
-    return 3 * cells + numbers[level + WIDTH] + actions + 1 + most_vertices(numbers, t + 1)
-
-
-@compiled
+@nested
 def coupled_bound(situation, case, q, room):
     """A bound on sum_a q(a) [U(x, a, .) - U(x, b, .)] less its centred values, remainder included, at node m."""
     r, k, m = case
@@ -134,7 +123,7 @@ def coupled_bound(situation, case, q, room):
     return total
 
 
-@compiled
+@nested
 def _share(numbers, after, case, work):
     """Turns room for shares into the part of its own block's slope that every pair of classes takes."""
     t, own_many, cells = case
@@ -149,7 +138,7 @@ def _share(numbers, after, case, work):
             work[2 * cells + at] /= max(whole, _TINY)
 
 
-@compiled
+@nested
 def _at_vertex(situation, place, rows, which, work):
     """What one class of the other agent adds when it plays its vertex v: its own slope there, and every own block's
     answer to it; `exact` with the cap of Donsker and Varadhan."""
@@ -184,7 +173,7 @@ def _at_vertex(situation, place, rows, which, work):
     return value
 
 
-@compiled
+@nested
 def values_against(tables, agent, t, boxes, model, out):
     """sum_b U(e, a, b) (p_b - c_b) for every joint class of depth t, vertex p of the other agent's policy there and own
     action: `out` (R, joint classes x vertices x own actions)."""

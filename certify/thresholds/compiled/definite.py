@@ -7,7 +7,7 @@ from math import log
 
 import numpy as np
 
-from certify.thresholds.compiled.compiler import compiled
+from certify.thresholds.compiled.compiler import nested
 from certify.thresholds.compiled.models import product_of, products
 from certify.thresholds.compiled.tables import (
     ACTION,
@@ -40,7 +40,7 @@ from certify.thresholds.compiled.vertices import least, support
 _LEAST = 1e-200  # of a probability: smaller ones count as this
 
 
-@compiled
+@nested
 def reaches(tables, boxes, at, reach):
     """Discounted weights of every joint class with policies at their lower and at their upper ends, (R, 2, all
     joint classes), those of depth t from at[t] on."""
@@ -62,7 +62,7 @@ def reaches(tables, boxes, at, reach):
                         _forward(tables, (t, e), weight, c, reach[r, end, at[t + 1] :])
 
 
-@compiled
+@nested
 def _forward(tables, place, weight, c, out):
     """Adds what weight times c, over the joint actions at joint class e of depth t, brings to the next depth."""
     numbers, links, reals = tables
@@ -79,7 +79,7 @@ def _forward(tables, place, weight, c, out):
                 out[links[numbers[level + SUCCESSOR] + s]] += weight * c[a] * flow
 
 
-@compiled
+@nested
 def _most_products(numbers, t, skip, second):
     most = 1
     for j in range(numbers[AGENTS]):
@@ -89,10 +89,12 @@ def _most_products(numbers, t, skip, second):
     return most
 
 
-@compiled
-def advantages(tables, t, boxes, model, out):
-    """Bounds on W(e, a) = E[U(e, (a, .))] - w log pi(a), centred over the agent's a: `out` (R, agents, E, 2,
-    actions); not a number where a lower end is 0."""
+@nested
+def advantages(tables, t, boxes, model, where, out):
+    """Bounds on W(e, a) = E[U(e, (a, .))] - w log pi(a), centred over the agent's a, into `out` (R, numbers); not a
+    number where a lower end is 0.  where : (agents,) where each one's (E, 2, actions) begin, and for how many actions
+    they are laid out."""
+    begin, widest = where
     numbers, links, reals = tables
     n, h, level = numbers[AGENTS], numbers[HORIZON], numbers[LEVEL] + t * COLUMNS
     joint_actions, classes, slots = numbers[level + JA], numbers[level + E], numbers[level + SLOTS]
@@ -109,8 +111,9 @@ def advantages(tables, t, boxes, model, out):
         for r in range(len(model)):
             mine = boxes[r % len(boxes)]
             for e in range(classes):
-                lowest, highest = out[r, agent, e, 0], out[r, agent, e, 1]
-                lowest[:count], highest[:count] = np.inf, -np.inf
+                first = begin[agent] + 2 * e * widest
+                lowest, highest = out[r, first : first + count], out[r, first + widest : first + widest + count]
+                lowest[:], highest[:] = np.inf, -np.inf
                 for v in range(products(tables, mine, (t, e, -1), agent, q)):
                     for a in range(count):
                         value[a] = low[a] = high[a] = 0.0
@@ -144,11 +147,11 @@ def advantages(tables, t, boxes, model, out):
                     numbers[numbers[START] + block],
                     (numbers[LOWER], numbers[UPPER]),
                     reals[agent],
-                    (lowest[:count], highest[:count]),
+                    (lowest, highest),
                 )
 
 
-@compiled
+@nested
 def _with_logs(mine, start, ends, weight, bounds):
     """Bounds less w (log pi(a) - mean_b log pi(b)), log pi between the logarithms of its ends."""
     lowest, highest = bounds
@@ -167,7 +170,7 @@ def _with_logs(mine, start, ends, weight, bounds):
         highest[a] += weight * ((high_sum - high) / count - part * low)
 
 
-@compiled
+@nested
 def same_depth(tables, t, situation, place, form):
     """Adds the enclosures between different agents' classes at depth t to `form` (R, 2, N, N), low and high;
     situation : boxes, U, reach and where it begins at t.  place : (agents, h) where blocks begin in the form."""
@@ -228,7 +231,7 @@ def same_depth(tables, t, situation, place, form):
                             form[r, 1, row + a, column + b] += max(down * above[a, b], up * above[a, b])
 
 
-@compiled
+@nested
 def _centre_twice(x):
     for a in range(x.shape[0]):
         x[a, :] -= x[a, :].mean()
@@ -236,7 +239,7 @@ def _centre_twice(x):
         x[:, b] -= x[:, b].mean()
 
 
-@compiled
+@nested
 def _twice_centred(own, other, a, b):
     """The largest (own: upper, other: lower ends) r - mean_a r - mean_b r + mean_ab r."""
     A, B = own.shape
@@ -245,7 +248,7 @@ def _twice_centred(own, other, a, b):
     return (1 - 1 / A) * (1 - 1 / B) * own[a, b] - (1 - 1 / B) / A * row - (1 - 1 / A) / B * column + rest / (A * B)
 
 
-@compiled
+@nested
 def different_depths(tables, boxes, situation, place, form):
     """Adds the enclosures between classes at different depths; situation : reach and where its depths begin, the
     advantages (R, numbers) and where those of (depth, agent) begin, how many actions they are laid out for, and
@@ -299,7 +302,7 @@ def different_depths(tables, boxes, situation, place, form):
                                     ]
 
 
-@compiled
+@nested
 def _cross(tables, cross, flows, advantage, form):
     """Adds R W at depth u between one row of the form and agent j's classes."""
     numbers, links, n, h = tables.numbers, tables.links, tables.numbers[AGENTS], tables.numbers[HORIZON]
@@ -318,7 +321,7 @@ def _cross(tables, cross, flows, advantage, form):
             form[1, row, column + a] += max(down * high, up * high)
 
 
-@compiled
+@nested
 def diagonals(tables, boxes, situation, place, out):
     """Lower bounds of w gamma^t d / pi, (R, N); situation : reach and where its depths begin."""
     numbers, links, reals = tables

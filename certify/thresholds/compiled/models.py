@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from certify.thresholds.compiled.compiler import borrower, compiled
+from certify.thresholds.compiled.compiler import borrower, nested
 from certify.thresholds.compiled.tables import (
     ACTION,
     AGENTS,
@@ -55,21 +55,13 @@ _FEW = 4  # up to so many actions all products of vertices are listed
 _borrowed = borrower()
 
 
-@compiled
+@nested
 def lent(tables):
     """The tables with arrays that are borrowed."""
     return Tables(_borrowed(tables.numbers), _borrowed(tables.links), _borrowed(tables.reals))
 
 
-@compiled
-def action_size(numbers, t):
-    """How many numbers U has at depth t."""
-    level, n = numbers[LEVEL] + t * COLUMNS, numbers[AGENTS]
-    width = numbers[level + WIDTH] - numbers[numbers[level + SLOT] + n]
-    return numbers[level + E] * numbers[level + JA] * (3 + width)
-
-
-@compiled
+@nested
 def most_vertices(numbers, t):
     """Of an agent's block at depth t."""
     most = 0
@@ -79,17 +71,7 @@ def most_vertices(numbers, t):
     return most
 
 
-@compiled
-def state_size(numbers, t):
-    """How many numbers V has at depth t."""
-    level = numbers[LEVEL] + t * COLUMNS
-    beyond = 0
-    if numbers[AGENTS] == 2 and t + 1 < numbers[HORIZON]:
-        beyond = 4 * most_vertices(numbers, t)
-    return numbers[level + E] * (3 + numbers[level + WIDTH] + beyond)
-
-
-@compiled
+@nested
 def action_model(tables, t, beta, after, model):
     """U at depth t from V one deeper (of no use at the last depth)."""
     numbers, links, reals = lent(tables)
@@ -133,7 +115,7 @@ def action_model(tables, t, beta, after, model):
             model[r, cell], model[r, cells + cell], model[r, 2 * cells + cell] = value, low, high
 
 
-@compiled
+@nested
 def products(tables, mine, place, skip, q):
     """Vertices of the joint policy at joint class e of depth t of all agents but `skip` and `second`, `place` =
     (t, e, second): q[v] over joint actions, those of `Tables` SPLIT of the agent `skip`, or all where it is -1; the
@@ -167,7 +149,7 @@ def products(tables, mine, place, skip, q):
     return total
 
 
-@compiled
+@nested
 def product_of(tables, mine, place, skip, q):
     """The same for one policy: `place` = (t, e, part), LOWER, UPPER or CENTRE; q over the others' joint actions."""
     numbers, links = tables.numbers, tables.links
@@ -186,7 +168,7 @@ def product_of(tables, mine, place, skip, q):
                 q[m] *= mine[at + numbers[action + which * n + j]]
 
 
-@compiled
+@nested
 def state_model(tables, t, boxes, model, state):
     """V at depth t from U there."""
     tables, boxes, model, state = lent(tables), _borrowed(boxes), _borrowed(model), _borrowed(state)
@@ -220,14 +202,14 @@ def state_model(tables, t, boxes, model, state):
                 state[r, e] += weight * mine[numbers[ENTROPY] + block]
 
 
-@compiled
+@nested
 def _weight_at(numbers, t, e, i):
     """Where V keeps the weight of the entropy of agent i's own block at e."""
     level = numbers[LEVEL] + t * COLUMNS
     return 3 * numbers[level + E] + e * numbers[level + WIDTH] + numbers[numbers[level + SLOT] + i + 1] - 1
 
 
-@compiled
+@nested
 def _centre(tables, mine, place, model, out):
     """Value of V at the centre, without entropies, which is returned too; slopes, own ones without logarithms."""
     numbers, (t, e), (state, c) = tables.numbers, place, out
@@ -259,7 +241,7 @@ def _centre(tables, mine, place, model, out):
     return value
 
 
-@compiled
+@nested
 def _remainder(tables, mine, place, model, out):
     """The ends of V's remainder over all products of vertices, and `beyond`."""
     numbers, links, (t, e, centred), (state, q, moved) = tables.numbers, tables.links, place, out
@@ -315,7 +297,7 @@ def _remainder(tables, mine, place, model, out):
     state[classes + e], state[2 * classes + e] = low, high
 
 
-@compiled
+@nested
 def _bilinear(tables, mine, place, model, out):
     """The ends of V's remainder where two agents play and nothing follows: one policy is a vertex, the other is filled
     up in the order of what it earns against it."""
@@ -340,7 +322,7 @@ def _bilinear(tables, mine, place, model, out):
     state[numbers[level + E] + e], state[2 * numbers[level + E] + e] = low, high
 
 
-@compiled
+@nested
 def _filled(numbers, mine, start, gain):
     """max of gain . pi over a box cut with the simplex."""
     lower, upper = numbers[LOWER] + start, numbers[UPPER] + start

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from certify.thresholds.approx_definite import Form
-from certify.thresholds.compiled import bounds, coupled, definite, models, vertices
+from certify.thresholds.compiled import bounds, entries, rooms
 from certify.thresholds.compiled.tables import FIRST, LOWER, ROOM, START, UPPER, Paths, Tables, paths_of, tables_of
 from certify.thresholds.index_tables import Plan
 
@@ -31,6 +31,14 @@ class _Kept:
             self.place[i, t] = sum(sizes)
             sizes += [levels[t].action_counts[i]] * levels[t].classes[i]
         self.block = np.repeat(np.arange(len(sizes)), sizes)
+        # bounds on advantages: where those of (depth, agent) begin, how many numbers there are, for how many actions
+        self.most = max(max(level.action_counts) for level in levels)
+        begin, total = np.zeros((plan.horizon, plan.agents), np.int64), 0
+        for t in range(1, plan.horizon):
+            size = 2 * self.most * len(levels[t].joint)
+            begin[t] = total + size * np.arange(plan.agents)
+            total += plan.agents * size
+        self.advantages_at = begin, total
 
     def way(self, agent: int, t: int) -> Paths:
         """The way to the classes of (agent, t)."""
@@ -41,11 +49,12 @@ class _Kept:
     def room(self, agent: int, t: int) -> tuple[bounds.Nodes, bounds.Room]:
         """Room to work in for (agent, t)."""
         if (agent, t) not in self.rooms:
-            self.rooms[agent, t] = bounds.room_for(self.tables.numbers, self.way(agent, t).numbers)
+            self.rooms[agent, t] = rooms.room_for(self.tables.numbers, [self.way(agent, t)])
         return self.rooms[agent, t]
 
 
-def _kept(plan: Plan) -> _Kept:
+def kept_for(plan: Plan) -> _Kept:
+    """What is made once for a plan."""
     if not hasattr(plan, _MEMORY):
         setattr(plan, _MEMORY, _Kept(plan))
     return getattr(plan, _MEMORY)
@@ -58,7 +67,7 @@ class CompiledStep:
     """
 
     def __init__(self, plan: Plan, box: list[list[tuple[np.ndarray, np.ndarray]]], beta: np.ndarray) -> None:
-        self.plan, self.beta, self.kept = plan, np.ascontiguousarray(beta, np.float64), _kept(plan)
+        self.plan, self.beta, self.kept = plan, np.ascontiguousarray(beta, np.float64), kept_for(plan)
         self.tables = self.kept.tables
         numbers = self.tables.numbers
         self.boxes = np.zeros((len(box[0][0][0]), numbers[ROOM]))
@@ -69,7 +78,7 @@ class CompiledStep:
         for i in range(plan.agents):
             for t in range(plan.horizon):
                 self._set(i, t, *box[i][t])
-        vertices.fill(numbers, self.boxes, 0, int(self.kept.block[-1]) + 1, self._listing)
+        entries.fill(numbers, self.boxes, 0, int(self.kept.block[-1]) + 1, self._listing)
 
     def _set(self, agent: int, t: int, lower: np.ndarray, upper: np.ndarray) -> tuple[int, int]:
         numbers = self.tables.numbers
@@ -82,15 +91,15 @@ class CompiledStep:
 
     def replace(self, agent: int, t: int, ends: tuple[np.ndarray, np.ndarray]) -> None:
         """Use another box for one agent's policies at one depth; models it does not touch are kept."""
-        vertices.fill(self.tables.numbers, self.boxes, *self._set(agent, t, *ends), self._listing)
+        entries.fill(self.tables.numbers, self.boxes, *self._set(agent, t, *ends), self._listing)
         self._states = {u: m for u, m in self._states.items() if u > t}
         self._actions = {u: m for u, m in self._actions.items() if u >= t}
 
     def action(self, t: int) -> np.ndarray:
         """The model of U_t."""
         if t not in self._actions:
-            found = np.empty((len(self.beta), models.action_size(self.tables.numbers, t)))
-            models.action_model(self.tables, t, self.beta, self.state(t + 1), found)
+            found = np.empty((len(self.beta), rooms.action_size(self.tables.numbers, t)))
+            entries.action_model(self.tables, t, self.beta, self.state(t + 1), found)
             self._actions[t] = found
         return self._actions[t]
 
@@ -99,8 +108,8 @@ class CompiledStep:
         if t == self.plan.horizon:
             return self._nothing
         if t not in self._states:
-            found = np.empty((len(self.beta), models.state_size(self.tables.numbers, t)))
-            models.state_model(self.tables, t, self.boxes, self.action(t), found)
+            found = np.empty((len(self.beta), rooms.state_size(self.tables.numbers, t)))
+            entries.state_model(self.tables, t, self.boxes, self.action(t), found)
             self._states[t] = found
         return self._states[t]
 
@@ -123,20 +132,18 @@ class CompiledStep:
         best = np.full(start.shape, np.inf)
         for share in (True, False) if later and t > 0 else (False,):
             found = np.empty(start.shape)
-            bounds.log_ratio_bounds(situation, work, (0, result.shape[0], 0, result.shape[1], share), start, found)
+            entries.log_ratio_bounds(situation, work, (0, result.shape[0], 0, result.shape[1], share), start, found)
             best = np.minimum(best, found)
         result[:, :, first, second] = best / weight
         return result
 
     def _against(self, agent: int, t: int) -> np.ndarray:
         """`coupled.values_against` one deeper, where the coupled form is of use."""
-        numbers = self.tables.numbers
-        if self.plan.agents != 2 or t + 1 == self.plan.horizon or not coupled.coupled_applies(numbers, agent, t):
+        size = rooms.against_size(self.tables.numbers, agent, t)
+        if not size:
             return self._nothing
-        level = self.plan.levels[t + 1]
-        size = len(level.joint) * models.most_vertices(numbers, t + 1) * level.action_counts[agent]
         found = np.empty((len(self.beta), size))
-        coupled.values_against(self.tables, agent, t + 1, self.boxes, self.action(t + 1), found)
+        entries.values_against(self.tables, agent, t + 1, self.boxes, self.action(t + 1), found)
         return found
 
     def form(self, *, own: bool) -> Form:
@@ -144,28 +151,18 @@ class CompiledStep:
         tables, rows, at, place, block = self.tables, len(self.beta), self.kept.at, self.kept.place, self.kept.block
         plan, total = self.plan, len(block)
         reach = np.empty((rows, 2, at[-1]))
-        definite.reaches(tables, self.boxes, at, reach)
-        most = max(max(level.action_counts) for level in plan.levels)
-        advantage, advantage_at = self._advantages(most)
+        entries.reaches(tables, self.boxes, at, reach)
+        advantage_at, size = self.kept.advantages_at
+        advantage, most = np.zeros((rows, size)), self.kept.most
+        for t in range(1, plan.horizon):
+            where = (advantage_at[t], most)
+            entries.advantages(tables, t, self.boxes, self.action(t), where, advantage)
         ends = np.zeros((rows, 2, total, total))
         for t in range(plan.horizon):
-            definite.same_depth(tables, t, (self.boxes, self.action(t), reach, int(at[t])), place, ends)
-        definite.different_depths(tables, self.boxes, (reach, at, advantage, advantage_at, most, own), place, ends)
+            entries.same_depth(tables, t, (self.boxes, self.action(t), reach, int(at[t])), place, ends)
+        entries.different_depths(tables, self.boxes, (reach, at, advantage, advantage_at, most, own), place, ends)
         diagonal = np.empty((rows, total))
-        definite.diagonals(tables, self.boxes, (reach, at), place, diagonal)
+        entries.diagonals(tables, self.boxes, (reach, at), place, diagonal)
         with np.errstate(invalid="ignore"):
             middle, radius = (ends[:, 0] + ends[:, 1]) / 2, (ends[:, 1] - ends[:, 0]) / 2
         return Form(diagonal, middle + middle.transpose(0, 2, 1), radius + radius.transpose(0, 2, 1), block)
-
-    def _advantages(self, most: int) -> tuple[np.ndarray, np.ndarray]:
-        """Bounds on advantages of all depths but the first, (R, numbers), and where those of (depth, agent) begin."""
-        plan, rows = self.plan, len(self.beta)
-        begin, parts, total = np.zeros((plan.horizon, plan.agents), np.int64), [np.zeros((rows, 0))], 0
-        for t in range(1, plan.horizon):
-            found = np.zeros((rows, plan.agents, len(plan.levels[t].joint), 2, most))
-            definite.advantages(self.tables, t, self.boxes, self.action(t), found)
-            size = found[0, 0].size
-            begin[t] = total + size * np.arange(plan.agents)
-            total += plan.agents * size
-            parts.append(found.reshape(rows, -1))
-        return np.concatenate(parts, axis=1), begin

@@ -12,7 +12,7 @@ from math import exp, log
 
 import numpy as np
 
-from certify.thresholds.compiled.compiler import compiled
+from certify.thresholds.compiled.compiler import nested
 from certify.thresholds.compiled.tables import (
     CENTRE,
     CORNER,
@@ -34,7 +34,7 @@ _SAME = 1e-12  # vertices nearer than this are one
 _POSITIVE = 1e-13  # weights of entropies from which the exact cap counts
 
 
-@compiled
+@nested
 def fill(numbers, boxes, first, last, listing):
     """Everything that follows from the ends of the blocks `first` to `last`; vertices where `listing`."""
     for box in range(len(boxes)):
@@ -58,7 +58,7 @@ def fill(numbers, boxes, first, last, listing):
                 _list_vertices(numbers, mine, block)
 
 
-@compiled
+@nested
 def _list_vertices(numbers, mine, block):
     """The distinct vertices of a box cut with the simplex: all coordinates but one at an end."""
     size, at = numbers[numbers[SIZE] + block], numbers[numbers[START] + block]
@@ -112,7 +112,7 @@ def _list_vertices(numbers, mine, block):
     mine[numbers[COUNT] + block] = count
 
 
-@compiled
+@nested
 def support(numbers, mine, block, g, at):
     """max over one box of g . (delta, -KL), at vertices alone; g begins at `at`, entropy's weight last."""
     size, vertex = numbers[numbers[SIZE] + block], numbers[DIVERGENCE] + numbers[numbers[VERTEX] + block]
@@ -136,7 +136,7 @@ def support(numbers, mine, block, g, at):
     return best
 
 
-@compiled
+@nested
 def least(numbers, mine, block, g, at):
     """Minus `support` of -g: the least value."""
     size, vertex = numbers[numbers[SIZE] + block], numbers[DIVERGENCE] + numbers[numbers[VERTEX] + block]
@@ -152,7 +152,7 @@ def least(numbers, mine, block, g, at):
     return best
 
 
-@compiled
+@nested
 def entropic_support(numbers, mine, block, g, at):
     """`support`, or the exact cap e log sum_a c_a exp(g_a / e) - g . c (Donsker and Varadhan) where that is less."""
     best = support(numbers, mine, block, g, at)
