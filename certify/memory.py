@@ -16,7 +16,8 @@ from typing import Any
 from certify.errors import InputError
 
 UNBOUNDED = 2**28  # bytes of temporary arrays where nothing was said
-_USED = 0.7  # of what is free: allocators keep some of what is given back
+_USED = 0.7  # of what is free is for temporary arrays: allocators keep some of what is given back
+_FILLED = 0.9  # ... and what must be there at least may fill
 _BASE = 100 * 2**20  # of an interpreter with its libraries, where nobody can be asked
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
 
@@ -47,8 +48,10 @@ class Memory:
 
     def check(self, needed: float, where: str, what: str, mend: str) -> None:
         """Raises `InputError` where `needed` bytes beside what the process has are more than the bound."""
-        if self.bound is not None and needed > self.free():
-            least = resident() + needed / _USED
+        if self.bound is None:
+            return
+        least = resident() + needed / _FILLED
+        if least > self.bound:
             raise InputError(where, f"{what} needs about {size(least)}, --memory is {size(self.bound)}", mend)
 
 

@@ -8,6 +8,7 @@ checker computes it rigorously and on its own.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ from certify.thresholds.approx_step import Step
 from certify.thresholds.approx_support import support
 from certify.thresholds.room import joint_bytes, room_of, weights_bytes
 
+_MATRICES = 6  # (N, N) arrays of a test at its peak, beside the form
 _LEAST = 1e-200  # of a probability: smaller ones count as this
 
 
@@ -144,10 +146,12 @@ class Hessian:
         )
         with np.errstate(invalid="ignore"):  # a lower end of 0 again
             middle, radius = low + high, np.subtract(high, low, out=high)
-        middle /= 2
-        radius /= 2
         del low, high  # the largest arrays of a search
-        return Form(diagonal, middle + middle.transpose(0, 2, 1), radius + radius.transpose(0, 2, 1), block)
+        for whole in (middle, radius):
+            whole /= 2
+            for one in whole:
+                one[...] = one + one.T
+        return Form(diagonal, middle, radius, block)
 
     def _later(self, low: np.ndarray, high: np.ndarray, first: tuple[int, int, slice], own: bool) -> None:
         """The cross terms of some classes of agent i at t with everything later."""
@@ -284,30 +288,49 @@ def _gather(values: np.ndarray, classes: np.ndarray, count: int) -> np.ndarray:
     return np.add.reduceat(values[..., order], starts, axis=-1)
 
 
-def approx_margin(form: Form, soft: bool = False) -> tuple[np.ndarray, np.ndarray | None]:
+def approx_margin(form: Form, soft: bool = False, room: float = math.inf) -> tuple[np.ndarray, np.ndarray | None]:
     """(B,) largest m with (1 - m) diagonal - middle - radius positive semidefinite on tangent
     directions, up to rounding (-inf where the diagonal is not positive); with `soft` also (B, N),
     the size of each entry of the softest direction, in plain coordinates.
 
     The radius enters as the diagonal (R y)_k / y_k of a positive vector y (Collatz and Wielandt).
+    `room` : bytes of temporary arrays.
     """
+    margins, directions = np.empty(len(form.diagonal)), np.empty(form.diagonal.shape)
+    for part in pieces(len(margins), 8.0 * _MATRICES * form.diagonal.shape[1] ** 2, room):
+        parts = (form.diagonal[part], form.middle[part], form.radius[part])
+        margins[part], direction = _margins(Form(*parts, form.block), soft)
+        if direction is not None:
+            directions[part] = direction
+    return margins, directions if soft else None
+
+
+def _margins(form: Form, soft: bool) -> tuple[np.ndarray, np.ndarray | None]:
+    """`approx_margin` of some boxes side by side."""
     usable = (form.diagonal > 0).all(1) & np.isfinite(form.middle).all((1, 2)) & np.isfinite(form.radius).all((1, 2))
     diagonal = np.maximum(np.where(usable[:, None], form.diagonal, 1.0), 1e-12)
-    middle, radius = (np.where(usable[:, None, None], x, 0.0) for x in (form.middle, form.radius))
     scale = 1 / np.sqrt(diagonal)
     frame = scale[:, :, None] * scale[:, None, :]
-    matrix, spread = middle * frame, radius * frame
+    matrix = np.where(usable[:, None, None], form.middle, 0.0)
+    matrix *= frame
+    spread = np.where(usable[:, None, None], form.radius, 0.0)
+    spread *= frame
+    del frame
     y = np.ones(diagonal.shape)
     for _ in range(12):
         y = np.matmul(spread, y[..., None])[..., 0]
         y = (y + 1e-6 * y.max(1, keepdims=True) + 1e-30) / (y.max(1, keepdims=True) + 1e-30)
     index = np.arange(matrix.shape[1])
     matrix[:, index, index] += np.matmul(spread, y[..., None])[..., 0] / y
+    del spread
     blocks = (form.block[:, None] == np.arange(form.block[-1] + 1)).astype(float)  # (N, blocks)
     normal = scale[:, :, None] * blocks
     normal = normal / np.linalg.norm(normal, axis=1, keepdims=True)
-    tangent = np.eye(matrix.shape[1]) - normal @ normal.transpose(0, 2, 1)
-    matrix = tangent @ matrix @ tangent
+    tangent = normal @ normal.transpose(0, 2, 1)
+    np.subtract(np.eye(matrix.shape[1]), tangent, out=tangent)
+    matrix = tangent @ matrix
+    matrix = matrix @ tangent
+    del tangent
     if soft:
         values, vectors = np.linalg.eigh(matrix)
         direction = (np.abs(vectors[:, :, -1]) + 0.02) / scale

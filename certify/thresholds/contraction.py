@@ -277,7 +277,7 @@ class Contraction:
             ]
             softest = [direction for _, direction in found if direction is not None]
             return np.concatenate([margin for margin, _ in found]), np.concatenate(softest) if softest else None
-        margin, direction = approx_margin(self.current().form(own=own), soft)
+        margin, direction = approx_margin(self.current().form(own=own), soft, room_of(self.plan).temporary)
         count = len(self)
         return np.minimum(margin[:count], margin[count:]), None if direction is None else direction[count:]
 
