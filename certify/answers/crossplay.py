@@ -34,8 +34,8 @@ class CrossPlayOptions(TypedDict, total=False):
     policies : policy tables (files, or what `certify.tabulate` gives) whose teams are asked about, instead of
     stationary policies that are looked for.  certificate : the file of a threshold
     certificate, which is checked first; computed if needed and None.  starts, seed : of the float runs.
-    time_limit : seconds for everything together.  progress : called with a
-    line now and then.
+    time_limit : seconds for everything together.  memory : of the search for a threshold at most, like "1 GB".
+    progress : called with a line now and then.
     """
 
     horizon: int | None
@@ -45,6 +45,7 @@ class CrossPlayOptions(TypedDict, total=False):
     starts: int
     seed: int
     time_limit: Fraction | float | str
+    memory: int | str | None
     progress: Progress
 
 
@@ -59,6 +60,7 @@ class _Options:
     starts: int = 24
     seed: int = 0
     time_limit: Fraction | float | str = DEFAULT_SECONDS
+    memory: int | str | None = None
     progress: Progress = quiet
 
 
@@ -93,7 +95,7 @@ def cross_play(game: Any, alpha: Fraction | float | str, **options: Unpack[Cross
             return known
         run.check()
         return find_threshold(
-            asked_about, objective=asked.objective, time_limit=run.left(), progress=asked.progress
+            asked_about, objective=asked.objective, time_limit=run.left(), memory=asked.memory, progress=asked.progress
         ).alpha_star
 
     try:

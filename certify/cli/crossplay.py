@@ -10,7 +10,7 @@ import click
 
 from certify.answers.crossplay import cross_play
 from certify.cli.completion import complete_game
-from certify.cli.options import OBJECTIVE, REFERENCE, SET, OfAGame, collected, loaded_game, reading
+from certify.cli.options import MEMORY, OBJECTIVE, REFERENCE, SET, OfAGame, collected, loaded_game, reading
 from certify.cli.output import Progress, heading
 from certify.cli.symmetries import finish, finish_undecided
 from certify.crossplay.pairs import disjoint_pairs
@@ -32,6 +32,7 @@ class CrossplayOptions(OfAGame):
     starts: int
     seed: int
     time_limit: str
+    memory: str | None
     as_json: bool
 
 
@@ -68,6 +69,7 @@ class CrossplayOptions(OfAGame):
 )
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Of the float runs.")
 @click.option("--time-limit", default="60", show_default=True, help="Seconds.")
+@MEMORY
 @click.option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @collected(CrossplayOptions)
 def crossplay(given: CrossplayOptions) -> None:
@@ -95,6 +97,7 @@ def crossplay(given: CrossplayOptions) -> None:
                 starts=given.starts,
                 seed=given.seed,
                 time_limit=left or limit,
+                memory=given.memory,
                 progress=progress,
             )
     except Undecided as reason:
