@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 import errno
 import importlib
+import logging
 import os
 import sys
 import warnings
@@ -109,6 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     printable_streams()
     if not sys.warnoptions:  # what numerical libraries murmur is no part of an answer
         warnings.simplefilter("ignore")
+        logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it has to look for fonts, slowly, once on a machine
     given = sys.argv[1:] if arguments is None else list(arguments)
     if any("\0" in argument for argument in given):
         _stop(f"{next(a for a in given if chr(0) in a)!r}: a zero byte; leave it out")

@@ -103,7 +103,7 @@ def test_no_input_is_overwritten(capsys: pytest.CaptureFixture[str], tmp_path: P
 
 def test_no_warning_of_a_library_and_no_lost_alarm_reaches_stderr() -> None:
     script = """
-import sys, warnings
+import logging, sys, warnings
 from certify.cli.main import COMMANDS, cli, main
 from certify.run import OutOfTime
 class Slow:
@@ -112,6 +112,7 @@ class Slow:
 @cli.command("noise")
 def noise():
     warnings.warn("a solver murmurs", RuntimeWarning)
+    logging.getLogger("matplotlib.font_manager").warning("building the font cache")
     Slow()
 COMMANDS["noise"] = ("__main__", "noise", "")
 main(["noise"])

@@ -131,11 +131,9 @@ def test_a_script_that_is_imported_hears_its_alarm(tmp_path: Path, monkeypatch: 
     lines = [
         "from certify.run import OutOfTime, Run",
         "import time",
-        "until = time.monotonic() + 20",
         "try:",
         "    with Run.lasting(0.1).stage('counting'):",
-        "        while time.monotonic() < until:",
-        "            pass",
+        "        time.sleep(100)",  # no loop: interrupted as it jumps back, Python 3.13.0 leaves it by no handler
         "    ENDED = None",
         "except OutOfTime as over:",
         "    ENDED = str(over)",
