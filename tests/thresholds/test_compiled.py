@@ -11,9 +11,15 @@ from random_games import random_game
 from certify.games.builtin import builtin
 from certify.games.objective import for_objective
 from certify.games.tree import unroll
-from certify.thresholds import approx_models, approx_step, approx_support
+from certify.run import Run
+from certify.thresholds import approx_models, approx_step, approx_support, contraction
 from certify.thresholds.approx_definite import approx_margin
+from certify.thresholds.approx_exp import approx_exp
+from certify.thresholds.compiled import sweeps
+from certify.thresholds.compiled.batch import batches_for
 from certify.thresholds.compiled.compiler import SWITCH, available, installed
+from certify.thresholds.compiled.constants import LIMIT
+from certify.thresholds.contraction import Task, whole_space
 from certify.thresholds.cover import Effort, find_cover
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.step_rule import ArrayRule, step_rule
@@ -87,6 +93,70 @@ def test_the_loops_agree_without_a_compiler(name):
         compare(name, 0.2, count=1)
 
 
+@pytest.mark.skipif(installed(), reason="these loops are compiled here")
+def test_whole_sweeps_agree_without_a_compiler():
+    with np.errstate(all="ignore"):
+        compare_sweeps("two agents, two steps", sweeps=2)
+
+
+@needs_numba
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in GAMES if name not in ("one step", "one agent")])
+def test_whole_sweeps_agree(name, arrays):
+    arrays(False)
+    compare_sweeps(name, sweeps=30)
+
+
+def compare_sweeps(name, sweeps):
+    """The same steps, the same boxes to the last digit, the same ends, and the same softest directions."""
+    plan = plan_of(GAMES[name](np.random.default_rng(3)))
+    beta = 0.02 if name == "dectiger" else 0.1
+    wide = whole_space(plan)
+    tasks = [Task(beta, 1.1 * beta, wide, 0.01), Task(beta, 1.1 * beta, wide, 0.01, patient=False)]
+    tasks.append(Task(8 * beta, 9 * beta, wide, 0.0, patient=False))
+    one = contraction._contracted(plan, tasks, least_gain=0.0005, sweeps=sweeps, run=None)
+    other = contraction._contract_compiled(plan, tasks, 0.0005, sweeps, None)
+    for x, y in zip(one, other, strict=True):
+        assert x.steps and x.steps == y.steps and x.kind == y.kind
+        assert all(np.array_equal(a, b) for a, b in zip(ends(x.box), ends(y.box), strict=True))
+        assert (x.soft is None) == (y.soft is None)
+        assert x.soft is None or np.allclose(x.soft, y.soft, rtol=1e-6)
+    warmer = contraction._contract_compiled(plan, [Task(beta / 2, beta, wide, 0.01)], 0.0005, 1, None)
+    assert warmer[0].steps != one[0].steps[: len(warmer[0].steps)]
+    left = contraction.work_left(plan, tasks, 0.0005, 2, None)
+    betas = np.array([(task.low + task.high) / 2 for task in tasks])
+    tried = batches_for(plan).tried([task.box for task in tasks], betas, 2, 0.001, Run())
+    assert agree(left, tried)
+
+
+def ends(box):
+    return [end for row in box for pair in row for end in pair]
+
+
+@pytest.mark.skipif(installed(), reason="these loops are compiled here")
+def test_a_cut_is_the_same_to_the_last_digit():
+    rng = np.random.default_rng(7)
+    for count in (2, 3, 9):
+        inside = rng.dirichlet(np.ones(count))
+        lower, upper = (np.clip(inside + s * 0.2 * rng.random(count), 0, 1) for s in (-1, 1))
+        bound = np.log(inside)[:, None] - np.log(inside) + 0.05 * rng.random((count, count))
+        bound[0, 1] = np.inf
+        found, pairs = np.zeros((2, count)), ~np.eye(count, dtype=bool)
+        sweeps._cut(bound[pairs], (np.concatenate([lower, upper]), 0, count), count, found)
+        expected = contraction.cut(lower, upper, contraction.quantise(bound)[1])
+        assert np.array_equal(found, expected)
+        assert (found[0] <= inside).all() and (found[1] >= inside).all()
+        assert not np.array_equal(found[0], np.floor(lower * 2.0**52) / 2.0**52)
+
+
+def test_exp_is_exact_to_some_units():
+    x = np.random.default_rng(0).uniform(-690, 690, 10_000)
+    assert np.abs(approx_exp(x) / np.exp(x) - 1).max() < 2.0**-51
+    assert (
+        approx_exp(np.array([-np.inf, -1e9, 1e9, np.inf])) == approx_exp(np.array([-LIMIT, -LIMIT, LIMIT, LIMIT]))
+    ).all()
+
+
 def compare(name, width, count=3):
     rng = np.random.default_rng([len(name), int(10 * width)])
     plan = plan_of(GAMES[name](rng))
@@ -131,7 +201,7 @@ def test_another_temperature_is_told_apart():
 @needs_numba
 def test_machine_code_is_kept_by_version(tmp_path):
     """A function's machine code holds that of what it calls: a change to another module makes it stale."""
-    from certify.thresholds.compiled import compiler, sweeps
+    from certify.thresholds.compiled import compiler
 
     (tmp_path / "caller.py").write_text("one")
     (tmp_path / "called.py").write_text("two")
