@@ -1,5 +1,5 @@
 """One-shot games of two agents, random whole payoffs in [-30, 30]: the bracket within a limit of seconds, and what the
-check takes of it (docs/theory/localisation.md#weighed-equations).
+check takes of it (docs/theory/localisation.md#weighed-equations, docs/theory/localisation.md#excluded-boxes).
 
     python benchmarks/one_shot.py [ACTIONS[,ACTIONS..] [SEED [SECONDS]]]
 """
@@ -24,7 +24,10 @@ def line(actions: int, seed: int, seconds: float) -> str:
     valid = found.document is not None and certify.checker.check_certificate(found.document, budget=1e9).valid
     checked = time.process_time() - began
     bracket = f"{float(found.alpha_multiple or 0):.4f} .. {float(found.alpha_star or 0):.4f}, ratio {found.ratio}"
-    return f"{actions} actions, seed {seed}: {bracket}; {used:.1f} s CPU, check {checked:.1f} s, valid: {valid}"
+    nodes = [] if found.document is None else found.document["proof"].get("nodes", [])
+    excluded = sum("weights" in step for node in nodes for step in node["steps"])
+    tree = f"{len(nodes)} nodes, {excluded} excluded"
+    return f"{actions} actions, seed {seed}: {bracket}; {tree}; {used:.1f} s CPU, check {checked:.1f} s, valid: {valid}"
 
 
 if __name__ == "__main__":
