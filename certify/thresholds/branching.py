@@ -5,37 +5,47 @@ search takes."""
 from __future__ import annotations
 
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
 from certify.run import Run
-from certify.thresholds.contraction import Box, Outcome, Task, work_left
+from certify.thresholds.contraction import Box, Outcome, Task, log_volume, work_left
 from certify.thresholds.cover_tree import Node, child_boxes
 from certify.thresholds.index_tables import Plan
 
-_CANDIDATES = 5  # blocks that are tried, beside the best one of every agent and depth
+_CANDIDATES = 15  # blocks that are tried, beside the best one of every agent and depth
 _SWEEPS = 2  # over every half that is tried
-_ROOT = 5.0  # of the volume of a half that measures the work in it
+_ROOT = 3.0  # of the volume of a half that measures the work in it
 _AT_ONCE = 64  # boxes that are contracted together
 _THIN = 2.0**-16  # entries narrower than this are not split
 _GRID = 2.0**-20  # where policies are split
 _EQUAL = 1e-6  # scores that differ by less, relatively, are equal
 
 
+class Choice(NamedTuple):
+    """Where a box is split ({}: along beta, None: nowhere), and the work in both halves where trials have told."""
+
+    split: dict | None
+    work: float | None = None
+
+
 def policy_splits(
     plan: Plan, stalled: list[tuple[Task, Outcome]], *, least_gain: float, run: Run | None = None
-) -> list[dict | None]:
+) -> list[Choice]:
     """The split of every stalled box, None where all its policies are too narrow."""
     found = [candidates(plan, outcome) for _, outcome in stalled]
-    halves: list[Task] = []
+    halves: list[tuple[Task, Box]] = []
     for (task, outcome), splits in zip(stalled, found, strict=True):
         for split in splits if len(splits) > 1 else ():
             node = Node(None, Fraction(task.low), Fraction(task.high), split=split)
-            halves += [Task(task.low, task.high, box) for _, _, box in child_boxes(node, outcome.box)]
-    left = iter(_work_left(plan, halves, least_gain, run))
+            halves += [(Task(task.low, task.high, box), outcome.box) for _, _, box in child_boxes(node, outcome.box)]
+    left = iter(work_of(plan, halves, least_gain=least_gain, run=run))
     return [
-        _best(splits, [(next(left), next(left)) for _ in splits]) if len(splits) > 1 else splits[0] if splits else None
-        for (_, outcome), splits in zip(stalled, found, strict=True)
+        _best(splits, [(next(left), next(left)) for _ in splits])
+        if len(splits) > 1
+        else Choice(splits[0] if splits else None)
+        for splits in found
     ]
 
 
@@ -76,17 +86,20 @@ def _first_largest(scores: np.ndarray) -> int:
     return int((scores >= scores.max() * (1 - _EQUAL)).argmax())
 
 
-def _work_left(plan: Plan, halves: list[Task], least_gain: float, run: Run | None) -> list[float]:
-    """What measures the work in every box: a root of the part of its volume that some sweeps leave, 0 where it is
-    empty."""
+def work_of(plan: Plan, halves: list[tuple[Task, Box]], *, least_gain: float, run: Run | None = None) -> list[float]:
+    """What measures the work in every part of a box: a root of the share of the whole box's volume that some sweeps
+    leave, 0 where the part is empty."""
     found: list[float] = []
     for k in range(0, len(halves), _AT_ONCE):
-        left = work_left(plan, halves[k : k + _AT_ONCE], least_gain, _SWEEPS, run)
+        some = halves[k : k + _AT_ONCE]
+        left = work_left(plan, [task for task, _ in some], least_gain, _SWEEPS, run)
+        left += [log_volume(task.box) - log_volume(whole) for task, whole in some]
         found += np.exp(left / _ROOT).tolist()
     return found
 
 
-def _best(splits: list[dict], left: list[tuple[float, float]]) -> dict:
+def _best(splits: list[dict], left: list[tuple[float, float]]) -> Choice:
     """The split with the least work in both halves."""
     work = np.array(left).sum(1)
-    return splits[int((work <= work.min() * (1 + _EQUAL)).argmax())]
+    best = int((work <= work.min() * (1 + _EQUAL)).argmax())
+    return Choice(splits[best], float(work[best]))

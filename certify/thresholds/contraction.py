@@ -392,5 +392,10 @@ def work_left(plan: Plan, tasks: list[Task], least_gain: float, sweeps: int, run
     return np.where(batch.empty(), -np.inf, _log_volumes(batch) - before)
 
 
+def log_volume(box: Box) -> float:
+    """The logarithm of the volume of a box, entries narrower than `NARROW` counted as that."""
+    return float(sum(np.log(np.maximum(upper - lower, NARROW)).sum() for row in box for lower, upper in row))
+
+
 def _log_volumes(batch: Contraction) -> np.ndarray:
     return sum(np.log(np.maximum(upper - lower, NARROW)).sum((1, 2)) for row in batch.box for lower, upper in row)

@@ -8,6 +8,7 @@ depend on how many processes work on it.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,7 +18,7 @@ import numpy as np
 
 from certify.run import OutOfTime, Run
 from certify.thresholds.approx_policy import Policy, approx_stationary
-from certify.thresholds.branching import policy_splits, total_width
+from certify.thresholds.branching import Choice, policy_splits, total_width, work_of
 from certify.thresholds.contraction import Box, Outcome, Task, contract, whole_space
 from certify.thresholds.cover_tree import Node, branched, child_boxes, open_boxes
 from certify.thresholds.images import NO_SYMMETRIES, Cut, Images, Symmetries
@@ -102,7 +103,13 @@ def find_cover(
     run = run or Run()
     path, helper = Path(plan), Helper(run)
     nodes = nodes or [Node(None, low, high)]
-    growing = _Growing(nodes, open_boxes(plan, nodes), branched(nodes), Images(plan, effort.symmetries, nodes))
+    growing = _Growing(
+        nodes,
+        open_boxes(plan, nodes),
+        branched(nodes),
+        Images(plan, effort.symmetries, nodes),
+        functools.partial(work_of, plan, least_gain=effort.least_gain, run=run),
+    )
     boxes, below_split = growing.boxes, growing.below_split
     while boxes:
         open_before, count = dict(boxes), len(nodes)
@@ -110,8 +117,8 @@ def find_cover(
         chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[: _BATCH * _ROUND]
         try:
             asked = [_asked(nodes[k], boxes[k], path, k not in below_split, high) for k in chosen]
-            for k, (outcome, split) in zip(chosen, list(_run(plan, asked, effort, helper)), strict=True):
-                if not growing.settle(k, outcome, split):
+            for k, (outcome, choice) in zip(chosen, list(_run(plan, asked, effort, helper)), strict=True):
+                if not growing.settle(k, outcome, choice):
                     raise Stalled(nodes, _reached(nodes, boxes), "stalled")
             run.progress(
                 f"cover of beta in [{float(low):.4g}, {float(high):.4g}]: {len(nodes)} nodes, {len(boxes)} open"
@@ -134,24 +141,39 @@ def find_cover(
 class _Growing:
     """A tree that is searched, and the boxes that are open in it."""
 
-    def __init__(self, nodes: list[Node], boxes: dict[int, Box], below_split: set[int], images: Images) -> None:
-        self.nodes, self.boxes, self.below_split, self.images = nodes, boxes, below_split, images
+    def __init__(
+        self,
+        nodes: list[Node],
+        boxes: dict[int, Box],
+        below_split: set[int],
+        images: Images,
+        work: Callable[[list[tuple[Task, Box]]], list[float]],
+    ) -> None:
+        self.nodes, self.boxes, self.below_split, self.images, self.work = nodes, boxes, below_split, images, work
 
-    def settle(self, k: int, outcome: Outcome, split: dict | None) -> bool:
+    def settle(self, k: int, outcome: Outcome, choice: Choice) -> bool:
         """Close a node, or cut or split it ({}: along beta); False where it has stalled and can be neither."""
         node = self.nodes[k]
         if outcome.kind != "stalled":
             del self.boxes[k]
             node.steps, node.close = outcome.steps, outcome.kind
-        elif (cut := self.images.cut(k, outcome.box)) is not None:
+        elif (cut := self.images.cut(k, outcome.box)) is not None and self._pays(node, outcome.box, cut, choice):
             node.steps = outcome.steps
             self.apply(k, outcome.box, cut)
-        elif split is not None:
+        elif choice.split is not None:
             node.steps = outcome.steps
-            self.divide(k, outcome.box, split or {"beta": (node.low + node.high) / 2})
+            self.divide(k, outcome.box, choice.split or {"beta": (node.low + node.high) / 2})
         else:
             return False
         return True
+
+    def _pays(self, node: Node, box: Box, cut: Cut, choice: Choice) -> bool:
+        """Whether what a cut leaves of a box is less work than both halves of its split."""
+        if cut.split is None or choice.split is None or choice.work is None:
+            return True
+        halves = list(child_boxes(Node(None, node.low, node.high, split=cut.split), box))
+        left = Task(float(node.low), float(node.high), halves[1 - cut.side][2])
+        return self.work([(left, box)])[0] < choice.work
 
     def divide(self, k: int, box: Box, split: dict) -> None:
         """Split a node whose last box is `box`, and open both parts, less what is an image."""
@@ -182,7 +204,7 @@ class _Growing:
 
     def _open(self, k: int, box: Box) -> None:
         cut = self.images.cut(k, box)
-        if cut is None:
+        if cut is None or cut.split is not None:  # a part of a box that is not contracted yet is not worth a node
             self.boxes[k] = box
         else:
             self.apply(k, box, cut)
@@ -206,7 +228,7 @@ def _asked(node: Node, box: Box, path: Path, patient: bool, end: Fraction) -> _A
     )
 
 
-def _run(plan: Plan, asked: list[_Asked], effort: Effort, helper: Helper) -> Iterator[tuple[Outcome, dict | None]]:
+def _run(plan: Plan, asked: list[_Asked], effort: Effort, helper: Helper) -> Iterator[tuple[Outcome, Choice]]:
     # outcomes do not depend on which boxes share a batch; compiled loops are called less often for larger ones
     size = _BATCH * _ROUND if helper.executor is None and compiled_for(plan) else _BATCH
     batches = [asked[k : k + size] for k in range(0, len(asked), size)]
@@ -217,22 +239,22 @@ def _run(plan: Plan, asked: list[_Asked], effort: Effort, helper: Helper) -> Ite
         yield from outcomes
 
 
-def _contract_batch(job: tuple) -> list[tuple[Outcome, dict | None]]:
+def _contract_batch(job: tuple) -> list[tuple[Outcome, Choice]]:
     """How every box ends, and where it is split if it stalls: {} along beta, None where it cannot be."""
     plan, batch, least_gain, branch, seconds = job
     run = Run.lasting(seconds)
     run.check()
     outcomes = contract(plan, [asked.task for asked in batch], least_gain=least_gain, run=run)
-    splits: list[dict | None] = [{} if asked.wide else None for asked in batch]
+    choices = [Choice({} if asked.wide else None) for asked in batch]
     stalled = [
         k
         for k, (asked, outcome) in enumerate(zip(batch, outcomes, strict=True))
         if outcome.kind == "stalled" and branch and not _halved(asked, outcome, branch)
     ]
     chosen = policy_splits(plan, [(batch[k].task, outcomes[k]) for k in stalled], least_gain=least_gain, run=run)
-    for k, split in zip(stalled, chosen, strict=True):
-        splits[k] = split or splits[k]
-    return list(zip(outcomes, splits, strict=True))
+    for k, choice in zip(stalled, chosen, strict=True):
+        choices[k] = choice if choice.split else choices[k]
+    return list(zip(outcomes, choices, strict=True))
 
 
 class Helper:

@@ -54,7 +54,7 @@ class Search:
         ("lever:3", "367/1000", None, "entropy", 0.9),
         ("lever:3", "367/1000", None, "local", 0.9),
         ("lever:3", "367/1000", None, "kl", 0.9),
-        pytest.param("dectiger", "13", 2, "entropy", 0.9, marks=pytest.mark.slow),
+        pytest.param("dectiger", "13", 2, "entropy", 0.95, marks=pytest.mark.slow),
         pytest.param("dectiger", "12386/1000", 2, "entropy", 0.8, marks=pytest.mark.slow),
     ],
 )
@@ -78,7 +78,7 @@ def test_without_symmetries_nothing_changes():
 
 @pytest.fixture(scope="module")
 def levers():
-    search = Search("lever:3", "38/100")
+    search = Search("lever:3", "367/1000")
     search.nodes = search.cover(
         search.symmetries, save=lambda nodes: search.rounds.append(copy.deepcopy([node_to_json(n) for n in nodes]))
     )
@@ -148,14 +148,19 @@ def test_large_groups_are_used_in_part():
     assert sorted(found.images[0].tolist()) == list(range(12))
 
 
-SLOW = [pytest.param(k, marks=pytest.mark.slow) for k in (0, 7, 10, 12)]
+def test_one_domain_leaves_no_policy_out(levers):
+    """Multistart finds one policy only, at the temperature that a cover with images proves and above."""
+    assert images(levers.nodes) and accepted(levers.game, images_last(levers.nodes), levers.symmetries).valid
+    for factor in FACTORS:
+        assert different_policies(levers.game, factor / float(levers.high), np.random.default_rng(1)) == 1
 
 
-@pytest.mark.parametrize("number", [2, *SLOW])
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [11, 12])
 def test_symmetric_games_withstand(number):
-    """Multistart finds one policy only where the certificate says so, with images in its proof."""
+    """Likewise at the threshold of random symmetric games with images in the proof."""
     game, _ = symmetric_game(number)
-    result = certify.threshold(game, method="search", rtol="1/20", time_limit=120)
+    result = certify.threshold(game, method="search", rtol="1/100", time_limit=120)
     assert any(isinstance(node.get("close"), dict) for node in result.document["proof"]["nodes"])
     for factor in FACTORS:
         assert different_policies(game, factor * float(result.alpha_star), np.random.default_rng(number)) == 1
