@@ -422,6 +422,7 @@ def _smallest(situation, case, given, nodes, room):
     reals, numbers, paths = situation.tables.reals, situation.tables.numbers, situation.paths.numbers
     t = paths[DEPTH]
     step = paths[STEPS] + 5 * t
+    _tops(situation, case, nodes, room)
     if t == 0:
         total = _excess(situation, case, 0.0, nodes, room)[0] + residue
         start = 0.0
@@ -453,15 +454,36 @@ def _smallest(situation, case, given, nodes, room):
 
 
 @nested
+def _tops(situation, case, nodes, room):
+    """The largest values at the nodes of depth t, lambda not subtracted: it counts once at all vertices."""
+    numbers, paths = situation.tables.numbers, situation.paths.numbers
+    t, (r, k) = paths[DEPTH], case
+    step, fills = paths[STEPS] + 5 * t, _fills(numbers, paths, t)
+    inner, masses = room.short[0], room.short[1]
+    for m in range(paths[step + NODES]):
+        node = nodes.at[t, 0] + m
+        nodes.best[node] = nodes.mass[node] = 0.0
+        if nodes.vertices[node] == 0:
+            continue
+        for x in range(paths[step + OTHERS]):
+            inner[x], masses[x] = room.gain[m, x], 1.0
+        if fills:
+            e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
+            nodes.best[node], nodes.mass[node] = _filled(situation, (r, t, e), room)
+        else:
+            _at_best_vertex(nodes, (t, m, paths[step + OTHERS]), room)
+
+
+@nested
 def _excess(situation, case, bound, nodes, room):
-    """The supremum at lambda = bound without what is passed on to the root, and the weight that attains it."""
+    """The supremum at lambda = bound without what is passed on to the root, and the weight that attains it, from the
+    values at depth t (`_tops`)."""
     reals, numbers = situation.tables.reals, situation.tables.numbers
     paths, chances = situation.paths.numbers, situation.paths.chances
     t, (r, k) = paths[DEPTH], case
-    total, weight = 0.0, 0.0
     inner, masses = room.short[0], room.short[1]
-    for u in range(t, -1, -1):
-        step, fills = paths[STEPS] + 5 * u, _fills(numbers, paths, u)
+    for u in range(t - 1, -1, -1):
+        step, fills, less = paths[STEPS] + 5 * u, _fills(numbers, paths, u), bound if u + 1 == t else 0.0
         others, successors = paths[step + OTHERS], paths[step + NEXT]
         for m in range(paths[step + NODES]):
             node = nodes.at[u, 0] + m
@@ -469,28 +491,26 @@ def _excess(situation, case, bound, nodes, room):
                 nodes.best[node] = nodes.mass[node] = 0.0
                 continue
             for x in range(others):
-                if u == t:
-                    inner[x], masses[x] = room.gain[m, x] - bound, 1.0
-                else:
-                    inner[x], masses[x] = 0.0, 0.0
-                    at = paths[step + TARGET] + ((k * paths[step + NODES] + m) * others + x) * successors
-                    for s in range(at, at + successors):
-                        if chances[s] != 0:
-                            below = nodes.at[u + 1, 0] + paths[s]
-                            inner[x] += chances[s] * nodes.best[below]
-                            masses[x] += chances[s] * nodes.mass[below]
+                inner[x], masses[x] = 0.0, 0.0
+                at = paths[step + TARGET] + ((k * paths[step + NODES] + m) * others + x) * successors
+                for s in range(at, at + successors):
+                    if chances[s] != 0:
+                        below = nodes.at[u + 1, 0] + paths[s]
+                        inner[x] += chances[s] * (nodes.best[below] - less)
+                        masses[x] += chances[s] * nodes.mass[below]
             if fills:
-                best, mass = _filled(situation, (r, u, paths[paths[step + ROWS] + k * paths[step + NODES] + m]), room)
-                nodes.best[node], nodes.mass[node] = best, mass
+                e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
+                nodes.best[node], nodes.mass[node] = _filled(situation, (r, u, e), room)
             else:
                 _at_best_vertex(nodes, (u, m, others), room)
-                best, mass = nodes.best[node], nodes.mass[node]
-            if u == 0:
-                start = reals[numbers[AGENTS] + paths[paths[step + ROWS] + k * paths[step + NODES] + m]]
-                if paths[SINGLE] != 0:
-                    start = 1.0 if start > 0 else 0.0
-                total += start * best
-                weight += start * mass
+    total, weight, step = 0.0, 0.0, paths[STEPS]
+    for m in range(paths[step + NODES]):
+        if nodes.vertices[m] != 0:
+            start = reals[numbers[AGENTS] + paths[paths[step + ROWS] + k * paths[step + NODES] + m]]
+            if paths[SINGLE] != 0:
+                start = 1.0 if start > 0 else 0.0
+            total += start * (nodes.best[m] - (bound if t == 0 else 0.0))
+            weight += start * nodes.mass[m]
     return total, weight
 
 

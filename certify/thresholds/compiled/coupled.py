@@ -37,7 +37,7 @@ from certify.thresholds.compiled.tables import (
     WIDTH,
     E,
 )
-from certify.thresholds.compiled.vertices import entropic_support, support
+from certify.thresholds.compiled.vertices import entropic_support
 
 _WIDTH = 2.0**-40  # added to the width of every remainder: shares where none has any
 _TINY = 1e-300
@@ -100,24 +100,38 @@ def coupled_bound(situation, case, q, room):
             total += entropic_support(numbers, mine, block, work, at)
     _share(numbers, after, (t, own_many, cells), work)
     plain = moved + width + numbers[numbers[COUNTS] + agent * numbers[HORIZON] + t + 1] + 1
+    most = most_vertices(numbers, t + 1)
+    products = plain + most
+    for i in range(own_many):  # own slopes times own vertices
+        own = links[listing + own_from + i]
+        if own < 0:
+            continue
+        size, g = numbers[numbers[SIZE] + own], moved + numbers[slot + own_from + i] - origin
+        shift = numbers[SHIFT] + numbers[numbers[CORNER] + own]
+        for w in range(int(mine[numbers[COUNT] + own])):
+            value = 0.0
+            for a in range(size):
+                value += work[g + a] * mine[shift + w * size + a]
+            work[products + i * most + w] = value
     for j in range(many):
         theirs = links[listing + from_ + j]
         if theirs < 0:
             continue
         count = int(mine[numbers[COUNT] + theirs])
         place = (r, theirs, moved + numbers[slot + from_ + j] - origin, listing + own_from, slot + own_from)
-        rows = (j * own_many, own_many, cells, moved - origin, moved + width)
+        rows = (j * own_many, own_many, cells, moved - origin, moved + width, products)
+        quick = count < 0  # false, and not a constant, of which a function would be made once more
         for v in range(count):
-            work[plain + v] = _at_vertex(situation, place, rows, (v, False), work)
+            work[plain + v] = _at_vertex(situation, place, rows, (v, quick), work)
         best = -np.inf
         while True:  # the exact cap only where the maximum can be
-            v = 0
+            v = np.int64(0)
             for x in range(1, count):
                 if work[plain + x] > work[plain + v]:
                     v = x
             if not work[plain + v] > best:
                 break
-            best = max(best, _at_vertex(situation, place, rows, (v, True), work))
+            best = max(best, _at_vertex(situation, place, rows, (v, not quick), work))
             work[plain + v] = -np.inf
         total += best
     return total
@@ -143,7 +157,7 @@ def _at_vertex(situation, place, rows, which, work):
     """What one class of the other agent adds when it plays its vertex v: its own slope there, and every own block's
     answer to it; `exact` with the cap of Donsker and Varadhan."""
     (r, theirs, yours, own_listing, own_slot), (v, exact) = place, which
-    first, own_many, cells, slopes, slope = rows
+    first, own_many, cells, slopes, slope, products = rows
     numbers, links, paths = situation.tables.numbers, situation.tables.links, situation.paths.numbers
     mine, after, against = situation.boxes[r % len(situation.boxes)], situation.after[r], situation.against[r]
     t, h, other = paths[DEPTH], numbers[HORIZON], 1 - paths[AGENT]
@@ -159,15 +173,19 @@ def _at_vertex(situation, place, rows, which, work):
         d, e2, own = work[first + i], int(work[cells + first + i]), links[own_listing + i]
         if d == 0 or own < 0:
             continue
-        part = work[2 * cells + first + i]
-        g, table = slopes + numbers[own_slot + i], (e2 * most + v) * own_count
-        for a in range(own_count):
-            work[slope + a] = part * work[g + a] + d * against[table + a]
-        work[slope + own_count] = part * work[g + own_count]
+        part, g = work[2 * cells + first + i], slopes + numbers[own_slot + i]
+        table = (e2 * most + v) * (own_count + most)
         if exact:
+            for a in range(own_count):
+                work[slope + a] = part * work[g + a] + d * against[table + a]
+            work[slope + own_count] = part * work[g + own_count]
             value += entropic_support(numbers, mine, own, work, slope)
-        else:
-            value += support(numbers, mine, own, work, slope)
+        else:  # `support`, from what every vertex adds
+            best, bend = -np.inf, part * max(-work[g + own_count], 0.0)
+            corner, plain = numbers[DIVERGENCE] + numbers[numbers[VERTEX] + own], products + i * most
+            for w in range(int(mine[numbers[COUNT] + own])):
+                best = max(best, part * work[plain + w] + d * against[table + own_count + w] + bend * mine[corner + w])
+            value += best
         if t + 2 < h:
             value += d * after[beyond + ((e2 * 2 + other) * 2 + (0 if d > 0 else 1)) * most + v]
     return value
@@ -176,7 +194,8 @@ def _at_vertex(situation, place, rows, which, work):
 @nested
 def values_against(tables, agent, t, boxes, model, out):
     """sum_b U(e, a, b) (p_b - c_b) for every joint class of depth t, vertex p of the other agent's policy there and own
-    action: `out` (R, joint classes x vertices x own actions)."""
+    action, and then the same times own vertices less the centre: `out` (R, joint classes x vertices x (own actions +
+    vertices))."""
     numbers, links, h = tables.numbers, tables.links, tables.numbers[HORIZON]
     level, most = numbers[LEVEL] + t * COLUMNS, most_vertices(numbers, t)
     own, theirs = numbers[numbers[COUNTS] + agent * h + t], numbers[numbers[COUNTS] + (1 - agent) * h + t]
@@ -187,8 +206,16 @@ def values_against(tables, agent, t, boxes, model, out):
             block = links[numbers[level + JOINT] + 2 * e + 1 - agent]
             for v in range(int(mine[numbers[COUNT] + block])):
                 shift = numbers[SHIFT] + numbers[numbers[CORNER] + block] + v * theirs
+                at = (e * most + v) * (own + most)
                 for a in range(own):
                     total = 0.0
                     for b in range(theirs):
                         total += model[r, e * numbers[level + JA] + numbers[split + a * theirs + b]] * mine[shift + b]
-                    out[r, (e * most + v) * own + a] = total
+                    out[r, at + a] = total
+                mine_at = links[numbers[level + JOINT] + 2 * e + agent]
+                corners = numbers[SHIFT] + numbers[numbers[CORNER] + mine_at]
+                for w in range(int(mine[numbers[COUNT] + mine_at])):
+                    total = 0.0
+                    for a in range(own):
+                        total += out[r, at + a] * mine[corners + w * own + a]
+                    out[r, at + own + w] = total

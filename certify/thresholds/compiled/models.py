@@ -132,6 +132,12 @@ def products(tables, mine, place, skip, q):
         if j not in (skip, second):
             total *= int(mine[numbers[COUNT] + links[joint + j]])
     width = q.shape[1]
+    if n == 2 and skip >= 0 and second < 0:  # one policy alone
+        at = numbers[POINTS] + numbers[numbers[CORNER] + links[joint + 1 - skip]]
+        for v in range(total):
+            for m in range(width):
+                q[v, m] = mine[at + v * width + m]
+        return total
     for v in range(total):
         for m in range(width):
             q[v, m] = 1.0

@@ -57,7 +57,8 @@ def against_size(numbers: np.ndarray, agent: int, t: int) -> int:
         return 0
     classes = numbers[numbers[LEVEL] + (t + 1) * COLUMNS + E]
     own = numbers[numbers[COUNTS] + agent * numbers[HORIZON] + t + 1]
-    return int(classes * plain(most_vertices)(numbers, t + 1) * own)
+    most = plain(most_vertices)(numbers, t + 1)
+    return int(classes * most * (own + most))
 
 
 def nodes_at(numbers: np.ndarray, paths: Paths) -> np.ndarray:
@@ -117,12 +118,13 @@ def _sizes(numbers: np.ndarray, paths: Paths) -> _Sizes:
 
 def _coupling_size(numbers: np.ndarray, agent: int, t: int) -> int:
     """For `coupled_bound`: per pair of classes one deeper its weight, joint class and share, the averaged slopes, one
-    slope, and a value for every vertex."""
+    slope, a value for every vertex, and for every own class one for every own vertex."""
     level = numbers[LEVEL] + t * COLUMNS
     mine, yours = numbers[FAMILY] + 2 * (t * 2 + agent), numbers[FAMILY] + 2 * (t * 2 + 1 - agent)
-    cells = (numbers[mine + 1] - numbers[mine]) * (numbers[yours + 1] - numbers[yours])
+    own = numbers[mine + 1] - numbers[mine]
+    cells = own * (numbers[yours + 1] - numbers[yours])
     actions = numbers[numbers[COUNTS] + agent * numbers[HORIZON] + t + 1]
-    return int(3 * cells + numbers[level + WIDTH] + actions + 1 + plain(most_vertices)(numbers, t + 1))
+    return int(3 * cells + numbers[level + WIDTH] + actions + 1 + (1 + own) * plain(most_vertices)(numbers, t + 1))
 
 
 def room_for(numbers: np.ndarray, ways: list[Paths]) -> tuple[Nodes, Room]:

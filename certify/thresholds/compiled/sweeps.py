@@ -178,7 +178,7 @@ def run(search, work, job, counts, log_):
         for _ in range(counts[0]):
             before = _width(numbers, mine, entries)
             end, emptied = _sweep(search, work, mine_at, rule[2], log_, end)
-            if emptied or (not trial and _holds_none(numbers, mine, 0, _blocks(numbers))):
+            if emptied or (not trial and _holds_none(numbers, mine, np.int64(0), _blocks(numbers))):
                 kind = HOLDS_NONE
                 break
             if trial:
@@ -197,7 +197,7 @@ def run(search, work, job, counts, log_):
                 kind = STALLED
                 break
         if trial:
-            none = kind == HOLDS_NONE or _holds_none(numbers, mine, 0, _blocks(numbers))
+            none = kind == HOLDS_NONE or _holds_none(numbers, mine, np.int64(0), _blocks(numbers))
             found[b], kind = -np.inf if none else _log_volume(numbers, mine, entries) - start, GOING
     return kind, end
 
@@ -209,7 +209,7 @@ def _put(search, work, ends):
     for x in range(ends.shape[1]):
         mine[numbers[LOWER] + x], mine[numbers[UPPER] + x] = ends[0, x], ends[1, x]
     work.known[:] = np.nan
-    fill(numbers, work.box, 0, _blocks(numbers), numbers[HORIZON] > 1 or numbers[AGENTS] > 2)
+    fill(numbers, work.box, np.int64(0), _blocks(numbers), numbers[HORIZON] > 1 or numbers[AGENTS] > 2)
 
 
 @nested
