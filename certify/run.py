@@ -232,6 +232,7 @@ def _dropped(_: weakref.ref[_Stage]) -> None:
     _arm()
 
 
+_WHOLE = ("importlib._bootstrap", f"{os.sep}numba{os.sep}", f"{os.sep}llvmlite{os.sep}")
 _UNHEARD = tuple(call.__code__ for call in (_Stage.__enter__, _Stage.__exit__, _dropped))
 
 
@@ -273,13 +274,13 @@ def _ring(number: int, frame: FrameType | None) -> None:
 
 
 def _harmful(frame: FrameType | None) -> bool:
-    """Whether blocks are begun or left here, or a module is imported, which would stay half imported."""
+    """Whether blocks are begun or left here, or a module is imported or compiled, which would stay half of it."""
     if frame is not None and frame.f_code.co_filename == contextlib.__file__:
         return True
     first = _under_way[0]()
     outermost = first.frame if first is not None else None
     while frame is not None and frame is not outermost:
-        if frame.f_code in _UNHEARD or "importlib._bootstrap" in frame.f_code.co_filename:
+        if frame.f_code in _UNHEARD or any(part in frame.f_code.co_filename for part in _WHOLE):
             return True
         frame = frame.f_back
     return False

@@ -163,3 +163,20 @@ def test_helpers_end_though_the_alarm_rings_while_they_are_waited_for(monkeypatc
     for process in processes:
         process.join(30)
     assert processes and not any(process.is_alive() for process in processes)
+
+
+@pytest.mark.parametrize("package", ["numba", "llvmlite"])
+def test_what_is_being_compiled_is_finished(package: str) -> None:
+    """An exception in the middle would leave the compiler without its result, now and at every later call."""
+    source = (
+        "def work(seconds):\n    until = now() + seconds\n    while now() < until:\n        pass\n    return 'done'\n"
+    )
+    path = str(Path("site-packages") / package / "core" / "compiler.py")
+    scope: dict[str, Any] = {"now": time.monotonic}
+    exec(compile(source, path, "exec"), scope)
+    done = None
+    with contextlib.suppress(OutOfTime), Run.lasting(0.1).stage("compiling"):
+        done = scope["work"](0.4)
+        while True:
+            pass
+    assert done == "done"
