@@ -43,4 +43,6 @@ def plot(certificate, output, cover, checked, budget, time_limit) -> int:
         progress("drawing")
         save(draw(document, cover=cover, judged=judged, seconds=seconds).figure, output)
     print(output)
+    if judged.state == "invalid":
+        print(f"REFUSED by the independent checker. {judged.sentences[-1].text}")
     return REFUTED if judged.state == "invalid" else DONE

@@ -69,6 +69,8 @@ def show(certificate, page, latex, checked, budget, no_picture) -> int:
         print(as_text(told, [s.text for s in judged.sentences], proved=judged.proved))
     else:
         print(page)
+        if judged.state == "invalid":
+            print(f"REFUSED by the independent checker. {judged.sentences[-1].text}")
     return REFUTED if judged.state == "invalid" else DONE
 
 

@@ -119,3 +119,19 @@ main(["noise"])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=900, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("command", [["plot", "-o", "new.svg"], ["show", "--html", "new.html"]], ids=lambda c: c[0])
+def test_a_refused_certificate_is_drawn_with_the_reason(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    document = certify.threshold("lever:2", method="structural").document
+    document["claim"]["alpha_star"] = "1/3"
+    Path("false.json").write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(SystemExit) as ended:
+        main([command[0], "false.json", *command[1:]])
+    shown = capsys.readouterr()
+    assert ended.value.code == 1 and not shown.err
+    assert shown.out.splitlines()[0] == command[-1]
+    assert shown.out.splitlines()[1].startswith("REFUSED by the independent checker. Its reason: ")
