@@ -31,6 +31,7 @@ from certify.thresholds.windows.search import Windows
 LOWER_END, SYMMETRY, ASCENT = "lower end", "symmetry group", "step size"
 _SYMMETRY_ENTRIES = 20_000  # transitions and rewards up to which a certificate carries the symmetry group
 _GRACE = 0.8  # seconds that a check may still take after an interruption
+_CHECKED = 0.75  # of the time that is left for a check: the rest is for that of the next proposal, which is cheaper
 # the first part of the step that a checker names -> what of the certificate it is about
 _PARTS = {
     "multiplicity": LOWER_END,
@@ -99,8 +100,9 @@ class Drafts:
         refused = None
         safe = self.safe
         for choice in proposals:
+            part = run.part(_CHECKED) if choice is not proposals[-1] else run
             try:
-                with run.stage(f"checking the certificate of alpha* = {float(choice.alpha_star):.6g}"):
+                with part.stage(f"checking the certificate of alpha* = {float(choice.alpha_star):.6g}"):
                     found, failed = self._certified(choice, run)
             except OutOfTime as over:
                 self.notes.append(str(over))

@@ -2,6 +2,8 @@
 
 import copy
 import json
+import multiprocessing
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -192,3 +194,30 @@ def test_a_threshold_with_symmetry_evidence():
     certificate["symmetry"]["order"] = "8"
     verdict = check_certificate(certificate)
     assert not verdict.valid and verdict.failed_step["step"].startswith("symmetry")
+
+
+class Interrupted(Exception):
+    """Stands for an alarm, or for Ctrl-C."""
+
+
+class Slow:
+    """Takes its time in every other process, and is interrupted in the first one."""
+
+    batch = 1
+
+    def verify(self, claims):
+        if multiprocessing.parent_process() is None:
+            raise Interrupted
+        time.sleep(60)
+
+
+def two_claims():
+    yield from (({"node": k}, None) for k in range(2))
+
+
+def test_other_processes_end_with_the_check():
+    before, began = set(multiprocessing.active_children()), time.monotonic()
+    with pytest.raises(Interrupted):
+        verify_all(two_claims, Slow(), workers=2)
+    assert time.monotonic() - began < 30
+    assert set(multiprocessing.active_children()) <= before

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 
@@ -184,3 +185,19 @@ def test_the_structural_threshold_is_checked_before_what_takes_all_the_time(monk
     result = certify.threshold("lever:3", method="auto", time_limit=30, rtol="1/2")
     assert result.status == "proved" and result.method.startswith("structural")
     assert "out of time" in result.reason
+
+
+def test_a_check_that_takes_too_long_leaves_time_for_a_cheaper_one(monkeypatch):
+    """The sharpest of two certificates is never done; the other one is what counts."""
+
+    def certified(self, choice, run):
+        while choice.alpha_star == 1:
+            time.sleep(0.01)
+        return choice, None
+
+    monkeypatch.setattr(certify.answers.drafts.Drafts, "_certified", certified)
+    sharp, cheap = SimpleNamespace(alpha_star=1), SimpleNamespace(alpha_star=2)
+    ladder = SimpleNamespace(proposals=[cheap, sharp], below=None, notes=(), question=None)
+    drafts = certify.answers.drafts.Drafts(ladder, Run.lasting(4))
+    assert drafts.best() is cheap
+    assert drafts.notes == ["out of time while checking the certificate of alpha* = 1"]

@@ -56,7 +56,12 @@ def verify_all(walk, engine, workers=1, progress=None):
     else:
         with ProcessPoolExecutor(workers - 1) as pool:
             others = [pool.submit(_share, walk, engine, number, workers) for number in range(1, workers)]
-            found = [_share(walk, engine, 0, workers, progress), *(other.result() for other in others)]
+            try:
+                found = [_share(walk, engine, 0, workers, progress), *(other.result() for other in others)]
+            except BaseException:  # out of time, or interrupted: the pool would wait for the others' shares
+                for process in list(pool._processes.values()):
+                    process.kill()
+                raise
     failures = [failure for failure in found if failure is not None]
     if failures:
         _, where, why = min(failures, key=lambda failure: failure[0])

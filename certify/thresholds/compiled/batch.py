@@ -42,7 +42,7 @@ class Batches:
             [(level.classes[i], level.action_counts[i]) for level in plan.levels] for i in range(plan.agents)
         ]
         self.block, self.sweep_pace, self.trial_pace = kept.block, _Pace(), _Pace()
-        places, depths = np.zeros((plan.agents * h, 7), np.int64), np.zeros((h, 5), np.int64)
+        places, depths = np.zeros((plan.agents * h, 7), np.int64), np.zeros((h, 4), np.int64)
         ends: np.ndarray = np.zeros(7, np.int64)
         for i in range(plan.agents):
             for t in range(h):
@@ -59,7 +59,7 @@ class Batches:
         total: int = 0
         for t in range(h):
             sizes = rooms.action_size(numbers, t), rooms.state_size(numbers, t)
-            depths[t] = sizes[0], total, sizes[1], total + 2 * sizes[0], kept.at[t]
+            depths[t] = sizes[0], total, sizes[1], total + 2 * sizes[0]
             total += 2 * sum(sizes)
         begins, size = kept.advantages_at
         self.search = sweeps.Search(

@@ -49,8 +49,8 @@ GOING, HOLDS_NONE, NONDEGENERATE, STALLED = range(4)  # how a box ends
 # Columns of `Search.places`: where the numbers and the chances of a way begin and end, where known bounds, what
 # `Nodes.at` says and how many numbers `values_against` gives.
 WAY, WAY_END, CHANCE, CHANCE_END, KNOWN, ROWS_AT, AGAINST = range(7)
-# Columns of `Search.depths`: size and begin of U and of V, where joint classes begin.
-ACTIONS, ACTIONS_AT, STATES, STATES_AT, REACHED = range(5)
+# Columns of `Search.depths`: size and begin of U and of V.
+ACTIONS, ACTIONS_AT, STATES, STATES_AT = range(4)
 _ENTRY = 2.0**-UNIT
 _LEAST = 1e-12  # of a diagonal of a form
 
