@@ -17,6 +17,7 @@ _SURE = 2.0**-20  # of it: how far below 0 a combination has to be
 _LEAST = 1e-9  # an end below it counts as it where tangents and secants are drawn
 _THIN = 1e-9  # narrower sides are points
 _HALVINGS = 60
+_LARGEST = 1e59  # multiplier that a certificate may hold
 
 
 def excluding(weighed: Weighed, ends: Ends, betas: np.ndarray) -> list[dict[str, Any] | None]:
@@ -28,9 +29,10 @@ def excluding(weighed: Weighed, ends: Ends, betas: np.ndarray) -> list[dict[str,
         return [None] * len(betas)
     weights = np.array([_weights(weighed, *box) for box in zip(*ends, betas.mean(1), strict=True)])
     sums, value = _largest(weighed, weights, ends, betas)
+    shown = (value < -_SURE * _SCALE) & (np.abs(sums).max((1, 2)) < _LARGEST)
     return [
-        {"weights": w.astype(np.int64).tolist(), "sums": s.T.astype(np.int64).tolist()} if v < -_SURE * _SCALE else None
-        for w, s, v in zip(weights, sums, value, strict=True)
+        {"weights": [*map(int, w)], "sums": [[*map(int, row)] for row in s.T]} if so else None
+        for w, s, so in zip(weights, sums, shown, strict=True)
     ]
 
 
@@ -44,7 +46,7 @@ def _weights(weighed: Weighed, lower: np.ndarray, upper: np.ndarray, beta: float
         steep = np.where(width > _THIN, np.log(upper / low) / width, 1 / upper)
     logs = np.zeros((N, N + classes + 1))  # log x, by the equations; the last variable is how much is missing
     logs[:, :N] = beta * weighed.table / scale[:, None]
-    logs[at, N + block] = 1 / scale
+    logs[at, N + block] = 1.0  # the constants of the classes, divided by their scales
     logs[:, -1] = -1.0
     rows, limits = [], []
     for x in (low, 1 / steep, np.sqrt(np.maximum(low, 1e-4 * upper) * upper), upper):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -166,6 +167,28 @@ def test_boxes_that_hold_a_stationary_policy_are_never_excluded(engine_class):
         assert not excluded_by(engine_class, payoffs, betas, ends, step)
         found += 1
     assert found >= 20
+
+
+@pytest.mark.parametrize("exponent", [4, 20, 70])
+def test_weights_of_any_size_change_nothing(exponent):
+    """Weights of both agents and temperatures in another unit: both engines verify the same bounds, and exclusions
+    with multipliers beyond 64 bits; those that a certificate could not hold are not found."""
+    unit = 10**exponent
+    for payoffs, betas, _, part, _ in list(exclusions(12))[:4]:
+        game, betas = replace(as_game(payoffs), weights=(Fraction(unit),) * 2), tuple(beta * unit for beta in betas)
+        rule, process = Search(Plan(unroll(game))), build_process(read_game(game_to_json(game)))
+        flat = tuple(np.concatenate([end[side] for end in part])[None] for side in (0, 1))
+        found = excluding(rule, flat, np.array([[float(b) for b in betas]]))[0]
+        assert (found is None) == (exponent == 70)
+        low, high = rounded(rule.bounds(flat, tuple(np.array([float(b)]) for b in betas)))
+        first = len(payoffs)
+        steps = [claim_with([(low[0, :first], high[0, :first]), (low[0, first:], high[0, first:])])]
+        steps += [read_weighed(found, "here", process)] if found else []
+        for engine_class in ENGINES:
+            engine = engine_class()
+            engine.begin(process)
+            box = box_in(engine, part)
+            assert engine.verify([WeighedClaim(box, betas, step) for step in steps]) is None
 
 
 def test_the_test_of_exclusions_bites(monkeypatch):

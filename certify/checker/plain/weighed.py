@@ -10,7 +10,7 @@ from certify.checker.plain.box import Block
 from certify.checker.reading.envelope import Failed
 from certify.checker.reading.process import Process
 
-_FINE = 40  # bits of a weight
+_FINE = 40  # bits of a weight, and as many more as the largest scale has before its point
 _LEAST = 1e-12  # an end below it counts as it where slopes are estimated
 _NARROW = 1e-7  # a narrower side is as good as a point
 
@@ -24,6 +24,7 @@ class WeighedRule:
         self.blocks, self.of, self.over = found.blocks, found.of, lcm(*(x.denominator for x in numbers))
         self.scale = [int(x * self.over) for x in found.scale]
         self.table = [[int(x * self.over) for x in row] for row in found.table]
+        self.fine = _FINE + max(0, int(max(found.scale)).bit_length() - 1)
 
     def verify(self, blocks: list[Block], betas: tuple[Fraction, ...], claimed: tuple[list[int], list[int]]) -> None:
         """Every claimed bound of the entries at every beta between the ends `betas`, else `Failed`."""
@@ -56,7 +57,7 @@ class WeighedRule:
                 raise Failed(f"the weighed equations do not exclude the box at beta = {beta}")
 
     def _weights(self, steep: list[float], beta: Fraction) -> list[list[int]]:
-        """Row by row weights of the equations in units of 2^-_FINE: any will do whose sum on every block is 0; these
+        """Row by row weights of the equations in units of 2^-fine: any will do whose sum on every block is 0; these
         leave of all equations one entry alone, to first order."""
         N, size = len(self.scale), len(self.scale) + len(self.blocks)
         matrix = [[0.0] * size + [float(i == j) for j in range(N)] for i in range(size)]
@@ -75,7 +76,7 @@ class WeighedRule:
             for row in range(size):
                 if row != i and (factor := matrix[row][i]):
                     matrix[row] = [x - factor * y for x, y in zip(matrix[row], pivot, strict=True)]
-        found = [[round(-matrix[j][size + c] * 2**_FINE) for j in range(N)] for c in range(N)]
+        found = [[round(-matrix[j][size + c] * 2**self.fine) for j in range(N)] for c in range(N)]
         for weights in found:
             for block in self.blocks:
                 weights[block[-1]] -= sum(weights[j] for j in block)
@@ -95,7 +96,7 @@ class WeighedRule:
         stationary policy; on a block the k_j may be lowered by one number, which is added to the sum.
         """
         c, sign = wanted
-        unit = (self.over << _FINE) * beta.denominator  # of a and k
+        unit = (self.over << self.fine) * beta.denominator  # of a and k
         a = [sign * s * y * beta.denominator for s, y in zip(self.scale, row, strict=True)]
         k = [-sign * beta.numerator * sum(map(int.__mul__, line, row)) for line in self.table]
         k[c] += sign * unit
