@@ -133,6 +133,14 @@ def invalid_excluded(attacks):
         del nodes(c)[1:]
 
     add("the_whole_policy_space", root_excluded, node=0, step=0)
+    leaf = next(n for n, entry in enumerate(base) if entry.get("close") == "nondegenerate")
+    place = len(base[leaf]["steps"])
+
+    def leaf_excluded(c):
+        nodes(c)[leaf]["steps"].append(nodes(c)[node]["steps"][step])
+        nodes(c)[leaf]["close"] = "empty"
+
+    add("a_leaf_that_holds_a_policy", leaf_excluded, node=leaf, step=place)
 
 
 def main():
