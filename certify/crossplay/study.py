@@ -122,14 +122,16 @@ def study(
     try:
         with run.stage("unrolling the game"):
             tree = unroll(game, cluster=False, max_entries=_LARGEST_TREE)
-        proofs = proved_runs(tree, alpha, starts=starts, seed=seed, run=run.part(_SEARCH_PART))
+        part = run.part(_SEARCH_PART)
+        proofs = proved_runs(tree, alpha, starts=starts, seed=seed, run=part)
         best = _best_orbit(proofs, alpha, run.part(_ORBIT_PART)) if proofs else None
         if best is not None:
             return best
         if len(proofs) > 1:
             with run.stage("comparing the policies found"):
                 return _gap_study(proofs[:8], None, None, alpha)
-        failure = None if proofs else "no stationary policy was proved to exist"
+        over = "out of time while looking for stationary policies"
+        failure = None if proofs else over if part.left() <= 0 else "no stationary policy was proved to exist"
     except InputError as large:  # too large to enclose policies; equality may be proved all the same
         proofs, failure = [], str(large)
     alpha_star = threshold(game)

@@ -265,7 +265,7 @@ def test_a_weakened_bound_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     assert distinct_policies(plan, float(alpha), np.random.default_rng(0), starts=12) > 1
     honest = contraction.approx_margin
     monkeypatch.setattr(
-        contraction, "approx_margin", lambda form, soft=False: (honest(form, soft)[0] + 0.5, honest(form, soft)[1])
+        contraction, "approx_margin", lambda form, *more: (honest(form, *more)[0] + 0.5, honest(form, *more)[1])
     )
     assert find_cover(plan, 1 / alpha, effort=Effort(branch=True, max_nodes=2000))
 
