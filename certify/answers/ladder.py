@@ -40,6 +40,7 @@ _UNROLLING_PART = 0.25  # of the time, where windows can take the place of a tre
 # of the rest, for branch and bound, of which a check takes two fifths of the time in several steps and compiled loops,
 # a tenth where arrays searched (Dec-Tiger, three steps, CPU seconds); a quarter of the whole is kept for it anyhow
 _SEARCHED_COMPILED, _SEARCHED_BY_ARRAYS, _SEARCHED_IN_ONE_STEP = 0.85, 0.95, 0.95
+_FURTHER_PART = 0.5  # of the rest, for a localisation that goes on in a large tree: its check takes about as long
 _WINDOWS_PART = 0.6  # of the rest, where localisation found nothing
 _LEAST = 1.0  # seconds for a stage, however little is left
 _BELOW_RTOL = Fraction(1, 2000)
@@ -253,7 +254,7 @@ class Ladder:
 
     def _localised_further(self, descent: Descent, before: list[Localisation]) -> list[Localisation]:
         """All covers once localisation has had what is left for a search."""
-        part = self.run.part(self._searched(), least=_LEAST)
+        part = self.run.part(_FURTHER_PART, least=_LEAST)
         with self.run.stage("localising the stationary policies"):
             descent.go(part)
         found = descent.covers
