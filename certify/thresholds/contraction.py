@@ -386,16 +386,14 @@ def work_left(plan: Plan, tasks: list[Task], least_gain: float, sweeps: int, run
         betas = np.array([(task.low + task.high) / 2 for task in tasks])
         return batches_for(plan).tried([task.box for task in tasks], betas, sweeps, 2 * least_gain, run or Run())
     batch = Contraction(plan, tasks, least_gain=least_gain, trial=True, run=run)
-    before = _log_volumes(batch)
+    before = log_volume(batch.box)
     for _ in range(sweeps):
         batch.sweep()
-    return np.where(batch.empty(), -np.inf, _log_volumes(batch) - before)
+    return np.where(batch.empty(), -np.inf, log_volume(batch.box) - before)
 
 
-def log_volume(box: Box) -> float:
-    """The logarithm of the volume of a box, entries narrower than `NARROW` counted as that."""
-    return float(sum(np.log(np.maximum(upper - lower, NARROW)).sum() for row in box for lower, upper in row))
-
-
-def _log_volumes(batch: Contraction) -> np.ndarray:
-    return sum(np.log(np.maximum(upper - lower, NARROW)).sum((1, 2)) for row in batch.box for lower, upper in row)
+def log_volume(box: Box) -> np.ndarray:
+    """The logarithm of the volume of a box, or (B,) of every box of a batch, entries narrower than `NARROW` counted as
+    that."""
+    ends = [pair for row in box for pair in row]
+    return np.asarray(sum(np.log(np.maximum(upper - lower, NARROW)).sum((-2, -1)) for lower, upper in ends))
