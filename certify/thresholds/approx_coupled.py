@@ -26,14 +26,14 @@ class Coupled:
     slopes and cases are counted from there."""
 
     def __init__(
-        self, step: Models, place: tuple[int, int, int], q: np.ndarray, slopes: dict[tuple[int, int], np.ndarray]
+        self, step: Models, place: tuple[int, int, int, bool], q: np.ndarray, slopes: dict[tuple[int, int], np.ndarray]
     ) -> None:
         self.step, self.q, self.slopes = step, q, slopes
-        (agent, t, self.first), plan = place, step.plan
+        (agent, t, self.first, reply), plan = place, step.plan
         self.agent, self.t, self.size = agent, t, 0
         self.applies = plan.agents == 2 and t + 1 < plan.horizon
         if self.applies:
-            self.change, self.joint = plan.successor_pairs(agent, t)  # (K, M, P, AM, X, Y), (K, M, X, Y)
+            self.change, self.joint = plan.successor_pairs(agent, t, reply)  # (K, M, P, AM, X, Y), (K, M, X, Y)
             own, theirs = step.box[agent][t + 1].points, step.box[1 - agent][t + 1].points
             self.size = self.joint.shape[2] * self.joint.shape[3] * theirs.shape[2] * own.shape[2] * own.shape[3]
             self.applies = self.size <= _LARGEST_CASE

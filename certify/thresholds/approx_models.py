@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from certify.memory import pieces
-from certify.thresholds.approx_support import FEW, Block, ein, greedy_maximum, support
+from certify.thresholds.approx_support import FEW, Block, Pinned, ein, greedy_maximum, support
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.room import room_of, vertex_bytes
 
@@ -44,12 +44,23 @@ class Models:
         self.plan, self.box, self.beta = plan, box, beta
         self._models: dict[int, Model] = {}
         self._collapsed: dict[int, Model] = {}
+        self._pinned: dict[int, Models] = {}
+
+    def pinned(self, agent: int) -> Models:
+        """The models over the policies of the boxes in which this agent plays its centres
+        (docs/theory/localisation.md#replies)."""
+        if agent not in self._pinned:
+            box = [[Pinned(x) for x in row] if i == agent else list(row) for i, row in enumerate(self.box)]
+            self._pinned[agent] = Models(self.plan, box, self.beta)
+        return self._pinned[agent]
 
     def replace(self, agent: int, t: int, block: Block) -> None:
         """Use another box for one agent's policies at one depth; models it does not touch are kept."""
         self.box[agent][t] = block
         self._collapsed = {u: m for u, m in self._collapsed.items() if u > t}
         self._models = {u: m for u, m in self._models.items() if u >= t}
+        for i, models in self._pinned.items():
+            models.replace(agent, t, Pinned(block) if i == agent else block)
 
     def _joint(self, t: int, agents: list[int], rows: np.ndarray, of: str) -> np.ndarray:
         """Products over `agents` of "centre", "lower" or "upper" ends (B, ..., A) or of "points", the

@@ -9,6 +9,8 @@ with this module, re-derives them with rigorous arithmetic; a step leaves it roo
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from certify.memory import pieces
@@ -49,11 +51,11 @@ class Step(Models):
         return result
 
     def _bounds(self, agent: int, t: int, part: slice, start: np.ndarray | None) -> np.ndarray:
-        """(B, K', P): the better of two ways, at some classes."""
-        found = _Ascent(self, agent, t, part, False).smallest(start)
-        if self._has_later(agent, t) and t > 0:
-            found = np.minimum(_Ascent(self, agent, t, part, True).smallest(start), found)
-        return found
+        """(B, K', P): the best of several ways, at some classes."""
+        ways = [Way()]
+        if self._has_later(agent, t):
+            ways += [Way(share=True)] * (t > 0) + [Way(reply=True)] * self.plan.flows_back
+        return np.minimum.reduce([_Ascent(self, agent, t, part, way).smallest(start) for way in ways])
 
     def _tilt(self, agent: int, t: int) -> np.ndarray:
         """(K, A, A): the log-ratios of the reference, where U is without what it pays (docs/theory/local-bonus.md)."""
@@ -64,15 +66,26 @@ class Step(Models):
         return bool(self.model(t).slope)
 
 
-class _Ascent:
-    """sup over the box of sum_m N(m) [sum_a pi(a|m) (U(x, a, .) - U(x, b, .)) - lambda], from the
-    classes x of (agent, t), those in `part`, up to the root; lambda bounds Q(x, a) - Q(x, b) iff this is <= 0.
+class Way(NamedTuple):
+    """One of the ways in which a difference of values is bounded.
 
     share : carry the later blocks' slopes to the root at the centre's weights, so that one block
         met by several of the others' histories is chosen once; otherwise choose it at each node.
+    reply : after the second action the agent's later policies are its centres, which earn no more than its replies
+        (docs/theory/localisation.md#replies).
     """
 
-    def __init__(self, step: Step, agent: int, t: int, part: slice, share: bool) -> None:
+    share: bool = False
+    reply: bool = False
+
+
+class _Ascent:
+    """sup over the box of sum_m N(m) [sum_a pi(a|m) (U(x, a, .) - U(x, b, .)) - lambda], from the
+    classes x of (agent, t), those in `part`, up to the root; lambda bounds Q(x, a) - Q(x, b) iff this is <= 0.
+    """
+
+    def __init__(self, step: Step, agent: int, t: int, part: slice, way: Way) -> None:
+        share, self.reply = way
         self.step, self.plan, self.agent, self.t, self.part = step, step.plan, agent, t, part
         self.path = [way.of(part) for way in self.plan.path(agent, t)]
         self.others = self.plan.others(agent)
@@ -80,14 +93,25 @@ class _Ascent:
         plan, model, rows = self.plan, step.model(t), self.path[t].rows
         pairs = ordered_pairs(plan.levels[t].action_counts[agent])
 
+        def of(x, which):
+            return plan.split_actions(x, agent, t, 2)[:, rows][:, :, :, pairs[:, which]]
+
         def differences(x):
-            here = plan.split_actions(x, agent, t, 2)[:, rows]
-            return here[:, :, :, pairs[:, 0]] - here[:, :, :, pairs[:, 1]]
+            return of(x, 0) - of(x, 1)
 
         self.gain = differences(model.value)  # (B, K, M, P, AM)
-        self.remainder = 0.0 if t == plan.horizon - 1 else step.remainder_of_difference(agent, t, rows)
-        self.gain = self.gain + self.remainder
-        slopes = {key: differences(g) for key, g in model.slope.items()}  # (B, K, M, P, AM, D, A + 1)
+        if self.reply:  # what follows b is worth at least what it is worth where the agent plays its centres
+            self.held = of(model.high, 0)
+            after = step.pinned(agent).model(t)
+            self.gain = of(model.value, 0) - of(after.value, 1) + self.held - of(after.low, 1)
+            slopes = {
+                key: of(g, 0) if key[0] == agent else of(g, 0) - of(after.slope[key], 1)
+                for key, g in model.slope.items()
+            }
+        else:
+            self.held = 0.0 if t == plan.horizon - 1 else step.remainder_of_difference(agent, t, rows)
+            self.gain = self.gain + self.held
+            slopes = {key: differences(g) for key, g in model.slope.items()}  # (B, K, M, P, AM, D, A + 1)
         self.extra, self.weights = [None] * (t + 1), [None] * (t + 1)
         for u in range(t, -1, -1):
             slopes = self._node(u, slopes, share)
@@ -125,7 +149,9 @@ class _Ascent:
                 moved = moved - passed[key][:, :, :, :, None]
             extra = extra + support(self.step.box[key[0]][key[1]], index, moved, entropic=top or not share).sum(-1)
         if u == self.t and (top or not share):
-            extra = self._improved(Coupled(self.step, (self.agent, u, self.part.start), q, slopes), q, extra)
+            extra = self._improved(
+                Coupled(self.step, (self.agent, u, self.part.start, self.reply), q, slopes), q, extra
+            )
         self.extra[u] = extra
         if u == 0 and not top:
             self.residue = self._shared_at_root(passed)
@@ -137,7 +163,7 @@ class _Ascent:
         if not coupled.applies:
             return extra
         # `gain` holds the remainder, which the coupled form takes in itself
-        plain, held = ein("bkmqa,bkmpa->bkmpq", q, self.gain) + extra, ein("bkmqa,bkmpa->bkmpq", q, self.remainder)
+        plain, held = ein("bkmqa,bkmpa->bkmpq", q, self.gain) + extra, ein("bkmqa,bkmpa->bkmpq", q, self.held)
         change = np.zeros(plain.shape)
         wanted = plain == plain.max(-1, keepdims=True)
         for _ in range(2):

@@ -129,6 +129,19 @@ class Block:
         return np.maximum((self.points * ratio).sum(-1), 0)
 
 
+class Pinned(Block):
+    """The centre of a box alone, as a box of its own with one vertex."""
+
+    def __init__(self, block: Block) -> None:
+        super().__init__(block.centre, block.centre)
+        self.centre = block.centre
+
+    @cached_property
+    def points(self) -> np.ndarray:
+        """The centre, (..., 1, actions)."""
+        return self.centre[..., None, :]
+
+
 def support(
     block: Block, index: np.ndarray, slope: np.ndarray, *, entropic: bool, rows: np.ndarray | None = None
 ) -> np.ndarray:

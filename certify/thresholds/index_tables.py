@@ -61,8 +61,8 @@ class Plan:
         self._descend()
         # made on first use, by the method of that name, and kept
         self._links: dict[tuple[int, int, int], np.ndarray] = {}  # `link`
-        self._pairs: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # `pair_successors`
-        self._by_pair: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}  # `successor_pairs`
+        self._pairs: dict[tuple[int, int, bool], tuple[np.ndarray, np.ndarray]] = {}  # `pair_successors`
+        self._by_pair: dict[tuple[int, int, bool], tuple[np.ndarray, np.ndarray]] = {}  # `successor_pairs`
         self._paths: dict[tuple[int, int], list[PathStep]] = {}  # `path`
 
     def _descend(self) -> None:
@@ -112,17 +112,17 @@ class Plan:
             self._links[key] = np.where(listing >= 0, found, -1)
         return self._links[key]
 
-    def pair_successors(self, agent: int, t: int) -> tuple[np.ndarray, np.ndarray]:
+    def pair_successors(self, agent: int, t: int, reply: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Where own actions a and b (all ordered pairs, a major) lead: successors (E, P, AM, 2S)
-        and gamma (P(. | a) - P(. | b)), gathered where both lead to the same joint class."""
-        key = (agent, t)
+        and gamma (P(. | a) - P(. | b)), gathered where both lead to the same joint class; `reply`: of a alone."""
+        key = (agent, t, reply)
         if key not in self._pairs:
             level = self.levels[t]
             successor = self.split_actions(level.successor, agent, t, 1)
             chance = self.gamma * self.split_actions(level.approx_probability, agent, t, 1)
             first, second = ordered_pairs(level.action_counts[agent]).T
             where = np.concatenate([successor[:, first], successor[:, second]], -1)
-            change = np.concatenate([chance[:, first], -chance[:, second]], -1)
+            change = np.concatenate([chance[:, first], -chance[:, second] * (not reply)], -1)
             for part in pieces(len(where), 32.0 * where[0].size * where.shape[-1], self.memory.free()):
                 same = where[part][..., :, None] == where[part][..., None, :]
                 owner = same.argmax(-1)  # the first place that has this successor
@@ -131,17 +131,17 @@ class Plan:
             self._pairs[key] = where, change
         return self._pairs[key]
 
-    def successor_pairs(self, agent: int, t: int) -> tuple[np.ndarray, np.ndarray]:
+    def successor_pairs(self, agent: int, t: int, reply: bool = False) -> tuple[np.ndarray, np.ndarray]:
         """Two agents: `pair_successors` at the classes of (agent, t) by own and the other's later class.
 
         change : (K, M, P, AM, X, Y), X over `descendants[agent][t][t + 1]`, Y over the other's classes
         below the joint class, M over `path(agent, t)[t].rows`; joint : (K, M, X, Y), their joint
         class at t + 1 (0 where there is none: `change` is 0 there).
         """
-        key = (agent, t)
+        key = (agent, t, reply)
         if key not in self._by_pair:
             rows, other = self.path(agent, t)[t].rows, 1 - agent
-            where, change = self.pair_successors(agent, t)
+            where, change = self.pair_successors(agent, t, reply)
             level, after = self.levels[t], self.levels[t + 1]
             k = np.indices(rows.shape)[0]
             where, change = (
