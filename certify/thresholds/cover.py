@@ -12,7 +12,7 @@ import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -46,13 +46,20 @@ class Path:
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.found = {0.0: approx_stationary(plan, 0.0)[0]}
+        self.found = {0.0: self._solved(0.0, plan.tree.uniform())}
+
+    def _solved(self, beta: float, start: Policy, **limits: Any) -> Policy:
+        if not compiled_for(self.plan):
+            return approx_stationary(self.plan, beta, start, **limits)[0]
+        from certify.thresholds.compiled import stationary
+
+        return stationary.approx_stationary(self.plan, beta, start, **limits)[0]
 
     def at(self, beta: float) -> Policy:
         """A nearly stationary policy at inverse temperature `beta`, continued from the nearest one below."""
         if beta not in self.found:
             nearest = self.found[max(b for b in self.found if b <= beta)]
-            self.found[beta] = approx_stationary(self.plan, beta, nearest, tolerance=1e-6, rounds=500)[0]
+            self.found[beta] = self._solved(beta, nearest, tolerance=1e-6, rounds=500)
         return self.found[beta]
 
     def width(self, low: float, high: float) -> float:

@@ -12,10 +12,10 @@ from certify.games.builtin import builtin
 from certify.games.objective import for_objective
 from certify.games.tree import unroll
 from certify.run import Run
-from certify.thresholds import approx_models, approx_step, approx_support, contraction
+from certify.thresholds import approx_models, approx_policy, approx_step, approx_support, contraction
 from certify.thresholds.approx_definite import approx_margin
 from certify.thresholds.approx_exp import approx_exp
-from certify.thresholds.compiled import sweeps
+from certify.thresholds.compiled import stationary, sweeps
 from certify.thresholds.compiled.batch import batches_for
 from certify.thresholds.compiled.compiler import SWITCH, available, installed
 from certify.thresholds.compiled.constants import LIMIT
@@ -127,6 +127,37 @@ def compare_sweeps(name, sweeps):
     betas = np.array([(task.low + task.high) / 2 for task in tasks])
     tried = batches_for(plan).tried([task.box for task in tasks], betas, 2, 0.001, Run())
     assert agree(left, tried)
+
+
+@needs_numba
+@pytest.mark.slow
+@pytest.mark.parametrize("name", GAMES)
+def test_stationary_policies_agree(name):
+    compare_stationary(name)
+
+
+@pytest.mark.skipif(installed(), reason="these loops are compiled here")
+@pytest.mark.parametrize("name", ["two agents, two steps", "weights, a discount, many actions", "legal actions, KL"])
+def test_stationary_policies_agree_without_a_compiler(name):
+    compare_stationary(name, rounds=3)
+
+
+def compare_stationary(name, rounds=200):
+    """After as many rounds, from the same policy, up to rounding."""
+    plan = plan_of(GAMES[name](np.random.default_rng(4)))
+    start = approx_policy.approx_stationary(plan, 0.0, rounds=2)[0]
+    for beta in (0.05, 2.0):
+        one, other = (
+            solve(plan, beta, start, damping=0.3, tolerance=1e-13, rounds=rounds)
+            for solve in (approx_policy.approx_stationary, stationary.approx_stationary)
+        )
+        assert one[1] == pytest.approx(other[1], rel=1e-6, abs=1e-12)
+        assert all(
+            np.allclose(p, q, atol=1e-12)
+            for a, b in zip(one[0], other[0], strict=True)
+            for p, q in zip(a, b, strict=True)
+        )
+        assert not all(np.allclose(p, q) for a, b in zip(one[0], start, strict=True) for p, q in zip(a, b, strict=True))
 
 
 def ends(box):

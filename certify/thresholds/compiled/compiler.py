@@ -96,25 +96,17 @@ def _kept() -> Iterator[None]:
         numba.config.CACHE_DIR = before
 
 
+@functools.cache
 def borrower() -> Callable[[Any], Any]:
-    """A function for compiled code: an array whose owner is not told of its uses.
+    """A function for compiled code: an array whose owner is not told of its uses, and of which functions are given no
+    more than where it is and how long, for indices that are never negative; or a tuple of such arrays.
 
-    Counting them, atomically and at every call, takes more time than what is called does.  The owner must outlive the
-    uses: borrow what a caller in Python holds, nothing that compiled code has allocated.
+    Counting uses, atomically and at every call, takes more time than what is called does, and so does handing on the
+    seven numbers of every array.  The owner must outlive the uses: borrow what a caller in Python holds, nothing that
+    compiled code has allocated.
     """
     if not installed():
         return lambda array: array
-    from numba.core import cgutils
-    from numba.extending import intrinsic
-
-    @intrinsic
-    def borrowed(context, array):
-        def code(target, builder, signature, arguments):
-            found = target.make_array(signature.return_type)(target, builder, value=arguments[0])
-            found.meminfo = cgutils.get_null_value(found.meminfo.type)
-            found.parent = cgutils.get_null_value(found.parent.type)
-            return found._getvalue()
-
-        return array(array), code
+    from certify.thresholds.compiled.borrowing import borrowed
 
     return borrowed

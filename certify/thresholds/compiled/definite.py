@@ -59,11 +59,11 @@ def reaches(tables, boxes, at, reach):
                     weight = reach[r, end, at[t] + e]
                     if weight != 0:
                         product_of(tables, mine, (t, e, UPPER if end else LOWER), -1, c)
-                        _forward(tables, (t, e), weight, c, reach[r, end, at[t + 1] :])
+                        forward(tables, (t, e), weight, c, reach[r, end, at[t + 1] :])
 
 
 @nested
-def _forward(tables, place, weight, c, out):
+def forward(tables, place, weight, c, out):
     """Adds what weight times c, over the joint actions at joint class e of depth t, brings to the next depth."""
     numbers, links, reals = tables
     t, e = place
@@ -281,7 +281,7 @@ def different_depths(tables, boxes, situation, place, form):
                                 c[:] = 0.0
                                 for m in range(others):
                                     c[numbers[split + a * others + m]] = q[m]
-                                _forward(tables, (t, e), weight, c, flows[end, 0])
+                                forward(tables, (t, e), weight, c, flows[end, 0])
                         for u in range(t + 1, h):
                             for j in range(n):
                                 if own or j != i:
@@ -296,7 +296,7 @@ def different_depths(tables, boxes, situation, place, form):
                                         weight = flows[end, 0, e]
                                         if weight != 0:
                                             product_of(tables, mine, (u, e, UPPER if end else LOWER), -1, step)
-                                            _forward(tables, (u, e), weight, step, flows[end, 1])
+                                            forward(tables, (u, e), weight, step, flows[end, 1])
                                     flows[end, 0, : numbers[below + COLUMNS + E]] = flows[
                                         end, 1, : numbers[below + COLUMNS + E]
                                     ]

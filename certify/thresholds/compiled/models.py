@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from certify.thresholds.compiled.compiler import borrower, nested
+from certify.thresholds.compiled.compiler import nested
 from certify.thresholds.compiled.tables import (
     ACTION,
     AGENTS,
@@ -47,18 +47,10 @@ from certify.thresholds.compiled.tables import (
     WIDTH,
     E,
     S,
-    Tables,
 )
 from certify.thresholds.compiled.vertices import least, support
 
 _FEW = 4  # up to so many actions all products of vertices are listed
-_borrowed = borrower()
-
-
-@nested
-def lent(tables):
-    """The tables with arrays that are borrowed."""
-    return Tables(_borrowed(tables.numbers), _borrowed(tables.links), _borrowed(tables.reals))
 
 
 @nested
@@ -74,8 +66,7 @@ def most_vertices(numbers, t):
 @nested
 def action_model(tables, t, beta, after, model):
     """U at depth t from V one deeper (of no use at the last depth)."""
-    numbers, links, reals = lent(tables)
-    beta, after, model = _borrowed(beta), _borrowed(after), _borrowed(model)
+    numbers, links, reals = tables
     level, n = numbers[LEVEL] + t * COLUMNS, numbers[AGENTS]
     deeper = level + COLUMNS
     slot, successors = numbers[level + SLOT], numbers[level + S]
@@ -177,7 +168,6 @@ def product_of(tables, mine, place, skip, q):
 @nested
 def state_model(tables, t, boxes, model, state):
     """V at depth t from U there."""
-    tables, boxes, model, state = lent(tables), _borrowed(boxes), _borrowed(model), _borrowed(state)
     numbers, n = tables.numbers, tables.numbers[AGENTS]
     level = numbers[LEVEL] + t * COLUMNS
     joint_actions = numbers[level + JA]

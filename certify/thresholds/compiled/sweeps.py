@@ -97,61 +97,6 @@ class Work(NamedTuple):
     vectors: np.ndarray
 
 
-@nested
-def _lent_search(search):
-    return Search(
-        Tables(_borrowed(search.tables.numbers), _borrowed(search.tables.links), _borrowed(search.tables.reals)),
-        Paths(_borrowed(search.ways.numbers), _borrowed(search.ways.chances)),
-        _borrowed(search.places),
-        _borrowed(search.depths),
-        _borrowed(search.at),
-        _borrowed(search.reached_at),
-        _borrowed(search.form_place),
-        _borrowed(search.form_block),
-        _borrowed(search.advantages),
-        _borrowed(search.widest),
-    )
-
-
-@nested
-def _lent_work(work):
-    nodes, room = work.nodes, work.room
-    return Work(
-        Nodes(
-            _borrowed(nodes.at),
-            _borrowed(nodes.vertices),
-            _borrowed(nodes.q),
-            _borrowed(nodes.extra),
-            _borrowed(nodes.best),
-            _borrowed(nodes.mass),
-        ),
-        Room(
-            _borrowed(room.gain),
-            _borrowed(room.remainder),
-            _borrowed(room.slopes),
-            _borrowed(room.passed),
-            _borrowed(room.entries),
-            _borrowed(room.weight),
-            _borrowed(room.length),
-            _borrowed(room.short),
-            _borrowed(room.coupling),
-        ),
-        _borrowed(work.box),
-        _borrowed(work.models),
-        _borrowed(work.known),
-        _borrowed(work.against),
-        _borrowed(work.guess),
-        _borrowed(work.found),
-        _borrowed(work.ends),
-        _borrowed(work.reach),
-        _borrowed(work.advantage),
-        _borrowed(work.form),
-        _borrowed(work.diagonal),
-        _borrowed(work.matrix),
-        _borrowed(work.vectors),
-    )
-
-
 @compiled
 def run(search, work, job, counts, log_):
     """Sweeps over one box at both ends of its interval of beta until it is closed or has stalled, or over some for a
@@ -165,9 +110,8 @@ def run(search, work, job, counts, log_):
     then a multiple for every class and pair.
     Returns how it ends, and where the log does; the form of a stalled box is left in `work`.
     """
-    search, work = _lent_search(search), _lent_work(work)
-    ends, betas, rule, found = _borrowed(job[0]), _borrowed(job[1]), _borrowed(job[2]), _borrowed(job[3])
-    log_ = _borrowed(log_)
+    search, work, log_ = _borrowed(search), _borrowed(work), _borrowed(log_)
+    ends, betas, rule, found = _borrowed(job)
     numbers, mine, trial = search.tables.numbers, work.box[0], counts[3] == 1
     end = np.int64(0)  # not a constant, of which functions would be made once more
     entries, kind, ends_at = numbers[UPPER] - numbers[LOWER], GOING, len(betas) // len(ends)
@@ -472,32 +416,22 @@ def _frame(form, diagonal, matrix, vectors):
 @nested
 def _project(block, scale, matrix):
     """The matrix on tangent directions, 0 on the others."""
-    count, first = len(block), 0
-    while first < count:
-        last, square = first, 0.0
-        while last < count and block[last] == block[first]:
-            square += scale[last] * scale[last]
-            last += 1
-        for other in range(count):
-            along = 0.0
-            for x in range(first, last):
-                along += scale[x] * matrix[x, other]
-            for x in range(first, last):
-                matrix[x, other] -= along / square * scale[x]
-        first = last
-    first = 0
-    while first < count:
-        last, square = first, 0.0
-        while last < count and block[last] == block[first]:
-            square += scale[last] * scale[last]
-            last += 1
-        for other in range(count):
-            along = 0.0
-            for x in range(first, last):
-                along += scale[x] * matrix[other, x]
-            for x in range(first, last):
-                matrix[other, x] -= along / square * scale[x]
-        first = last
+    count = len(block)
+    for side in range(2):
+        first = 0
+        while first < count:
+            last, square = first, 0.0
+            while last < count and block[last] == block[first]:
+                square += scale[last] * scale[last]
+                last += 1
+            for other in range(count):
+                along = 0.0
+                for x in range(first, last):
+                    along += scale[x] * (matrix[other, x] if side else matrix[x, other])
+                for x in range(first, last):
+                    row, column = (other, x) if side else (x, other)
+                    matrix[row, column] -= along / square * scale[x]
+            first = last
 
 
 @nested
