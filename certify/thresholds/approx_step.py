@@ -25,7 +25,12 @@ _ROUNDING = 1e-12  # of a bound, per unit of weight: what a step's slack makes u
 
 
 class Step(Models):
-    """The rule for a batch of boxes at fixed beta: models backwards, then bounds forwards."""
+    """The rule for a batch of boxes at fixed beta: models backwards, then bounds forwards.
+
+    ends : 2 where the second half of the batch holds the first one's boxes at the upper ends of intervals of beta.
+    """
+
+    ends = 1
 
     def log_ratio_bounds(self, agent: int, t: int, guess: np.ndarray | None = None) -> np.ndarray:
         """(B, K, A, A): upper bounds on log pi(a|x) - log pi(b|x) at every stationary policy in
@@ -55,7 +60,16 @@ class Step(Models):
         ways = [Way()]
         if self._has_later(agent, t):
             ways += [Way(share=True)] * (t > 0) + [Way(reply=True)] * self.plan.flows_back
-        return np.minimum.reduce([_Ascent(self, agent, t, part, way).smallest(start) for way in ways])
+        found = [self._over_interval(_Ascent(self, agent, t, part, way).smallest(start), way) for way in ways]
+        return np.minimum.reduce(found)
+
+    def _over_interval(self, bound: np.ndarray, way: Way) -> np.ndarray:
+        """Bounds with replies, the larger one of both ends of an interval of beta: they bound another function than the
+        other ways, so that one end by them and the other end by others say nothing of what is between."""
+        if not way.reply or self.ends == 1:
+            return bound
+        larger = bound.reshape(self.ends, -1, *bound.shape[1:]).max(0)
+        return np.concatenate([larger] * self.ends)
 
     def _tilt(self, agent: int, t: int) -> np.ndarray:
         """(K, A, A): the log-ratios of the reference, where U is without what it pays (docs/theory/local-bonus.md)."""

@@ -36,6 +36,7 @@ class ArrayRule:
     def __init__(self, plan: Plan, box: list[list[Ends]], beta: np.ndarray) -> None:
         self._copies = len(beta) // len(box[0][0][0])
         self._step = Step(plan, [[self._block(ends) for ends in row] for row in box], beta)
+        self._step.ends = self._copies
 
     def _block(self, ends: Ends) -> Block:
         lower, upper = ends
