@@ -12,7 +12,7 @@ import numpy as np
 
 from certify.thresholds.compiled.compiler import nested
 from certify.thresholds.compiled.coupled import coupled_applies, coupled_bound, vanishes
-from certify.thresholds.compiled.models import product_of, products
+from certify.thresholds.compiled.models import action_pinned, product_of, products
 from certify.thresholds.compiled.tables import (
     AGENT,
     AGENTS,
@@ -21,7 +21,6 @@ from certify.thresholds.compiled.tables import (
     CLASSES,
     COLUMNS,
     DEPTH,
-    FIRST,
     FLOW,
     HORIZON,
     JA,
@@ -33,6 +32,7 @@ from certify.thresholds.compiled.tables import (
     NEXT,
     NODES,
     OTHERS,
+    OWNER,
     PAIR,
     PAIRS,
     ROWS,
@@ -61,7 +61,7 @@ _ROUNDING = 1e-12
 _TINY = 1e-300
 _ROUNDS = 12
 _FEW = 4  # up to so many actions vertices are faster than filling up
-_SEPARATE, _SHARING = 0, 1  # how later blocks are bounded at a node
+SEPARATE, SHARING, REPLIES = range(3)  # ways (`approx_step.Way`); a node is bounded as in one of the first two
 
 
 class Situation(NamedTuple):
@@ -110,9 +110,9 @@ class Room(NamedTuple):
 def smallest(situation, nodes, room, options, guess, result):
     """The smallest lambda found for w_i M, into `result` (R, K, P); `guess` alike, nan where there is none.
 
-    nodes, room : `rooms`.  options : rows from, to, classes from, to, and whether nodes share (`approx_step._Ascent`).
+    nodes, room : `rooms`.  options : rows from, to, classes from, to, and the way.
     """
-    row_from, row_to, class_from, class_to, share = options
+    row_from, row_to, class_from, class_to, way = options
     tables, paths, numbers = situation.tables, situation.paths.numbers, situation.tables.numbers
     t = paths[DEPTH]
     for r in range(row_from, row_to):
@@ -133,8 +133,8 @@ def smallest(situation, nodes, room, options, guess, result):
                     q = nodes.q[begin : begin + most * others].reshape(most, others)
                     nodes.vertices[node] = products(tables, mine, (u, e, -1), paths[AGENT], q)
             for p in range(paths[PAIRS]):
-                _difference(situation, (r, k, p), room)
-                residue = _slopes_and_extras(situation, (r, k, p), share, nodes, room)
+                _difference(situation, (r, k, p), way, room)
+                residue = _slopes_and_extras(situation, (r, k, p), way, nodes, room)
                 result[r, k, p] = _smallest(situation, (r, k), (residue, guess[r, k, p]), nodes, room)
 
 
@@ -146,15 +146,16 @@ def _tail_origin(numbers, u, t):
 
 
 @nested
-def _difference(situation, case, room):
-    """U(x, a, .) - U(x, b, .) at the class's nodes: values with the largest remainder, and where the two lead."""
+def _difference(situation, case, way, room):
+    """U(x, a, .) - U(x, b, .) at the class's nodes: values with the largest remainder, and where the two lead; with
+    replies where a leads, and for b the low end where the agent plays its centres."""
     r, k, p = case
     numbers, links, reals = situation.tables
     paths, here, after = situation.paths.numbers, situation.here[r], situation.after
     agent, t, n = paths[AGENT], paths[DEPTH], numbers[AGENTS]
     level, step = numbers[LEVEL] + t * COLUMNS, paths[STEPS] + 5 * t
     others, successors, joint_actions = paths[step + OTHERS], numbers[level + S], numbers[level + JA]
-    last = t + 1 == numbers[HORIZON]
+    last, pinned = t + 1 == numbers[HORIZON], action_pinned(numbers, t) + agent * numbers[level + E] * joint_actions
     classes = 0 if last else numbers[level + COLUMNS + E]
     split = numbers[SPLIT] + numbers[numbers[SPLIT_AT] + agent * numbers[HORIZON] + t]
     first = split + paths[paths[PAIR] + 2 * p] * others
@@ -165,9 +166,9 @@ def _difference(situation, case, room):
             continue
         for x in range(others):
             a, b = e * joint_actions + numbers[first + x], e * joint_actions + numbers[second + x]
-            remainder, length, cell = 0.0, 0, m * others + x
+            remainder, length, cell, low = 0.0, 0, m * others + x, here[pinned + b] if way == REPLIES else 0.0
             if not last:
-                for sign in range(2):
+                for sign in range(1 if way == REPLIES else 2):
                     edge = (b if sign else a) * successors
                     for s in range(edge, edge + successors):
                         flow = reals[numbers[level + FLOW] + s]
@@ -187,11 +188,11 @@ def _difference(situation, case, room):
                     d, target = room.weight[cell, known], room.entries[cell, known, 0]
                     remainder += d * (after[r, 2 * classes + target] if d > 0 else after[r, classes + target])
             room.length[cell] = length
-            room.gain[m, x], room.remainder[m, x] = here[a] - here[b] + remainder, remainder
+            room.gain[m, x], room.remainder[m, x] = here[a] - here[b] + remainder - low, remainder
 
 
 @nested
-def _slopes_and_extras(situation, case, share, nodes, room):
+def _slopes_and_extras(situation, case, way, nodes, room):
     """What later blocks add at every vertex of every node; the sum over the root of what is passed on to it."""
     r, k, p = case
     numbers, paths, here = situation.tables.numbers, situation.paths.numbers, situation.here[r]
@@ -204,7 +205,8 @@ def _slopes_and_extras(situation, case, share, nodes, room):
     split = numbers[SPLIT] + numbers[numbers[SPLIT_AT] + agent * numbers[HORIZON] + t]
     first = split + paths[paths[PAIR] + 2 * p] * others
     second = split + paths[paths[PAIR] + 2 * p + 1] * others
-    width = numbers[level + WIDTH] - numbers[numbers[level + SLOT] + n]
+    slots, slot, origin = numbers[level + SLOTS], numbers[level + SLOT], numbers[numbers[level + SLOT] + n]
+    width = numbers[level + WIDTH] - origin
     slopes = 3 * numbers[level + E] * joint_actions
     for m in range(paths[step + NODES]):
         e = paths[paths[step + ROWS] + k * paths[step + NODES] + m]
@@ -216,14 +218,19 @@ def _slopes_and_extras(situation, case, share, nodes, room):
             to = (m * others + x) * width
             for w in range(width):
                 room.slopes[to + w] = here[a + w] - here[b + w]
+            if way == REPLIES:  # after b the agent plays its centres
+                for d in range(n, slots):
+                    if numbers[numbers[level + OWNER] + d] == agent:
+                        for w in range(numbers[slot + d] - origin, numbers[slot + d + 1] - origin):
+                            room.slopes[to + w] = here[a + w]
     for u in range(t, -1, -1):
         top = u == 0 and paths[SINGLE] != 0
-        couple = u == t and (top or not share) and n == 2 and coupled_applies(numbers, agent, t)
-        mode = _SEPARATE if top or not share else _SHARING
+        mode = SHARING if way == SHARING and not top else SEPARATE
+        couple = u == t and mode == SEPARATE and n == 2 and coupled_applies(numbers, agent, t)
         _node_extras(situation, (r, k, u), mode, nodes, room)
         if couple:
             _couple(situation, (r, k), nodes, room)
-        if top or (u == t and not share):  # separate nodes pass nothing on
+        if mode == SEPARATE:  # separate nodes pass nothing on
             return 0.0
         if u == 0:
             return _root(situation, (r, k), room)
@@ -245,7 +252,7 @@ def _node_extras(situation, case, mode, nodes, room):
         if e < 0:
             continue
         slopes, passed = m * others * width, m * width
-        if mode == _SHARING:
+        if mode == SHARING:
             product_of(tables, mine, (u, e, CENTRE), paths[AGENT], c)
             room.passed[passed : passed + width] = 0.0
             for x in range(others):
@@ -268,7 +275,7 @@ def _extra(situation, case, mode, q, room):
     origin = _tail_origin(numbers, u, t)
     width, moved = numbers[level + WIDTH] - origin, room.short[1]
     for w in range(width):
-        moved[w] = -room.passed[m * width + w] if mode == _SHARING else 0.0
+        moved[w] = -room.passed[m * width + w] if mode == SHARING else 0.0
     for x in range(len(q)):
         if q[x] != 0:
             begin = (m * len(q) + x) * width
@@ -280,7 +287,7 @@ def _extra(situation, case, mode, q, room):
         at = numbers[slot + d] - origin
         if block < 0 or vanishes(moved, at, numbers[slot + d + 1] - origin):
             continue
-        if mode == _SEPARATE:
+        if mode == SEPARATE:
             total += entropic_support(numbers, mine, block, moved, at)
         else:
             total += support(numbers, mine, block, moved, at)
@@ -356,26 +363,17 @@ def _root(situation, case, room):
             if block < 0:
                 continue
             begin, end = numbers[slot + d] - origin, numbers[slot + d + 1] - origin
-            if _is_own(numbers, paths[AGENT], block):
+            if numbers[numbers[level + OWNER] + d] == paths[AGENT]:
                 for w in range(begin, end):
                     own[w] += g[w]
             else:
                 total += entropic_support(numbers, mine, block, g, begin)
     for d in range(tail, slots):  # own slots are the same at every node
         block, begin, end = links[listing + d], numbers[slot + d] - origin, numbers[slot + d + 1] - origin
-        if block >= 0 and _is_own(numbers, paths[AGENT], block) and not vanishes(own, begin, end):
+        own_slot = numbers[numbers[level + OWNER] + d] == paths[AGENT]
+        if block >= 0 and own_slot and not vanishes(own, begin, end):
             total += entropic_support(numbers, mine, block, own, begin)
     return total
-
-
-@nested
-def _is_own(numbers, agent, block):
-    for u in range(numbers[HORIZON]):
-        at = agent * numbers[HORIZON] + u
-        begin = numbers[numbers[FIRST] + at]
-        if begin <= block < begin + numbers[numbers[CLASSES] + at]:
-            return True
-    return False
 
 
 @nested

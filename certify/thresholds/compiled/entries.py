@@ -13,8 +13,7 @@ _borrowed = borrower()
 def log_ratio_bounds(situation, work, options, guess, result):
     """The smallest lambda found for w_i M, into `result` (R, K, P); `guess` alike, nan where there is none.
 
-    work : nodes and room (`rooms`).  options : rows from, to, classes from, to, and whether nodes share
-    (`approx_step._Ascent`).
+    work : nodes and room (`rooms`).  options : rows from, to, classes from, to, and the way (`bounds`).
     """
     nodes, room = _borrowed(work)
     bounds.smallest(_borrowed(situation), nodes, room, options, _borrowed(guess), _borrowed(result))

@@ -4,7 +4,7 @@ arrays).
 U at a depth is an array (rows, numbers), a row for a box at one beta: values, low and high ends (E, JA) each, slopes
 (E, JA, width of the later slots).  V likewise: values, low and high ends (E,), slopes (E, width), and of two agents
 `beyond` (E, 2, 2, vertices): per agent the largest and the least of what slopes and bilinear part leave, over the
-other's vertices.
+other's vertices.  Both end with the low ends where one agent plays its centres, for each agent: (n, E, JA), (n, E).
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from certify.thresholds.compiled.tables import (
     LISTING,
     LOGS,
     LOWER,
+    OWNER,
     POINTS,
     REWARD,
     SHIFT,
@@ -64,6 +65,22 @@ def most_vertices(numbers, t):
 
 
 @nested
+def action_pinned(numbers, t):
+    """Where in U the low ends begin where an agent plays its centres."""
+    level = numbers[LEVEL] + t * COLUMNS
+    width = numbers[level + WIDTH] - numbers[numbers[level + SLOT] + numbers[AGENTS]]
+    return numbers[level + E] * numbers[level + JA] * (3 + width)
+
+
+@nested
+def state_pinned(numbers, t, most):
+    """The same in V; `most_vertices` of depth t is given."""
+    level = numbers[LEVEL] + t * COLUMNS
+    beyond = 4 * most if numbers[AGENTS] == 2 and t + 1 < numbers[HORIZON] else 0
+    return numbers[level + E] * (3 + numbers[level + WIDTH] + beyond)
+
+
+@nested
 def action_model(tables, t, beta, after, model):
     """U at depth t from V one deeper (of no use at the last depth)."""
     numbers, links, reals = tables
@@ -73,12 +90,15 @@ def action_model(tables, t, beta, after, model):
     later, cells = numbers[level + SLOTS] - n, numbers[level + E] * numbers[level + JA]
     origin = numbers[slot + n]
     width = numbers[level + WIDTH] - origin
-    classes, width_after, slot_after = 0, 0, 0
+    classes, width_after, slot_after, pinned_after = 0, 0, 0, 0
     if t + 1 < numbers[HORIZON]:
         classes, width_after = numbers[deeper + E], numbers[deeper + WIDTH]
-        slot_after = numbers[deeper + SLOT]
+        slot_after, pinned_after = numbers[deeper + SLOT], state_pinned(numbers, t + 1, most_vertices(numbers, t + 1))
+    pinned = action_pinned(numbers, t)
     for r in range(len(beta)):
         for cell in range(cells):
+            for i in range(n):
+                model[r, pinned + i * cells + cell] = 0.0
             value = beta[r] * reals[numbers[level + REWARD] + cell] + reals[numbers[level + TILT] + cell]
             low, high = 0.0, 0.0
             slopes = 3 * cells + cell * width
@@ -93,6 +113,8 @@ def action_model(tables, t, beta, after, model):
                 value += flow * after[r, target]
                 low += flow * after[r, classes + target]
                 high += flow * after[r, 2 * classes + target]
+                for i in range(n):
+                    model[r, pinned + i * cells + cell] += flow * after[r, pinned_after + i * classes + target]
                 source = 3 * classes + target * width_after
                 link = numbers[level + LINK] + edge * later
                 for d in range(later):
@@ -181,6 +203,8 @@ def state_model(tables, t, boxes, model, state):
     bilinear = n == 2 and t + 1 == numbers[HORIZON] and widest > _FEW
     q = np.empty((1 if bilinear else most, joint_actions))
     c, moved = np.empty(joint_actions), np.empty(numbers[level + WIDTH])
+    mean = np.empty(joint_actions * (2 + numbers[level + WIDTH]))
+    pinned = state_pinned(numbers, t, most_vertices(numbers, t))
     for r in range(len(model)):
         mine = boxes[r % len(boxes)]
         for e in range(numbers[level + E]):
@@ -189,6 +213,10 @@ def state_model(tables, t, boxes, model, state):
                 _bilinear(tables, mine, (t, e), model[r], (state[r], moved))
             else:
                 _remainder(tables, mine, (t, e, centred), model[r], (state[r], q, moved))
+            for i in range(n):
+                place = (t, e, i, centred)
+                low = _pinned(tables, mine, place, (model[r], state[r]), (q.reshape(-1), moved, mean))
+                state[r, pinned + i * numbers[level + E] + e] = low
             for i in range(n):
                 block = tables.links[numbers[level + JOINT] + e * n + i]
                 weight, logs = state[r, _weight_at(numbers, t, e, i)], numbers[LOGS] + numbers[numbers[START] + block]
@@ -291,6 +319,69 @@ def _remainder(tables, mine, place, model, out):
                 state[at + most] = min(state[at + most], below)
         high, low = max(high, rise + above), min(low, rise + below)
     state[classes + e], state[2 * classes + e] = low, high
+
+
+@nested
+def _pinned(tables, mine, place, models, room):
+    """The low end of V's remainder where agent i plays its centres: only the others' policies are vertices."""
+    numbers, links, (t, e, i, centred) = tables.numbers, tables.links, place
+    (model, state), (policies, moved, mean) = models, room
+    level, n = numbers[LEVEL] + t * COLUMNS, numbers[AGENTS]
+    if n == 1 or (n == 2 and t + 1 == numbers[HORIZON]):
+        return 0.0  # V is what its slopes say
+    joint_actions, classes, wide = numbers[level + JA], numbers[level + E], numbers[level + WIDTH]
+    slot, joint, slots = numbers[level + SLOT], numbers[level + JOINT] + e * n, numbers[level + SLOTS]
+    cells, origin = joint_actions * classes, numbers[slot + n]
+    width, slopes, listing = wide - origin, 3 * classes + e * wide, numbers[level + LISTING] + e * slots
+    count = numbers[numbers[COUNTS] + i * numbers[HORIZON] + t]
+    others, line = joint_actions // count, 2 + width
+    split = numbers[SPLIT] + numbers[numbers[SPLIT_AT] + i * numbers[HORIZON] + t]
+    centre, pinned = numbers[CENTRE] + numbers[numbers[START] + links[joint + i]], action_pinned(numbers, t) + i * cells
+    mean[: others * line] = 0.0  # over own actions: value, low end, slopes
+    for a in range(count):
+        c = mine[centre + a]
+        for m in range(others):
+            cell, to = e * joint_actions + numbers[split + a * others + m], m * line
+            mean[to] += c * model[cell]
+            mean[to + 1] += c * model[pinned + cell]
+            at = 3 * cells + cell * width
+            for x in range(width):
+                mean[to + 2 + x] += c * model[at + x]
+    most, low = len(policies) // others, np.inf
+    q = policies[: most * others].reshape(most, others)
+    for v in range(products(tables, mine, (t, e, -1), i, q)):
+        below = 0.0 if n == 2 else _rise(tables, mine, (t, e, i, v), state) - centred
+        for x in range(width):
+            moved[x] = -state[slopes + origin + x]
+        for m in range(others):
+            weight, at = q[v, m], m * line
+            if weight != 0:
+                below += weight * (mean[at + 1] if n == 2 else mean[at] + mean[at + 1])
+                for x in range(width):
+                    moved[x] += weight * mean[at + 2 + x]
+        for d in range(n, slots):
+            if links[listing + d] >= 0 and numbers[numbers[level + OWNER] + d] != i:
+                below += least(numbers, mine, links[listing + d], moved, numbers[slot + d] - origin)
+        low = min(low, below)
+    return low
+
+
+@nested
+def _rise(tables, mine, place, state):
+    """Minus what own slopes at joint class e say of the vertex v of all agents but i."""
+    numbers, links, (t, e, i, v) = tables.numbers, tables.links, place
+    level, n = numbers[LEVEL] + t * COLUMNS, numbers[AGENTS]
+    slopes, total = 3 * numbers[level + E] + e * numbers[level + WIDTH], 0.0
+    for j in range(n - 1, -1, -1):
+        if j == i:
+            continue
+        block = links[numbers[level + JOINT] + e * n + j]
+        count, size = int(mine[numbers[COUNT] + block]), numbers[numbers[SIZE] + block]
+        digit, v = v % count, v // count
+        at, g = numbers[SHIFT] + numbers[numbers[CORNER] + block] + digit * size, numbers[numbers[level + SLOT] + j]
+        for a in range(size):
+            total -= mine[at + a] * state[slopes + g + a]
+    return total
 
 
 @nested

@@ -10,7 +10,7 @@ import numpy as np
 from certify.thresholds.compiled.bounds import Nodes, Room
 from certify.thresholds.compiled.compiler import plain
 from certify.thresholds.compiled.coupled import coupled_applies
-from certify.thresholds.compiled.models import most_vertices
+from certify.thresholds.compiled.models import action_pinned, most_vertices, state_pinned
 from certify.thresholds.compiled.tables import (
     AGENT,
     AGENTS,
@@ -37,18 +37,16 @@ from certify.thresholds.compiled.tables import (
 
 def action_size(numbers: np.ndarray, t: int) -> int:
     """How many numbers U has at depth t."""
-    level, n = numbers[LEVEL] + t * COLUMNS, numbers[AGENTS]
-    width = numbers[level + WIDTH] - numbers[numbers[level + SLOT] + n]
-    return int(numbers[level + E] * numbers[level + JA] * (3 + width))
+    cells = numbers[numbers[LEVEL] + t * COLUMNS + E] * numbers[numbers[LEVEL] + t * COLUMNS + JA]
+    return int(plain(action_pinned)(numbers, t) + numbers[AGENTS] * cells)
 
 
 def state_size(numbers: np.ndarray, t: int) -> int:
     """How many numbers V has at depth t; none behind the last depth."""
     if t == numbers[HORIZON]:
         return 0
-    level = numbers[LEVEL] + t * COLUMNS
-    beyond = 4 * plain(most_vertices)(numbers, t) if numbers[AGENTS] == 2 and t + 1 < numbers[HORIZON] else 0
-    return int(numbers[level + E] * (3 + numbers[level + WIDTH] + beyond))
+    classes = numbers[numbers[LEVEL] + t * COLUMNS + E]
+    return int(plain(state_pinned)(numbers, t, plain(most_vertices)(numbers, t)) + numbers[AGENTS] * classes)
 
 
 def against_size(numbers: np.ndarray, agent: int, t: int) -> int:

@@ -130,9 +130,13 @@ class CompiledStep:
             start[:] = guess[:, :, first, second] * weight
         work = self.kept.room(agent, t)
         best = np.full(start.shape, np.inf)
-        for share in (True, False) if later and t > 0 else (False,):
+        ways = [bounds.SEPARATE] + ([bounds.SHARING] * (t > 0) + [bounds.REPLIES]) * later
+        for way in ways:
             found = np.empty(start.shape)
-            entries.log_ratio_bounds(situation, work, (0, result.shape[0], 0, result.shape[1], share), start, found)
+            entries.log_ratio_bounds(situation, work, (0, result.shape[0], 0, result.shape[1], way), start, found)
+            if way == bounds.REPLIES:  # the larger one of both ends of an interval (`approx_step`)
+                found = found.reshape(-1, len(self.boxes), *found.shape[1:]).max(0)
+                found = np.concatenate([found] * (len(best) // len(found)))
             best = np.minimum(best, found)
         result[:, :, first, second] = best / weight
         return result

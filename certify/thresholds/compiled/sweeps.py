@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from certify.thresholds.compiled.bounds import Nodes, Room, Situation, smallest
+from certify.thresholds.compiled.bounds import REPLIES, SEPARATE, SHARING, Nodes, Room, Situation, smallest
 from certify.thresholds.compiled.compiler import borrower, compiled, nested
 from certify.thresholds.compiled.constants import (
     EMPTY,
@@ -256,11 +256,15 @@ def _bounds(search, work, which, models):
     for x in range(total):
         guess[x] = known[x % count] * weight
     shape = (rows, classes, pairs)
-    for share in range(2 if t > 0 and t + 1 < numbers[HORIZON] else 1):
-        part = work.found[share * total : (share + 1) * total]
-        options = (0, rows, 0, classes, share == 1)
+    for way in range(SEPARATE, REPLIES + 1 if t + 1 < numbers[HORIZON] else SHARING):
+        if way == SHARING and t == 0:
+            continue
+        part = work.found[:total] if way == SEPARATE else work.found[total : 2 * total]
+        options = (0, rows, 0, classes, way)
         smallest(situation, nodes, work.room, options, guess.reshape(shape), part.reshape(shape))
         for x in range(total):
+            if way == REPLIES:  # the larger one of both ends (`approx_step`)
+                part[x] = max(part[x], part[x % count], part[total - count + x % count])
             found[x] = min(found[x], part[x])
     for x in range(count):
         known[x] = -np.inf

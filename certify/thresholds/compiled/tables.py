@@ -21,10 +21,10 @@ from certify.thresholds.room import most_vertices
 # Where the parts of a box begin in `Boxes` (see `vertices`): offsets too, for they depend on the tree.
 LOWER, UPPER, CENTRE, LOGS, ENTROPY, COUNT, POINTS, SHIFT, DIVERGENCE, ROOM = range(14, 24)
 _HEADER = 24
-# Columns of a depth: sizes, then where its lists begin (`numbers`: ACTION, SLOT; `reals`: REWARD, TILT, FLOW; else
-# `links`).
-E, JA, S, SLOTS, WIDTH, ACTION, SLOT, REWARD, TILT, FLOW, JOINT, SUCCESSOR, LISTING, LINK, CHILD = range(15)
-COLUMNS = 15
+# Columns of a depth: sizes, then where its lists begin (`numbers`: ACTION, SLOT, OWNER; `reals`: REWARD, TILT, FLOW;
+# else `links`).
+E, JA, S, SLOTS, WIDTH, ACTION, SLOT, OWNER, REWARD, TILT, FLOW, JOINT, SUCCESSOR, LISTING, LINK, CHILD = range(16)
+COLUMNS = 16
 # Where the parts of `Paths.numbers` begin; columns of its depths: nodes of a class, the others' joint actions,
 # successors, where rows and targets begin.
 AGENT, DEPTH, PAIRS, SINGLE, STEPS, TAKEN, PAIR = range(7)
@@ -40,11 +40,11 @@ class Tables(NamedTuple):
     TAIL : (h, h) at depth u the first slot deeper than t.  FAMILY : (h, agents, 2) slots of an agent one depth
     further, from and to.
 
-    Per depth: ACTION (JA, n) local actions; SLOT (slots + 1,) where each slot's numbers begin; REWARD, TILT (E, JA);
-    FLOW (E, JA, S) gamma P; JOINT (E, n) blocks of the joint classes; SUCCESSOR (E, JA, S); LISTING (E, slots)
-    blocks, -1 where there is none; LINK (E, JA, S, slots - n) the same block's slot at the successor, or -1;
-    CHILD (E, JA, S, n) the slots of the successor's blocks.  `reals` begins with the agents' weights and the initial
-    chances of the joint classes.
+    Per depth: ACTION (JA, n) local actions; SLOT (slots + 1,) where each slot's numbers begin; OWNER (slots,) its
+    agent; REWARD, TILT (E, JA); FLOW (E, JA, S) gamma P; JOINT (E, n) blocks of the joint classes; SUCCESSOR (E, JA,
+    S); LISTING (E, slots) blocks, -1 where there is none; LINK (E, JA, S, slots - n) the same block's slot at the
+    successor, or -1; CHILD (E, JA, S, n) the slots of the successor's blocks.  `reals` begins with the agents' weights
+    and the initial chances of the joint classes.
     """
 
     numbers: np.ndarray
@@ -84,6 +84,7 @@ def tables_of(plan: Plan) -> Tables:
         places = np.repeat([levels[u].action_counts[j] + 1 for j, u in keys], widths)
         rows[t, [E, JA, S, SLOTS, WIDTH]] = (*level.successor.shape, listing.shape[1], places.sum())
         rows[t, ACTION], rows[t, SLOT] = numbers.add(level.joint_actions), numbers.add(_offsets(places))
+        rows[t, OWNER] = numbers.add(np.repeat([j for j, _ in keys], widths))
         rows[t, REWARD], rows[t, TILT] = reals.add(level.approx_reward), reals.add(plan.tree.approx_tilt[t])
         rows[t, FLOW] = reals.add(plan.gamma * level.approx_probability)
         rows[t, JOINT], rows[t, LISTING] = links.add(level.joint + first[:, t]), links.add(listing)
