@@ -149,7 +149,7 @@ def test_models_enclose_the_values(sizes, clustering):
 
 
 @pytest.mark.parametrize("sizes", GAMES, ids=lambda sizes: f"seed{sizes['seed']}")
-@pytest.mark.parametrize("sharing", [True, False])
+@pytest.mark.parametrize("sharing", ["sharing", "separate"])
 def test_a_bound_below_what_a_policy_does_never_holds(sizes, sharing):
     """For a policy in the box with Q(a) - Q(b) = d, no bound lambda < d is verified; and loose ones are."""
     process = random_process(**sizes)

@@ -33,7 +33,7 @@ class Prover:
             bound = scaled_down(self.engine.setting.weights[agent] * m, UNIT)
             line = self.engine.line((agent, depth, k))
             checks = [StepCheck(self.engine.models_at(box, beta)) for beta in betas]
-            return all(any(check.holds(line, (a, b), bound, mode) for mode in (True, False)) for check in checks)
+            return all(any(check.holds(line, (a, b), bound, mode) for mode in ("separate", "sharing")) for check in checks)
 
         high = 1
         while not holds(high):

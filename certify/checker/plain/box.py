@@ -7,7 +7,7 @@ A `Block` is the box of one class of one agent: lower <= pi <= upper with sum 1,
 
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import product
 from operator import mul, sub
 
@@ -176,10 +176,20 @@ class Box:
         layer = self.layers[depth][:agent] + (tuple(blocks),) + self.layers[depth][agent + 1 :]
         return Box(self.layers[:depth] + (layer,) + self.layers[depth + 1 :])
 
+    def pinned(self, agent: int) -> "Box":
+        """The box of the policies in which the agent plays its centres."""
+        return Box(tuple(_pinned(layer, agent) for layer in self.layers))
+
     @cached_property
     def empty(self) -> bool:
         """Whether it holds no policy."""
         return any(block.empty for layer in self.layers for blocks in layer for block in blocks)
+
+
+@lru_cache(maxsize=64)
+def _pinned(layer: Layer, agent: int) -> Layer:
+    points = tuple(Block(block.centre, block.centre) for block in layer[agent])
+    return (*layer[:agent], points, *layer[agent + 1 :])
 
 
 def at_vertices(columns: Sequence[Sequence[int]], blocks: Sequence[Block]) -> Iterator[list[int]]:

@@ -125,13 +125,14 @@ class StdlibEngine:
     def _verify_step(self, claim: StepClaim, models: Models) -> None:
         """Every bound of the step, else `Failed`."""
         step, unit, check = claim.step, claim.unit, StepCheck(models)
-        weight = self.setting.weights[step.agent]
+        weight, later = self.setting.weights[step.agent], step.depth + 1 < self.process.horizon
+        ways = ["separate"] + ["sharing", *["replies"] * self.process.flows_back] * later
         for k, row in enumerate(step.log_ratio):
             line = self.line((step.agent, step.depth, k))
             for (a, b), m in zip(pairs(self.process.actions[step.depth][step.agent]), row, strict=True):
                 if m is not None:
                     above, below = (self.setting.own_tilt(step.agent, step.depth, k, x) for x in (a, b))
                     bound = scaled_down(weight * m, unit) - (above[1] - below[0])
-                    if not any(check.holds(line, (a, b), bound, sharing) for sharing in (True, False)):
+                    if not any(check.holds(line, (a, b), bound, way) for way in ways):
                         claim_of = f"class {k}: log pi({a}) - log pi({b}) <= {m} * 2^{unit}"
                         raise Failed(f"{claim_of} does not follow at beta = {models.beta}")

@@ -35,7 +35,8 @@ class Model(NamedTuple):
     """A model of V or U.
 
     `beyond` (V of two agents only) is for the coupled form: per agent and vertex of its block (low, high) of
-    what slopes and the bilinear part leave, over all policies of the other agent's block.
+    what slopes and the bilinear part leave, over all policies of the other agent's block.  `cut` (U only) is what
+    centre and slopes have lost to rounding, either way; low and high hold it.
     """
 
     centre: int
@@ -43,6 +44,7 @@ class Model(NamedTuple):
     low: int
     high: int
     beyond: Sequence[Sequence[tuple[int, int]]] = ()
+    cut: int = 0
 
 
 class Form(NamedTuple):
@@ -116,6 +118,8 @@ class Models:
 
     def __init__(self, setting: Setting, box: Box, beta: Fraction, later: "Models | None" = None) -> None:
         self.setting, self.process, self.box, self.beta = setting, setting.process, box, beta
+        self._pinned: dict[int, Models] = {}
+        self._before: dict[int, Models] = {} if later is None else {**later._before, **later._pinned}
         self._v: dict[int, list[Model]] = {}
         self._u: dict[int, list[list[Model]]] = {}
         for t in reversed(range(self.process.horizon)):
@@ -127,6 +131,13 @@ class Models:
                 break
             if t in later._v:
                 self._v[t] = later._v[t]
+
+    def pinned(self, agent: int) -> "Models":
+        """The models over the policies in which the agent plays its centres."""
+        if agent not in self._pinned:
+            box = self.box.pinned(agent)
+            self._pinned[agent] = Models(self.setting, box, self.beta, self._before.get(agent))
+        return self._pinned[agent]
 
     def u(self, t: int) -> list[list[Model]]:
         """U_t: a `Model` per joint class and joint action; low and high hold V_{t+1}'s, averaged, and `rounding`."""
@@ -145,15 +156,18 @@ class Models:
         least, most = self.setting.tilt(t, e, a) if self.process.flows_back else (0, 0)
         reward = down(self.setting.scale * self.beta * self.process.reward[t][e][a]) + least
         if t == self.process.horizon - 1:
-            return Model(reward, {}, -rounding({}), rounding({}) + most - least)
+            cut = rounding({}) + most - least
+            return Model(reward, {}, -cut, cut, cut=cut)
         denominator, row = self.setting.averages[t][e][a]
         models = [(p, self.v(t + 1)[to]) for to, p in row]
         slopes = average_slopes([(p, model.slopes) for p, model in models], denominator)
+        cut = rounding(slopes) + most - least
         return Model(
             reward + sum(p * model.centre for p, model in models) // denominator,
             slopes,
-            sum(p * model.low for p, model in models) // denominator - rounding(slopes),
-            ceil_div(sum(p * model.high for p, model in models), denominator) + rounding(slopes) + most - least,
+            sum(p * model.low for p, model in models) // denominator - cut,
+            ceil_div(sum(p * model.high for p, model in models), denominator) + cut,
+            cut=cut,
         )
 
     def _with_entropy(self, t: int, e: int, blocks: Sequence[Block]) -> tuple[list[int], list[int], list[int]]:

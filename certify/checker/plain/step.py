@@ -20,7 +20,6 @@ from certify.checker.plain.models import (
     Slopes,
     average_slopes,
     common_denominator,
-    rounding,
     slope_columns,
 )
 from certify.checker.reading.process import Process
@@ -71,26 +70,27 @@ class StepCheck:
     def __init__(self, models: Models) -> None:
         self.setting, self.process, self.models, self.box = models.setting, models.process, models, models.box
 
-    def holds(self, line: Line, pair: tuple[int, int], bound: int, sharing: bool) -> bool:
+    def holds(self, line: Line, pair: tuple[int, int], bound: int, way: str) -> bool:
         """Whether F <= 0 for the actions `pair` and lambda = `bound` (fixed point, rounded down), with all nodes
-        below a single top sharing slopes, or all of them separate."""
+        below a single top "sharing" slopes, or all of them "separate", or with "replies"."""
+        difference = self._reply if way == "replies" else self._difference
         t = line.depth
         found: list[Form] = []
         for u in range(t, -1, -1):
             if u == t:
                 terms = [
-                    [self._difference(t, e, [row[x] for x in pair], bound) for row in line.own] for e in line.nodes[t]
+                    [difference(line, e, [row[x] for x in pair], bound) for row in line.own] for e in line.nodes[t]
                 ]
             else:
                 terms = [[_average(found, row) for row in rows] for rows in line.onward[u]]
-            found = [self._node(line, u, e, row, sharing) for e, row in zip(line.nodes[u], terms, strict=True)]
+            found = [self._node(line, u, e, row, way == "sharing") for e, row in zip(line.nodes[u], terms, strict=True)]
         return (found[0].value if line.single else self._root(line, found)) <= 0
 
-    def _difference(self, t: int, e: int, actions: Sequence[int], bound: int) -> Form:
+    def _difference(self, line: Line, e: int, actions: Sequence[int], bound: int) -> Form:
         """U(a, .) - U(b, .) - lambda for two joint actions at e."""
-        a, b = actions
+        t, (a, b) = line.depth, actions
         first, second = self.models.u(t)[e][a], self.models.u(t)[e][b]
-        bare = first.centre - second.centre + rounding(first.slopes) + rounding(second.slopes) - bound
+        bare = first.centre - second.centre + first.cut + second.cut - bound
         if t + 1 == self.process.horizon:
             return Form(bare, {})
         slopes = dict(first.slopes)
@@ -104,6 +104,21 @@ class StepCheck:
         later = self.models.v(t + 1)
         rho = ceil_div(sum(x * (later[to].high if x > 0 else later[to].low) for to, x in change.items()), d * other)
         return Form(bare + rho, slopes, bare, change, d * other)
+
+    def _reply(self, line: Line, e: int, actions: Sequence[int], bound: int) -> Form:
+        """U(a, .) - U(b, .) - lambda where after b the agent plays its centres, which earn at most what its own later
+        policies do (docs/theory/localisation.md#replies)."""
+        t, (a, b) = line.depth, actions
+        first, second = self.models.u(t)[e][a], self.models.pinned(line.agent).u(t)[e][b]
+        bare = first.centre - second.centre + first.cut - second.low - bound
+        slopes = dict(first.slopes)
+        for y, slope in second.slopes.items():
+            if y[0] != line.agent:
+                slopes[y] = [p - q for p, q in zip(slopes.get(y, [0] * len(slope)), slope, strict=True)]
+        denominator, row = self.setting.averages[t][e][a]
+        later = self.models.v(t + 1)
+        rho = ceil_div(sum(p * later[to].high for to, p in row), denominator)
+        return Form(bare + rho, slopes, bare, dict(row), denominator)
 
     def _node(self, line: Line, u: int, e: int, terms: Sequence[Form], sharing: bool) -> Form:
         """The bound at a node, given those per joint action of the others.  A sharing node passes slopes on; of a
