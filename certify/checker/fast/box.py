@@ -90,6 +90,11 @@ class BlockBox:
         return c
 
     @cached_property
+    def pinned(self) -> BlockBox:
+        """The box that holds the centre alone: its own centre, and its only vertex."""
+        return BlockBox(self.centre, self.centre)
+
+    @cached_property
     def log_centre(self) -> Ball:
         """log c."""
         value = log(self.centre)

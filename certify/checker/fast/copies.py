@@ -8,6 +8,7 @@ copy depends on the policies of another.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -16,7 +17,14 @@ from certify.checker.fast.coupled import Later, Links
 from certify.checker.fast.layout import Layout
 from certify.checker.fast.lines import Lines, build_lines, meets_one
 from certify.checker.fast.models import CHUNK_BYTES, Boxes, Model, action_model, last_model, value_model
-from certify.checker.fast.step import Coupling, Differences, chance_differences, differences, upper_bounds
+from certify.checker.fast.step import (
+    Coupling,
+    Differences,
+    chance_differences,
+    differences,
+    reply_differences,
+    upper_bounds,
+)
 
 MOST_COUPLED = 2**29  # bytes per copy beyond which the coupled form is left out
 
@@ -27,22 +35,27 @@ class Copies:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._lines: dict[tuple[int, int], list[Lines]] = {}
-        self._chances: dict[tuple[int, int], list] = {}
-        self._links: dict[tuple[int, int], Links] = {}
+        self._chances: dict[tuple[int, int, bool], list] = {}
+        self._links: dict[tuple[int, int, bool], Links] = {}
         self._first: dict[tuple[int, int], str] = {}
-        self._models: dict[tuple[str, int], tuple[tuple, np.ndarray, Model]] = {}
+        self._models: dict[tuple[str, int, int | None], tuple[tuple, np.ndarray, Model]] = {}
 
     def not_shown(
         self, box: Boxes, agent: int, depth: int, betas: np.ndarray, ratio: np.ndarray, claimed: np.ndarray
     ) -> np.ndarray:
         """Where F <= 0 is shown by no form of the rule, (classes, ordered pairs, betas), among the `claimed`
-        (classes, ordered pairs); `ratio` is a lower bound of w_i M_ab."""
+        (classes, ordered pairs); `ratio` is a lower bound of w_i M_ab.
+
+        Replies show F° <= 0 at all betas or nothing: of F and F° neither is bounded by what the other is at one end.
+        """
         key = (agent, depth)
-        found = self._differences(box, agent, depth, betas)
+        differences = functools.cache(lambda reply: self._differences(box, *key, betas, reply))
         open_ = np.broadcast_to(claimed[:, :, None], (*claimed.shape, betas.shape[1])).copy()
         forms = self.forms(agent, depth)
         for form in sorted(forms, key=lambda form: (form == "coupled", form != self._first.get(key))):
-            open_ &= ~(self._bounds(found, box, key, betas, ratio, form, open_.any(2)) <= 0)
+            found = differences(form == "replies")
+            shown = self._bounds(found, box, key, betas, ratio, form, open_.any(2)) <= 0
+            open_ &= ~(shown.all(2, keepdims=True) if form == "replies" else shown)
             if not open_.any():
                 self._first[key] = form
                 break
@@ -50,19 +63,19 @@ class Copies:
 
     def forms(self, agent: int, depth: int) -> list[str]:
         """The forms of the rule that differ here: without slopes, or at the top alone, sharing and separate are one;
-        the coupled form begins with the separate one."""
+        the coupled form begins with the separate one, replies with the coupled one, where there is one."""
         last = depth == self.layout.horizon - 1
         top = depth == 0 and all(x.single for x in self._chunks(agent, depth))
         small = coupled_bytes(self.layout, agent, depth) <= MOST_COUPLED * self.layout.copies
-        if not last and self.layout.agents == 2 and small:
-            return ["coupled"] if top else ["sharing", "coupled"]
-        return ["separate"] if last or top else ["sharing", "separate"]
+        separate = "coupled" if not last and self.layout.agents == 2 and small else "separate"
+        replies = ["replies"] if not last and self.layout.flows_back else []
+        return [*([] if last or top else ["sharing"]), separate, *replies]
 
     def bounds(self, box: Boxes, agent: int, depth: int, betas: np.ndarray, ratio: np.ndarray, form: str) -> np.ndarray:
         """Upper bounds of F, (classes, ordered pairs, betas), for w_i M_ab = `ratio` (classes, ordered pairs);
-        `form` of the rule (6): "sharing", "separate" or "coupled"."""
+        `form` of the rule (6): "sharing", "separate" or "coupled"; of F° for "replies"."""
         everywhere = np.ones(ratio.shape, dtype=bool)
-        found = self._differences(box, agent, depth, betas)
+        found = self._differences(box, agent, depth, betas, form == "replies")
         return self._bounds(found, box, (agent, depth), betas, ratio, form, everywhere)
 
     def _bounds(
@@ -76,7 +89,9 @@ class Copies:
         open_: np.ndarray,
     ) -> np.ndarray:
         """`open_` (classes, ordered pairs): where the coupled form is of interest."""
-        later = self._later(box, *key, betas) if form == "coupled" else None
+        reply = form == "replies"
+        coupled = form == "coupled" or (reply and "coupled" in self.forms(*key))
+        later = self._later(box, *key, betas, reply) if coupled else None
         result = np.empty((*ratio.shape, found.above.shape[3]))
         for lines in self._chunks(*key):
             coupling = None if later is None else Coupling(later, open_[lines.classes])
@@ -85,51 +100,62 @@ class Copies:
             )
         return result
 
-    def _later(self, box: Boxes, agent: int, depth: int, betas: np.ndarray) -> Later:
-        if (agent, depth) not in self._links:
-            self._links[agent, depth] = Links(self.layout, depth, self._chance(agent, depth))
+    def _later(self, box: Boxes, agent: int, depth: int, betas: np.ndarray, reply: bool) -> Later:
+        key = (agent, depth, reply)
+        if key not in self._links:
+            self._links[key] = Links(self.layout, depth, self._chance(*key))
         return Later(
-            self.action_model(depth + 1, box, betas), self.value_model(depth + 1, box, betas), self._links[agent, depth]
+            self.action_model(depth + 1, box, betas), self.value_model(depth + 1, box, betas), self._links[key]
         )
 
-    def action_model(self, t: int, box: Boxes, betas: np.ndarray) -> Model:
-        """U at depth t over the boxes of the depths below it."""
+    def action_model(self, t: int, box: Boxes, betas: np.ndarray, pinned: int | None = None) -> Model:
+        """U at depth t over the boxes of the depths below it, of which agent `pinned` plays the centres."""
         layout = self.layout
         if t == layout.horizon - 1:
-            return self._remembered("U", t, (), betas, lambda: last_model(layout, betas))
+            return self._remembered(("U", t, None), (), betas, lambda: last_model(layout, betas))
         return self._remembered(
-            "U", t, box[t + 1 :], betas, lambda: action_model(layout, t, self.value_model(t + 1, box, betas), betas)
+            ("U", t, pinned),
+            box[t + 1 :],
+            betas,
+            lambda: action_model(layout, t, self.value_model(t + 1, box, betas, pinned), betas),
         )
 
-    def value_model(self, t: int, box: Boxes, betas: np.ndarray) -> Model:
-        """V at depth t over the boxes of depth t and below."""
-        return self._remembered(
-            "V", t, box[t:], betas, lambda: value_model(self.layout, t, self.action_model(t, box, betas), box)
-        )
+    def value_model(self, t: int, box: Boxes, betas: np.ndarray, pinned: int | None = None) -> Model:
+        """V at depth t over the boxes of depth t and below, of which agent `pinned` plays the centres."""
 
-    def _remembered(self, kind: str, t: int, key: Boxes, betas: np.ndarray, build) -> Model:
+        def build() -> Model:
+            action = self.action_model(t, box, betas, pinned)
+            held = [tuple(b.pinned if i == pinned else b for i, b in enumerate(row)) for row in box[t:]]
+            return value_model(self.layout, t, action, (*box[:t], *held), pinned)
+
+        return self._remembered(("V", t, pinned), box[t:], betas, build)
+
+    def _remembered(self, name: tuple[str, int, int | None], key: Boxes, betas: np.ndarray, build) -> Model:
         """Steps change one block list at a time: models whose boxes are the very same objects are kept."""
-        if (kind, t) in self._models:
-            known, at, model = self._models[kind, t]
+        if name in self._models:
+            known, at, model = self._models[name]
             same = all(x is y for old, new in zip(known, key, strict=True) for x, y in zip(old, new, strict=True))
             if same and np.array_equal(at, betas):
                 return model
         model = build()
-        self._models[kind, t] = (key, betas, model)
+        self._models[name] = (key, betas, model)
         return model
 
-    def _differences(self, box: Boxes, agent: int, depth: int, betas: np.ndarray) -> Differences:
+    def _differences(self, box: Boxes, agent: int, depth: int, betas: np.ndarray, reply: bool) -> Differences:
         value, chances = None, []
         action = self.action_model(depth, box, betas)
+        if reply:
+            return reply_differences(self.layout, agent, depth, action, self.action_model(depth, box, betas, agent))
         if depth < self.layout.horizon - 1:
             value = self.value_model(depth + 1, box, betas)
-            chances = self._chance(agent, depth)
+            chances = self._chance(agent, depth, False)
         return differences(self.layout, agent, depth, action, value, chances)
 
-    def _chance(self, agent: int, depth: int) -> list:
-        if (agent, depth) not in self._chances:
-            self._chances[agent, depth] = chance_differences(self.layout, agent, depth)
-        return self._chances[agent, depth]
+    def _chance(self, agent: int, depth: int, reply: bool) -> list:
+        key = (agent, depth, reply)
+        if key not in self._chances:
+            self._chances[key] = chance_differences(self.layout, *key)
+        return self._chances[key]
 
     def _chunks(self, agent: int, depth: int) -> list[Lines]:
         if (agent, depth) not in self._lines:

@@ -21,8 +21,9 @@ Boxes = tuple[tuple[BlockBox, ...], ...]  # per depth and agent
 
 
 class Model(NamedTuple):
-    """`slopes[j, u]` belongs to `Layout.pairs[t][j, u]` (in V also to the classes at t itself); radii of
-    slopes lack the last axis and hold for all entries.  `beyond` (V of two agents only): per agent (low, high),
+    """`slopes[j, u]` belongs to `Layout.pairs[t][j, u]` (in V also to the classes at t itself), and is missing where
+    agent j is pinned to its centres, whose (delta, eta) are 0; radii of slopes lack the last axis and hold for all
+    entries.  `beyond` (V of two agents only): per agent (low, high),
     each (joint classes, vertices of its block, beta), of what slopes and bilinear part leave, over the other's."""
 
     centre: Ball
@@ -79,6 +80,8 @@ def action_model(layout: Layout, t: int, value: Model, betas: np.ndarray) -> Mod
     rad = (reward.rad + later.rad.reshape(shape) + UNIT * np.abs(centre)) * GROW
     slopes = {}
     for key, steps in layout.slopes[t].items():
+        if key not in value.slopes:
+            continue
         found = averaged(steps, value.slopes[key], most_terms(steps))
         rows = (len(layout.pairs[t][key]), d.joint_actions)
         slopes[key] = Ball(found.mid.reshape(*rows, *found.mid.shape[1:]), found.rad.reshape(*rows, -1))
@@ -89,8 +92,8 @@ def action_model(layout: Layout, t: int, value: Model, betas: np.ndarray) -> Mod
     return Model(Ball(centre, rad), slopes, low.reshape(shape), high.reshape(shape))
 
 
-def value_model(layout: Layout, t: int, action: Model, boxes: Boxes) -> Model:
-    """V at depth t from U at depth t over the boxes of depth t and deeper."""
+def value_model(layout: Layout, t: int, action: Model, boxes: Boxes, pinned: int | None = None) -> Model:
+    """V at depth t from U at depth t over the boxes of depth t and deeper, those of agent `pinned` single points."""
     d, box = layout.depths[t], boxes[t]
     n, batch = layout.agents, action.centre.mid.shape[2]
     centres = [block.centre[d.classes[:, i]] for i, block in enumerate(box)]
@@ -102,7 +105,8 @@ def value_model(layout: Layout, t: int, action: Model, boxes: Boxes) -> Model:
     means = [_own_means(layout, t, i, action.centre, centres) for i in range(n)]
     for i, block in enumerate(box):
         entropy, w, k = block.entropy, layout.passed[i], d.classes[:, i]
-        slopes[i, t] = _with_entropy(means[i], block, k, w)
+        if i != pinned:
+            slopes[i, t] = _with_entropy(means[i], block, k, w)
         part = w * entropy.mid[k][:, None]
         value, size = value + part, size + np.abs(part)
         rad = rad + w * entropy.rad[k][:, None]

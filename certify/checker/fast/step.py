@@ -59,9 +59,10 @@ def ordered_pairs(actions: int) -> tuple[np.ndarray, np.ndarray]:
     return a[a != b], b[a != b]
 
 
-def chance_differences(layout: Layout, agent: int, t: int) -> list[tuple[csr_array, csr_array]]:
+def chance_differences(layout: Layout, agent: int, t: int, reply: bool = False) -> list[tuple[csr_array, csr_array]]:
     """For every ordered pair (a, b) the positive and negative parts of gamma (P(.|e,(a,.)) - P(.|e,(b,.))), rows
-    (joint class, rest).  Each entry is off by at most 4 u times the two chances."""
+    (joint class, rest); with `reply` of gamma P(.|e,(a,.)) alone.  Each entry is off by at most 4 u times the two
+    chances."""
     d = layout.depths[t]
     rest = d.own[agent].shape[1]
     rows = (np.arange(d.joint_classes)[:, None] * d.joint_actions + d.own[agent].reshape(-1)[None]).reshape(
@@ -69,7 +70,8 @@ def chance_differences(layout: Layout, agent: int, t: int) -> list[tuple[csr_arr
     )
     found = []
     for a, b in zip(*ordered_pairs(d.actions[agent]), strict=True):
-        change = (layout.values[t][rows[:, a].ravel()] - layout.values[t][rows[:, b].ravel()]).tocsr()
+        change = layout.values[t][rows[:, a].ravel()]
+        change = (change if reply else change - layout.values[t][rows[:, b].ravel()]).tocsr()
         found.append((change.maximum(0).tocsr(), (-change).maximum(0).tocsr()))
     return found
 
@@ -80,10 +82,7 @@ def differences(
     """The differences that a step of `agent` at depth t needs; `value` is V at t + 1."""
     d = layout.depths[t]
     own = d.own[agent]
-    a, b = ordered_pairs(d.actions[agent])
-    centre, rad = action.centre.mid[:, own], action.centre.rad[:, own]
-    difference = centre[:, a] - centre[:, b]
-    bare = difference + (rad[:, a] + rad[:, b] + 2 * UNIT * np.abs(difference)) * GROW
+    bare, slopes = _centred(own, action, action)
     above = bare.copy()
     if value is not None:
         rest, batch = own.shape[1], above.shape[3]
@@ -93,13 +92,37 @@ def differences(
             terms = most_terms(plus) + most_terms(minus)
             rho = (plus @ value.high - minus @ value.low).reshape(d.joint_classes, rest, batch)
             above[:, p] += rho + slop(terms + 8) * 4 * (largest + np.abs(above[:, p]))
-    slopes = {}
-    for key, ball in action.slopes.items():
-        mid, radius = ball.mid[:, own], ball.rad[:, own]
-        change = mid[:, a] - mid[:, b]
-        widened = (radius[:, a] + radius[:, b] + UNIT * last_max(np.abs(change))) * GROW
-        slopes[key] = Ball(change.transpose(0, 2, 1, 3, 4), widened.transpose(0, 2, 1, 3))
     return Differences(above.transpose(0, 2, 1, 3), bare.transpose(0, 2, 1, 3), slopes)
+
+
+def reply_differences(layout: Layout, agent: int, t: int, action: Model, after: Model) -> Differences:
+    """U(e,(a,.)) - U°(e,(b,.)) likewise, docs/certificate-format.md, (6°): `after` is U° at t, the model where the
+    agent's later policies are its centres.  Its remainder is in `bare`, too: the coupled form takes in that of U alone.
+    """
+    own = layout.depths[t].own[agent]
+    a, b = ordered_pairs(layout.depths[t].actions[agent])
+    bare, slopes = _centred(own, action, after)
+    bare = _less(bare, after.low[:, own[b]])
+    above = _less(bare, -action.high[:, own[a]])
+    return Differences(above.transpose(0, 2, 1, 3), bare.transpose(0, 2, 1, 3), slopes)
+
+
+def _centred(own: np.ndarray, first: Model, second: Model) -> tuple[np.ndarray, dict[Key, Ball]]:
+    """An upper bound of the centre of first(a) - second(b), (joint classes, pairs of actions, rest, beta), and slopes;
+    those that `second` has none of are 0 there."""
+    a, b = ordered_pairs(len(own))
+    (mid, rad), (other, off) = first.centre, second.centre
+    difference = mid[:, own[a]] - other[:, own[b]]
+    bare = difference + (rad[:, own[a]] + off[:, own[b]] + 2 * UNIT * np.abs(difference)) * GROW
+    slopes = {}
+    for key, (mid, rad) in first.slopes.items():
+        change, radius = mid[:, own[a]], rad[:, own[a]]
+        if key in second.slopes:
+            other, off = second.slopes[key]
+            change = change - other[:, own[b]]
+            radius = (radius + off[:, own[b]] + UNIT * last_max(np.abs(change))) * GROW
+        slopes[key] = Ball(change.transpose(0, 2, 1, 3, 4), radius.transpose(0, 2, 1, 3))
+    return bare, slopes
 
 
 def upper_bounds(
@@ -111,8 +134,9 @@ def upper_bounds(
     sharing: bool,
     coupling: Coupling | None = None,
 ) -> np.ndarray:
-    """Upper bounds of F, (classes, pairs of actions, beta): all nodes below a single top sharing, or all
-    separate.  `ratio` (classes, pairs) is a lower bound of w_i M_ab; `coupling` allows the coupled form."""
+    """Upper bounds of F, or of F° from `reply_differences`, (classes, pairs of actions, beta): all nodes below a
+    single top sharing, or all separate.  `ratio` (classes, pairs) is a lower bound of w_i M_ab; `coupling` allows the
+    coupled form."""
     level = lines.levels[-1]
     x, bare = (
         _less(part[level.joint_class], ratio[level.node_class][:, None, :, None]) for part in (found.above, found.bare)
