@@ -33,7 +33,8 @@ class Prover:
             bound = scaled_down(self.engine.setting.weights[agent] * m, UNIT)
             line = self.engine.line((agent, depth, k))
             checks = [StepCheck(self.engine.models_at(box, beta)) for beta in betas]
-            return all(any(check.holds(line, (a, b), bound, mode) for mode in ("separate", "sharing")) for check in checks)
+            ways = ("separate", "sharing")
+            return all(any(check.holds(line, (a, b), bound, way) for way in ways) for check in checks)
 
         high = 1
         while not holds(high):

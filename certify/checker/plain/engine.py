@@ -123,18 +123,23 @@ class StdlibEngine:
         self._weighed.verify(blocks, claim.betas, claimed)
 
     def _verify_step(self, claim: StepClaim) -> None:
-        """Every bound of the step, else `Failed`.  Either way bounds F, at each end of the interval of beta; replies
-        bound another function, so that they must do at all ends."""
-        step, unit, checks = claim.step, claim.unit, [StepCheck(self.models_at(claim.box, b)) for b in claim.betas]
+        """Every bound of the step, else `Failed`."""
+        step, unit = claim.step, claim.unit
+        checks = [StepCheck(self.models_at(claim.box, beta)) for beta in claim.betas]
         weight, later = self.setting.weights[step.agent], step.depth + 1 < self.process.horizon
-        ways, replies = ("separate", "sharing") if later else ("separate",), later and self.process.flows_back
+        replies = later and self.process.flows_back
         for k, row in enumerate(step.log_ratio):
             line = self.line((step.agent, step.depth, k))
-            for (a, b), m in zip(pairs(self.process.actions[step.depth][step.agent]), row, strict=True):
-                if m is not None:
-                    above, below = (self.setting.own_tilt(step.agent, step.depth, k, x) for x in (a, b))
-                    bound = scaled_down(weight * m, unit) - (above[1] - below[0])
-                    open_ = [c for c in checks if not any(c.holds(line, (a, b), bound, way) for way in ways)]
-                    if open_ and not (replies and all(c.holds(line, (a, b), bound, "replies") for c in checks)):
-                        claim_of = f"class {k}: log pi({a}) - log pi({b}) <= {m} * 2^{unit}"
-                        raise Failed(f"{claim_of} does not follow at beta = {open_[0].models.beta}")
+            for pair, m in zip(pairs(self.process.actions[step.depth][step.agent]), row, strict=True):
+                if m is None:
+                    continue
+                above, below = (self.setting.own_tilt(step.agent, step.depth, k, x) for x in pair)
+                case = line, pair, scaled_down(weight * m, unit) - (above[1] - below[0])
+                left = [check for check in checks if not check.holds(*case, "separate")]
+                # replies bound another function: at both ends of an interval of beta, or not at all
+                if left and not (replies and all(check.holds(*case, "replies") for check in checks)):
+                    left = [check for check in left if not check.holds(*case, "sharing")]
+                    if not left:
+                        continue
+                    claim_of = f"class {k}: log pi({pair[0]}) - log pi({pair[1]}) <= {m} * 2^{unit}"
+                    raise Failed(f"{claim_of} does not follow at beta = {left[0].models.beta}")
