@@ -49,6 +49,9 @@ def forms(engine: FastEngine, agent: int, depth: int) -> list[str]:
     return engine.copies(1).forms(agent, depth)
 
 
+DIRECT, REPLIES = ("sharing", "separate", "coupled"), ("replies",)  # forms that bound F, and F°
+
+
 def least_ratios(
     engine: FastEngine,
     box,
@@ -57,17 +60,20 @@ def least_ratios(
     betas: tuple[Fraction, ...],
     width: float = 60.0,
     halvings: int = 34,
+    among: tuple[str, ...] = DIRECT + REPLIES,
 ) -> np.ndarray:
-    """The smallest w_i M_ab in [-width, width] that the engine verifies, (classes, ordered pairs)."""
+    """The smallest w_i M_ab in [-width, width] that the engine verifies, by forms `among` those of the rule, (classes,
+    ordered pairs): F <= 0 at every beta, each by any form, or F° <= 0 at all of them."""
+    names = [form for form in forms(engine, agent, depth) if form in among]
     d = engine._layout.depths[depth]
     shape = (d.class_counts[agent], d.actions[agent] * (d.actions[agent] - 1))
     low, high = np.full(shape, -width), np.full(shape, width)
     for _ in range(halvings):
         middle = (low + high) / 2
-        found = np.min(
-            [bounds(engine, box, agent, depth, betas, middle, form) for form in forms(engine, agent, depth)], axis=0
-        )
-        holds = (found <= 0).all(2)
+        found = {form: bounds(engine, box, agent, depth, betas, middle, form) <= 0 for form in names}
+        direct = [shown for form, shown in found.items() if form in DIRECT]
+        replies = [shown.all(2) for form, shown in found.items() if form in REPLIES]
+        holds = np.any([*replies, *([np.any(direct, axis=0).all(2)] if direct else [])], axis=0)
         low, high = np.where(holds, low, middle), np.where(holds, middle, high)
     return high
 
@@ -171,6 +177,22 @@ def own_values(process: Process, policy: Policy, agent: int, t: int, beta: float
         return np.where(mass[:, None] > 1e-12, total / mass[:, None], np.nan)
 
 
+def with_centres(policy: Policy, box, agent: int, t: int) -> Policy:
+    """The policy with the agent's rows at depths > t at the centres of the box."""
+    return [
+        [box[u][i].centre if i == agent and u > t else pi for i, pi in enumerate(row)] for u, row in enumerate(policy)
+    ]
+
+
+def gaps(process: Process, policy: Policy, box, agent: int, t: int, beta: float, way: tuple[str, ...]) -> np.ndarray:
+    """Q(k, a) - Q(k, b), (classes, a, b), NaN where k is not reached; for `REPLIES` Q(k, a) - Q°(k, b), where the
+    agent's later policies are the centres of the box."""
+    first = second = own_values(process, policy, agent, t, beta)
+    if way == REPLIES:
+        second = own_values(process, with_centres(policy, box, agent, t), agent, t, beta)
+    return first[:, :, None] - second[:, None]
+
+
 def climbed(
     rng: np.random.Generator,
     process: Process,
@@ -182,14 +204,15 @@ def climbed(
     b: int,
     beta: float,
     sweeps: int = 2,
+    way: tuple[str, ...] = DIRECT,
 ) -> float:
-    """A large value of Q(k, a) - Q(k, b) over the box: one class after another moves to the best of its
-    vertices, a mixture of them, or stays."""
+    """A large value of Q(k, a) - Q(k, b), or of Q(k, a) - Q°(k, b), over the box: one class after another moves to the
+    best of its vertices, a mixture of them, or stays."""
     policy = sample(rng, box)
 
     def value() -> float:
-        q = own_values(process, policy, agent, t, beta)[k]
-        return -np.inf if np.isnan(q).any() else q[a] - q[b]
+        found = float(gaps(process, policy, box, agent, t, beta, way)[k, a, b])
+        return -np.inf if np.isnan(found) else found
 
     best = value()
     for _ in range(sweeps):

@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from engines import apply_step
-from fast_reference import bounds, climbed, engine_for, own_values, random_policy, sample
+from fast_reference import bounds, climbed, engine_for, gaps, random_policy, sample
 from random_games import random_game
 
 from certify.checker import check_certificate
 from certify.checker.cover.tree import Step
+from certify.checker.fast import copies as fast_copies
 from certify.checker.fast import coupled as fast_coupled
 from certify.checker.fast.box import GRID, BlockBox
 from certify.checker.fast.copies import Copies
+from certify.checker.fast.numbers import Ball
 from certify.checker.fast.step import ordered_pairs
 from certify.checker.plain import coupled
 from certify.checker.plain.engine import StdlibEngine
@@ -104,8 +106,9 @@ def extreme_box(rng: np.random.Generator, process):
     return tuple(found)
 
 
-def overruns(seed: int, horizon: int, games: int, enough: int = 10**9) -> tuple[int, float]:
-    """How many differences of Q exceed the least bound by the coupled form, and the smallest distance to one."""
+def overruns(seed: int, horizon: int, games: int, enough: int = 10**9, form: str = "coupled") -> tuple[int, float]:
+    """How many differences of Q exceed the least bound by the coupled form, or that with replies, and the smallest
+    distance to one."""
     rng = np.random.default_rng(seed)
     found, nearest = 0, np.inf
     for _ in range(games):
@@ -117,16 +120,17 @@ def overruns(seed: int, horizon: int, games: int, enough: int = 10**9) -> tuple[
         low = -high
         for _ in range(40):
             middle = (low + high) / 2
-            holds = (bounds(engine, box, agent, t, (beta,), middle, "coupled") <= 0).all(2)
+            holds = (bounds(engine, box, agent, t, (beta,), middle, form) <= 0).all(2)
             low, high = np.where(holds, low, middle), np.where(holds, middle, high)
         a, b = ordered_pairs(process.actions[t][agent])
         rooms = []
         for _ in range(4):
-            q = own_values(process, sample(rng, box), agent, t, float(beta))
-            rooms.append(float(np.nanmin(high - (q[:, a] - q[:, b]), initial=np.inf)))
+            gap = gaps(process, sample(rng, box), box, agent, t, float(beta), (form,))
+            rooms.append(float(np.nanmin(high - gap[:, a, b], initial=np.inf)))
         for _ in range(2):
             k, pair = (int(rng.integers(n)) for n in high.shape)
-            rooms.append(high[k, pair] - climbed(rng, process, box, agent, t, k, a[pair], b[pair], float(beta)))
+            best = climbed(rng, process, box, agent, t, k, a[pair], b[pair], float(beta), way=(form,))
+            rooms.append(high[k, pair] - best)
         found += sum(room < -1e-9 * (1 + float(beta)) for room in rooms)
         nearest = min(nearest, *rooms)
         if found >= enough:
@@ -134,9 +138,10 @@ def overruns(seed: int, horizon: int, games: int, enough: int = 10**9) -> tuple[
     return found, nearest
 
 
+@pytest.mark.parametrize("form", ["coupled", "replies"])
 @pytest.mark.parametrize("horizon, games", [(2, 12), (3, 4)])
-def test_no_policy_of_an_extreme_box_exceeds_the_coupled_bound(horizon, games):
-    found, nearest = overruns(5, horizon, games)
+def test_no_policy_of_an_extreme_box_exceeds_the_bound(horizon, games, form):
+    found, nearest = overruns(5, horizon, games, form=form)
     assert found == 0
     assert nearest < 1e-4
 
@@ -153,3 +158,36 @@ def test_the_same_policies_exceed_a_broken_bound(monkeypatch, name):
     horizon, attribute, broken = BROKEN[name]
     monkeypatch.setattr(fast_coupled, attribute, broken(getattr(fast_coupled, attribute)))
     assert overruns(5, horizon, 60, enough=1)[0] > 0
+
+
+def without_own(model, after):
+    """A model with the slopes 0 that another one lacks."""
+    return model._replace(
+        slopes={key: s if key in after.slopes else Ball(0 * s.mid, s.rad) for key, s in model.slopes.items()}
+    )
+
+
+BROKEN_REPLIES = {
+    "own policies after a forgotten": (
+        2,
+        "reply_differences",
+        lambda true: lambda *a: true(*a[:3], without_own(*a[3:]), a[4]),
+    ),
+    "others' policies after b forgotten": (
+        2,
+        "reply_differences",
+        lambda true: lambda *a: true(*a[:4], a[4]._replace(slopes={})),
+    ),
+    "centres of the other agent": (
+        2,
+        "value_model",
+        lambda true: lambda *a: true(*a[:4], *(None if agent is None else 1 - agent for agent in a[4:])),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_REPLIES)
+def test_the_same_policies_exceed_a_broken_bound_with_replies(monkeypatch, name):
+    horizon, attribute, broken = BROKEN_REPLIES[name]
+    monkeypatch.setattr(fast_copies, attribute, broken(getattr(fast_copies, attribute)))
+    assert overruns(5, horizon, 60, enough=1, form="replies")[0] > 0

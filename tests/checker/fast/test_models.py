@@ -6,8 +6,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from fast_reference import action_values, box_around, engine_for, floats, processes, random_policy, sample
+from fast_reference import action_values, box_around, engine_for, floats, processes, random_policy, sample, with_centres
 
+from certify.checker.fast import copies as fast_copies
 from certify.checker.fast import models as fast_models
 
 
@@ -15,8 +16,9 @@ def eta(policy: np.ndarray, centre: np.ndarray) -> np.ndarray:
     return -(policy * np.log(np.where(policy > 0, policy, 1) / centre)).sum(-1)
 
 
-def misses(seed: int, count: int, samples: int = 12) -> tuple[int, float]:
-    """How many U(e, a) leave their enclosure, and the smallest (upper end) - (value) at depths with a future."""
+def misses(seed: int, count: int, samples: int = 12, pinned: int | None = None) -> tuple[int, float]:
+    """How many U(e, a) leave their enclosure, and the smallest (upper end) - (value) at depths with a future; of
+    policies in which agent `pinned` plays its centres."""
     rng = np.random.default_rng(seed)
     found, nearest = 0, np.inf
     for process in [p for p in processes(seed, count) if p.horizon > 1]:
@@ -24,10 +26,12 @@ def misses(seed: int, count: int, samples: int = 12) -> tuple[int, float]:
         box = box_around(random_policy(rng, process, 0.3), float(rng.choice([0.05, 0.3, 1.0])))
         betas = (Fraction(0), Fraction(int(rng.integers(1, 60)), 100))
         for policy in (sample(rng, box) for _ in range(samples)):
+            if pinned is not None:
+                policy = with_centres(policy, box, pinned, -1)
             for number, beta in enumerate(betas):
                 U = action_values(process, policy, float(beta))
                 for t in range(process.horizon - 1):
-                    model = engine.copies(1).action_model(t, box, floats(betas))
+                    model = engine.copies(1).action_model(t, box, floats(betas), pinned)
                     base = model.centre.mid[:, :, number].copy()
                     for (j, u), slopes in model.slopes.items():
                         pairs, block = engine._layout.pairs[t][j, u], box[u][j]
@@ -42,8 +46,9 @@ def misses(seed: int, count: int, samples: int = 12) -> tuple[int, float]:
     return found, nearest
 
 
-def test_models_hold_at_sampled_policies():
-    found, nearest = misses(21, 60)
+@pytest.mark.parametrize("pinned", [None, 0])
+def test_models_hold_at_sampled_policies(pinned):
+    found, nearest = misses(21, 60, pinned=pinned)
     assert found == 0
     assert nearest < 1e-6
 
@@ -64,6 +69,15 @@ def halfway(q: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def test_the_same_samples_leave_a_broken_model(monkeypatch, name, broken):
     monkeypatch.setattr(fast_models, name, broken(getattr(fast_models, name)))
     assert misses(21, 60)[0] > 0
+
+
+@pytest.mark.parametrize(
+    "broken", [lambda m: m._replace(low=0 * m.low), lambda m: m._replace(slopes={})], ids=["remainder", "slopes"]
+)
+def test_the_same_samples_leave_a_broken_model_with_centres(monkeypatch, broken):
+    true = fast_models.action_model
+    monkeypatch.setattr(fast_copies, "action_model", lambda *a: broken(true(*a)))
+    assert misses(21, 60, pinned=0)[0] > 0
 
 
 def test_models_are_kept_between_steps_only_while_their_boxes_are():
