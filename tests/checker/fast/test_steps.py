@@ -30,6 +30,7 @@ from certify.checker.fast import models as fast_models
 from certify.checker.fast import step as fast_step
 from certify.checker.fast.numbers import Ball
 from certify.checker.fast.step import ordered_pairs
+from certify.checker.plain import step as plain_step
 from certify.checker.plain.engine import StdlibEngine
 
 PROCESSES = processes(11, 60)
@@ -215,6 +216,36 @@ def test_a_step_must_hold_at_both_ends_of_the_interval():
     assert apply_step(engine, box, step, (Fraction(0),), -20)[0]
     for betas in ((Fraction(0), Fraction(1)), (Fraction(1),)):
         assert not apply_step(engine, box, step, betas, -20)[0]
+
+
+@pytest.mark.parametrize(
+    "low, high, holds",
+    [
+        ("sharing", "separate", True),
+        ("replies", "replies", True),
+        ("separate", "replies", False),
+        ("replies", "sharing", False),
+    ],
+)
+def test_replies_count_at_both_ends_of_the_interval_or_not_at_all(monkeypatch, low, high, holds):
+    """F and F° are bounded by one another at neither end, so that one by one way and one by the other say nothing of
+    what is between; of both engines what each way shows is made up here."""
+    process = next(p for p in PROCESSES if p.agents == 2 and p.horizon == 3 and (0, 1) in blocks_with_a_choice(p))
+    ends = {Fraction(1, 4): low, Fraction(1, 2): high}
+
+    def bounds_made_up(self, found, box, key, betas, ratio, form, open_):
+        way = "separate" if form == "coupled" else form
+        at = [-1.0 if ends[Fraction(beta)] == way else 1.0 for beta in betas[0]]
+        return np.broadcast_to(np.array(at), (*ratio.shape, 2))
+
+    monkeypatch.setattr(fast_copies.Copies, "_bounds", bounds_made_up)
+    monkeypatch.setattr(
+        plain_step.StepCheck, "holds", lambda self, line, pair, bound, way: ends[self.models.beta] == way
+    )
+    step = single_claim(process, 0, 1, 0, 0, 1)
+    for engine in (engine_for(process), StdlibEngine()):
+        engine.begin(process)
+        assert apply_step(engine, engine.initial_box(), step, tuple(ends), -4)[0] is holds, engine.name
 
 
 def test_chunks_do_not_change_the_bounds(monkeypatch):
