@@ -1,5 +1,6 @@
-"""Boxes without a stationary policy: one combination of all stationarity equations that is negative on a whole box, by
-linear programming in floats (docs/theory/localisation.md#excluded-boxes; docs/certificate-format.md, section 4.6).
+"""Boxes, and parts at their ends, without a stationary policy: one combination of all stationarity equations that is
+negative on all of it, by convex programs in floats (docs/theory/localisation.md#excluded-boxes;
+docs/certificate-format.md, section 4.6).
 """
 
 from __future__ import annotations
@@ -7,27 +8,97 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.optimize import linprog
 
-from certify.thresholds.approx_weighed import Ends, Weighed
+from certify.thresholds.approx_programs import LEAST, Point, Programs, centred, furthest
+from certify.thresholds.approx_weighed import WEIGHED_UNIT, Ends, Weighed
 
 MOST = 160  # entries of both policies: programs of larger games take longer than the splits that they save
+PART = 0.1  # of the width of an entry, below which a part at an end of it is not worth its check
+_PROGRAMS = 64  # ends of a box that are tried, the widest entries first
 _SCALE = 2.0**30  # of the largest weight, in a certificate
 _SURE = 2.0**-20  # of it: how far below 0 a combination has to be
-_LEAST = 1e-9  # an end below it counts as it where tangents and secants are drawn
-_THIN = 1e-9  # narrower sides are points
 _HALVINGS = 60
 _LARGEST = 1e59  # multiplier that a certificate may hold
+_NARROW = 2.0**-16  # sides that are as good as points
+
+Step = dict[str, Any]
 
 
-def excluding(weighed: Weighed, ends: Ends, betas: np.ndarray) -> list[dict[str, Any] | None]:
-    """For every box the step that shows it to hold no stationary policy, as certificates list it, or None.
+def _excluding(weighed: Weighed, ends: Ends, betas: np.ndarray) -> tuple[list[Step | None], Point | None]:
+    if not len(betas) or len(weighed.block) > MOST:
+        return [None] * len(betas), None
+    point, found = centred(Programs.over(weighed, ends, betas.mean(1)))
+    found = np.where((point.missing < 0)[:, None], 0.0, found)
+    return _steps(weighed, _whole(weighed, found, ends[0] > 0), ends, betas), point
+
+
+def excluding_parts(weighed: Weighed, ends: Ends, betas: np.ndarray) -> list[list[Step]]:
+    """For every box, as certificates list them, either the step that shows it to hold no stationary policy or those
+    that show it of parts at its ends, in any order.
 
     ends : (B, N) each; betas : (B, 2), the ends of each box's interval.
     """
-    if not len(betas) or len(weighed.block) > MOST:
-        return [None] * len(betas)
-    weights = np.array([_weights(weighed, *box) for box in zip(*ends, betas.mean(1), strict=True)])
+    whole, point = _excluding(weighed, ends, betas)
+    found: list[list[Step]] = [[] if step is None else [step] for step in whole]
+    if point is None:
+        return found
+    open_boxes = np.nonzero([step is None and missing < 0 for step, missing in zip(whole, point.missing, strict=True)])[
+        0
+    ]
+    width = ends[1] - ends[0]
+    wide = np.argsort(-width, axis=1, kind="stable")[:, : _PROGRAMS // 2]
+    rows = np.repeat(open_boxes, wide.shape[1])
+    entries = wide[open_boxes].ravel()
+    keep = width[rows, entries] > _NARROW
+    rows, entries = np.tile(rows[keep], 2), np.tile(entries[keep], 2)
+    if not len(rows):
+        return found
+    signs = np.repeat([1.0, -1.0], len(rows) // 2)
+    lower, upper = ends[0][rows], ends[1][rows]
+    programs = Programs.over(weighed, (lower, upper), betas[rows].mean(1))
+    _, weights = furthest(programs, point.some(rows), entries, signs, PART)
+    some = np.nonzero(weights.any(1))[0]
+    rows, entries, signs, lower, upper = (x[some] for x in (rows, entries, signs, lower, upper))
+    steps = _parts(weighed, weights[some], (lower, upper), betas[rows], entries, signs)
+    for row, step in zip(rows, steps, strict=True):
+        if step is not None:
+            found[row].append(step)
+    return found
+
+
+def _parts(
+    weighed: Weighed, weights: np.ndarray, ends: Ends, betas: np.ndarray, entries: np.ndarray, signs: np.ndarray
+) -> list[Step | None]:
+    """The steps that exclude what lies beyond the bounds of sign times the entry that follow by the weights."""
+    lower, upper = (end.copy() for end in ends)
+    at = np.arange(len(entries))
+    y = _levelled(weighed, weights / weighed.scale, lower > 0)
+    gain = np.zeros_like(lower)
+    gain[at, entries] = signs
+    bound = _largest(weighed, y, ends, betas, gain)[1] + 2 * _SURE * np.abs(y).max(1)
+    one = 2.0**-WEIGHED_UNIT
+    low, high = lower[at, entries], upper[at, entries]
+    width = high - low
+    bound = np.where(np.isfinite(bound), bound, 2.0)
+    end = np.where(signs > 0, np.ceil(bound * one), np.floor(-bound * one))
+    gained = np.where(signs > 0, high - end / one, end / one - low)
+    good = (gained >= PART * width) & (end > 0) & (end < one)
+    end = np.clip(end, 1, one - 1)
+    up = signs > 0
+    lower[at, entries] = np.where(up, np.maximum(end / one, low), low)
+    upper[at, entries] = np.where(up, high, np.minimum(end / one, high))
+    steps = _steps(weighed, _whole(weighed, np.where(good[:, None], weights, 0.0), lower > 0), (lower, upper), betas)
+    for k, step in enumerate(steps):
+        if step is not None:
+            m = int(end[k])
+            step["part"] = [int(entries[k]), m, int(one)] if up[k] else [int(entries[k]), 0, m]
+    return steps
+
+
+def _steps(weighed: Weighed, weights: np.ndarray, ends: Ends, betas: np.ndarray) -> list[Step | None]:
+    """The steps that exclude boxes by these weights, (B, N) whole numbers, where they do."""
+    if not len(weights):
+        return []
     sums, value = _largest(weighed, weights, ends, betas)
     shown = (value < -_SURE * _SCALE) & (np.abs(sums).max((1, 2)) < _LARGEST)
     return [
@@ -36,73 +107,37 @@ def excluding(weighed: Weighed, ends: Ends, betas: np.ndarray) -> list[dict[str,
     ]
 
 
-def _weights(weighed: Weighed, lower: np.ndarray, upper: np.ndarray, beta: float) -> np.ndarray:
-    """(N,) whole numbers with sum 0 on every block: the combination that is most negative, log x being anything between
-    its secant and some of its tangents; 0 where none is."""
-    N, block, scale = len(lower), weighed.block, weighed.scale
-    classes, at = int(block[-1]) + 1, np.arange(N)
-    low, width = np.maximum(lower, _LEAST), upper - lower
-    with np.errstate(divide="ignore", invalid="ignore"):
-        steep = np.where(width > _THIN, np.log(upper / low) / width, 1 / upper)
-    logs = np.zeros((N, N + classes + 1))  # log x, by the equations; the last variable is how much is missing
-    logs[:, :N] = beta * weighed.table / scale[:, None]
-    logs[at, N + block] = 1.0  # the constants of the classes, divided by their scales
-    logs[:, -1] = -1.0
-    rows, limits = [], []
-    for x in (low, 1 / steep, np.sqrt(np.maximum(low, 1e-4 * upper) * upper), upper):
-        x = np.clip(x, np.maximum(low, 1e-7), upper)
-        tangent = logs.copy()
-        tangent[at, at] -= 1 / x
-        rows.append(tangent)
-        limits.append(np.log(x) - 1)
-    known = lower > 0
-    secant = -logs
-    secant[at, at] += steep
-    secant[:, -1] = -1.0
-    rows.append(secant[known])
-    limits.append((steep * lower - np.log(low))[known])
-    whole = np.zeros((classes, N + classes + 1))
-    whole[block, at] = 1.0
-    cost = np.zeros(N + classes + 1)
-    cost[-1] = 1.0
-    found = linprog(
-        cost,
-        np.concatenate(rows),
-        np.concatenate(limits),
-        whole,
-        np.ones(classes),
-        bounds=[*zip(lower, upper, strict=True), *[(None, None)] * classes, (-1.0, None)],
-        method="highs-ds",
+def _whole(weighed: Weighed, weights: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Multipliers of the logarithms (B, N) as whole numbers that weigh the equations, with sum 0 on every block, none
+    below 0 where the box has a lower end 0."""
+    weights = weights / weighed.scale
+    largest = np.abs(weights).max(1, keepdims=True)
+    return _levelled(
+        weighed, np.rint(np.divide(weights, largest, where=largest > 0, out=np.zeros_like(weights)) * _SCALE), known
     )
-    weights = np.zeros(N)
-    if found.status != 0 or found.fun <= 0:
-        return weights
-    shares = -np.asarray(found.ineqlin.marginals)
-    np.add.at(weights, np.tile(at, len(rows) - 1), shares[: N * (len(rows) - 1)])
-    weights[known] -= shares[N * (len(rows) - 1) :]
-    return _whole(weights / scale, block, known)
 
 
-def _whole(weights: np.ndarray, block: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """The weights as whole numbers with sum 0 on every block, none below 0 where the box has a lower end 0."""
-    largest = np.abs(weights).max()
-    if not largest > 0:
-        return np.zeros(len(weights))
-    found = np.rint(weights / largest * _SCALE)
-    found = np.where(known, found, np.maximum(found, 0.0))
-    for k in range(int(block[-1]) + 1):
-        here = np.nonzero(block == k)[0]
-        found[here[np.abs(found[here]).argmax()]] -= found[here].sum()
+def _levelled(weighed: Weighed, weights: np.ndarray, known: np.ndarray) -> np.ndarray:
+    found = np.where(known, weights, np.maximum(weights, 0.0))
+    at = np.arange(len(found))
+    for k in range(int(weighed.block[-1]) + 1):
+        here = np.nonzero(weighed.block == k)[0]
+        # the largest that may become less
+        place = here[np.abs(found[:, here]).argmax(1)]
+        found[at, place] -= found[:, here].sum(1)
     return found
 
 
-def _largest(weighed: Weighed, weights: np.ndarray, ends: Ends, betas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The multipliers of the sums of 1, (B, 2, classes) whole numbers, that make the suprema of the combinations over
-    the boxes least at both ends of beta, and the larger supremum, (B,)."""
+def _largest(
+    weighed: Weighed, weights: np.ndarray, ends: Ends, betas: np.ndarray, more: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """The multipliers of the sums of 1, (B, 2, classes), that make the suprema of the combinations over the boxes least
+    at both ends of beta, and the larger supremum, (B,).  Multipliers are whole numbers, unless there is `more` to the
+    combinations: (B, N) coefficients of the policies."""
     lower, upper = (x[:, None] for x in ends)
     a = (weights * weighed.scale)[:, None]
-    k = -betas[:, :, None] * (weights @ weighed.table)[:, None]
-    low = np.maximum(lower, _LEAST)
+    k = -betas[:, :, None] * (weights @ weighed.table)[:, None] + (0.0 if more is None else more[:, None])
+    low = np.maximum(lower, LEAST)
     member = (weighed.block[:, None] == np.arange(weighed.block[-1] + 1)).astype(float)  # (N, classes)
     with np.errstate(all="ignore"):
         secant = a * np.where(upper > low, np.log(upper / low) / (upper - low), 1 / upper) + k
@@ -115,7 +150,7 @@ def _largest(weighed: Weighed, weights: np.ndarray, ends: Ends, betas: np.ndarra
             x = _maximiser(a, k - middle @ member.T, lower, upper, secant - middle @ member.T)
             above = x @ member > 1
             least, most = np.where(above, middle, least), np.where(above, most, middle)
-        sums = np.rint((least + most) / 2)
+        sums = np.rint((least + most) / 2) if more is None else (least + most) / 2
         rest = k - sums @ member.T
         x = _maximiser(a, rest, lower, upper, secant - sums @ member.T)
         value = sums.sum(-1) + (np.where(a == 0, 0.0, a * np.log(x)) + rest * x).sum(-1)

@@ -12,7 +12,7 @@ import numpy as np
 from certify.memory import pieces
 from certify.run import Run
 from certify.thresholds.approx_definite import approx_margin
-from certify.thresholds.approx_excluded import excluding
+from certify.thresholds.approx_excluded import PART, excluding_parts
 from certify.thresholds.approx_exp import approx_exp, last_sum
 from certify.thresholds.approx_weighed import WEIGHED_UNIT, Weighed, rounded
 from certify.thresholds.compiled.constants import EMPTY, GRID, LARGEST, MARGIN, NARROW, ROUNDING, SLACK, UNIT
@@ -21,6 +21,7 @@ from certify.thresholds.room import room_of
 from certify.thresholds.step_rule import StepRule, compiled_for, step_rule
 
 _ENOUGH = 0.1  # ... and after which the other steps may wait
+_EXCLUDED = 0.1  # of the widths, that parts without a stationary policy have to make up for sweeps to go on
 _WEIGHED_GAIN, _STEP_GAIN = 0.01, 0.02  # of the widths, below which a weighed step or another is not worth its check
 
 Box = list[list[tuple[np.ndarray, np.ndarray]]]  # box[i][t] = (lower, upper), each (K_i, A_i)
@@ -107,6 +108,9 @@ def replayed(box: Box, steps: list[dict]) -> Box:
     """The box after the steps of a node: the very floats that `Contraction` has ended with."""
     box = [list(row) for row in box]
     for step in steps:
+        if "part" in step:
+            box = without_part(box, step["part"])
+            continue
         if "bounds" in step:
             for i, rows in enumerate(step["bounds"]):
                 ends = np.array(rows, dtype=np.float64) * 2.0**WEIGHED_UNIT
@@ -114,6 +118,25 @@ def replayed(box: Box, steps: list[dict]) -> Box:
             continue
         lower, upper = box[step["agent"]][step["depth"]]
         box[step["agent"]][step["depth"]] = cut(lower, upper, from_table(step["log_ratio"], lower.shape[-1]))
+    return box
+
+
+def without_part(box: Box, part: list[int]) -> Box:
+    """A box after a step that excludes the part of it with an entry between two numbers, at one of its ends."""
+    c, low, high = part
+    box = [list(row) for row in box]
+    for row in box:
+        lower, upper = row[0]
+        if 0 <= c < lower.size:
+            new_lower, new_upper = lower.copy(), upper.copy()
+            if low == 0:
+                new_lower.flat[c] = max(lower.flat[c], high * 2.0**WEIGHED_UNIT)
+            else:
+                new_upper.flat[c] = min(upper.flat[c], low * 2.0**WEIGHED_UNIT)
+            row[0] = narrowed(lower, upper, new_lower, new_upper)
+        else:  # the checkers narrow every agent's box
+            row[0] = narrowed(lower, upper, lower, upper)
+        c -= lower.size
     return box
 
 
@@ -238,19 +261,40 @@ class Contraction:
             self.emptied |= takes & holds_none(*ends)
         return takes & (after <= (1 - _ENOUGH) * before)
 
-    def excluded(self, wanted: np.ndarray) -> np.ndarray:
+    def exclude(self, wanted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(boxes wanted,) which of them one combination of all equations shows to be empty of stationary policies; that
-        becomes their last step."""
+        becomes their last step.  And which have lost enough at their ends in this way to go on."""
         rows = np.nonzero(wanted)[0]
         if not self.weighed.applies or not len(rows):
-            return np.zeros(len(rows), dtype=bool)
+            return np.zeros(len(rows), dtype=bool), np.zeros(len(rows), dtype=bool)
         self.run.check()
         lower, upper = (end[rows] for end in self.weighed.flat(self.box))
-        found = excluding(self.weighed, (lower, upper), np.stack([self.low[rows], self.high[rows]], 1))
-        for row, step in zip(rows, found, strict=True):
-            if step is not None:
-                self.steps[row].append(step)
-        return np.array([step is not None for step in found])
+        found = excluding_parts(self.weighed, (lower, upper), np.stack([self.low[rows], self.high[rows]], 1))
+        before = self.widths()[rows]
+        for row, steps in zip(rows, found, strict=True):
+            self._without(row, steps)
+        left = self.widths()[rows] / np.maximum(before, 1e-300)
+        empty = np.array([any("part" not in step for step in steps) for steps in found])
+        return empty | self.emptied[rows], ~empty & (left <= 1 - _EXCLUDED)
+
+    def _without(self, row: int, steps: list[dict]) -> None:
+        """Takes those of the steps that gain enough where they come."""
+        box = self.single(row)
+        for step in steps:
+            if "part" in step:
+                lower, upper = (np.concatenate([own[0][end].ravel() for own in box]) for end in (0, 1))
+                c, low, high = step["part"]
+                gained = (high * 2.0**WEIGHED_UNIT - lower[c]) if low == 0 else (upper[c] - low * 2.0**WEIGHED_UNIT)
+                if gained < PART * (upper[c] - lower[c]):
+                    continue
+                box = without_part(box, step["part"])
+            self.steps[row].append(step)
+            if any(holds_none(own[0][0][None], own[0][1][None])[0] for own in box):
+                self.emptied[row] = True
+                break
+        for own, part in zip(self.box, box, strict=True):
+            for end in (0, 1):
+                own[0][end][row] = part[0][end]
 
     def _apply(self, i: int, t: int, bound: np.ndarray, done: np.ndarray) -> bool:
         scaled, rounded = quantise(bound)
@@ -319,8 +363,9 @@ def _contracted(plan: Plan, tasks: list[Task], *, least_gain: float, sweeps: int
             closed[tested] = _sub(batch, np.nonzero(tested)[0]).margins()[0] > MARGIN
         patience = np.where(hasty | (batch.widths() < _TUBE * tubes), hurry, least_gain)
         stalled = ~empty & ~closed & (left > 1 - patience)
-        empty[stalled] = batch.excluded(stalled)
-        stalled &= ~empty
+        excluded, going = batch.exclude(stalled)
+        empty[stalled] = excluded
+        stalled[stalled] = ~excluded & ~going
         soft = _sub(batch, np.nonzero(stalled)[0]).margins(soft=True)[1] if stalled.any() else None
         order = np.cumsum(stalled) - 1
         for row in np.nonzero(empty | closed | stalled)[0]:

@@ -96,14 +96,13 @@ def restrict(nodes: list[Node], reached: Fraction) -> list[Node]:
     pending: list[tuple[int | None, int]] = [(None, 0)]
     while pending:
         parent, k = pending.pop()
-        node, steps = nodes[k], list(nodes[k].steps)
-        number[k] = len(result)
+        node = nodes[k]
+        number[k], steps = len(result), [_shortened(step, node, reached) for step in node.steps]
         while node.split is not None and "beta" in node.split and len(children[k]) == 1:
             k = children[k][0]
             node = nodes[k]
-            steps += node.steps
+            steps += [_shortened(step, node, reached) for step in node.steps]
             number[k] = len(result)
-        steps = [_shortened(step, node, reached) for step in steps]
         result.append(Node(parent, node.low, min(node.high, reached), steps, node.close, node.split))
         index = len(result) - 1
         if node.split is not None:

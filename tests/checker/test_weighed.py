@@ -7,6 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from excluded import excluding
 from random_games import random_game
 
 from certify.checker.cover.obligations import WeighedClaim
@@ -21,7 +22,7 @@ from certify.checker.reading.process import Process, build_process
 from certify.games import as_game
 from certify.games.canonical import game_to_json
 from certify.games.tree import unroll
-from certify.thresholds.approx_excluded import excluding
+from certify.thresholds.approx_excluded import excluding_parts
 from certify.thresholds.approx_policy import approx_stationary
 from certify.thresholds.approx_weighed import Weighed as Search
 from certify.thresholds.approx_weighed import rounded
@@ -204,6 +205,62 @@ def test_the_test_of_exclusions_bites(monkeypatch):
     term = plain_weighed._term
     monkeypatch.setattr(plain_weighed, "_term", lambda a, k, low, high: term(a, k, high, high))
     assert any(excluded_by(StdlibEngine, p, betas, ends, step) for p, betas, ends, _, step in given)
+
+
+def parts(count: int):
+    """Games, intervals of beta, a box that holds a stationary policy, a step that excludes a part at an end of it, and
+    the same for a part that holds the policy."""
+    for payoffs, policies, betas, ends in cases(count):
+        flat = tuple(np.concatenate([end[side] for end in ends])[None] for side in (0, 1))
+        rule, policy = Search(Plan(unroll(as_game(payoffs)))), np.concatenate(policies)
+        for step in excluding_parts(rule, flat, np.array([[float(b) for b in betas]]))[0]:
+            c, low, high = step["part"]
+            inside = int(policy[c] * ONE) + (2 if low == 0 else -2)
+            assert not low <= policy[c] * ONE <= high
+            if 0 < inside < ONE:
+                yield payoffs, betas, ends, step, {**step, "part": [c, 0, inside] if low == 0 else [c, inside, ONE]}
+
+
+@pytest.mark.parametrize("engine_class", ENGINES)
+def test_parts_that_hold_a_stationary_policy_are_never_excluded(engine_class):
+    found = 0
+    for payoffs, betas, ends, step, false in parts(25):
+        assert excluded_by(engine_class, payoffs, betas, ends, step)
+        assert not excluded_by(engine_class, payoffs, betas, ends, false)
+        found += 1
+    assert found >= 20
+
+
+def test_the_test_of_parts_bites(monkeypatch):
+    """Summands at upper ends alone are noticed here too."""
+    given = list(parts(25))
+    term = plain_weighed._term
+    monkeypatch.setattr(plain_weighed, "_term", lambda a, k, low, high: term(a, k, high, high))
+    assert any(excluded_by(StdlibEngine, p, betas, ends, false) for p, betas, ends, _, false in given)
+
+    def at_upper_ends(a, k, ends, logs):
+        return a * logs[1][:, None] + k * ends[1][:, None], np.zeros(a.shape)
+
+    monkeypatch.setattr(fast_weighed, "_terms", at_upper_ends)
+    assert any(excluded_by(FastEngine, p, betas, ends, false) for p, betas, ends, _, false in given)
+
+
+@pytest.mark.parametrize("engine_class", ENGINES)
+def test_what_is_left_of_a_box_touches_the_part(engine_class):
+    process = process_of([[1, 0], [0, 1]])
+    engine = engine_class()
+    engine.begin(process)
+    given = {"weights": [1, -1, 0, 0], "sums": [[0, 0], [0, 0]]}
+    for part, kept in (([1, 0, ONE // 4], (False, 1, True)), ([2, ONE // 2, ONE], (True, 0, False))):
+        step = read_weighed({**given, "part": part}, "here", process)
+        box = engine.narrowed(engine.initial_box(), step)
+        agent, action, above = kept
+        at = Fraction(part[2] if above else part[1], ONE)
+        assert engine.within(box, (int(agent), 0, 0), action, at, above)
+        assert not engine.is_empty(box)
+    for part in ([0, 1, 2], [0, 0, ONE], [4, 0, 1], [-1, 0, 1], [0, 0], [0, -1, ONE], [0, 0, ONE + 1], "0"):
+        with pytest.raises(Malformed):
+            read_weighed({**given, "part": part}, "here", process)
 
 
 def test_what_excludes_has_sums_of_zero():

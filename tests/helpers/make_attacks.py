@@ -563,6 +563,7 @@ def main():
         images.invalid_images,
         weighed.invalid_weighed,
         weighed.invalid_excluded,
+        weighed.invalid_parts,
         malformed,
         images.malformed_images,
     ):

@@ -7,12 +7,12 @@ from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
+from excluded import excluding
 from make_attacks import Attacks, nodes
 
 from certify.certificates.threshold import cover_certificate
 from certify.games import as_game
 from certify.games.tree import unroll
-from certify.thresholds.approx_excluded import excluding
 from certify.thresholds.approx_weighed import Weighed
 from certify.thresholds.cover import Effort, find_cover
 from certify.thresholds.cover_tree import last_box
@@ -22,6 +22,7 @@ NAME = "one_shot_weighed"
 PAYOFFS = [[5, -1, 0, 2], [-3, 6, 1, 0], [2, -2, 7, -4], [0, 1, -3, 4]]
 ALPHA = Fraction(14, 5)
 EXCLUDED, LOWER = "one_shot_excluded", Fraction(5, 2)  # where some nodes are empty
+PARTS = "one_shot_parts"
 
 
 def valid():
@@ -32,6 +33,7 @@ def valid():
     return {
         NAME: cover_certificate(game, found, [], search={"tool": "certify"}),
         EXCLUDED: cover_certificate(game, excluded(plan, lower), [], search={"tool": "certify"}),
+        PARTS: cover_certificate(game, found, [], search={"tool": "certify"}),
     }
 
 
@@ -143,6 +145,49 @@ def invalid_excluded(attacks):
     add("a_leaf_that_holds_a_policy", leaf_excluded, node=leaf, step=place)
 
 
+def invalid_parts(attacks):
+    base = nodes(attacks.base[PARTS])
+    node = 0
+    step = next(s for s, entry in enumerate(base[node]["steps"]) if "part" in entry)
+    c, low, high = base[node]["steps"][step]["part"]
+    inner = 1 if low == 0 else -1  # where the part would grow
+
+    def add(name, change, node=node, step=step):
+        attacks.add(f"parts_{name}", PARTS, change, node=node, step=step)
+
+    def changed(key, change):
+        def apply(certificate):
+            entry = nodes(certificate)[node]["steps"][step]
+            entry[key] = change(entry[key])
+
+        return apply
+
+    add("larger_than_shown", changed("part", lambda p: [c, low, high + 2**21] if inner > 0 else [c, low - 2**21, high]))
+    add("at_the_other_end", changed("part", lambda p: [c, high, 2**24] if inner > 0 else [c, 0, low]))
+    add("of_another_entry", changed("part", lambda p: [(c + 1) % 8, low, high]))
+    add("weights_of_the_opposite_sign", changed("weights", lambda y: [-x for x in y]))
+    add("sums_too_small", changed("sums", lambda m: [[x - 2**32 for x in row] for row in m]))
+
+    def emptied(certificate):
+        entry = nodes(certificate)[node]["steps"][step]
+        other = {**entry, "part": [c, high, 2**24] if inner > 0 else [c, 0, low]}
+        nodes(certificate)[node]["steps"].insert(step + 1, other)
+        nodes(certificate)[node].update(close="empty")
+        nodes(certificate)[node].pop("split")
+        del nodes(certificate)[1:]
+
+    add("both_of_them_at_one_number", emptied, step=step + 1)
+    add("called_the_whole_box", lambda certificate: nodes(certificate)[node]["steps"][step].pop("part"))
+
+    def without_what_it_rests_on(certificate):
+        del nodes(certificate)[node]["steps"][:step]
+
+    add("steps_they_rest_on_dropped", without_what_it_rests_on, step=0)
+    for name, part in (("neither_end", [c, 1, 2]), ("both_ends", [c, 0, 2**24]), ("an_end_alone", [c, 0])):
+        attacks.spoil(f"parts_at_{name}", PARTS, changed("part", lambda _, part=part: part))
+    attacks.spoil("parts_of_no_entry", PARTS, changed("part", lambda _: [8, 0, 2**23]))
+
+
 def main():
     base = valid()
     attacks = Attacks({NAME: base[NAME]})
@@ -151,6 +196,9 @@ def main():
     attacks = Attacks({EXCLUDED: base[EXCLUDED]})
     invalid_excluded(attacks)
     attacks.write("excluded_")
+    attacks = Attacks({PARTS: base[PARTS]})
+    invalid_parts(attacks)
+    attacks.write("parts_")
 
 
 if __name__ == "__main__":

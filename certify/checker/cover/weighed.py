@@ -4,7 +4,7 @@ agents and one step at once.  What both engines read of the process; each verifi
 
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from certify.checker.reading.envelope import MAX_INTEGER, Failed, Malformed, array, integer, record
 
@@ -17,18 +17,20 @@ MOST = 1 << 40  # of a weight: sums of so many as there are entries are exact in
 class Weighed:
     """`bounds[i][k]`: lower bounds of class k's probabilities, then upper ones, in units of 2^UNIT.
 
-    A step that excludes a box has crossed ones, and `weights` of all equations and `sums` (at both betas) of classes.
+    A step that excludes a box has crossed ones, and `weights` of all equations and `sums` (at both betas) of classes;
+    one that excludes a `part` = (c, low, high) of it, where entry c is between these, has the bounds of what is left.
     """
 
     bounds: tuple
     weights: tuple = ()
     sums: tuple = ()
+    part: tuple = ()
 
 
 def read_weighed(entry, where, process):
     """The step of an entry with the key "bounds" or "weights"."""
     if "weights" in entry:
-        return _read_excluding(record(entry, where, ("weights", "sums")), where, process)
+        return _read_excluding(record(entry, where, ("weights", "sums"), ("part",)), where, process)
     rows = array(record(entry, where, ("bounds",))["bounds"], where, process.agents)
     if process.horizon != 1:
         raise Malformed(where, "bounds in a game of several steps")
@@ -43,14 +45,25 @@ def _read_excluding(entry, where, process):
     if process.horizon != 1:
         raise Malformed(where, "weights in a game of several steps")
     sizes = list(zip(process.actions[0], process.classes[0], strict=True))
-    weights = array(entry["weights"], where, sum(A * K for A, K in sizes))
-    weights = tuple(integer(x, where, -MOST, MOST) for x in weights)
+    N = sum(A * K for A, K in sizes)
+    weights = tuple(integer(x, where, -MOST, MOST) for x in array(entry["weights"], where, N))
     sums = [array(row, where, 2) for row in array(entry["sums"], where, sum(K for _, K in sizes))]
     sums = tuple(tuple(integer(x, where, -MAX_INTEGER, MAX_INTEGER) for x in row) for row in sums)
     ends = list(accumulate(A for A, K in sizes for _ in range(K)))
     if any(sum(weights[start:end]) for start, end in zip([0, *ends], ends, strict=False)):
         raise Malformed(where, "weights of a class that do not add up to 0")
-    return Weighed(tuple(((ONE,) * A + (0,) * A,) * K for A, K in sizes), weights, sums)
+    part, low, high = (), [ONE] * N, [0] * N
+    if "part" in entry:
+        part = tuple(
+            integer(x, where, 0, most)
+            for x, most in zip(array(entry["part"], where, 3), (N - 1, ONE, ONE), strict=True)
+        )
+        c, low, high = part[0], [0] * N, [ONE] * N
+        if (part[1] == 0) == (part[2] == ONE):
+            raise Malformed(where, "a part of the box at neither end, or at both")
+        low[c], high[c] = (part[2], ONE) if part[1] == 0 else (0, part[1])
+    rows = iter([(*low[start:end], *high[start:end]) for start, end in zip([0, *ends], ends, strict=False)])
+    return Weighed(tuple(tuple(islice(rows, K)) for _, K in sizes), weights, sums, part)
 
 
 class Equations:

@@ -40,11 +40,17 @@ class WeighedRule:
         return np.asarray((low & high).all(1))
 
     def excluded(self, ends: Ends, betas: np.ndarray, steps: list[Weighed]) -> np.ndarray:
-        """(boxes,): whether by the weights of each step the equations add up to less than 0 all over its box, multiples
-        of sum pi = 1 added, at both ends of the interval of beta, and so between them."""
+        """(boxes,): whether by the weights of each step the equations add up to less than 0 all over its box, or its
+        part of that, multiples of sum pi = 1 added, at both ends of the interval of beta, and so between them."""
         y, N = np.array([step.weights for step in steps], dtype=float), len(self.scale)
         sums = np.array([step.sums for step in steps], dtype=float)
-        shown, a = np.ones(len(steps), dtype=bool), (y * self.scale)[:, None]
+        ends = ends[0].copy(), ends[1].copy()
+        for number, step in enumerate(steps):
+            if step.part:
+                c, low, high = step.part
+                ends[0][number, c] = max(ends[0][number, c], low / ONE)
+                ends[1][number, c] = min(ends[1][number, c], high / ONE)
+        shown, a = np.all(ends[0] <= ends[1], axis=1), (y * self.scale)[:, None]
         with np.errstate(all="ignore"):
             low, high = (np.where(end > 0, log(np.where(end > 0, end, 1.0)), -np.inf) for end in ends)
             for number, beta in enumerate(betas.T[:, :, None]):

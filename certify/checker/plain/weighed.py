@@ -43,9 +43,13 @@ class WeighedRule:
                     raise Failed(f"pi of entry {c} >= {claimed[0][c]} / {UNITS} does not follow at beta = {beta}")
 
     def verify_excluding(self, blocks: list[Block], betas: tuple[Fraction, ...], step: Weighed) -> None:
-        """That y = `step.weights` of the equations is below 0 all over the box at every beta between the ends, the
-        multiples `step.sums` of sum pi = 1 added, else `Failed`: then the box holds no stationary policy."""
+        """That y = `step.weights` of the equations is below 0 all over the box, or `step.part` of it, at every beta
+        between the ends, the multiples `step.sums` of sum pi = 1 added, else `Failed`: then that holds no stationary
+        policy."""
         y, lower, upper = step.weights, *_ends(blocks)
+        if step.part:
+            c, low, high = step.part
+            lower[c], upper[c] = max(lower[c], low * (ONE // UNITS)), min(upper[c], high * (ONE // UNITS))
         for beta, sums in zip(betas, zip(*step.sums, strict=True), strict=False):
             unit = self.over * beta.denominator  # of a and k
             total = sum(sums) * unit * ONE
