@@ -36,6 +36,7 @@ GAMES = {
     "two agents, three steps": lambda rng: random_game(rng, horizon=3, observations=2, initial_observations=True),
     "two agents, two steps": lambda rng: random_game(rng, horizon=2),
     "three agents": lambda rng: random_game(rng, agents=3, horizon=2, actions=(2, 3, 2)),
+    "three agents, three steps": lambda rng: random_game(rng, agents=3, horizon=3, actions=2, observations=(2, 1, 1)),
     "weights, a discount, many actions": lambda rng: random_game(
         rng, actions=(3, 5), weights=True, discount=True, available=True
     ),
@@ -97,6 +98,37 @@ def test_the_loops_agree_without_a_compiler(name):
 def test_whole_sweeps_agree_without_a_compiler():
     with np.errstate(all="ignore"):
         compare_sweeps("two agents, two steps", sweeps=2)
+
+
+@pytest.mark.skipif(installed(), reason="these loops are compiled here")
+@pytest.mark.parametrize("name", ["two agents, two steps", "three agents"])
+def test_replies_count_without_a_compiler(name, monkeypatch):
+    with np.errstate(all="ignore"):
+        compare_replies(name, monkeypatch)
+
+
+@needs_numba
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["two agents, three steps", "three agents", "three agents, three steps", "dectiger"])
+def test_replies_count(name, monkeypatch):
+    compare_replies(name, monkeypatch)
+
+
+def compare_replies(name, monkeypatch):
+    """Loops know the third way: without it arrays find larger bounds; and both want it to hold at both ends."""
+    rng = np.random.default_rng(11)
+    plan = plan_of(GAMES[name](rng))
+    box, beta = random_boxes(rng, plan, 1, 0.5), np.array([0.3, 0.6])
+    found = compiled_rule(plan, box, beta).log_ratio_bounds(0, 0)
+    assert agree(found, ArrayRule(plan, box, beta).log_ratio_bounds(0, 0))
+    monkeypatch.setattr(approx_step.Step, "_over_interval", lambda self, bound, way: bound)
+    alone = ArrayRule(plan, box, beta).log_ratio_bounds(0, 0)
+    assert (alone <= found + 1e-9).all() and not agree(found, alone)
+    monkeypatch.setattr(
+        approx_step.Step, "_over_interval", lambda self, bound, way: bound + (np.inf if way.reply else 0.0)
+    )
+    without = ArrayRule(plan, box, beta).log_ratio_bounds(0, 0)
+    assert (found <= without + 1e-9).all() and not agree(found, without)
 
 
 @needs_numba
