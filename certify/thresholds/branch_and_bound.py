@@ -19,7 +19,9 @@ from certify.thresholds.kept_covers import PIECES, keep_piece, keep_unfinished, 
 from certify.thresholds.localisation import Localisation, round_up
 
 MAX_NODES = 60_000
-_LADDER = (0.5, 0.25, 0.1, 0.0)  # parts of the way (in log alpha) that are left after each piece
+_LADDER = (0.5, 0.25, 0.1, 0.0)  # parts of the way (in log alpha) that are left after each piece ...
+_BETWEEN = (0.35, 0.18, 0.13, 0.06, 0.03)  # ... and after further ones where a piece has taken
+_MANY = 150  # nodes or more: the nodes that a temperature takes grow so fast that shorter pieces are cheaper
 _DESCENT = 4.0  # without a known floor, each piece divides alpha by this
 _SHARE = 0.9  # of rtol is how near to a known floor the last piece goes
 _CLOSED = 0.999  # of an unfinished piece, what is closed counts if it lowers alpha by 0.1 %
@@ -67,7 +69,9 @@ def sharpen(
         found.append(Localisation(1 / piece[0].high, images_last(joined(pieces)), symmetries.maps))
 
     done = kept_covers(book, PIECES) or []
-    for alpha_star in _ladder(start, floor, rtol):
+    for alpha_star, always in _ladder(start, floor, rtol):
+        if not (always or (found and len(pieces[-1]) >= _MANY)):
+            continue
         low = (
             1 / base.alpha_star if base is not None and not found else Fraction(0) if not found else pieces[-1][0].high
         )
@@ -105,12 +109,14 @@ def sharpen(
     return found
 
 
-def _ladder(start: Fraction, floor: Floor, rtol: float) -> list[Fraction]:
-    """The temperatures at which pieces end."""
+def _ladder(start: Fraction, floor: Floor, rtol: float) -> list[tuple[Fraction, bool]]:
+    """The temperatures at which pieces end, and whether they do in any case."""
     high, low = float(start), float(floor.alpha) * (1 + _SHARE * rtol) if floor.known else float(floor.alpha)
     if low >= high:
         return []
     if floor.known:
-        return [round_up(low * (high / low) ** part, 6) for part in _LADDER]
+        parts = sorted(_LADDER + _BETWEEN, reverse=True)
+        return [(round_up(low * (high / low) ** part, 6), part in _LADDER) for part in parts]
     count = max(1, math.ceil(math.log(high / low) / math.log(_DESCENT)))
-    return [round_up(high * (low / high) ** (k / count), 6) for k in range(1, count)] + [floor.alpha]
+    found = [round_up(high * (low / high) ** (k / count), 6) for k in range(1, count)] + [floor.alpha]
+    return [(alpha, True) for alpha in found]

@@ -34,7 +34,10 @@ class Prover:
             line = self.engine.line((agent, depth, k))
             checks = [StepCheck(self.engine.models_at(box, beta)) for beta in betas]
             ways = ("separate", "sharing")
-            return all(any(check.holds(line, (a, b), bound, way) for way in ways) for check in checks)
+            if all(any(check.holds(line, (a, b), bound, way) for way in ways) for check in checks):
+                return True
+            replies = depth + 1 < self.process.horizon and self.process.flows_back
+            return replies and all(check.holds(line, (a, b), bound, "replies") for check in checks)
 
         high = 1
         while not holds(high):
