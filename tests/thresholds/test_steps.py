@@ -76,7 +76,7 @@ def holds(box, policy):
 
 
 def differences(plan, bounds, key, first, second):
-    """How far Q(a) - Q(b), Q(a) of the first values and Q(b) of the second, exceeds the bounds at a block, (K, A, A)."""
+    """How far Q(a) of the first values less Q(b) of the second exceeds the bounds at a block, (K, A, A)."""
     i, t = key
     return (first[i][t][:, :, None] - second[i][t][:, None, :]) / plan.weights[i] - bounds[key]
 
@@ -116,8 +116,8 @@ def test_the_test_above_fails_on_bounds_that_are_too_small():
 
 
 def violations_by_replies(plan, rng, size, scale=1.0):
-    """How often the difference of values of one policy exceeds `scale` times the bounds where the agent's later rows are
-    soft best replies and lie in the box, which is around a stationary policy; and how many such policies were met."""
+    """How often a difference of values exceeds `scale` times the bounds at policies whose own later rows are soft best
+    replies and lie in the box, which is around a stationary policy; and how many such policies were met."""
     beta = 0.2
     policy, box = random_box(plan, rng, size, approx_stationary(plan, beta)[0])
     step = step_of(plan, box, beta)
