@@ -66,7 +66,7 @@ def test_the_proofs_run_outside_a_checkout(installed: Path, tmp_path: Path) -> N
 def test_every_claim_and_the_session_of_the_readme(installed: Path, tmp_path: Path) -> None:
     assert run(installed, tmp_path, "claims", "--quick").returncode == 0
     named = ["--horizon", "2", "--method", "localisation", "--rtol", "1/20", "-o", "dectiger.cert.json"]
-    assert "alpha* = 15.88" in run(installed, tmp_path, "threshold", "dectiger", *named).stdout
+    assert "alpha* = 13.32" in run(installed, tmp_path, "threshold", "dectiger", *named).stdout
     assert run(installed, tmp_path, "check", "dectiger.cert.json", "--engine", "stdlib").stdout.startswith("valid")
     assert run(installed, tmp_path, "show", "dectiger.cert.json").returncode == 0
 
