@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from certify.run import OutOfTime, Run
+from certify.thresholds.approx_weighed import Weighed
 from certify.thresholds.cover import Effort, Stalled, find_cover
 from certify.thresholds.cover_tree import Node, images_last, joined, restrict
 from certify.thresholds.images import NO_SYMMETRIES, Symmetries
@@ -19,7 +20,8 @@ from certify.thresholds.kept_covers import PIECES, keep_piece, keep_unfinished, 
 from certify.thresholds.localisation import Localisation, round_up
 
 MAX_NODES = 60_000
-_LADDER = (0.5, 0.25, 0.1, 0.0)  # parts of the way (in log alpha) that are left after each piece
+_LADDER = (0.5, 0.25, 0.1, 0.0)  # parts of the way (in log alpha) that are left after each piece,
+_LADDER_WEIGHED = (0.25, 0.0)  # and where all equations are weighed together: long pieces cost hardly more there
 _DESCENT = 4.0  # without a known floor, each piece divides alpha by this
 _SHARE = 0.9  # of rtol is how near to a known floor the last piece goes
 _CLOSED = 0.999  # of an unfinished piece, what is closed counts if it lowers alpha by 0.1 %
@@ -67,7 +69,8 @@ def sharpen(
         found.append(Localisation(1 / piece[0].high, images_last(joined(pieces)), symmetries.maps))
 
     done = kept_covers(book, PIECES) or []
-    for alpha_star in _ladder(start, floor, rtol):
+    parts = _LADDER_WEIGHED if Weighed(plan).applies else _LADDER
+    for alpha_star in _ladder(start, floor, rtol, parts):
         low = (
             1 / base.alpha_star if base is not None and not found else Fraction(0) if not found else pieces[-1][0].high
         )
@@ -105,12 +108,12 @@ def sharpen(
     return found
 
 
-def _ladder(start: Fraction, floor: Floor, rtol: float) -> list[Fraction]:
-    """The temperatures at which pieces end."""
+def _ladder(start: Fraction, floor: Floor, rtol: float, parts: tuple[float, ...]) -> list[Fraction]:
+    """The temperatures at which pieces end; `parts` of the way are left after each, towards a known floor."""
     high, low = float(start), float(floor.alpha) * (1 + _SHARE * rtol) if floor.known else float(floor.alpha)
     if low >= high:
         return []
     if floor.known:
-        return [round_up(low * (high / low) ** part, 6) for part in _LADDER]
+        return [round_up(low * (high / low) ** part, 6) for part in parts]
     count = max(1, math.ceil(math.log(high / low) / math.log(_DESCENT)))
     return [round_up(high * (low / high) ** (k / count), 6) for k in range(1, count)] + [floor.alpha]
