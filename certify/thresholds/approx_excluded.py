@@ -17,7 +17,7 @@ PART = 0.1  # of the width of an entry, below which a part at an end of it is no
 _PROGRAMS = 64  # ends of a box that are tried, the widest entries first
 _SCALE = 2.0**30  # of the largest weight, in a certificate
 _SURE = 2.0**-20  # of it: how far below 0 a combination has to be
-_HALVINGS = 60
+_HALVINGS = 45
 _LARGEST = 1e59  # multiplier that a certificate may hold
 _NARROW = 2.0**-16  # sides that are as good as points
 

@@ -27,11 +27,12 @@ _MOST = 2**22  # numbers in all matrices together
 @dataclass(frozen=True)
 class Programs:
     """P of them.  slopes : (N, N) what the logarithms take of the policies, per beta; member : (N, classes) which entry
-    is in which class; beta : (P,); lower, upper, steep, start, known : (P, N) ends, slope and constant of the secant,
-    and whether there is one."""
+    is in which class; products : (N, (N + classes)^2) of the slopes and memberships of each entry; beta : (P,);
+    lower, upper, steep, start, known : (P, N) ends, slope and constant of the secant, and whether there is one."""
 
     slopes: np.ndarray
     member: np.ndarray
+    products: np.ndarray
     beta: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
@@ -48,15 +49,17 @@ class Programs:
             steep = np.where(width > _THIN, np.log(upper / low) / width, 1 / upper)
         member = (weighed.block[:, None] == np.arange(weighed.block[-1] + 1)).astype(float)
         slopes = weighed.table / weighed.scale[:, None]
+        both = np.concatenate([slopes, member], 1)
+        products = (both[:, :, None] * both[:, None]).reshape(len(both), -1)
         start = np.log(low) - steep * lower
-        return cls(slopes, member, beta, lower - _ROOM, upper + _ROOM, steep, start, lower > 0)
+        return cls(slopes, member, products, beta, lower - _ROOM, upper + _ROOM, steep, start, lower > 0)
 
     def __len__(self) -> int:
         return len(self.beta)
 
     def some(self, rows: np.ndarray) -> Programs:
         """These of the programs, as often as they are listed."""
-        shared = ("slopes", "member")
+        shared = ("slopes", "member", "products")
         return replace(self, **{f.name: getattr(self, f.name)[rows] for f in fields(self) if f.name not in shared})
 
     def logs(self, x: np.ndarray, constants: np.ndarray) -> np.ndarray:
@@ -202,11 +205,10 @@ def _plus(start: np.ndarray, size: np.ndarray, move: np.ndarray) -> np.ndarray:
 def _merit(programs: Programs, point: Point, logs: np.ndarray, aim: Aim) -> np.ndarray:
     """(P,) the aim plus the barrier, inf outside."""
     room = programs.room(point, logs)
-    inside = np.logical_and.reduce([part.min(1) > 0 for part in room]) & (point.x.min(1) > 0)
+    inside = (np.minimum.reduce([*room, point.x]) > 0).all(1)
     value = (aim.x * point.x).sum(1) + aim.missing * point.missing
-    for part in room:
-        value = value - np.log(np.where(part > 0, part, 1.0)).sum(1)
-    return np.where(inside, value, np.inf)
+    barrier = np.log(np.where(inside[:, None], room[0] * room[1] * room[2] * room[3], 1.0)).sum(1)
+    return np.where(inside, value - barrier, np.inf)
 
 
 def _direction(programs: Programs, point: Point, logs: np.ndarray, aim: Aim) -> tuple[Point, np.ndarray]:
@@ -223,7 +225,10 @@ def _direction(programs: Programs, point: Point, logs: np.ndarray, aim: Aim) -> 
     equations[:, :, :N] = programs.beta[:, None, None] * programs.slopes
     equations[:, :, N:] = programs.member
     matrix = np.zeros((count, size + classes, size + classes))
-    matrix[:, : size - 1, : size - 1] = np.swapaxes(equations, 1, 2) @ (curve_z[:, :, None] * equations)
+    share = np.ones((count, size - 1))
+    share[:, :N] = programs.beta[:, None]
+    curved = (curve_z @ programs.products).reshape(count, size - 1, size - 1)
+    matrix[:, : size - 1, : size - 1] = curved * share[:, :, None] * share[:, None]
     mixed = cross[:, :, None] * equations
     matrix[:, :N, : size - 1] += mixed
     matrix[:, : size - 1, :N] += np.swapaxes(mixed, 1, 2)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from certify.run import OutOfTime, Run
+from certify.thresholds.approx_weighed import Weighed
 from certify.thresholds.cover import Effort, Stalled, find_cover
 from certify.thresholds.cover_tree import Node, images_last, joined, restrict
 from certify.thresholds.images import NO_SYMMETRIES, Symmetries
@@ -22,6 +23,7 @@ MAX_NODES = 60_000
 _LADDER = (0.5, 0.25, 0.1, 0.0)  # parts of the way (in log alpha) that are left after each piece ...
 _BETWEEN = (0.35, 0.18, 0.13, 0.06, 0.03)  # ... and after further ones where a piece has taken
 _MANY = 150  # nodes or more: the nodes that a temperature takes grow so fast that shorter pieces are cheaper
+_LADDER_WEIGHED = (0.25, 0.0)  # where all equations are weighed together: long pieces cost hardly more there
 _DESCENT = 4.0  # without a known floor, each piece divides alpha by this
 _SHARE = 0.9  # of rtol is how near to a known floor the last piece goes
 _CLOSED = 0.999  # of an unfinished piece, what is closed counts if it lowers alpha by 0.1 %
@@ -69,7 +71,8 @@ def sharpen(
         found.append(Localisation(1 / piece[0].high, images_last(joined(pieces)), symmetries.maps))
 
     done = kept_covers(book, PIECES) or []
-    for alpha_star, always in _ladder(start, floor, rtol):
+    parts = (_LADDER_WEIGHED, ()) if Weighed(plan).applies else (_LADDER, _BETWEEN)
+    for alpha_star, always in _ladder(start, floor, rtol, parts):
         if not (always or (found and len(pieces[-1]) >= _MANY)):
             continue
         low = (
@@ -109,14 +112,17 @@ def sharpen(
     return found
 
 
-def _ladder(start: Fraction, floor: Floor, rtol: float) -> list[tuple[Fraction, bool]]:
-    """The temperatures at which pieces end, and whether they do in any case."""
+def _ladder(
+    start: Fraction, floor: Floor, rtol: float, parts: tuple[tuple[float, ...], tuple[float, ...]]
+) -> list[tuple[Fraction, bool]]:
+    """The temperatures at which pieces end, and whether they do in any case; towards a known floor the first `parts` of
+    the way are left after them, else the second ones."""
     high, low = float(start), float(floor.alpha) * (1 + _SHARE * rtol) if floor.known else float(floor.alpha)
     if low >= high:
         return []
     if floor.known:
-        parts = sorted(_LADDER + _BETWEEN, reverse=True)
-        return [(round_up(low * (high / low) ** part, 6), part in _LADDER) for part in parts]
+        ends = [(part, True) for part in parts[0]] + [(part, False) for part in parts[1]]
+        return [(round_up(low * (high / low) ** part, 6), always) for part, always in sorted(ends, reverse=True)]
     count = max(1, math.ceil(math.log(high / low) / math.log(_DESCENT)))
     found = [round_up(high * (low / high) ** (k / count), 6) for k in range(1, count)] + [floor.alpha]
     return [(alpha, True) for alpha in found]

@@ -18,6 +18,7 @@ import numpy as np
 
 from certify.run import OutOfTime, Run
 from certify.thresholds.approx_policy import Policy, approx_stationary
+from certify.thresholds.approx_weighed import Weighed
 from certify.thresholds.branching import Choice, policy_splits, total_width, work_of
 from certify.thresholds.contraction import Box, Outcome, Task, contract, whole_space
 from certify.thresholds.cover_tree import Node, branched, child_boxes, open_boxes
@@ -27,7 +28,8 @@ from certify.thresholds.step_rule import compiled_for
 
 LEAST_GAIN = 0.0005  # of the widths per sweep, below which the patient contraction gives up
 _TUBE = 8.0  # beta is split while the box is at most this much wider than the path inside
-_LONG = 2.0**-4  # policies are split only over intervals shorter than this part of their beta
+_LONG = 2.0**-4  # policies are split only over intervals shorter than this part of their beta,
+_LONG_WEIGHED = 1 / 6  # or than this where all equations are weighed together: long intervals cost hardly more there
 _NARROW = 2.0**-16  # beta intervals narrower than this part of beta* are not split
 _BATCH = 16  # boxes per task of an executor
 _ROUND = 4  # tasks per round
@@ -110,6 +112,7 @@ def find_cover(
     run = run or Run()
     path, helper = Path(plan), Helper(run)
     nodes = nodes or [Node(None, low, high)]
+    long = Fraction(_LONG_WEIGHED if Weighed(plan).applies else _LONG)
     growing = _Growing(
         nodes,
         open_boxes(plan, nodes),
@@ -123,7 +126,7 @@ def find_cover(
         # which boxes make a round depends on the tree alone: depth first in beta
         chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[: _BATCH * _ROUND]
         try:
-            asked = [_asked(nodes[k], boxes[k], path, k not in below_split, high) for k in chosen]
+            asked = [_asked(nodes[k], boxes[k], path, k not in below_split, (high, long)) for k in chosen]
             for k, (outcome, choice) in zip(chosen, list(_run(plan, asked, effort, helper)), strict=True):
                 if not growing.settle(k, outcome, choice):
                     raise Stalled(nodes, _reached(nodes, boxes), "stalled")
@@ -225,13 +228,14 @@ class _Asked(NamedTuple):
     long: bool
 
 
-def _asked(node: Node, box: Box, path: Path, patient: bool, end: Fraction) -> _Asked:
+def _asked(node: Node, box: Box, path: Path, patient: bool, limits: tuple[Fraction, Fraction]) -> _Asked:
+    end, long = limits
     low, high = float(node.low), float(node.high)
     length = node.high - node.low
     return _Asked(
         Task(low, high, box, path.width(low, high), patient),
         length >= end * Fraction(_NARROW),
-        length > node.high * Fraction(_LONG),
+        length > node.high * long,
     )
 
 

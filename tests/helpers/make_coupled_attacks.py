@@ -56,6 +56,8 @@ def invalid_coupled(attacks):
         step=ROOT_STEP,
     )
     add("step_of_the_other_agent", lambda c: nodes(c)[0]["steps"][ROOT_STEP].update(agent=1), node=0, step=ROOT_STEP)
+    # whose entropies do not flow back, so that replies bound nothing
+    add("under_the_local_bonus", lambda c: c.update(objective="local"), node=0, step=ROOT_STEP)
     add("step_before_those_it_rests_on", lambda c: moved(c, 0, ROOT_STEP, 0, 0), node=0, step=0)
     add("steps_it_rests_on_dropped", lambda c: nodes(c)[0]["steps"].__delitem__(slice(ROOT_STEP)), node=0, step=0)
     add("step_of_a_leaf_in_the_root", lambda c: moved(c, first, ROOT_STEP, 0, ROOT_STEP), node=0, step=ROOT_STEP)

@@ -1,5 +1,6 @@
 """Compiled loops and arrays make the same proposals: the same bounds, the same forms, the same covers."""
 
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -274,6 +275,41 @@ def test_machine_code_is_kept_by_version(tmp_path):
     assert before != compiler.kept_in(tmp_path, tmp_path)
     ours = str(compiler.kept_in(Path(compiler.__file__).parent, Path()))
     assert ours in sweeps.run.stats.cache_path
+
+
+@needs_numba
+@pytest.mark.slow
+def test_what_is_lent_is_what_was_given():
+    """Tuples of arrays and numbers: read and written in place by functions that they are handed on to, in rows, parts
+    and other shapes; nobody counts the uses."""
+    from certify.thresholds.compiled.compiler import borrower, compiled, nested
+
+    lent = borrower()
+
+    @nested
+    def add(pair, number, at):
+        table, flat = pair
+        row = table[at]
+        for x in range(row.shape[0]):
+            row[x] += number * flat.reshape(2, 3)[at, x]
+        table[at - at, x] -= flat[2:][0]
+
+    def caller(job, columns):
+        pair, number = lent(job)
+        add(pair, number, np.int64(1))
+        column = lent(columns)  # not one behind the other
+        for x in range(len(column)):
+            column[x] *= 2.0
+
+    table, flat = np.arange(6.0).reshape(2, 3), np.arange(6.0)
+    expected = table.copy()
+    expected[1] += 10 * flat[3:]
+    expected[0, 2] -= flat[2]
+    expected[:, 1] *= 2
+    before = sys.getrefcount(table), sys.getrefcount(flat)
+    compiled(caller)(((table, flat), 10.0), table[:, 1])
+    assert np.array_equal(table, expected) and np.array_equal(flat, np.arange(6.0))
+    assert before == (sys.getrefcount(table), sys.getrefcount(flat))
 
 
 @pytest.mark.parametrize("actions", [5, 6, 7])
