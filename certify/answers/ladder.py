@@ -37,10 +37,10 @@ _SMALL = 2000  # ... in trees of at most so many rewards
 _BELOW_PART, _BELOW_SECONDS = 0.2, 60.0  # of the search that goes into the lower end; where there is no limit
 _LOCALISATION_PART = 0.4  # of the rest, where branch and bound follows
 _UNROLLING_PART = 0.25  # of the time, where windows can take the place of a tree
-# of the rest, for branch and bound, than which a check takes longer in several steps and compiled loops (Dec-Tiger,
-# three steps, CPU seconds: five times down to 20, some 1.3 times on a slice at 14), and less where arrays searched;
-# a quarter of the whole is kept for it anyhow
-_SEARCHED_COMPILED, _SEARCHED_BY_ARRAYS, _SEARCHED_IN_ONE_STEP = 0.65, 0.95, 0.95
+# of the rest, for branch and bound: in several steps and compiled loops a check takes about as long as the search
+# (Dec-Tiger, three steps, two processes: more than 200 s for a cover that was found in 260 s), and less where arrays
+# searched; a quarter of the whole is kept for it anyhow
+_SEARCHED_COMPILED, _SEARCHED_BY_ARRAYS, _SEARCHED_IN_ONE_STEP = 0.45, 0.95, 0.95
 _FURTHER_PART = 0.5  # of the rest, for a localisation that goes on in a large tree: its check takes about as long
 _WINDOWS_PART = 0.6  # of the rest, where localisation found nothing
 _LEAST = 1.0  # seconds for a stage, however little is left

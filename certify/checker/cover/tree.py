@@ -287,4 +287,4 @@ def estimated_seconds(process, nodes):
         len(members) * len(actions) * max(counts)
         for members, actions, counts in zip(process.joint, process.joint_actions, process.actions, strict=True)
     )
-    return 2e-5 * joint * sum(len(node.steps) + 2 for node in nodes)
+    return 3e-5 * joint * sum(len(node.steps) + 2 for node in nodes)

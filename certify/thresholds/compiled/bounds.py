@@ -110,7 +110,7 @@ class Room(NamedTuple):
 def smallest(situation, nodes, room, options, guess, result):
     """The smallest lambda found for w_i M, into `result` (R, K, P); `guess` alike, nan where there is none.
 
-    nodes, room : `rooms`.  options : rows from, to, classes from, to, and the way.
+    nodes, room : `rooms`.  options : rows from, to, classes from, to, and the way.  Where `result` is -inf it is left.
     """
     row_from, row_to, class_from, class_to, way = options
     tables, paths, numbers = situation.tables, situation.paths.numbers, situation.tables.numbers
@@ -133,6 +133,8 @@ def smallest(situation, nodes, room, options, guess, result):
                     q = nodes.q[begin : begin + most * others].reshape(most, others)
                     nodes.vertices[node] = products(tables, mine, (u, e, -1), paths[AGENT], q)
             for p in range(paths[PAIRS]):
+                if result[r, k, p] == -np.inf:
+                    continue
                 _difference(situation, (r, k, p), way, room)
                 residue = _slopes_and_extras(situation, (r, k, p), way, nodes, room)
                 result[r, k, p] = _smallest(situation, (r, k), (residue, guess[r, k, p]), nodes, room)

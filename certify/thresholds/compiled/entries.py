@@ -11,7 +11,7 @@ _borrowed = borrower()
 
 @compiled
 def log_ratio_bounds(situation, work, options, guess, result):
-    """The smallest lambda found for w_i M, into `result` (R, K, P); `guess` alike, nan where there is none.
+    """The smallest lambda found for w_i M, into `result` (R, K, P), nan before; `guess` alike, nan where there is none.
 
     work : nodes and room (`rooms`).  options : rows from, to, classes from, to, and the way (`bounds`).
     """

@@ -132,7 +132,7 @@ class CompiledStep:
         best = np.full(start.shape, np.inf)
         ways = [bounds.SEPARATE] + ([bounds.SHARING] * (t > 0) + [bounds.REPLIES]) * later
         for way in ways:
-            found = np.empty(start.shape)
+            found = np.full(start.shape, np.nan)
             entries.log_ratio_bounds(situation, work, (0, result.shape[0], 0, result.shape[1], way), start, found)
             if way == bounds.REPLIES:  # the larger one of both ends of an interval (`approx_step`)
                 found = found.reshape(-1, len(self.boxes), *found.shape[1:]).max(0)

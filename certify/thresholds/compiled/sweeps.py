@@ -256,21 +256,25 @@ def _bounds(search, work, which, models):
     for x in range(total):
         guess[x] = known[x % count] * weight
     shape = (rows, classes, pairs)
-    for way in range(SEPARATE, REPLIES + 1 if t + 1 < numbers[HORIZON] else SHARING):
-        if way == SHARING and t == 0:
-            continue
-        part = work.found[:total] if way == SEPARATE else work.found[total : 2 * total]
-        options = (0, rows, 0, classes, way)
+    later, part = t + 1 < numbers[HORIZON], work.found[total : 2 * total]
+    none, replies = np.int64(0), np.int64(REPLIES)  # no constants, of which functions would be made once more
+    part[:], found[:], known[:count] = 0.0, np.inf, np.inf
+    if later:  # the larger one of both ends (`approx_step`)
+        options = (none, rows, none, classes, replies)
         smallest(situation, nodes, work.room, options, guess.reshape(shape), part.reshape(shape))
-        for x in range(total):
-            if way == REPLIES:  # the larger one of both ends (`approx_step`)
-                part[x] = max(part[x], part[x % count], part[total - count + x % count])
-            found[x] = min(found[x], part[x])
+        for x in range(count):
+            known[x] = max(part[x], part[total - count + x])
+    for r in range(rows):
+        for way in range(SEPARATE, SHARING + 1 if later and t > 0 else SHARING):
+            for x in range(r * count, (r + 1) * count):  # what one end does not better, both do not
+                part[x] = -np.inf if r > 0 and not found[x - count] < known[x - count] else 0.0
+            options = (r, r + 1, none, classes, way)
+            smallest(situation, nodes, work.room, options, guess.reshape(shape), part.reshape(shape))
+            for x in range(r * count, (r + 1) * count):
+                if part[x] > -np.inf:
+                    found[x] = min(found[x], part[x])
     for x in range(count):
-        known[x] = -np.inf
-        for at in range(x, total, count):
-            known[x] = max(known[x], found[at])
-        known[x] /= weight
+        known[x] = min(known[x], max(found[x], found[total - count + x])) / weight
 
 
 @nested
