@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -72,6 +73,11 @@ def refused_part(failed_step: dict[str, Any]) -> str | None:
     return next((part for name, part in _PARTS.items() if step.startswith(name)), None)
 
 
+def _steps(choice: Proposal) -> int:
+    """How many steps of a cover have to be checked, 0 for other proofs."""
+    return sum(len(node.steps) + 1 for node in choice.nodes) if isinstance(choice, Localisation) else 0
+
+
 class Drafts:
     """Certificates for what a ladder proposes."""
 
@@ -98,14 +104,19 @@ class Drafts:
         self.below, self.notes = self.ladder.below, list(self.ladder.notes)
         run = Run.lasting(_GRACE, progress=self.run.progress) if self.run.interrupted else self.run
         refused = None
-        safe = self.safe
+        safe, pace = self.safe, 0.0  # seconds for a step of a cover, at least
         for choice in proposals:
+            steps, start = _steps(choice), time.monotonic()
+            if pace * steps > run.left():
+                self.notes.append(f"no time left to check alpha* = {float(choice.alpha_star):.6g}")
+                continue
             part = run.part(_CHECKED) if choice is not proposals[-1] else run
             try:
                 with part.stage(f"checking the certificate of alpha* = {float(choice.alpha_star):.6g}"):
                     found, failed = self._certified(choice, run)
             except OutOfTime as over:
                 self.notes.append(str(over))
+                pace = max(pace, (time.monotonic() - start) / steps) if steps else pace
                 if run.interrupted:
                     run = Run.lasting(_GRACE, progress=self.run.progress)
                 continue

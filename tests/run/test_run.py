@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from random import Random
 from types import SimpleNamespace
 
@@ -16,6 +17,8 @@ import pytest
 import certify
 import certify.answers.drafts
 from certify.run import OutOfTime, Run, helpers
+from certify.thresholds.cover_tree import Node
+from certify.thresholds.localisation import Localisation
 
 
 @pytest.fixture
@@ -201,3 +204,25 @@ def test_a_check_that_takes_too_long_leaves_time_for_a_cheaper_one(monkeypatch):
     drafts = certify.answers.drafts.Drafts(ladder, Run.lasting(4))
     assert drafts.best() is cheap
     assert drafts.notes == ["out of time while checking the certificate of alpha* = 1"]
+
+
+def test_a_check_that_would_take_longer_than_what_is_left_is_not_begun(monkeypatch):
+    """Of three covers the sharpest is never done; the next has as many steps, so time is kept for the third."""
+    tried = []
+
+    def certified(self, choice, run):
+        tried.append(choice.alpha_star)
+        while choice.alpha_star < 3:
+            time.sleep(0.01)
+        return choice, None
+
+    monkeypatch.setattr(certify.answers.drafts.Drafts, "_certified", certified)
+    covers = [
+        Localisation(Fraction(alpha), [Node(None, Fraction(0), Fraction(1), steps=[{}] * steps)])
+        for alpha, steps in ((1, 1000), (2, 900), (3, 10))
+    ]
+    ladder = SimpleNamespace(proposals=covers, below=None, notes=(), question=None)
+    drafts = certify.answers.drafts.Drafts(ladder, Run.lasting(4))
+    assert drafts.best() is covers[2]
+    assert tried == [1, 3]
+    assert drafts.notes[1] == "no time left to check alpha* = 2"
