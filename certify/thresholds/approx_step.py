@@ -116,12 +116,9 @@ class _Ascent:
         self.gain = differences(model.value)  # (B, K, M, P, AM)
         if self.reply:  # what follows b is worth at least what it is worth where the agent plays its centres
             self.held = of(model.high, 0)
-            after = step.pinned(agent).model(t)
-            self.gain = of(model.value, 0) - of(after.value, 1) + self.held - of(after.low, 1)
-            slopes = {
-                key: of(g, 0) if key[0] == agent else of(g, 0) - of(after.slope[key], 1)
-                for key, g in model.slope.items()
-            }
+            # centres are the same, and so are values and the others' slopes
+            self.gain = self.gain + self.held - of(step.pinned(agent).model(t).low, 1)
+            slopes = {key: of(g, 0) if key[0] == agent else differences(g) for key, g in model.slope.items()}
         else:
             self.held = 0.0 if t == plan.horizon - 1 else step.remainder_of_difference(agent, t, rows)
             self.gain = self.gain + self.held

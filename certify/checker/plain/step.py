@@ -93,9 +93,7 @@ class StepCheck:
         bare = first.centre - second.centre + first.cut + second.cut - bound
         if t + 1 == self.process.horizon:
             return Form(bare, {})
-        slopes = dict(first.slopes)
-        for y, slope in second.slopes.items():
-            slopes[y] = [p - q for p, q in zip(slopes.get(y, [0] * len(slope)), slope, strict=True)]
+        slopes = _less(first.slopes, second.slopes)
         # rho_ab: the remainders of V_{t+1} enter with the difference of the transition probabilities
         (d, row), (other, minus) = (self.setting.averages[t][e][a] for a in actions)
         change = {to: p * other for to, p in row}
@@ -111,10 +109,7 @@ class StepCheck:
         t, (a, b) = line.depth, actions
         first, second = self.models.u(t)[e][a], self.models.pinned(line.agent).u(t)[e][b]
         bare = first.centre - second.centre + first.cut - second.low - bound
-        slopes = dict(first.slopes)
-        for y, slope in second.slopes.items():
-            if y[0] != line.agent:
-                slopes[y] = [p - q for p, q in zip(slopes.get(y, [0] * len(slope)), slope, strict=True)]
+        slopes = _less(first.slopes, {y: slope for y, slope in second.slopes.items() if y[0] != line.agent})
         denominator, row = self.setting.averages[t][e][a]
         later = self.models.v(t + 1)
         rho = ceil_div(sum(p * later[to].high for to, p in row), denominator)
@@ -170,6 +165,14 @@ class StepCheck:
             total += len(slopes)
             left += slopes.items()
         return total + sum(self.box.block(y).sigma_plus(slope, 0) for y, slope in left)
+
+
+def _less(first: Slopes, second: Slopes) -> Slopes:
+    """The slopes of a difference of two values."""
+    found = dict(first)
+    for y, slope in second.items():
+        found[y] = [p - q for p, q in zip(found.get(y, [0] * len(slope)), slope, strict=True)]
+    return found
 
 
 def _crude(
