@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -23,6 +24,7 @@ from certify.certificates.units import restated
 from certify.errors import InputError
 from certify.run import OutOfTime, Run
 from certify.thresholds.concavity import strong_concavity
+from certify.thresholds.cover_tree import Node, restrict, steps_of
 from certify.thresholds.localisation import Localisation
 from certify.thresholds.shapes import Shape, shape_of
 from certify.thresholds.step_size import MOST_ROWS, Sizes, StepSize, sizes_of, step_size
@@ -32,6 +34,9 @@ from certify.thresholds.windows.search import Windows
 LOWER_END, SYMMETRY, ASCENT = "lower end", "symmetry group", "step size"
 _SYMMETRY_ENTRIES = 20_000  # transitions and rewards up to which a certificate carries the symmetry group
 _GRACE = 0.8  # seconds that a check may still take after an interruption
+_TIMED = (100, 800)  # steps of the parts of a cover of which a check is timed, ...
+_PACED = 0.05  # ... until it has taken this part of what is left
+_MARGIN, _FURTHER = 1.25, 0.7  # what checks may take beyond it; of one process's work, what each further one does
 _CHECKED = 0.75  # of the time that is left for a check: the rest is for that of the next proposal, which is cheaper
 # the first part of the step that a checker names -> what of the certificate it is about
 _PARTS = {
@@ -75,7 +80,17 @@ def refused_part(failed_step: dict[str, Any]) -> str | None:
 
 def _steps(choice: Proposal) -> int:
     """How many steps of a cover have to be checked, 0 for other proofs."""
-    return sum(len(node.steps) + 1 for node in choice.nodes) if isinstance(choice, Localisation) else 0
+    return steps_of(choice.nodes) if isinstance(choice, Localisation) else 0
+
+
+def _first(nodes: list[Node], steps: int) -> list[Node]:
+    """The part of a cover up to some beta that has about so many steps; the whole where it has no more."""
+    taken = 0
+    for node in sorted(nodes, key=lambda node: node.high):
+        taken += len(node.steps) + 1
+        if taken >= steps and node.close is not None and node.high < nodes[0].high:
+            return restrict(nodes, node.high)
+    return nodes
 
 
 class Drafts:
@@ -93,6 +108,28 @@ class Drafts:
         all that is left."""
         if self.run.limited:
             self.safe = self._bare(self.run)
+
+    def pace(self, cover: Localisation) -> Callable[[int], bool]:
+        """Whether there would be time to check a cover of so many steps, from the time that parts of one take."""
+        known = [(0, 0.0)]
+        for steps in _TIMED if self.run.limited else ():
+            nodes = _first(cover.nodes, steps)
+            document = certificates.cover_certificate(self.question.game, nodes, [], automorphisms=cover.automorphisms)
+            start = time.monotonic()
+            try:
+                with self.run.part(_PACED).stage("timing a check"):
+                    checker.check_certificate(json.loads(json.dumps(document)), budget=math.inf)
+            except OutOfTime:
+                if self.run.interrupted:
+                    raise
+            known.append((steps_of(nodes), time.monotonic() - start))
+            if known[-1][1] > _PACED * self.run.left() or nodes is cover.nodes:
+                break
+        (few, short), (many, long) = known[-2:] if len(known) > 1 else [(0, 0.0), (1, 0.0)]
+        each = _MARGIN * max(0.0, long - short) / max(1, many - few)
+        once = max(0.0, long - each * many)
+        processes = 1 + _FURTHER * (self.run.workers - 1)
+        return lambda steps: self.run.left() >= once + each * steps / processes
 
     def best(self) -> Certified | None:
         """The sharpest certificate that the checker accepts, once the ladder has been climbed; `notes` say what it

@@ -22,12 +22,11 @@ from certify.games.units import divided, unit_of
 from certify.memory import NO_BOUND, Memory
 from certify.run import OutOfTime, Run
 from certify.stationary.multiplicity import find_multiplicity, reward_range
-from certify.thresholds.branch_and_bound import Floor, sharpen
+from certify.thresholds.branch_and_bound import Floor, Pace, sharpen, unhurried
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.kept_covers import LOCALISATION, check_kept, keep_covers, kept_covers
 from certify.thresholds.localisation import Descent, Localisation
 from certify.thresholds.room import check_room
-from certify.thresholds.step_rule import compiled_for
 from certify.thresholds.structural import structural_forms
 from certify.thresholds.structural_form import Structural
 from certify.thresholds.windows.search import Windows, windows_thresholds
@@ -37,10 +36,8 @@ _SMALL = 2000  # ... in trees of at most so many rewards
 _BELOW_PART, _BELOW_SECONDS = 0.2, 60.0  # of the search that goes into the lower end; where there is no limit
 _LOCALISATION_PART = 0.4  # of the rest, where branch and bound follows
 _UNROLLING_PART = 0.25  # of the time, where windows can take the place of a tree
-# of the rest, for branch and bound: in several steps and compiled loops a check takes about as long as the search
-# (Dec-Tiger, three steps, two processes: more than 200 s for a cover that was found in 260 s), and less where arrays
-# searched; a quarter of the whole is kept for it anyhow
-_SEARCHED_COMPILED, _SEARCHED_BY_ARRAYS, _SEARCHED_IN_ONE_STEP = 0.45, 0.95, 0.95
+_SEARCHED = 0.95  # of the rest, for branch and bound: a quarter of the whole is kept for the check anyhow, and more
+# where one that was timed says so
 _FURTHER_PART = 0.5  # of the rest, for a localisation that goes on in a large tree: its check takes about as long
 _WINDOWS_PART = 0.6  # of the rest, where localisation found nothing
 _LEAST = 1.0  # seconds for a stage, however little is left
@@ -116,9 +113,9 @@ class Ladder:
     tree: Tree | None = None  # not where structural forms are all that is asked for
     _descent: Descent | None = None
 
-    def climb(self, secure: Callable[[], None] = lambda: None) -> None:
+    def climb(self, secure: Callable[[], None] = lambda: None, pace: Pace = unhurried) -> None:
         """Everything that the method and the clock allow; `secure` is called between what is proposed at once and
-        what may take all the time.
+        what may take all the time; `pace` tells branch and bound what there would be time to check.
 
         Raises `InputError` where the method needs a tree and the game is too large for one.
         """
@@ -131,7 +128,7 @@ class Ladder:
             if self.question.method == "windows":
                 self._windows(self.run)
             elif self.question.method != "structural":
-                self._sharper(known)
+                self._sharper(known, pace)
         except OutOfTime as over:
             self.notes.append(str(over))
         except InputError as error:
@@ -164,7 +161,7 @@ class Ladder:
         if self.question.method not in ("localisation", "windows"):
             self.proposals.append(self.forms[0])
 
-    def _sharper(self, known: tuple[Evidence | None, str] | None) -> None:
+    def _sharper(self, known: tuple[Evidence | None, str] | None, pace: Pace) -> None:
         """Localisation and branch and bound, in the order in which they find."""
         question, start = self.question, self.forms[0].alpha_star
         part = self.run.part(_UNROLLING_PART, least=_LEAST) if question.method == "auto" else self.run
@@ -202,24 +199,18 @@ class Ladder:
         best = min([start, *(p.alpha_star for p in self.proposals)])
         if question.sharp and not self._close_enough(best):
             multiple = None if self.below is None else self.below.alpha_multiple
-            part = self.run.part(self._searched(), least=_LEAST)
+            part = self.run.part(_SEARCHED, least=_LEAST)
             # the search stops by itself when its part is over; the alarm of the whole rings later
             with self.run.stage("searching by branch and bound"):
                 self.proposals += sharpen(
                     self.plan,
                     found[-1] if found else None,
                     best,
-                    Floor.of(multiple, self._least()),
-                    rtol=float(question.rtol),
+                    Floor.of(multiple, self._least(), float(question.rtol)),
                     symmetries=symmetries_of(self._tree),
+                    pace=pace,
                     run=part,
                 )
-
-    def _searched(self) -> float:
-        """The part of what is left that branch and bound may take: what is left after it has to do for the check."""
-        if self.plan.horizon == 1:
-            return _SEARCHED_IN_ONE_STEP
-        return _SEARCHED_COMPILED if compiled_for(self.plan) else _SEARCHED_BY_ARRAYS
 
     def _windows(self, run: Run) -> None:
         """Thresholds by windows: no history is enumerated."""

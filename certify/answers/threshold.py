@@ -198,7 +198,7 @@ def answered(question: Question, run: Run) -> ThresholdResult:
     once = question.game.horizon == 1 and question.game.number_of_agents == 2
     ladder = Ladder(question, run.part(_SEARCHED_ONE_SHOT if once else _SEARCHED))
     drafts = Drafts(ladder, run)
-    ladder.climb(drafts.secure)
+    ladder.climb(drafts.secure, drafts.pace)
     best = drafts.best()
     notes = drafts.notes if best is None else _kept(drafts.notes, best, ladder)
     if best is not None:

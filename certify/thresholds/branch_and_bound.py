@@ -7,13 +7,14 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
 from certify.run import OutOfTime, Run
 from certify.thresholds.approx_weighed import Weighed
 from certify.thresholds.cover import Effort, Stalled, find_cover
-from certify.thresholds.cover_tree import Node, images_last, joined, restrict
+from certify.thresholds.cover_tree import Node, images_last, joined, restrict, steps_of
 from certify.thresholds.images import NO_SYMMETRIES, Symmetries
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.kept_covers import PIECES, keep_piece, keep_unfinished, kept_covers, unfinished
@@ -21,26 +22,39 @@ from certify.thresholds.localisation import Localisation, round_up
 
 MAX_NODES = 60_000
 _LADDER = (0.5, 0.25, 0.1, 0.0)  # parts of the way (in log alpha) that are left after each piece ...
-_BETWEEN = (0.35, 0.18, 0.13, 0.06, 0.03)  # ... and after further ones where a piece has taken
-_MANY = 150  # nodes or more: the nodes that a temperature takes grow so fast that shorter pieces are cheaper
+_BETWEEN = (0.7, 0.35, 0.18, 0.13, 0.06, 0.03)  # ... and after further ones where the last piece has been so much
+_WORK = 120_000  # work, nodes times rewards: what a temperature takes grows so fast that shorter pieces are cheaper
 _LADDER_WEIGHED = (0.25, 0.0)  # where all equations are weighed together: long pieces cost hardly more there
 _DESCENT = 4.0  # without a known floor, each piece divides alpha by this
 _SHARE = 0.9  # of rtol is how near to a known floor the last piece goes
 _CLOSED = 0.999  # of an unfinished piece, what is closed counts if it lowers alpha by 0.1 %
 
 
+Pace = Callable[[Localisation], Callable[[int], bool]]
+
+
+def unhurried(_: Localisation | None) -> Callable[[int], bool]:
+    """The pace of a search whose covers need not be checked in time."""
+    return lambda steps: True
+
+
 @dataclass(frozen=True)
 class Floor:
     """No temperature below `alpha` is tried; `known` says that several policies exist just below it, so that
-    pieces close in on it, otherwise they descend towards it."""
+    pieces close in on it, the last one to `_SHARE` of `rtol`; otherwise they descend towards it."""
 
     alpha: Fraction
     known: bool
+    rtol: float = 0.01
 
     @classmethod
-    def of(cls, multiple: Fraction | None, alpha_min: Fraction) -> Floor:
+    def of(cls, multiple: Fraction | None, alpha_min: Fraction, rtol: float) -> Floor:
         """The floor of a search down to `alpha_min`, where several policies exist at `multiple` (None: unknown)."""
-        return cls(alpha_min, False) if multiple is None else cls(max(multiple, alpha_min), multiple >= alpha_min)
+        return (
+            cls(alpha_min, False, rtol)
+            if multiple is None
+            else cls(max(multiple, alpha_min), multiple >= alpha_min, rtol)
+        )
 
 
 def sharpen(
@@ -49,15 +63,15 @@ def sharpen(
     start: Fraction,
     floor: Floor,
     *,
-    rtol: float,
     symmetries: Symmetries = NO_SYMMETRIES,
+    pace: Pace = unhurried,
     run: Run | None = None,
 ) -> list[Localisation]:
     """Covers for temperatures below `start`, the best last.
 
     base : the cover to prolong, if there is one; `start` is the temperature that is certified so far.
-    rtol : the last piece goes to `_SHARE` of it near a known floor.
     symmetries : of the game, of which one fundamental domain is searched.
+    pace : given the first cover that is there, says whether there would be time to check one of so many steps.
     The last entry may end with the closed part of an unfinished piece: its steps were found for other
     intervals of beta, and a checker may refuse it; the entries before it are whole.
     """
@@ -65,15 +79,17 @@ def sharpen(
     book = run.checkpoint
     pieces = [base.nodes] if base is not None else []
     found: list[Localisation] = []
+    paced, weighed = None, Weighed(plan).applies
 
     def add(piece: list[Node]) -> None:
         pieces.append(piece)
         found.append(Localisation(1 / piece[0].high, images_last(joined(pieces)), symmetries.maps))
 
     done = kept_covers(book, PIECES) or []
-    parts = (_LADDER_WEIGHED, ()) if Weighed(plan).applies else (_LADDER, _BETWEEN)
-    for alpha_star, always in _ladder(start, floor, rtol, parts):
-        if not (always or (found and len(pieces[-1]) >= _MANY)):
+    parts = (_LADDER_WEIGHED, ()) if weighed else (_LADDER, _BETWEEN)
+    rewards = sum(level.reward.size for level in plan.levels)
+    for alpha_star, always in _ladder(start, floor, parts):
+        if not always and (not pieces or len(pieces[-1]) * rewards < _WORK):
             continue
         low = (
             1 / base.alpha_star if base is not None and not found else Fraction(0) if not found else pieces[-1][0].high
@@ -83,7 +99,11 @@ def sharpen(
         if done:
             add(done.pop(0))
             continue
-        if run.left() <= 0:
+        known = base or next(iter(found), None)
+        if paced is None and known is not None and not weighed:
+            paced = pace(known)
+        affordable = _beside(pieces, paced)
+        if run.left() <= 0 or not affordable(0):
             break
         try:
             add(
@@ -91,7 +111,7 @@ def sharpen(
                     plan,
                     1 / alpha_star,
                     low=low,
-                    effort=Effort(branch=True, max_nodes=MAX_NODES, symmetries=symmetries),
+                    effort=Effort(True, max_nodes=MAX_NODES, affordable=affordable, symmetries=symmetries),
                     run=run,
                     nodes=unfinished(book, low, 1 / alpha_star),
                     save=functools.partial(keep_unfinished, book),
@@ -112,12 +132,18 @@ def sharpen(
     return found
 
 
+def _beside(pieces: list[list[Node]], paced: Callable[[int], bool] | None) -> Callable[[int], bool]:
+    """Whether there would be time to check so many steps beside those of the pieces that are there."""
+    before = sum(map(steps_of, pieces))
+    return lambda steps: paced is None or paced(before + steps)
+
+
 def _ladder(
-    start: Fraction, floor: Floor, rtol: float, parts: tuple[tuple[float, ...], tuple[float, ...]]
+    start: Fraction, floor: Floor, parts: tuple[tuple[float, ...], tuple[float, ...]]
 ) -> list[tuple[Fraction, bool]]:
     """The temperatures at which pieces end, and whether they do in any case; towards a known floor the first `parts` of
     the way are left after them, else the second ones."""
-    high, low = float(start), float(floor.alpha) * (1 + _SHARE * rtol) if floor.known else float(floor.alpha)
+    high, low = float(start), float(floor.alpha) * (1 + _SHARE * floor.rtol) if floor.known else float(floor.alpha)
     if low >= high:
         return []
     if floor.known:

@@ -330,6 +330,7 @@ _GAIN, _WEIGHED_STALL = 0.005, 0.01  # where splitting can help, a sweep that ga
 _TUBE = 8.0  # splitting beta helps once the box is at most this much wider than its path
 _FORMS = 64  # of stalled boxes that are decomposed together
 _TESTED = 0.6  # wider boxes are never definite: the test is not tried
+_SPARED = 0.01  # of the widths of a stalled box, that its last steps together may leave undone: every step is checked
 
 
 def contract(
@@ -339,8 +340,34 @@ def contract(
     than 0.5 % where a split helps (the box is about as narrow as the path inside, or policies have
     been split already).  As many at a time as there is memory for: compiled loops take
     one."""
-    if compiled_for(plan) and not Weighed(plan).applies:
-        return _contract_compiled(plan, tasks, least_gain, sweeps, run)
+    if Weighed(plan).applies:
+        return _contracted_in_parts(plan, tasks, least_gain, sweeps, run)
+    how = _contract_compiled if compiled_for(plan) else _contracted_in_parts
+    for task, outcome in zip(tasks, found := how(plan, tasks, least_gain, sweeps, run), strict=True):
+        if outcome.kind == "stalled":
+            _spare(task.box, outcome)
+    return found
+
+
+def _spare(box: Box, outcome: Outcome) -> None:
+    """Leave out the last steps of a stalled box, which make it hardly narrower: what comes after its split makes up for
+    them, and a check costs about the same for every step."""
+
+    def width(box: Box) -> float:
+        return sum(float((upper - lower).sum()) for row in box for lower, upper in row)
+
+    enough = (1 + _SPARED) * width(outcome.box)
+    for count, step in enumerate(outcome.steps):
+        box = replayed(box, [step])
+        if width(box) <= enough:
+            outcome.steps, outcome.box = outcome.steps[: count + 1], box
+            break
+
+
+def _contracted_in_parts(
+    plan: Plan, tasks: list[Task], least_gain: float, sweeps: int, run: Run | None
+) -> list[Outcome]:
+    """`contract` with arrays, as many boxes at a time as there is memory for."""
     found: list[Outcome] = []
     for part in pieces(len(tasks), 1, room_of(plan).boxes):
         found += _contracted(plan, tasks[part], least_gain=least_gain, sweeps=sweeps, run=run)

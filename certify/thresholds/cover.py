@@ -21,7 +21,7 @@ from certify.thresholds.approx_policy import Policy, approx_stationary
 from certify.thresholds.approx_weighed import Weighed
 from certify.thresholds.branching import Choice, policy_splits, total_width, work_of
 from certify.thresholds.contraction import Box, Outcome, Task, contract, whole_space
-from certify.thresholds.cover_tree import Node, branched, child_boxes, open_boxes
+from certify.thresholds.cover_tree import Node, branched, child_boxes, open_boxes, steps_of
 from certify.thresholds.images import NO_SYMMETRIES, Cut, Images, Symmetries
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.step_rule import compiled_for
@@ -79,11 +79,13 @@ class Path:
 class Effort:
     """How a cover is searched for.  branch : split policies too (branch and bound), otherwise only beta.
     least_gain : of the widths per sweep, below which a box has stalled.  max_nodes : of the tree.
+    affordable : whether there would be time to check a tree of so many steps.
     symmetries : of the game: what they carry into what is searched anyhow is left out."""
 
     branch: bool = False
     least_gain: float = LEAST_GAIN
     max_nodes: int = 100_000
+    affordable: Callable[[int], bool] = lambda steps: True
     symmetries: Symmetries = NO_SYMMETRIES
 
 
@@ -145,6 +147,8 @@ def find_cover(
             raise Stalled(nodes, _reached(nodes, open_before), "stopped") from None
         if boxes and len(nodes) > effort.max_nodes:
             raise Stalled(nodes, _reached(nodes, boxes), "too many boxes")
+        if boxes and not effort.affordable(steps_of(nodes)):
+            raise Stalled(nodes, _reached(nodes, boxes), "no time to check more")
     return nodes
 
 

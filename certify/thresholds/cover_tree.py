@@ -82,6 +82,11 @@ def last_box(plan: Plan, nodes: list[Node], index: int) -> Box:
     return box
 
 
+def steps_of(nodes: list[Node]) -> int:
+    """How many claims a check of a tree has to verify, about: its steps, and one that closes a node."""
+    return sum(len(node.steps) + 1 for node in nodes)
+
+
 def restrict(nodes: list[Node], reached: Fraction) -> list[Node]:
     """The part of an unfinished tree that covers betas up to `reached`, renumbered: what lies above goes,
     intervals end at `reached`, and where only the lower half of a beta split is left, parent and

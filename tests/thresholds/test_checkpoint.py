@@ -200,7 +200,7 @@ def test_an_alarm_costs_no_piece_that_is_finished(tree, monkeypatch):
 
     monkeypatch.setattr(branch_and_bound, "find_cover", one)
     floor = branch_and_bound.Floor(Fraction(8), True)
-    covers = branch_and_bound.sharpen(plan, None, Fraction(20), floor, rtol=0.01)
+    covers = branch_and_bound.sharpen(plan, None, Fraction(20), floor)
     assert len(covers) == 1 and covers[0].nodes[0].high == 1 / covers[0].alpha_star
 
 
