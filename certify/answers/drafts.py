@@ -31,6 +31,7 @@ from certify.thresholds.step_size import MOST_ROWS, Sizes, StepSize, sizes_of, s
 from certify.thresholds.structural_form import Structural
 from certify.thresholds.windows.search import Windows
 
+NO_MORE = "no time left to check a longer cover"
 LOWER_END, SYMMETRY, ASCENT = "lower end", "symmetry group", "step size"
 _SYMMETRY_ENTRIES = 20_000  # transitions and rewards up to which a certificate carries the symmetry group
 _GRACE = 0.8  # seconds that a check may still take after an interruption
@@ -129,7 +130,15 @@ class Drafts:
         each = _MARGIN * max(0.0, long - short) / max(1, many - few)
         once = max(0.0, long - each * many)
         processes = 1 + _FURTHER * (self.run.workers - 1)
-        return lambda steps: self.run.left() >= once + each * steps / processes
+
+        def enough(steps: int) -> bool:
+            if self.run.left() >= once + each * steps / processes:
+                return True
+            if NO_MORE not in self.ladder.notes:
+                self.ladder.notes.append(NO_MORE)
+            return False
+
+        return enough
 
     def best(self) -> Certified | None:
         """The sharpest certificate that the checker accepts, once the ladder has been climbed; `notes` say what it

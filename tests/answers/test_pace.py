@@ -1,0 +1,132 @@
+"""Branch and bound goes on as long as there would be time to check what it finds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from certify import checker
+from certify.answers import drafts
+from certify.answers.ladder import Ladder, Question
+from certify.certificates import threshold as certificates
+from certify.games import builtin
+from certify.games.tree import unroll
+from certify.run import Run
+from certify.thresholds import branch_and_bound, contraction
+from certify.thresholds.contraction import Outcome, replayed, whole_space
+from certify.thresholds.cover import Effort, Stalled, find_cover
+from certify.thresholds.cover_tree import steps_of
+from certify.thresholds.index_tables import Plan
+from certify.thresholds.localisation import Localisation
+
+ONCE, EACH = 3.0, 0.01  # seconds of a check: what it takes anyhow, and for a step
+
+
+class Clock:
+    """A clock that only checks move."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+
+    def monotonic(self) -> float:
+        """Its time."""
+        return self.now
+
+    def checking(self, document: dict[str, Any], **_: Any) -> None:
+        """A check that takes its time."""
+        nodes = document["proof"]["nodes"]
+        self.now += ONCE + EACH * sum(len(node["steps"]) + 1 for node in nodes)
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return Plan(unroll(builtin("dectiger", horizon=2)))
+
+
+@pytest.fixture(scope="module")
+def cover(plan: Plan) -> Localisation:
+    """A cover of more steps than are timed."""
+    return Localisation(Fraction(16), find_cover(plan, Fraction(1, 16), effort=Effort(branch=True)))
+
+
+def paced(
+    cover: Localisation, monkeypatch: pytest.MonkeyPatch, left: float, workers: int = 1
+) -> tuple[Callable[[int], bool], Ladder]:
+    question = Question(builtin("dectiger", horizon=2), "search", Fraction(1, 100), (), None, 10**6)
+    run = Run.lasting(1e6, workers=workers)
+    clock = Clock(run.deadline - left)
+    monkeypatch.setattr(time, "monotonic", clock.monotonic)
+    monkeypatch.setattr(checker, "check_certificate", clock.checking)
+    ladder = Ladder(question, run)
+    before = clock.now
+    enough = drafts.Drafts(ladder, run).pace(cover)
+    clock.now = before  # what timing took is another matter
+    return enough, ladder
+
+
+def test_a_pace_is_what_a_step_takes_beside_what_a_check_takes_anyhow(
+    cover: Localisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enough, ladder = paced(cover, monkeypatch, left=1000.0)
+    most = int((1000 - ONCE) / (EACH * drafts._MARGIN))
+    assert enough(most - 100) and not ladder.notes
+    assert not enough(most + 100) and ladder.notes == [drafts.NO_MORE]
+    assert not enough(most + 100) and ladder.notes == [drafts.NO_MORE]
+
+
+def test_processes_share_steps(cover: Localisation, monkeypatch: pytest.MonkeyPatch) -> None:
+    enough, _ = paced(cover, monkeypatch, left=1000.0, workers=2)
+    most = int((1000 - ONCE) / (EACH * drafts._MARGIN))
+    assert enough(int(1.5 * most)) and not enough(2 * most)
+
+
+def test_parts_that_are_timed_are_covers(cover: Localisation) -> None:
+    game = builtin("dectiger", horizon=2)
+    for steps in (1, 150):
+        nodes = drafts._first(cover.nodes, steps)
+        assert steps <= steps_of(nodes) < steps_of(cover.nodes)
+        document = certificates.cover_certificate(game, nodes, [])
+        assert checker.check_certificate(document).valid
+    assert drafts._first(cover.nodes, 10**6) is cover.nodes
+
+
+def test_a_search_ends_where_its_tree_is_too_long_to_check(plan: Plan) -> None:
+    effort = Effort(branch=True, affordable=lambda steps: steps < 300)
+    with pytest.raises(Stalled, match="no time to check more") as stalled:
+        find_cover(plan, Fraction(2, 25), effort=effort)
+    assert 0 < stalled.value.reached < Fraction(2, 25)
+
+
+def test_branch_and_bound_keeps_what_there_is_time_to_check(plan: Plan, cover: Localisation) -> None:
+    asked = []
+
+    def pace(known: Localisation) -> Callable[[int], bool]:
+        asked.append(known)
+        return lambda steps: steps < steps_of(cover.nodes) + 150
+
+    floor = branch_and_bound.Floor(Fraction(14), True)
+    found = branch_and_bound.sharpen(plan, cover, Fraction(16), floor, pace=pace)
+    assert asked == [cover]
+    whole = branch_and_bound.sharpen(plan, cover, Fraction(16), floor)
+    assert whole[-1].alpha_star < found[-1].alpha_star < 16
+    assert steps_of(found[-1].nodes) < steps_of(cover.nodes) + 300
+
+
+def test_a_stalled_box_leaves_out_steps_that_gain_nothing(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    task = contraction.Task(1 / 12.2, 1 / 12.1, whole_space(plan))
+    lean = contraction.contract(plan, [task], least_gain=0.0005)[0]
+    monkeypatch.setattr(contraction, "_spare", lambda box, outcome: None)
+    full = contraction.contract(plan, [task], least_gain=0.0005)[0]
+    assert full.kind == lean.kind == "stalled" and lean.soft is not None
+    count = len(lean.steps)
+    assert count < len(full.steps) and lean.steps == full.steps[:count]
+
+    def width(outcome: Outcome) -> float:
+        return sum(float((upper - lower).sum()) for row in outcome.box for lower, upper in row)
+
+    assert width(lean) <= 1.01 * width(full)
+    assert width(Outcome("stalled", [], replayed(task.box, lean.steps[:-1]))) > 1.01 * width(full)
