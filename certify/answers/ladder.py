@@ -34,6 +34,7 @@ from certify.thresholds.windows.search import Windows, windows_thresholds
 _COARSE = Fraction(1, 10)  # the resolution of localisation where branch and bound follows ...
 _SMALL = 2000  # ... in trees of at most so many rewards
 _BELOW_PART, _BELOW_SECONDS = 0.2, 60.0  # of the search that goes into the lower end; where there is no limit
+_HALVING_PART = 0.05  # of the time, for a hint where to look for the lower end
 _LOCALISATION_PART = 0.4  # of the rest, where branch and bound follows
 _UNROLLING_PART = 0.25  # of the time, where windows can take the place of a tree
 _SEARCHED = 0.95  # of the rest, for branch and bound: a quarter of the whole is kept for the check anyhow, and more
@@ -175,7 +176,7 @@ class Ladder:
             self._windows(self.run)
             return
         if question.sharp:
-            self.below, note = known if known is not None else self._from_below()
+            self.below, note = known if known is not None else self._from_below(self._one_policy_down_to(start))
             if note:
                 self.notes.append(note)
             if self._close_enough(start):
@@ -236,13 +237,28 @@ class Ladder:
         kept = kept_covers(book, LOCALISATION)
         if kept is not None:
             return [Localisation(1 / nodes[0].high, nodes) for nodes in kept], True
-        rtol = max(question.rtol, _COARSE) if question.sharp and self._small else question.rtol
         part = self.run.part(_LOCALISATION_PART, least=_LEAST) if question.sharp else self.run
         with part.stage("localising the stationary policies"):
-            self._descent = Descent(self.plan, start, least=min(self._least(), start), rtol=float(rtol))
+            self._descent = self._descent or self._descending(start)
             self._descent.go(part)
         keep_covers(book, [cover.nodes for cover in self._descent.covers])
         return self._descent.covers, self._descent.finished
+
+    def _descending(self, start: Fraction) -> Descent:
+        rtol = max(self.question.rtol, _COARSE) if self.question.sharp and self._small else self.question.rtol
+        return Descent(self.plan, start, least=min(self._least(), start), rtol=float(rtol))
+
+    def _one_policy_down_to(self, start: Fraction) -> Fraction:
+        """In floats, by the first steps of localisation; `start` where there is no tree for them."""
+        if self.question.game.horizon == 1:
+            return start
+        part = self.run.part(_HALVING_PART, least=_LEAST)
+        try:
+            self._descent = self._descending(start)
+            with part.stage("localising the stationary policies"):
+                return self._descent.halve(part)
+        except (InputError, OutOfTime):
+            return start
 
     def _localised_further(self, descent: Descent, before: list[Localisation]) -> list[Localisation]:
         """All covers once localisation has had what is left for a search."""
@@ -270,8 +286,9 @@ class Ladder:
         except (KeyError, TypeError, ValueError):
             raise book.damaged() from None
 
-    def _from_below(self) -> tuple[Evidence | None, str]:
-        """Evidence for the lower end of the bracket, or the reason why there is none."""
+    def _from_below(self, first: Fraction) -> tuple[Evidence | None, str]:
+        """Evidence for the lower end of the bracket, looked for from a temperature downwards, or the reason why there
+        is none."""
         evidence, note = None, ""
         seconds = max(_LEAST, _BELOW_PART * self.run.left()) if self.run.limited else _BELOW_SECONDS
         try:
@@ -281,6 +298,7 @@ class Ladder:
                     rtol=min(self.question.rtol / 20, _BELOW_RTOL),
                     time_limit=seconds,
                     alpha_min=self._least(),
+                    first=first,
                     run=self.run,
                     memory=self.question.memory,
                 )

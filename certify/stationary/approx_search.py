@@ -26,10 +26,16 @@ _DEPTH = 0.42  # how far below the best limit branches are followed, to know the
 
 
 class ApproxSearch:
-    """`search` fills `limits`, highest first; `branches` are the curves that were followed."""
+    """`search` fills `limits`, highest first; `branches` are the curves that were followed.
 
-    def __init__(self, eq: ApproxEquations, top: float, floor: float, *, seed: int = 0, run: Run) -> None:
+    Between the temperatures `top` (unique above) and `floor`, from `first` downwards (None: from `top`).
+    """
+
+    def __init__(
+        self, eq: ApproxEquations, top: float, floor: float, *, first: float | None = None, seed: int = 0, run: Run
+    ) -> None:
         self.eq, self.top, self.floor, self.run = eq, top, floor, run
+        self.first = top if first is None else min(first, top)
         self.rng = np.random.default_rng(seed)
         self.branches: list[Branch] = []
         self.limits: list[Limit] = []
@@ -56,7 +62,7 @@ class ApproxSearch:
         return self.run.left() > 0
 
     def _scan(self) -> None:
-        alpha, warm = self.top, [np.zeros(self.eq.size)]
+        alpha, warm = self.first, [np.zeros(self.eq.size)]
         while alpha > self.floor and not self.limits and self._in_time():
             warm = self.level(alpha, starts=64, newton_starts=4, warm=warm)
             alpha *= _FACTOR

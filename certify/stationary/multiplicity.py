@@ -37,6 +37,7 @@ def find_multiplicity(
     rtol: Fraction | float = DEFAULT_RTOL,
     time_limit: float | None = 60.0,
     alpha_min: Fraction | None = None,
+    first: Fraction | None = None,
     run: Run | None = None,
     memory: Memory = NO_BOUND,
 ) -> Multiplicity | None:
@@ -49,6 +50,8 @@ def find_multiplicity(
     time_limit : seconds for the float search; proofs come on top.  None: until it is complete.
     run : bounds the whole.  memory : of this process at most.
     alpha_min : nothing is looked for below (default: payoff range / 1000).
+    first : where the float search begins, a temperature above which it expects one policy (default: the structural
+        threshold).
 
     None means that nothing was found and proved, not that the policy is unique.  Runs that end
     before their limit are deterministic.  Raises `InputError` unless 0 < rtol < 1, and `OutOfTime`
@@ -72,7 +75,8 @@ def find_multiplicity(
     if not 0 < eq.size <= LARGEST or top <= 0:
         return None
     part = run if time_limit is None else run.within(time_limit)
-    search = ApproxSearch(eq, float(top), max(float(floor), 1e-300), seed=_SEED, run=part)
+    begin = None if first is None else float(first)
+    search = ApproxSearch(eq, float(top), max(float(floor), 1e-300), first=begin, seed=_SEED, run=part)
     with run.stage("looking for several stationary policies"):
         search.search()  # ends by itself when its part is over, with the limits that it has found
     proofs = WitnessProofs(tree, eq, rtol, run)

@@ -85,9 +85,23 @@ class Descent:
         except OutOfTime:
             run.progress("stopped: keeping the covers found so far")
 
-    def _search(self, run: Run) -> None:
+    def halve(self, run: Run) -> Fraction:
+        """The least temperature, halved again and again, at which the contraction closes: a hint where to look for
+        several policies, before `go`, which goes on from there."""
+        try:
+            self._halve(run)
+        except KeyboardInterrupt:
+            run.interrupt()
+        except OutOfTime:
+            run.progress("stopped: halving the temperature")
+        return self._high
+
+    def _halve(self, run: Run) -> None:
         while self._low is None and self._high > max(self.least, self.start * _DEPTH):
             self._screen(max(self._high / 2, self.least), run)
+
+    def _search(self, run: Run) -> None:
+        self._halve(run)
         if not self.found:
             self._cover(round_up(float(self._high) * 1.25), run)
         if self._low is None:  # it contracts as far down as was asked for
