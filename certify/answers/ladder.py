@@ -33,7 +33,7 @@ from certify.thresholds.windows.search import Windows, windows_thresholds
 
 _COARSE = Fraction(1, 10)  # the resolution of localisation where branch and bound follows ...
 _SMALL = 2000  # ... in trees of at most so many rewards
-_BELOW_PART, _BELOW_SECONDS = 0.2, 60.0  # of the search that goes into the lower end; where there is no limit
+_BELOW_PART, _BELOW_SECONDS = 0.12, 60.0  # of the search that goes into the lower end; where there is no limit
 _HALVING_PART = 0.05  # of the time, for a hint where to look for the lower end
 _LOCALISATION_PART = 0.4  # of the rest, where branch and bound follows
 _UNROLLING_PART = 0.25  # of the time, where windows can take the place of a tree
