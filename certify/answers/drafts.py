@@ -35,10 +35,10 @@ NO_MORE = "no time left to check a longer cover"
 LOWER_END, SYMMETRY, ASCENT = "lower end", "symmetry group", "step size"
 _SYMMETRY_ENTRIES = 20_000  # transitions and rewards up to which a certificate carries the symmetry group
 _GRACE = 0.8  # seconds that a check may still take after an interruption
-_TIMED = (100, 800)  # steps of the parts of a cover of which a check is timed, ...
+_TIMED = (100, 400)  # steps of the parts of a cover of which a check is timed, ...
 _PACED = 0.05  # ... until it has taken this part of what is left
-_MARGIN, _FURTHER = 1.25, 0.7  # what checks may take beyond it; of one process's work, what each further one does
-_CHECKED = 0.75  # of the time that is left for a check: the rest is for that of the next proposal, which is cheaper
+_MARGIN, _FURTHER = 1.3, 0.7  # what checks may take beyond it; of one process's work, what each further one does
+_CHECKED = 0.9  # of the time that is left for a check: the rest is for that of the next proposal, which is cheaper
 # the first part of the step that a checker names -> what of the certificate it is about
 _PARTS = {
     "multiplicity": LOWER_END,

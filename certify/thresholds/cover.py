@@ -31,8 +31,8 @@ _TUBE = 8.0  # beta is split while the box is at most this much wider than the p
 _LONG = 2.0**-4  # policies are split only over intervals shorter than this part of their beta,
 _LONG_WEIGHED = 1 / 6  # or than this where all equations are weighed together: long intervals cost hardly more there
 _NARROW = 2.0**-16  # beta intervals narrower than this part of beta* are not split
-_BATCH = 16  # boxes per task of an executor
-_ROUND = 4  # tasks per round
+_ROUND, _BATCH = 16, 4  # boxes per round, small to finish small betas first, and per task of an executor ...
+_ROUND_WEIGHED, _BATCH_WEIGHED = 64, 16  # ... where all equations are weighed together: boxes are cheap there
 
 
 class Stalled(Exception):
@@ -114,7 +114,9 @@ def find_cover(
     run = run or Run()
     path, helper = Path(plan), Helper(run)
     nodes = nodes or [Node(None, low, high)]
-    long = Fraction(_LONG_WEIGHED if Weighed(plan).applies else _LONG)
+    weighed = Weighed(plan).applies
+    long = Fraction(_LONG_WEIGHED if weighed else _LONG)
+    most = _ROUND_WEIGHED if weighed else _ROUND
     growing = _Growing(
         nodes,
         open_boxes(plan, nodes),
@@ -126,7 +128,7 @@ def find_cover(
     while boxes:
         open_before, count = dict(boxes), len(nodes)
         # which boxes make a round depends on the tree alone: depth first in beta
-        chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[: _BATCH * _ROUND]
+        chosen = sorted(boxes, key=lambda k: (nodes[k].low, -k))[:most]
         try:
             asked = [_asked(nodes[k], boxes[k], path, k not in below_split, (high, long)) for k in chosen]
             for k, (outcome, choice) in zip(chosen, list(_run(plan, asked, effort, helper)), strict=True):
@@ -244,8 +246,8 @@ def _asked(node: Node, box: Box, path: Path, patient: bool, limits: tuple[Fracti
 
 
 def _run(plan: Plan, asked: list[_Asked], effort: Effort, helper: Helper) -> Iterator[tuple[Outcome, Choice]]:
-    # outcomes do not depend on which boxes share a batch; compiled loops are called less often for larger ones
-    size = _BATCH * _ROUND if helper.executor is None and compiled_for(plan) else _BATCH
+    # the same with and without an executor: outcomes of arrays depend, in the last bits, on which boxes share a batch
+    size = _BATCH_WEIGHED if Weighed(plan).applies else _BATCH
     batches = [asked[k : k + size] for k in range(0, len(asked), size)]
     # another machine's clock is another clock: what is left goes along, not the deadline
     seconds = helper.run.left() if helper.run.limited else None

@@ -72,7 +72,7 @@ class FastEngine:
         while self._most > 1 and self._most * widest_bytes(self._layout) > BATCH_BYTES:
             self._most //= 2
         policies = 16 * sum(k * A for d in self._layout.depths for k, A in zip(d.class_counts, d.actions, strict=True))
-        self.batch = max(1, min(1024, CLAIMS_BYTES // policies))
+        self.batch = max(1, min(1024, 128 * self._most, CLAIMS_BYTES // policies))
 
     def initial_box(self) -> Boxes:
         """The whole policy space."""
