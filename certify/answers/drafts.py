@@ -127,12 +127,12 @@ class Drafts:
             if known[-1][1] > _PACED * self.run.left() or nodes is cover.nodes:
                 break
         (few, short), (many, long) = known[-2:] if len(known) > 1 else [(0, 0.0), (1, 0.0)]
-        each = _MARGIN * max(0.0, long - short) / max(1, many - few)
+        each = max(0.0, long - short) / (many - few or 1)
         once = max(0.0, long - each * many)
-        processes = 1 + _FURTHER * (self.run.workers - 1)
+        each *= _MARGIN / (1 + _FURTHER * (self.run.workers - 1))
 
         def enough(steps: int) -> bool:
-            if self.run.left() >= once + each * steps / processes:
+            if self.run.left() >= once + each * steps:
                 return True
             if NO_MORE not in self.ladder.notes:
                 self.ladder.notes.append(NO_MORE)
