@@ -550,6 +550,7 @@ def malformed(attacks):
 def main():
     import make_coupled_attacks as coupled  # which take their tools from here
     import make_image_attacks as images
+    import make_reply_attacks as replies
     import make_weighed_attacks as weighed
 
     base = {**valid(), **coupled.valid(), **images.valid(), **weighed.valid()}
@@ -561,6 +562,7 @@ def main():
         invalid_structural,
         coupled.invalid_coupled,
         images.invalid_images,
+        replies.invalid_replies,
         weighed.invalid_weighed,
         weighed.invalid_excluded,
         weighed.invalid_parts,
