@@ -22,26 +22,18 @@ from certify.bounds.enclosure import Enclosure
 from certify.bounds.rounding import UNIT as U
 from certify.certificates.entropy_batch import Evidence, batch_certificate
 from certify.entropy import digest as merkle
-from certify.entropy.balls import Balls
+from certify.entropy.balls import Balls, at
 from certify.entropy.digest import UNIT_BITS
 from certify.entropy.dump import Column, Dump, bad_row, check_rows, read_dump
 from certify.entropy.formats import BFLOAT16, FLOAT16
 from certify.entropy.recipe import Recipe, find_recipe
+from certify.entropy.rounding import uniform_bias
 from certify.entropy.rows import Histograms, RowFigures, blocks, concatenate, moved_change, plain_figures
 from certify.entropy.shared import LARGEST, SharedChange, read_gram, shared_change
-from certify.entropy.token_steps import (
-    AMBIGUOUS,
-    CHUNK,
-    CUT,
-    KEPT,
-    TokenSteps,
-    at,
-    decide,
-    log_ends,
-    stored_span,
-    token_steps,
-    uniform_bias,
-)
+from certify.entropy.spans import log_ends
+from certify.entropy.stored import CHUNK, stored_span
+from certify.entropy.token_clips import AMBIGUOUS, CUT, KEPT, decide
+from certify.entropy.token_steps import TokenSteps, token_steps
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
 from certify.notebook import Facts, Shown, between, decimal
