@@ -26,8 +26,9 @@ from certify.thresholds.branch_and_bound import Floor, sharpen
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.kept_covers import LOCALISATION, check_kept, keep_covers, kept_covers
 from certify.thresholds.localisation import Descent, Localisation
+from certify.thresholds.loops import HOW
 from certify.thresholds.room import check_room
-from certify.thresholds.step_rule import compiled_for
+from certify.thresholds.step_rule import compiled_in_time, hurried, timed
 from certify.thresholds.structural import structural_forms
 from certify.thresholds.structural_form import Structural
 from certify.thresholds.windows.search import Windows, windows_thresholds
@@ -115,6 +116,7 @@ class Ladder:
     notes: list[str] = field(default_factory=list)
     tree: Tree | None = None  # not where structural forms are all that is asked for
     _descent: Descent | None = None
+    _cut: bool = False  # branch and bound had no more time
 
     def climb(self, secure: Callable[[], None] = lambda: None) -> None:
         """Everything that the method and the clock allow; `secure` is called between what is proposed at once and
@@ -138,11 +140,13 @@ class Ladder:
             if self.question.method in ("localisation", "windows"):
                 raise
             self.notes.append(str(error))
+        if (self._cut or self.run.left() <= 0) and "plan" in self.__dict__ and hurried(self.plan):
+            self.notes.append(HOW)
 
     @cached_property
     def plan(self) -> Plan:
         """The index tables of the tree; raises `InputError` where there is no memory for what is done with them."""
-        return check_room(Plan(self._tree, self.question.memory))
+        return timed(check_room(Plan(self._tree, self.question.memory)), self.run)
 
     @property
     def _tree(self) -> Tree:
@@ -214,12 +218,13 @@ class Ladder:
                     symmetries=symmetries_of(self._tree),
                     run=part,
                 )
+            self._cut = part.left() <= 0
 
     def _searched(self) -> float:
         """The part of what is left that branch and bound may take: what is left after it has to do for the check."""
         if self.plan.horizon == 1:
             return _SEARCHED_IN_ONE_STEP
-        return _SEARCHED_COMPILED if compiled_for(self.plan) else _SEARCHED_BY_ARRAYS
+        return _SEARCHED_COMPILED if compiled_in_time(self.plan) else _SEARCHED_BY_ARRAYS
 
     def _windows(self, run: Run) -> None:
         """Thresholds by windows: no history is enumerated."""
