@@ -4,8 +4,8 @@ import json
 import pickle
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -17,7 +17,6 @@ from certify.games.tree import unroll
 from certify.run import Run
 from certify.thresholds import loops, step_rule
 from certify.thresholds.compiled import compiler
-from certify.thresholds.contraction import Task, contract, whole_space
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.step_rule import compiled_for, compiled_in_time, hurried, timed
 
@@ -138,7 +137,9 @@ def test_the_answer_says_how_to_make_them(machine: Machine, monkeypatch: pytest.
         """What a search notes whose branch and bound ends with its time over, or with nothing left to do."""
         monkeypatch.setattr(ladder, "sharpen", lambda *_, run, **__: [run.interrupt()][:0] if over else [])
         monkeypatch.setattr(ladder, "find_multiplicity", lambda *_, **__: None)
-        question = ladder.Question(builtin("climbing"), "search", Fraction(1, 100), (), None, 10_000)
+        nothing = SimpleNamespace(go=lambda run: None, covers=[], finished=True)
+        monkeypatch.setattr(ladder, "Descent", lambda *_, **__: nothing)
+        question = ladder.Question(builtin("climbing"), "search", Fraction(1, 100), (), Fraction(4), 10_000)
         climb = ladder.Ladder(question, Run.lasting(200))
         climb.climb()
         return climb.notes
@@ -244,30 +245,3 @@ def test_a_folder_that_cannot_be_written_is_passed_over(tmp_path: Path, monkeypa
     assert find() is None
     monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "told"))
     assert find().parent == tmp_path / "told"
-
-
-@needs_numba
-@pytest.mark.slow
-def test_everything_that_searches_call_is_made() -> None:
-    """No game compiles more: one signature of every function that Python calls."""
-    from test_compiled import GAMES
-
-    from certify.thresholds.compiled import entries, stationary, sweeps
-
-    loops.make()
-    assert compiler.is_complete()
-    functions = [sweeps.run, stationary.iterate, *(f for f in vars(entries).values() if hasattr(f, "signatures"))]
-    known = {
-        f: set(f.signatures) for f in functions if f.py_func.__module__.endswith(("sweeps", "stationary", "entries"))
-    }
-    assert len(known) == 12 and all(known.values())
-    for name, game in GAMES.items():
-        plan = Plan(unroll(game(np.random.default_rng(3))))
-        task = Task(0.02, 0.03, whole_space(plan), 0.01)
-        assert contract(plan, [task, task], least_gain=0.0005, sweeps=4)
-        stationary.approx_stationary(plan, 0.02, plan.tree.uniform(), rounds=2)
-        rule = step_rule.step_rule(plan, [[(x[None], y[None]) for x, y in row] for row in task.box], np.array([0.02]))
-        found = rule.log_ratio_bounds(0, 0)
-        rule.log_ratio_bounds(0, 0, found)
-        rule.form(own=False)
-        assert known == {f: set(f.signatures) for f in known}, name
