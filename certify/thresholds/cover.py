@@ -241,7 +241,7 @@ def _asked(node: Node, box: Box, path: Path, patient: bool, limits: tuple[Fracti
 
 def _run(plan: Plan, asked: list[_Asked], effort: Effort, helper: Helper) -> Iterator[tuple[Outcome, Choice]]:
     # outcomes do not depend on which boxes share a batch; compiled loops are called less often for larger ones
-    size = _BATCH * _ROUND if helper.executor is None and compiled_for(plan) else _BATCH
+    size = _BATCH * _ROUND if compiled_for(plan) and helper.executor is None else _BATCH
     batches = [asked[k : k + size] for k in range(0, len(asked), size)]
     # another machine's clock is another clock: what is left goes along, not the deadline
     seconds = helper.run.left() if helper.run.limited else None

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from certify.cli.main import cli, main
 from certify.games.builtin import builtin
 from certify.games.tree import unroll
 from certify.run import Run
-from certify.thresholds import loops, step_rule
+from certify.thresholds import cover, loops, step_rule
 from certify.thresholds.compiled import compiler
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.step_rule import compiled_for, compiled_in_time, hurried, timed
@@ -123,6 +124,17 @@ def test_a_helper_does_what_it_is_told(
     helper = pickle.loads(sent)
     assert compiled_for(helper) == used and machine.made == made
     assert pickle.loads(pickle.dumps(helper)).loops.refused == helper.loops.refused
+
+
+def test_with_helpers_the_process_that_asks_makes_them(
+    machine: Machine, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with ThreadPoolExecutor(1) as executor:
+        run = Run(executor=executor)
+        timed(plan, run)
+        after(monkeypatch, 25)
+        assert not list(cover._run(plan, [], cover.Effort(), cover.Helper(run)))
+    assert machine.made == 1 and pickle.loads(pickle.dumps(plan)).loops.used()
 
 
 def test_without_a_run_nothing_is_asked(machine: Machine) -> None:
