@@ -77,6 +77,8 @@ def _others_too(everybody: bool):
     """`Models.pinned`, where others play their centres, too."""
 
     def pinned(self, agent):
+        if agent in self._pinned:
+            return self._pinned[agent]
         held, box = _held(self.process.agents, everybody, agent), self.box
         for i in held:
             box = box.pinned(i)
@@ -86,6 +88,7 @@ def _others_too(everybody: bool):
             [model._replace(slopes={y: s for y, s in model.slopes.items() if y[0] not in held}) for model in row]
             for row in true(t)
         ]
+        self._pinned[agent] = models
         return models
 
     return pinned
