@@ -1,5 +1,6 @@
 """Compiled loops and arrays make the same proposals: the same bounds, the same forms, the same covers."""
 
+import json
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from legal_games import random_legal_game
 from random_games import random_game
 
+import certify
 from certify.games.builtin import builtin
 from certify.games.objective import for_objective
 from certify.games.tree import unroll
@@ -368,3 +370,18 @@ def test_everything_that_searches_call_is_made():
         stationary.approx_stationary(plan, 0.02, plan.tree.uniform(), rounds=2)
         compare(name, 0.2)
         assert known == {f: set(f.signatures) for f in known}, name
+
+
+@needs_numba
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dectiger", "recycling"])
+def test_certificates_are_the_same(name, arrays):
+    """Of whole answers, byte for byte."""
+    loops.make()
+    found = []
+    for on in (True, False):
+        arrays(on)
+        found.append(certify.threshold(name, horizon=2, rtol="1/20", time_limit=600))
+    one, other = (json.dumps(answer.document) for answer in found)
+    assert found[0].status == "proved" and not found[0].method.startswith("structural")
+    assert one == other
