@@ -16,9 +16,10 @@ from pathlib import Path
 
 import numpy as np
 
-from certify.answers.entropy_batch import entropy_batch, row_figures
+from certify.answers.entropy_batch import entropy_batch
 from certify.checker import check_certificate
 from certify.entropy.dump import Column, Dump, Logits
+from certify.entropy.dump_rows import row_figures
 from certify.entropy.formats import BFLOAT16
 from certify.entropy.rows import Histograms
 

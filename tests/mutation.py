@@ -113,7 +113,7 @@ def baseline(watched: set[str]) -> tuple[dict[Path, Outcome], dict[Path, set[tup
     checker = import_module("certify.checker")
     taken: dict[Path, float] = {}
     for path in sorted((ROOT / "tests" / "certificates").rglob("*.json")):
-        if "windows" in path.parts and not any("windows" in name for name in watched):
+        if "windows" in path.parts and not any("window" in name for name in watched):
             continue  # they take most of the time, and run little of what the other kinds do not
         start = time.process_time()
         outcome(checker, path)
@@ -145,7 +145,7 @@ def main() -> None:
     sys.path.insert(0, str(ROOT))
     house = ROOT / "certify" / "checker"
     default = [f"{room}.{p.stem}" for room in ROOMS for p in sorted((house / room).glob("[!_]*.py"))]
-    default = [name for name in default if not name.endswith(".windows")]  # named, they run too
+    default = [name for name in default if not name.rpartition(".")[2].startswith("window")]  # named, they run too
     paths = {name: house / f"{name.replace('.', '/')}.py" for name in options.modules or default}
     trees = {name: ast.parse(path.read_text(encoding="utf-8")) for name, path in paths.items()}
     expected, lines = baseline({str(path) for path in paths.values()})

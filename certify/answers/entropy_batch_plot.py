@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from certify.answers.entropy_batch import BatchReport, clip_counts
+from certify.answers.entropy_batch import clip_counts
+from certify.answers.entropy_batch_result import BatchReport
 from certify.entropy.balls import Balls
 from certify.entropy.plots import save, subplots
 from certify.entropy.rounding import binade_row

@@ -26,7 +26,9 @@ from certify.thresholds.branch_and_bound import Floor, Pace, sharpen, unhurried
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.kept_covers import LOCALISATION, check_kept, keep_covers, kept_covers
 from certify.thresholds.localisation import Descent, Localisation
+from certify.thresholds.loops import HOW
 from certify.thresholds.room import check_room
+from certify.thresholds.step_rule import hurried, timed
 from certify.thresholds.structural import structural_forms
 from certify.thresholds.structural_form import Structural
 from certify.thresholds.windows.search import Windows, windows_thresholds
@@ -113,6 +115,7 @@ class Ladder:
     notes: list[str] = field(default_factory=list)
     tree: Tree | None = None  # not where structural forms are all that is asked for
     _descent: Descent | None = None
+    _cut: bool = False  # branch and bound had no more time
 
     def climb(self, secure: Callable[[], None] = lambda: None, pace: Pace = unhurried) -> None:
         """Everything that the method and the clock allow; `secure` is called between what is proposed at once and
@@ -136,11 +139,13 @@ class Ladder:
             if self.question.method in ("localisation", "windows"):
                 raise
             self.notes.append(str(error))
+        if (self._cut or self.run.left() <= 0) and "plan" in self.__dict__ and hurried(self.plan):
+            self.notes.append(HOW)
 
     @cached_property
     def plan(self) -> Plan:
         """The index tables of the tree; raises `InputError` where there is no memory for what is done with them."""
-        return check_room(Plan(self._tree, self.question.memory))
+        return timed(check_room(Plan(self._tree, self.question.memory)), self.run)
 
     @property
     def _tree(self) -> Tree:
@@ -212,6 +217,7 @@ class Ladder:
                     pace=pace,
                     run=part,
                 )
+            self._cut = part.left() <= 0
 
     def _windows(self, run: Run) -> None:
         """Thresholds by windows: no history is enumerated."""

@@ -24,6 +24,7 @@ from certify.thresholds.cover import Stalled, find_cover
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.room import check_room
 from certify.thresholds.shapes import shape_of
+from certify.thresholds.step_rule import timed
 from certify.thresholds.step_size import sizes_of, step_size
 
 _BELOW = Fraction(9, 10)  # of the temperature asked for: no threshold below it is looked for
@@ -59,7 +60,8 @@ def find_threshold(
         part = run.part(_COVER_PART)
         try:
             with part.stage("covering every temperature"):
-                cover = cover_certificate(game, find_cover(check_room(Plan(tree, memory)), 1 / alpha, run=part), [])
+                plan = timed(check_room(Plan(tree, memory)), part)
+                cover = cover_certificate(game, find_cover(plan, 1 / alpha, run=part), [])
                 ascent = step_size(shape_of(game), sizes_of(game), alpha) if game.flows_back else None
                 return KnownThreshold(with_ascent(cover, ascent), alpha)
         except (Stalled, OutOfTime, InputError):

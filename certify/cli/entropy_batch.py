@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from certify.answers.entropy_batch import BatchReport, entropy_batch
+from certify.answers.entropy_batch import entropy_batch
+from certify.answers.entropy_batch_result import BatchReport
 from certify.certificates.writing import save_document
 from certify.cli.options import OutputFile, named_values, spare_inputs
 from certify.cli.output import print_json

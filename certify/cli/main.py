@@ -45,6 +45,7 @@ COMMANDS = {
     "entropy": ("certify.cli.entropy", "entropy", "What a policy-gradient step does to the entropy."),
     "claims": ("certify.cli.claims", "claims", "Run the proofs of both papers' claims."),
     "sign": ("certify.cli.sign", "sign", "Sign a certificate, or verify a signature."),
+    "compile": ("certify.cli.compilation", "compilation", "Make the compiled loops of searches, once."),
     "completion": ("certify.cli.completion", "completion", "Completion for bash, zsh or fish."),
 }
 

@@ -29,7 +29,7 @@ TASKS = {
         "entropy": "certify entropy --policy 1/2,1/2 --advantages 1,-1 --algorithm natural --step 1/10"
     },
     "The papers' claims": {"claims": "certify claims --quick 4a"},
-    "The shell": {"completion": "certify completion bash"},
+    "This machine": {"compile": "certify compile", "completion": "certify completion bash"},
 }
 EXAMPLES = {name: example for commands in TASKS.values() for name, example in commands.items()}
 

@@ -12,6 +12,7 @@ overflows becomes inf or nan, and no comparison with it is ever true: undecided,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 
@@ -90,3 +91,41 @@ def upper_sum(values: np.ndarray) -> np.ndarray:
     """Upper bounds of sums of non-negative numbers along the last axis (kept, length 1)."""
     n = values.shape[-1]
     return values.sum(axis=-1, keepdims=True) * (1 + (n + 8) * 2.0**-51)
+
+
+def number(value: Fraction) -> Balls:
+    """A rational as a ball of shape (1,)."""
+    mid = np.array([float(value)])
+    return Balls(mid, np.abs(mid) * 2 * U + TINY if Fraction(float(value)) != value else np.zeros(1))
+
+
+def segment_sum(x: Balls, segment: np.ndarray, count: int) -> Balls:
+    """Sums over segments (numbers 0..count−1 per entry), as balls (count,); any order of summation."""
+    mid = np.bincount(segment, weights=x.mid, minlength=count)
+    size = np.bincount(segment, minlength=count).max(initial=0)
+    rad = np.bincount(segment, weights=x.rad + (size + 2) * U * np.abs(x.mid), minlength=count)
+    return Balls(mid, rad * (1 + (size + 8) * 2.0**-50) + TINY)
+
+
+def root(x: Balls) -> Balls:
+    """Square roots of numbers that are at least 0 (np.sqrt is rounded correctly, IEEE 754)."""
+    mid = np.sqrt(np.maximum(x.mid, 0.0))
+    sure = x.mid > x.rad
+    rad = np.where(sure, x.rad / np.where(sure, mid, 1.0), np.sqrt(np.maximum(x.mid, 0.0) + x.rad))
+    return Balls(mid, (rad + 2 * U * mid) * GROW + TINY)
+
+
+def at(x: Balls, index: np.ndarray | slice) -> Balls:
+    """The entries at `index`."""
+    return Balls(x.mid[index], x.rad[index])
+
+
+def off_mean(x: Balls) -> Balls:
+    """x − mean x, along one axis."""
+    count = len(x.mid)
+    return x - segment_sum(x, np.zeros(count, dtype=np.int64), 1) / Balls.exact([float(count)])
+
+
+def zeroed(x: Balls, where: np.ndarray) -> Balls:
+    """The same, exactly 0 at `where`."""
+    return Balls(np.where(where, 0.0, x.mid), np.where(where, 0.0, x.rad))

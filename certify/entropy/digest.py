@@ -18,6 +18,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
 
+import numpy as np
+
+from certify.bounds.rounding import UNIT as U
+
 UNIT_BITS = 96
 FIGURES = (
     "log_pi",
@@ -63,6 +67,31 @@ def leaf(records: bytes, rows: bytes, sums: tuple[int, ...]) -> Node:
     """A leaf from the records of its tokens, the hashes of their rows (empty without logits) and its sums."""
     text = "leaf " + ",".join(map(str, sums)) + f" {len(records)} {len(rows)}\n"
     return Node(hashlib.sha256(text.encode() + records + rows).digest(), sums)
+
+
+def leaves(fields: dict[str, np.ndarray], row_hashes: bytes, size: int) -> list[Node]:
+    """The leaves, blocks of `size` tokens, for the columns of numbers by name and the hashes of the rows."""
+    n = len(fields["flags"])
+    starts = np.arange(0, n, size)
+    totals = [np.add.reduceat((fields["flags"] >> k) & 1, starts, dtype=np.int64) for k in range(len(COUNTS))]
+    live = (fields["flags"] & 1) != 0
+    ends = np.zeros((4, len(starts)))
+    for j, name in enumerate(SUMS[:4]):
+        if name in fields:
+            values = np.where(live, fields[name], 0.0)
+            total = np.add.reduceat(values, starts)
+            slack = (size - 1) * 2 * U * np.add.reduceat(np.abs(values), starts)
+            ends[j] = total + slack if j % 2 else total - slack
+    views = [np.ascontiguousarray(x).data.cast("B") for x in fields.values()]
+    widths = [x.itemsize for x in fields.values()]
+    found = []
+    for i, start in enumerate(starts.tolist()):
+        sums = tuple(units(e, bool(j % 2)) if e else 0 for j, e in enumerate(ends[:, i].tolist()))
+        sums += tuple(int(x[i]) for x in totals)
+        stop = min(n, start + size)
+        data = b"".join(v[start * w : stop * w] for v, w in zip(views, widths, strict=True))
+        found.append(leaf(data, row_hashes[32 * start : 32 * stop], sums))
+    return found
 
 
 def join(left: Node, right: Node) -> Node:

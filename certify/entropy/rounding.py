@@ -25,8 +25,10 @@ from fractions import Fraction
 import numpy as np
 from flint import arb
 
+from certify.entropy.dump import Column
 from certify.entropy.enclosure import RationalEnclosure, ball, enclosure, working_precision
 from certify.entropy.formats import FloatFormat, nonpositive_cells
+from certify.entropy.stored import CHUNK, half_cells
 from certify.errors import InputError
 
 SIDES = ("new", "old", "both")
@@ -164,3 +166,38 @@ def binade_row(format_: FloatFormat, exponent: int, eps: tuple[Fraction, ...]) -
         for e in eps
     }
     return BinadeRow(exponent, spacing, enclosure(log_factor.exp()), enclosure((2 * log_factor).exp()), crossing)
+
+
+def uniform_bias(new: Column, old: Column, active: np.ndarray) -> tuple[float, float]:
+    """Mean over the tokens of E e^{δ_new − δ_old} − 1 for errors uniform on both cells, independent: float ends.
+
+    The factor of a cell depends on its two half widths only: one arb evaluation per pair of cells that occurs
+    (`log_bias`).
+    """
+    (a, new_cells), (b, old_cells) = (_cell_kinds(column, active) for column in (new, old))
+    counts = np.bincount(a * len(old_cells) + b, minlength=len(new_cells) * len(old_cells))
+    with working_precision():
+        new_logs = [log_bias(o, i, "new") for o, i in new_cells]
+        old_logs = [log_bias(o, i, "old") for o, i in old_cells]
+        total = arb(0)
+        for k in np.flatnonzero(counts):
+            total += int(counts[k]) * ((new_logs[k // len(old_cells)] + old_logs[k % len(old_cells)]).exp() - 1)
+        found = enclosure(total / int(active.sum()))
+    return float(np.nextafter(float(found.lower), -np.inf)), float(np.nextafter(float(found.upper), np.inf))
+
+
+def _cell_kinds(column: Column, active: np.ndarray) -> tuple[np.ndarray, list[tuple[Fraction, Fraction]]]:
+    """Which kind of cell every unmasked token is in, and the (outer, inner) of every kind that occurs."""
+    values = column.values if active.all() else column.values[active]
+    kind = np.empty(len(values), dtype=np.int16)
+    for start in range(0, len(values), CHUNK):
+        outer, inner = half_cells(values[start : start + CHUNK], column.format)
+        kind[start : start + CHUNK] = (outer.view(np.int64) >> 52) * 2 + (inner < outer)
+    present = np.flatnonzero(np.bincount(kind, minlength=4096))
+    number_of = np.zeros(4096, dtype=np.int32)
+    number_of[present] = np.arange(len(present))
+    cells = []
+    for k in present:
+        outer_end = Fraction(2) ** (int(k) // 2 - 1023)
+        cells.append((outer_end, outer_end / (2 if k % 2 else 1)))
+    return number_of[kind], cells

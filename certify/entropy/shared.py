@@ -16,6 +16,9 @@ import numpy as np
 
 from certify.bounds.rounding import UNIT as U
 from certify.entropy.balls import GROW, Balls
+from certify.entropy.dump import Dump
+from certify.entropy.formats import BFLOAT16, FLOAT16
+from certify.entropy.token_steps import TokenSteps
 from certify.entropy.transcendental import exp, log
 from certify.errors import InputError
 
@@ -134,3 +137,19 @@ def _policies(logits: np.ndarray) -> tuple[Balls, Balls]:
     return Balls(np.where(gone, 0.0, pi.mid), np.where(gone, 0.0, pi.rad * GROW)), Balls(
         np.where(gone, 0.0, slope.mid), np.where(gone, 0.0, slope.rad * GROW)
     )
+
+
+def shared_of_batch(dump: Dump, steps: TokenSteps, path: Path, features: bool) -> SharedChange:
+    """`shared_change` of a batch, its Gram matrix or its features in the file `path`."""
+    if dump.logits is None:
+        raise InputError("--features" if features else "--gram", "needs a column logits", "add it to the batch")
+    if dump.logits.shape[0] * dump.logits.shape[1] > LARGEST:
+        raise InputError(
+            "--gram", f"{dump.logits.shape[0]} rows of {dump.logits.shape[1]} logits", "give a smaller batch"
+        )
+    rows = dump.logits.read(0, dump.tokens)
+    kind = dump.logits.format
+    values = kind.decode(rows) if kind is not None and kind in (BFLOAT16, FLOAT16) else rows.astype(np.float64)
+    sampled = dump.need("token_id", "finding the sampled token").values
+    matrix = read_gram(path, dump.tokens, features)
+    return shared_change(values, sampled, steps.coefficient, steps.bonus, matrix, steps.active)

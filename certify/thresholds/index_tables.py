@@ -58,6 +58,7 @@ class Plan:
         self.initial = tree.initial.astype(np.float64)
         self.levels = tree.levels
         self._room: Any = None  # `room.room_of`
+        self.loops: Any = None  # `loops.Loops`: whether there is time to compile, None: always
         self._descend()
         # made on first use, by the method of that name, and kept
         self._links: dict[tuple[int, int, int], np.ndarray] = {}  # `link`

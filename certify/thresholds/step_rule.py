@@ -7,11 +7,13 @@ from typing import Protocol
 
 import numpy as np
 
+from certify.run import Run
 from certify.thresholds.approx_definite import Form, Hessian
 from certify.thresholds.approx_step import Step
 from certify.thresholds.approx_support import Block
 from certify.thresholds.compiled.compiler import available
 from certify.thresholds.index_tables import Plan
+from certify.thresholds.loops import Loops
 
 Ends = tuple[np.ndarray, np.ndarray]  # lower and upper ends of one agent's policies at one depth, each (B, K, A)
 
@@ -55,9 +57,26 @@ class ArrayRule:
         return Hessian(self._step).form(own=own)
 
 
-def compiled_for(plan: Plan) -> bool:
-    """Whether the boxes of a plan are contracted in compiled loops, which know entropies that flow back only."""
+def timed(plan: Plan, run: Run) -> Plan:
+    """The plan itself, whose loops are compiled only where `run` has the time for it."""
+    if _may_be_compiled(plan):
+        plan.loops = Loops(run)
+    return plan
+
+
+def _may_be_compiled(plan: Plan) -> bool:
+    """Loops know entropies that flow back only."""
     return plan.flows_back and available()
+
+
+def compiled_for(plan: Plan) -> bool:
+    """Whether the boxes of a plan are contracted in compiled loops, now."""
+    return _may_be_compiled(plan) and (plan.loops is None or plan.loops.used())
+
+
+def hurried(plan: Plan) -> bool:
+    """Whether they could be, but for the time that compiling takes."""
+    return _may_be_compiled(plan) and plan.loops is not None and plan.loops.refused
 
 
 def step_rule(plan: Plan, box: list[list[Ends]], beta: np.ndarray) -> StepRule:

@@ -10,7 +10,7 @@ import pytest
 from windows_certificates import rare
 
 from certify import checker
-from certify.checker.fast import windows as fast_windows
+from certify.checker.fast import window_bounds, window_tables
 from certify.checker.reading.envelope import Malformed
 
 FOLDER = Path(__file__).resolve().parent.parent / "certificates" / "windows"
@@ -79,5 +79,6 @@ def test_what_is_rare_has_to_be_proved_too(chance: Fraction, engine: str) -> Non
 
 
 def test_floats_that_lose_a_chance_prove_what_is_false(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast_windows, "_float", float)
+    for module in (window_bounds, window_tables):
+        monkeypatch.setattr(module, "as_float", float)
     assert checker.check_certificate(rare(Fraction(1, 10**400)), engine="fast").valid

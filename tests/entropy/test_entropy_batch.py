@@ -22,7 +22,10 @@ from certify.entropy.dump import Column, Dump, Logits, read_dump
 from certify.entropy.formats import BFLOAT16, FLOAT16
 from certify.entropy.recipe import find_recipe
 from certify.entropy.rows import Histograms, moved_change, plain_figures
-from certify.entropy.token_steps import AMBIGUOUS, CUT, Span, decide, half_cells, stored_span, token_steps
+from certify.entropy.spans import Span
+from certify.entropy.stored import half_cells, stored_span
+from certify.entropy.token_clips import AMBIGUOUS, CUT, decide
+from certify.entropy.token_steps import token_steps
 from certify.errors import InputError
 
 FIGURES = ("entropy", "log_pi", "slope", "norm2", "rest", "square")

@@ -10,7 +10,8 @@ import pytest
 from certify.entropy.dump import Column, Dump
 from certify.entropy.recipe import RECIPES, find_recipe
 from certify.entropy.rows import plain_figures
-from certify.entropy.token_steps import AMBIGUOUS, CUT, KEPT, token_steps
+from certify.entropy.token_clips import AMBIGUOUS, CUT, KEPT
+from certify.entropy.token_steps import token_steps
 from certify.errors import InputError
 
 torch = pytest.importorskip("torch", reason="the oracles are gradients by torch: pip install torch")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from certify.answers.entropy_batch import _Report, row_figures
+from certify.answers.entropy_batch import _Report
 from certify.entropy.dump import Column, Dump, Logits
+from certify.entropy.dump_rows import row_figures
 from certify.entropy.formats import BFLOAT16, FloatFormat
 from certify.entropy.recipe import find_recipe
 from certify.entropy.token_steps import token_steps

@@ -1,12 +1,14 @@
 """Writes tests/certificates/{valid,invalid,malformed}: small valid certificates, and attacked copies
 named after what they try.  `expected.json` says which place a checker must name for each invalid one.
 
-Run `python tests/helpers/make_attacks.py` after a change of the format.  The certificates come from the tests'
-own small prover, not from the project's generator.
+Run `python tests/helpers/make_attacks.py [NAME ...]` after a change of the format or of an attack.  Valid certificates
+are taken as they stand, but for those named: so a change moves no file that it does not concern.  They come from the
+tests' own small prover, not from the project's generator.
 """
 
 import copy
 import json
+import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -103,36 +105,47 @@ def with_moduli(certificate):
     return certificate
 
 
-def valid():
-    dectiger = covered("dectiger", Fraction(40), 2)
+def makers():
+    """What makes each valid certificate."""
     return {
-        "lever_cover": covered("lever:2", Fraction(3, 5), sweeps=6),
-        "climbing_cover": with_moduli(covered("climbing", Fraction(12), sweeps=4)),
-        "climbing_split_by_policy": split_by_policy(),
-        "match_three_agents": covered("match:3x3x3", Fraction(2, 5), sweeps=5),
-        "lewis_initial_observations": covered("lewis:2", Fraction(1)),
-        "dectiger_horizon_2": dectiger,
-        "dectiger_discounted": covered("dectiger", Fraction(35), 2, Fraction(3, 4)),
-        "two_stage_lever_unclustered": covered("two-stage-lever", Fraction(3, 2), clustering=False),
-        "lever_rho": structural("lever:2", "1/2", "one-step-rho", vector=[["1"], ["1"]]),
-        "lever_rho_strict": {
+        "lever_cover": lambda: covered("lever:2", Fraction(3, 5), sweeps=6),
+        "climbing_cover": lambda: with_moduli(covered("climbing", Fraction(12), sweeps=4)),
+        "climbing_split_by_policy": split_by_policy,
+        "match_three_agents": lambda: covered("match:3x3x3", Fraction(2, 5), sweeps=5),
+        "lewis_initial_observations": lambda: covered("lewis:2", Fraction(1)),
+        "dectiger_horizon_2": lambda: covered("dectiger", Fraction(40), 2),
+        "dectiger_discounted": lambda: covered("dectiger", Fraction(35), 2, Fraction(3, 4)),
+        "two_stage_lever_unclustered": lambda: covered("two-stage-lever", Fraction(3, 2), clustering=False),
+        "lever_rho": lambda: structural("lever:2", "1/2", "one-step-rho", vector=[["1"], ["1"]]),
+        "lever_rho_strict": lambda: {
             **structural("lever:2", "11/20", "one-step-rho", vector=[["1"], ["1"]], strict=True),
             "claim": {
                 "alpha_star": "11/20",
                 "strong_concavity": [{"alpha": "1", "modulus": "1/2", "node": None, "steps": []}],
             },
         },
-        "lever_spectral": structural("lever:2", "1/2", "one-step-spectral"),
-        "lewis_rho": structural("lewis:2", "1", "theorem-B", vector=[["1", "1"], ["1", "1"]]),
-        "dectiger_theorem_B": structural(
+        "lever_spectral": lambda: structural("lever:2", "1/2", "one-step-spectral"),
+        "lewis_rho": lambda: structural("lewis:2", "1", "theorem-B", vector=[["1", "1"], ["1", "1"]]),
+        "dectiger_theorem_B": lambda: structural(
             "dectiger", "338", "theorem-B", 2, vector=[["1", "873/1000"], ["1", "873/1000"]]
         ),
-        "dectiger_theorem_D_prime": structural(
+        "dectiger_theorem_D_prime": lambda: structural(
             "dectiger", "167", "theorem-D-prime", 2, vector=[["1", "571/1000"], ["1", "571/1000"]]
         ),
-        "parameters_theorem_D_prime": parameters("11", "theorem-D-prime", [["1", "7/8"], ["1", "7/8"]]),
-        "rewards_in_another_order": rewritten(covered("lever:2", Fraction(3, 5), sweeps=6)),
+        "parameters_theorem_D_prime": lambda: parameters("11", "theorem-D-prime", [["1", "7/8"], ["1", "7/8"]]),
+        "rewards_in_another_order": lambda: rewritten(covered("lever:2", Fraction(3, 5), sweeps=6)),
     }
+
+
+def standing(made):
+    """The valid certificates as their files stand, or anew: where there is none or the command line names them."""
+    return {name: stands("valid", name) or make() for name, make in made.items()}
+
+
+def stands(folder, name):
+    """The certificate as its file stands, None where there is none or the command line names it."""
+    path = FOLDER / folder / f"{name}.json"
+    return json.loads(path.read_text()) if path.exists() and name not in sys.argv[1:] else None
 
 
 def rewritten(certificate):
@@ -183,7 +196,7 @@ class Attacks:
         expected = json.loads(listed.read_text()) if prefix else {}
         expected = {name: place for name, place in expected.items() if not name.startswith(prefix)}
         expected.update({name: place for name, (_, place) in self.invalid.items()})
-        listed.write_text(json.dumps(expected, indent=1) + "\n")
+        listed.write_text(json.dumps(dict(sorted(expected.items())), indent=1) + "\n")
         print(f"{len(self.base)} valid, {len(self.invalid)} invalid, {len(self.malformed)} malformed")
 
 
@@ -550,10 +563,10 @@ def malformed(attacks):
 def main():
     import make_coupled_attacks as coupled  # which take their tools from here
     import make_image_attacks as images
+    import make_reply_attacks as replies
     import make_weighed_attacks as weighed
 
-    base = {**valid(), **coupled.valid(), **images.valid(), **weighed.valid()}
-    attacks = Attacks(base)
+    attacks = Attacks(standing(makers() | coupled.makers() | images.makers() | weighed.makers()))
     for collect in (
         invalid_covers,
         invalid_games,
@@ -561,6 +574,7 @@ def main():
         invalid_structural,
         coupled.invalid_coupled,
         images.invalid_images,
+        replies.invalid_replies,
         weighed.invalid_weighed,
         weighed.invalid_excluded,
         weighed.invalid_parts,

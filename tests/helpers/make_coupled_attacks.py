@@ -7,20 +7,24 @@ Run `python tests/helpers/make_coupled_attacks.py` to write these files alone an
 
 from fractions import Fraction
 
-from make_attacks import Attacks, nodes
+from make_attacks import Attacks, nodes, standing
 
 NAME = "two_steps_coupled"
 ROOT_STEP = 2  # of agent 0 at depth 0: the first that needs the coupled form
 
 
-def valid():
+def covered():
     from bracket_games import bracket_game
     from prover import Prover
 
     from certify.games.canonical import game_to_json
 
     prover = Prover(game_to_json(bracket_game(14)))
-    return {NAME: prover.certificate(Fraction(4), prover.cover(Fraction(4), sweeps=4))}
+    return prover.certificate(Fraction(4), prover.cover(Fraction(4), sweeps=4))
+
+
+def makers():
+    return {NAME: covered}
 
 
 def invalid_coupled(attacks):
@@ -110,7 +114,7 @@ def invalid_coupled(attacks):
 
 
 def main():
-    attacks = Attacks(valid())
+    attacks = Attacks(standing(makers()))
     invalid_coupled(attacks)
     attacks.write("coupled_")
 

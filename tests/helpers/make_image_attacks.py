@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import product
 
 from engines import definite
-from make_attacks import Attacks, game_json, nodes, rehash
+from make_attacks import Attacks, game_json, nodes, rehash, standing
 from prover import Prover
 
 LEVERS, TIGER = "images_of_levers", "images_of_histories"
@@ -125,8 +125,8 @@ def histories():
     return tree.certificate()
 
 
-def valid():
-    return {LEVERS: levers(), TIGER: histories()}
+def makers():
+    return {LEVERS: levers, TIGER: histories}
 
 
 def _image(number, of, automorphism):
@@ -245,7 +245,7 @@ def malformed_images(attacks):
 
 
 def main():
-    attacks = Attacks(valid())
+    attacks = Attacks(standing(makers()))
     invalid_images(attacks)
     malformed_images(attacks)
     attacks.write("image_")

@@ -5,10 +5,11 @@ Run `python tests/helpers/make_weighed_attacks.py` to write these files and put 
 
 from dataclasses import replace
 from fractions import Fraction
+from functools import cache, partial
 
 import numpy as np
 from excluded import excluding
-from make_attacks import Attacks, nodes
+from make_attacks import Attacks, nodes, standing
 
 from certify.certificates.threshold import cover_certificate
 from certify.games import as_game
@@ -25,7 +26,16 @@ EXCLUDED, LOWER = "one_shot_excluded", Fraction(5, 2)  # where some nodes are em
 PARTS = "one_shot_parts"
 
 
-def valid():
+def makers():
+    return {name: partial(made, name) for name in (NAME, EXCLUDED, PARTS)}
+
+
+def made(name):
+    return _covers()[name]
+
+
+@cache
+def _covers():
     game = as_game(PAYOFFS)
     found = find_cover(Plan(unroll(game)), 1 / ALPHA, effort=Effort(branch=True))
     plan = Plan(unroll(game))
@@ -189,7 +199,7 @@ def invalid_parts(attacks):
 
 
 def main():
-    base = valid()
+    base = standing(makers())
     attacks = Attacks({NAME: base[NAME]})
     invalid_weighed(attacks)
     attacks.write("weighed_")

@@ -30,14 +30,7 @@ class Prover:
         """The smallest m for which the bound m 2^UNIT is verified at all betas."""
 
         def holds(m):
-            bound = scaled_down(self.engine.setting.weights[agent] * m, UNIT)
-            line = self.engine.line((agent, depth, k))
-            checks = [StepCheck(self.engine.models_at(box, beta)) for beta in betas]
-            ways = ("separate", "sharing")
-            if all(any(check.holds(line, (a, b), bound, way) for way in ways) for check in checks):
-                return True
-            replies = depth + 1 < self.process.horizon and self.process.flows_back
-            return replies and all(check.holds(line, (a, b), bound, "replies") for check in checks)
+            return self.shown(box, betas, agent, depth, k, (a, b), m)
 
         high = 1
         while not holds(high):
@@ -47,6 +40,18 @@ class Prover:
             middle = (low + high) // 2
             low, high = (low, middle) if holds(middle) else (middle, high)
         return high
+
+    def shown(self, box, betas, agent, depth, k, pair, m):
+        """Whether the bound m 2^UNIT of one pair of actions is verified at all betas, by this prover's own reading of
+        the rule."""
+        bound = scaled_down(self.engine.setting.weights[agent] * m, UNIT)
+        line = self.engine.line((agent, depth, k))
+        checks = [StepCheck(self.engine.models_at(box, beta)) for beta in betas]
+        ways = ("separate", "sharing")
+        if all(any(check.holds(line, pair, bound, way) for way in ways) for check in checks):
+            return True
+        replies = depth + 1 < self.process.horizon and self.process.flows_back
+        return replies and all(check.holds(line, pair, bound, "replies") for check in checks)
 
     def step(self, box, betas, agent, depth):
         process = self.process

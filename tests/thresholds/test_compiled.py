@@ -1,5 +1,6 @@
 """Compiled loops and arrays make the same proposals: the same bounds, the same forms, the same covers."""
 
+import json
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -9,14 +10,15 @@ import pytest
 from legal_games import random_legal_game
 from random_games import random_game
 
+import certify
 from certify.games.builtin import builtin
 from certify.games.objective import for_objective
 from certify.games.tree import unroll
 from certify.run import Run
-from certify.thresholds import approx_models, approx_policy, approx_step, approx_support, contraction
+from certify.thresholds import approx_models, approx_policy, approx_step, approx_support, contraction, loops
 from certify.thresholds.approx_definite import approx_margin
 from certify.thresholds.approx_exp import approx_exp
-from certify.thresholds.compiled import stationary, sweeps
+from certify.thresholds.compiled import compiler, entries, stationary, sweeps
 from certify.thresholds.compiled.batch import batches_for
 from certify.thresholds.compiled.compiler import SWITCH, available, installed
 from certify.thresholds.compiled.constants import LIMIT
@@ -349,3 +351,37 @@ def test_covers_are_the_same(name, beta, arrays):
         arrays(on)
         covers.append(find_cover(plan, Fraction(beta), effort=Effort(branch=True)))
     assert covers[0] == covers[1]
+
+
+@needs_numba
+@pytest.mark.slow
+def test_everything_that_searches_call_is_made():
+    """No game compiles more than `loops.make`: one signature of every function that Python calls."""
+    loops.make()
+    assert compiler.is_complete()
+    functions = [sweeps.run, stationary.iterate, *(f for f in vars(entries).values() if hasattr(f, "signatures"))]
+    known = {f: set(f.signatures) for f in functions}
+    assert len(known) == 12 and all(known.values())
+    for name, game in GAMES.items():
+        plan = plan_of(game(np.random.default_rng(3)))
+        tasks = [Task(0.02, 0.03, whole_space(plan), 0.01)] * 2
+        assert contraction.contract(plan, tasks, least_gain=0.0005, sweeps=4)
+        contraction.work_left(plan, tasks, 0.0005, 2, None)
+        stationary.approx_stationary(plan, 0.02, plan.tree.uniform(), rounds=2)
+        compare(name, 0.2)
+        assert known == {f: set(f.signatures) for f in known}, name
+
+
+@needs_numba
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["dectiger", "recycling"])
+def test_certificates_are_the_same(name, arrays):
+    """Of whole answers, byte for byte."""
+    loops.make()
+    found = []
+    for on in (True, False):
+        arrays(on)
+        found.append(certify.threshold(name, horizon=2, rtol="1/20", time_limit=600))
+    one, other = (json.dumps(answer.document) for answer in found)
+    assert found[0].status == "proved" and not found[0].method.startswith("structural")
+    assert one == other

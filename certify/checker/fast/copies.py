@@ -46,7 +46,7 @@ class Copies:
         """Where F <= 0 is shown by no form of the rule, (classes, ordered pairs, betas), among the `claimed`
         (classes, ordered pairs); `ratio` is a lower bound of w_i M_ab.
 
-        Replies show F° <= 0 at all betas or nothing: of F and F° neither is bounded by what the other is at one end.
+        Replies show F° <= 0 at all betas or nothing.
         """
         key = (agent, depth)
         differences = functools.cache(lambda reply: self._differences(box, *key, betas, reply))

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from certify.checker.fast.numbers import UNIT, inflated
-from certify.checker.fast.windows import FastWindows, _Box
+from certify.checker.fast.window_box import Box
+from certify.checker.fast.windows import FastWindows
 from certify.checker.reading.endless import EndlessProcess
 from certify.checker.reading.envelope import Failed
 
@@ -26,7 +27,7 @@ class FastEndless(FastWindows):
         for ends, box in zip(claim, self.boxes[1], strict=True):
             low, high = (np.array(rows, dtype=float) * self.scale for rows in ends)
             self.claim.append(
-                _Box(np.concatenate([low, box.low[len(low) :]]), np.concatenate([high, box.high[len(low) :]]))
+                Box(np.concatenate([low, box.low[len(low) :]]), np.concatenate([high, box.high[len(low) :]]))
             )
         if any(box.empty() for box in self.claim):
             raise Failed("a claim without policies")

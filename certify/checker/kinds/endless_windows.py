@@ -4,12 +4,13 @@ Only the fast engine verifies them: the plain one says so.
 """
 
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 from certify.checker.kinds.endless import every_state
-from certify.checker.kinds.windows import _read_constants, _read_step
+from certify.checker.kinds.windows import _read_constants, _read_step, read_intervals
 from certify.checker.reading.endless import EndlessProcess
-from certify.checker.reading.envelope import MAX_NODES, MAX_STEPS, Failed, Malformed, array, integer, rational, record
+from certify.checker.reading.envelope import Failed, Malformed, array, integer, rational, record
 from certify.checker.reading.game import Game
 from certify.checker.reading.windows import MAX_LENGTH, read_symbols
 from certify.checker.verdict import Run, Unable
@@ -31,37 +32,24 @@ def check_endless_windows(proof: Any, alpha_star: Fraction, game: Game, run: Run
         integer(proof[name], f"proof.{name}", low, MAX_STAGES) for name, low in (("last", 1), ("before", k + 1))
     )
     process = EndlessProcess(game, k, read_symbols(proof["symbols"], game, k), last, before)
-    data = array(proof["intervals"], "proof.intervals")
-    if not 1 <= len(data) <= MAX_NODES:
-        raise Malformed("proof.intervals", f"not between 1 and {MAX_NODES}")
-    intervals = [_read_interval(entry, f"proof.intervals[{n}]", process, unit) for n, entry in enumerate(data)]
-    count = sum(len(part["steps"]) + 1 for part in intervals)
-    if count > MAX_STEPS:
-        raise Malformed("proof.intervals", f"more than {MAX_STEPS} steps")
-    reached = Fraction(0)
+    intervals = read_intervals(proof["intervals"], alpha_star, partial(_read_interval, process=process, unit=unit))
     engine = FastEndless(process, unit)
     run.engine = engine.name
-    for n, part in enumerate(intervals):
-        low, high = part["beta"]
-        if low != reached or high <= low:
-            raise Failed("the intervals do not follow each other from 0 on", interval=n)
-        reached = high
+    for n, (low, high, steps, claim, constants, price) in enumerate(intervals):
         try:
             engine.begin(low, high)
-            engine.suppose(part["claim"])
-            for step in part["steps"]:
+            engine.suppose(claim)
+            for step in steps:
                 engine.step(*step)
             engine.close()
-            engine.verify(part["constants"], part["price"])
+            engine.verify(constants, price)
         except Failed as failure:
             raise Failed(failure.why, interval=n, **failure.where) from None
         run.tell(f"interval {n + 1} of {len(intervals)}")
-    if reached < 1 / alpha_star:
-        raise Failed("the intervals end before 1/alpha_star", step="intervals")
-    return count
+    return sum(len(steps) + 1 for _, _, steps, *_ in intervals)
 
 
-def _read_interval(entry: Any, where: str, process: EndlessProcess, unit: int) -> dict[str, Any]:
+def _read_interval(entry: Any, where: str, process: EndlessProcess, unit: int) -> tuple[Any, ...]:
     record(entry, where, ("beta", "claim", "steps", "constants", "price"))
     level, one = process.levels[1], 1 << -unit
     claim = []
@@ -88,15 +76,10 @@ def _read_interval(entry: Any, where: str, process: EndlessProcess, unit: int) -
     }
     if set(constants) != wanted:
         raise Malformed(f"{where}.constants", "not every agent with a choice at every depth")
-    return {
-        "beta": tuple(rational(x, f"{where}.beta") for x in array(entry["beta"], f"{where}.beta", 2)),
-        "claim": claim,
-        "steps": [
-            _read_step(step, f"{where}.steps[{n}]", process)
-            for n, step in enumerate(array(entry["steps"], f"{where}.steps"))
-        ],
-        "constants": constants,
-        "price": [
-            integer(x, f"{where}.price", 0, one) * 2.0**unit for x in array(entry["price"], f"{where}.price", process.n)
-        ],
-    }
+    low, high = (rational(x, f"{where}.beta") for x in array(entry["beta"], f"{where}.beta", 2))
+    steps = [
+        _read_step(step, f"{where}.steps[{n}]", process)
+        for n, step in enumerate(array(entry["steps"], f"{where}.steps"))
+    ]
+    prices = array(entry["price"], f"{where}.price", process.n)
+    return low, high, steps, claim, constants, [integer(x, f"{where}.price", 0, one) * 2.0**unit for x in prices]

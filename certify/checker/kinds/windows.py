@@ -1,6 +1,8 @@
 """Reads proofs of type "windows" and walks through them (docs/certificate-windows.md); engines do the arithmetic."""
 
+from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from itertools import pairwise, permutations
 from typing import Any
 
@@ -22,19 +24,7 @@ def check_windows(proof: Any, alpha_star: Fraction, game: Game, run: Run) -> int
     k = integer(proof["k"], "proof.k", 0, MAX_LENGTH)
     unit = integer(proof["unit"], "proof.unit", -48, -1)
     process = WindowProcess(game, k, read_symbols(proof["symbols"], game, k))
-    data = array(proof["intervals"], "proof.intervals")
-    if not 1 <= len(data) <= MAX_NODES:
-        raise Malformed("proof.intervals", f"not between 1 and {MAX_NODES}")
-    intervals = [_read_interval(entry, f"proof.intervals[{n}]", process, unit) for n, entry in enumerate(data)]
-    if sum(len(steps) for _, _, steps, _ in intervals) > MAX_STEPS:
-        raise Malformed("proof.intervals", f"more than {MAX_STEPS} steps")
-    reached = Fraction(0)
-    for n, (low, high, _, _) in enumerate(intervals):
-        if low != reached or high <= low:
-            raise Failed("the intervals do not follow each other from 0 on", interval=n)
-        reached = high
-    if reached < 1 / alpha_star:
-        raise Failed("the intervals end before 1/alpha_star", step="intervals")
+    intervals = read_intervals(proof["intervals"], alpha_star, partial(_read_interval, process=process, unit=unit))
     failure = None
     for engine in _engines(run.wanted, process, intervals, unit):
         try:
@@ -47,6 +37,24 @@ def check_windows(proof: Any, alpha_star: Fraction, game: Game, run: Run) -> int
             return count
     assert failure is not None
     raise failure
+
+
+def read_intervals(data: Any, alpha_star: Fraction, read: Callable[[Any, str], Any]) -> list[Any]:
+    """The intervals of a proof, (low, high, steps, ...) by `read`; together they leave nothing out of 0 to 1/alpha*."""
+    entries = array(data, "proof.intervals")
+    if not 1 <= len(entries) <= MAX_NODES:
+        raise Malformed("proof.intervals", f"not between 1 and {MAX_NODES}")
+    intervals = [read(entry, f"proof.intervals[{n}]") for n, entry in enumerate(entries)]
+    if sum(len(steps) for _, _, steps, *_ in intervals) > MAX_STEPS:
+        raise Malformed("proof.intervals", f"more than {MAX_STEPS} steps")
+    reached = Fraction(0)
+    for n, (low, high, *_) in enumerate(intervals):
+        if low != reached or high <= low:
+            raise Failed("the intervals do not follow each other from 0 on", interval=n)
+        reached = high
+    if reached < 1 / alpha_star:
+        raise Failed("the intervals end before 1/alpha_star", step="intervals")
+    return intervals
 
 
 def _walk(engine: Any, intervals: list[Interval], run: Run) -> int:

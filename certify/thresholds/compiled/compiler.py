@@ -9,8 +9,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import json
 import os
 import shutil
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,8 +43,8 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     import numba
 
-    with _kept():
-        return numba.njit(cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
+    with _kept() as keeps:
+        return numba.njit(cache=keeps, nogil=True, error_model="numpy", no_cfunc_wrapper=True)(function)
 
 
 def nested(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -70,30 +73,80 @@ def kept_in(source: Path, root: Path) -> Path:
 
 
 @functools.cache
-def _folder() -> Path:
-    """Beside the source, or where the compiler is told to keep its own; what older versions left beside it goes."""
+def folder() -> Path | None:
+    """Where machine code is kept: where the compiler is told to keep its own, or beside the source, or in the user's
+    folder for such things, the first that can be written to; None where none can.  What older versions left beside the
+    source goes."""
     import numba
 
-    here = Path(__file__).parent
-    told = numba.config.CACHE_DIR
-    folder = kept_in(here, Path(told) if told else here / "__pycache__")
-    if not told and not folder.exists():
-        for other in folder.parent.glob("certify-*"):
-            shutil.rmtree(other, ignore_errors=True)
-    return folder
+    here, told = Path(__file__).parent, numba.config.CACHE_DIR
+    own = here / "__pycache__"
+    users = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "certify"
+    for root in (*([Path(told)] if told else []), own, users):
+        found = kept_in(here, root)
+        others = [] if found.exists() or root != own else list(root.glob("certify-*"))
+        if _writable(found):
+            for other in others:
+                shutil.rmtree(other, ignore_errors=True)
+            return found
+    return None
+
+
+def _writable(place: Path) -> bool:
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=place):
+            return True
+    except OSError:
+        return False
 
 
 @contextlib.contextmanager
-def _kept() -> Iterator[None]:
-    """The compiler keeps what it is given meanwhile in our folder, or where that cannot be written where it likes."""
+def _kept() -> Iterator[bool]:
+    """The compiler keeps what it is given meanwhile in our folder; False where there is none."""
     import numba
 
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_folder())
+    before, place = numba.config.CACHE_DIR, folder()
+    if place is not None:
+        numba.config.CACHE_DIR = str(place)
     try:
-        yield
+        yield place is not None
     finally:
         numba.config.CACHE_DIR = before
+
+
+def _marker() -> Path | None:
+    """The file that says that everything is kept, for this source, interpreter and kind of processor: to the compiler
+    other ones are others, and so are copies of the source at two places."""
+    from numba.core.registry import cpu_target
+
+    place, processor = folder(), cpu_target.target_context.codegen().magic_tuple()
+    about = repr((str(Path(__file__).parent), sys.implementation.cache_tag, getattr(sys, "abiflags", ""), processor))
+    return None if place is None else place / f"complete-{hashlib.sha256(about.encode()).hexdigest()[:16]}.json"
+
+
+def is_complete() -> bool:
+    """Whether machine code for everything is kept: `mark_complete` was called, and what was there then still is."""
+    marker = _marker()
+    if marker is None:
+        return False
+    try:
+        kept = json.loads(marker.read_text(encoding="utf-8"))
+        return bool(kept) and all((marker.parent / name).is_file() for name in kept)
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def mark_complete() -> None:
+    """Say so once everything has been compiled; whoever compiles at the same time says the same.  Nothing is said where
+    nothing is kept."""
+    marker = _marker()
+    if marker is None:
+        return
+    kept = sorted(str(path.relative_to(marker.parent)) for path in marker.parent.rglob("*.nb[ci]"))
+    draft = marker.with_name(f"{marker.name}.{os.getpid()}.part")
+    draft.write_text(json.dumps(kept), encoding="utf-8")
+    os.replace(draft, marker)
 
 
 @functools.cache

@@ -241,8 +241,8 @@ def test_replies_count_where_entropies_flow_back_alone(monkeypatch):
     ],
 )
 def test_replies_count_at_both_ends_of_the_interval_or_not_at_all(monkeypatch, low, high, holds):
-    """F and F° are bounded by one another at neither end, so that one by one way and one by the other say nothing of
-    what is between; of both engines what each way shows is made up here."""
+    """The rule has no mixture of F at one end and F° at the other, but could (docs/theory/localisation.md#replies);
+    of both engines what each way shows is made up here."""
     process = next(p for p in PROCESSES if p.agents == 2 and p.horizon == 3 and (0, 1) in blocks_with_a_choice(p))
     ends = {Fraction(1, 4): low, Fraction(1, 2): high}
 
