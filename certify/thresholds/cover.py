@@ -246,6 +246,7 @@ def _asked(node: Node, box: Box, path: Path, patient: bool, limits: tuple[Fracti
 
 
 def _run(plan: Plan, asked: list[_Asked], effort: Effort, helper: Helper) -> Iterator[tuple[Outcome, Choice]]:
+    compiled_for(plan)  # helpers are told what this process decides: makes the loops where there is time
     # the same with and without an executor: outcomes of arrays depend, in the last bits, on which boxes share a batch
     size = _BATCH_WEIGHED if Weighed(plan).applies else _BATCH
     batches = [asked[k : k + size] for k in range(0, len(asked), size)]

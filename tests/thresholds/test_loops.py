@@ -19,7 +19,7 @@ from certify.run import Run
 from certify.thresholds import cover, loops, step_rule
 from certify.thresholds.compiled import compiler
 from certify.thresholds.index_tables import Plan
-from certify.thresholds.step_rule import compiled_for, compiled_in_time, hurried, timed
+from certify.thresholds.step_rule import compiled_for, hurried, timed
 
 
 class Machine:
@@ -59,7 +59,7 @@ def after(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
 def test_what_is_kept_is_used_at_once(machine: Machine, plan: Plan, seconds: float | None) -> None:
     machine.kept = True
     timed(plan, Run.lasting(seconds))
-    assert compiled_for(plan) and compiled_in_time(plan) and not hurried(plan)
+    assert compiled_for(plan) and not hurried(plan)
 
 
 @pytest.mark.parametrize("seconds", [10, 60, 225])  # 225: what the default limit leaves for a search
@@ -68,7 +68,7 @@ def test_a_short_run_keeps_to_arrays(
 ) -> None:
     timed(plan, Run.lasting(seconds))
     after(monkeypatch, 100)
-    assert not compiled_for(plan) and not compiled_in_time(plan) and hurried(plan)
+    assert not compiled_for(plan) and hurried(plan)
     assert not machine.made
 
 
@@ -78,7 +78,7 @@ def test_a_long_run_makes_them_once_it_takes_a_while(
 ) -> None:
     told: list[str] = []
     timed(plan, Run.lasting(seconds, progress=told.append))
-    assert not compiled_for(plan) and compiled_in_time(plan) and not hurried(plan)
+    assert not compiled_for(plan) and not hurried(plan)
     assert not machine.made and not told
     after(monkeypatch, 25)
     assert compiled_for(plan) and compiled_for(plan)
@@ -139,7 +139,7 @@ def test_with_helpers_the_process_that_asks_makes_them(
 
 def test_without_a_run_nothing_is_asked(machine: Machine) -> None:
     other = Plan(unroll(builtin("lever:2")))
-    assert compiled_for(other) and compiled_in_time(other) and not hurried(other)
+    assert compiled_for(other) and not hurried(other)
     local = Plan(unroll(certify.games.objective.for_objective(builtin("lever:2"), "local")))
     assert timed(local, Run()).loops is None and not compiled_for(local)
 
