@@ -37,7 +37,8 @@ from certify.entropy.token_steps import TokenSteps, token_steps
 from certify.errors import InputError
 from certify.exact import parse_rational, rational_text
 
-PAD = 2.0**-200
+PAD = 2.0**-200  # the checker computes to 2^-256: of what is smaller than this nothing is claimed
+_LEAST = 2.0**-230  # the same of coefficients, whose products have to lie within PAD
 _ULP = 1 + 2.0**-50
 
 
@@ -123,6 +124,8 @@ class _Report:
     def __init__(
         self, dump: Dump, recipe: Recipe, figures: RowFigures | None, steps: TokenSteps, row_hashes: bytes, worst: int
     ) -> None:
+        c = steps.coefficient
+        steps = replace(steps, coefficient=Balls(c.mid, np.where(c.rad > 0, c.rad + _LEAST, 0.0)))
         self.dump, self.recipe, self.figures, self.steps, self.worst = dump, recipe, figures, steps, worst
         self.row_hashes = row_hashes
         self.active = steps.active
@@ -194,7 +197,6 @@ class _Report:
         if self.figures is not None:
             change = steps.bonus * self.figures.norm2 - steps.coefficient * self.figures.slope
             moves = self.active & ((change.mid != 0) | (change.rad != 0))
-            # the checker computes to 2^-256: what is smaller than 2^-200 stays open
             change = Balls(np.where(moves, change.mid, 0.0), np.where(moves, change.rad + PAD, 0.0))
             return change, change.signs()
         return None, self._signs_without_rows()

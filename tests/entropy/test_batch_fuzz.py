@@ -115,6 +115,16 @@ def run(seed: int, batches: int) -> int:
     return count
 
 
+def test_a_step_too_small_for_the_checkers_arithmetic_is_certified_all_the_same() -> None:
+    """REPO-D where every advantage is 0: its coefficients are 0 up to some 10^-300."""
+    given = {"token_id": [0, 1, 2, 1], "reward": [1.0, 1.0, 0.0, 0.0], "seq_id": [0, 1, 2, 3], "group_id": [0, 0, 1, 1]}
+    rows = np.array([[0.0, 1.0, -2.0], [3.0, 0.0, 1.0], [0.5, 0.0, 0.0], [2.0, -1.0, 0.0]])
+    columns = {name: Column(np.array(values), None) for name, values in given.items()}
+    report = entropy_batch(Dump(Path("batch"), 4, columns, Logits(rows.shape, None, lambda a, b: rows[a:b])), "repo-d")
+    assert report.undecided == 4 and (report.steps.coefficient.rad > 0).all()
+    assert accepts(json.loads(json.dumps(report.certificate(64))))
+
+
 def test_certificates_check_and_mutants_do_not() -> None:
     assert run(3, 25) == 25
 

@@ -1,4 +1,5 @@
-"""Rules with replies that are wrong on purpose, in both engines (the right one: format, section 4.4).
+"""Rules with replies that are not that of the format (section 4.4), in both engines: all but the mixture of ways at the
+ends of an interval are false (docs/theory/localisation.md#replies).
 
 `broken(name)` is a context in which the checker follows the rule `name`.  Under it the attack of that name in
 `certificates/invalid` is accepted, so that the file attacks what it is named after.

@@ -49,15 +49,15 @@ def replayed(document: dict[str, Any], engine_class: type = FastEndless, n: int 
     proof, game = document["proof"], game_of(document)
     symbols = read_symbols(proof["symbols"], game, proof["k"])
     process = EndlessProcess(game, proof["k"], symbols, proof["last"], proof["before"])
-    part = _read_interval(proof["intervals"][n], "", process, proof["unit"])
+    low, high, steps, claim, constants, price = _read_interval(proof["intervals"][n], "", process, proof["unit"])
     engine = engine_class(process, proof["unit"])
-    engine.begin(*part["beta"])
-    engine.suppose(part["claim"])
-    for step in part["steps"]:
+    engine.begin(low, high)
+    engine.suppose(claim)
+    for step in steps:
         engine.step(*step)
     engine.close()
-    engine.verify(part["constants"], part["price"])
-    return engine, list(part["beta"])
+    engine.verify(constants, price)
+    return engine, [low, high]
 
 
 def outside(engine: Any, policy: list, horizon: int) -> float:
@@ -119,11 +119,11 @@ def test_what_is_supposed_must_follow() -> None:
         replayed(document)
     proof, game = document["proof"], game_of(document)
     process = EndlessProcess(game, 0, read_symbols(proof["symbols"], game, proof["k"]), proof["last"], proof["before"])
-    part = _read_interval(proof["intervals"][-1], "", process, proof["unit"])
+    low, high, steps, claim, *_ = _read_interval(proof["intervals"][-1], "", process, proof["unit"])
     engine = Unproved(process, proof["unit"])
-    engine.begin(*part["beta"])
-    engine.suppose(part["claim"])
-    for step in part["steps"]:
+    engine.begin(low, high)
+    engine.suppose(claim)
+    for step in steps:
         engine.step(*step)
     assert (engine.boxes[process.common][0].high > engine.claim[0].high).any()  # not what was supposed
     engine.close()

@@ -104,12 +104,10 @@ class WindowBounds:
         """Upper bounds of what a step pays and of its negative: [end, node, joint action]."""
         level = self.process.levels[u]
         if id(level) not in self.rewards:
+            rewards = self.process.rewards
             found = np.array(
                 [
-                    [
-                        [(as_float(y), as_float(-x)) for x, y in self.process.rewards(level, e, beta)]
-                        for e in level.nodes
-                    ]
+                    [[(as_float(y), as_float(-x)) for x, y in rewards(level, e, beta)] for e in level.nodes]
                     for beta in self.ends
                 ]
             )

@@ -32,7 +32,6 @@ Range = tuple[int, int]  # at most and at least
 Row = tuple[int, list[tuple[int, int]]]  # denominator, (target, numerator)
 Table = dict[tuple[int, int], int]  # by start and others' window
 
-ONE_EXACTLY = Fraction(1)
 FINE = 40  # the recursion over windows, whose numbers carry likelihoods, has so many more bits
 
 
@@ -44,13 +43,8 @@ class WindowBounds:
         self.weights, self.gamma = process.game.weights, process.game.discount
         self.pays = [w if process.game.flows_back else Fraction(0) for w in self.weights]  # for entropy, in values
         self._rows: dict[Any, Any] = {}
-        self.ahead: dict[tuple[int, int], list[list[Range]]] = {}  # by level and end, as `values`
-        self.values: dict[tuple[int, int], list[Range]] = {}
-        self.products: dict[tuple[int, int, int], list[list[int]]] = {}  # of vertices, by level, agent, others' window
-        self.ends: list[Fraction] = []
-        self.boxes: list[list[list[Box]]] = []
 
-    def _row(self, row: Any, factor: Fraction = ONE_EXACTLY) -> Row:
+    def _row(self, row: Any, factor: Fraction | int = 1) -> Row:
         """(denominator, [(target, numerator)]) of [(target, rational)] times `factor`, kept per list."""
         key = id(row), factor
         if key not in self._rows:
@@ -61,7 +55,7 @@ class WindowBounds:
         found: Row = self._rows[key][:2]
         return found
 
-    def _mean(self, row: Any, x: Callable[[int], int], factor: Fraction = ONE_EXACTLY) -> int:
+    def _mean(self, row: Any, x: Callable[[int], int], factor: Fraction | int = 1) -> int:
         """At least the sum of chances times `factor` times x(target)."""
         denominator, items = self._row(row, factor)
         return ceil_div(sum(n * x(to) for to, n in items), denominator)
@@ -78,7 +72,9 @@ class WindowBounds:
         """The whole policy space for beta in [low, high]."""
         self.ends = [low] if low == high else [low, high]
         self.boxes = [[whole(level, i) for i in range(self.process.n)] for level in self.process.levels]
-        self.ahead, self.values, self.products = {}, {}, {}
+        self.ahead: dict[tuple[int, int], list[list[Range]]] = {}  # by level and end, as `values`
+        self.values: dict[tuple[int, int], list[Range]] = {}
+        self.products: dict[tuple[int, int, int], list[list[int]]] = {}  # of vertices, by level, agent, others' window
 
     def step(self, i: int, depth: int, bounds: list[list[int | None]], mimic: list[list[bool]]) -> None:
         """Rule W3: verify log-ratio bounds of agent i, then shrink its boxes."""

@@ -111,7 +111,6 @@ class PlainWindows(WindowBounds):
     def _same(self, u: int, i: int, given: dict[int, list[int]]) -> list[int]:
         """[window] -> the shares of the same-time terms of agent i together, verified (rule W6)."""
         process, level = self.process, self.process.levels[u]
-        lookback = process.lookback(u)
         total = [0] * level.used[i]
         for j in range(process.n):
             if j == i or level.shape[j] == 1:
@@ -124,7 +123,7 @@ class PlainWindows(WindowBounds):
                         key: ceil_div(_root(ceil_shift(square, BITS)) * ONE, down_root(scale))
                         for key, square in self._interactions(u, i, j, w, end).items()
                     }
-                    if not self._mean_below(u, i, lookback, w, value, share):
+                    if not self._mean_below(u, i, process.lookback(u), w, value, share):
                         raise Failed("a share of the same time is not proved", agent=i, depth=u - 1, other=j, window=w)
                 total[w] += share
         return total
@@ -229,8 +228,7 @@ def _sigma_squared(above: list[list[int]], below: list[list[int]], mine: Box, th
 
 def _root(square: int) -> int:
     """At least the square root of square 2^-BITS."""
-    root = isqrt(square << BITS)
-    return root if root * root == square << BITS else root + 1
+    return isqrt((square << BITS) - 1) + 1 if square else 0
 
 
 def down_root(x: Fraction) -> int:

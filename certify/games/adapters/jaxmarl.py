@@ -6,28 +6,26 @@ is read off the traced program: its results must not depend on the key.
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import itertools
 import math
 import sys
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Hashable, Sequence
 from fractions import Fraction
 from typing import Any, Unpack
 
 import numpy as np
 
 from certify.errors import InputError
+from certify.games.adapters.jaxmarl_draws import MOST_DRAWS, Draws
+from certify.games.adapters.jaxmarl_traced import depends
 from certify.games.adapters.protocol import State
 from certify.games.adapters.quiet import silenced
 from certify.games.adapters.rationals import MAX_DENOMINATOR, TOLERANCE, Rationals
 from certify.games.adapters.steps import StepOptions, from_steps
 from certify.games.model import Game
 
-_MOST_DRAWS = 4_096  # combinations of what the samplers of one call may give
 _BATCH = 1_024  # (state, joint action) pairs that one call of the compiled step takes
-_KEYS = {"split", "fold_in", "clone", "key_data", "key_impl", "wrap_key_data", "PRNGKey", "key"}  # these draw nothing
 _RESETS = 64  # real resets that must be among the listed first states
 _SMALL = 8  # numbers of an observation that are its name
 
@@ -46,159 +44,10 @@ def from_jaxmarl(
     return from_steps(JaxMarlModel(env, shaped=shaped, idle=idle, **options), horizon, **options)
 
 
-@dataclass(frozen=True)
-class _Draw:
-    """One call of a sampler: in words, and the probability of everything that it may give."""
-
-    what: str
-    probabilities: tuple[Fraction, ...]
-
-
-class _Draws:
-    """Stands in for the samplers during one call of the environment: gives the outcome of each draw that is asked
-    for, by number, and notes the draws.  `choices[k]` may be traced."""
-
-    def __init__(self, choices: Any, idle: Collection[int], numbers: Rationals) -> None:
-        self.choices, self.idle, self.numbers = choices, idle, numbers
-        self.draws: list[_Draw] = []
-
-    def take(self, what: str, probabilities: Sequence[Fraction], table: np.ndarray) -> Any:
-        """The outcome of the next draw out of `table`, one row per outcome."""
-        import jax.numpy as jnp
-
-        position = len(self.draws)
-        self.draws.append(_Draw(what, tuple(probabilities)))
-        if position in self.idle:
-            return jnp.asarray(table[0])
-        known = len(self.choices) if isinstance(self.choices, list) else self.choices.shape[0]
-        return jnp.asarray(table)[self.choices[position] if position < known else 0]
-
-    def randint(self, key: Any, shape: Any, minval: Any, maxval: Any, dtype: Any = int) -> Any:
-        """In place of `jax.random.randint`."""
-        low, high = _concrete(minval, "randint's minval"), _concrete(maxval, "randint's maxval")
-        if low.ndim or high.ndim or high <= low:
-            raise _unlisted("randint with bounds that are arrays or empty")
-        table = _combinations(np.arange(int(low), int(high)), tuple(shape))
-        return self.take(f"randint({int(low)}..{int(high) - 1}){_of(shape)}", _even(len(table)), table).astype(dtype)
-
-    def choice(self, key: Any, a: Any, shape: Any = (), replace: bool = True, p: Any = None, axis: int = 0) -> Any:
-        """In place of `jax.random.choice`."""
-        import jax.numpy as jnp
-
-        size = int(a) if np.ndim(a) == 0 else a.shape[axis]
-        shape, what = tuple(shape), f"choice({size}{'' if replace else ', without replacement'}){_of(shape)}"
-        count = math.prod(shape)
-        if not replace:
-            orders = [] if len(self.draws) in self.idle else list(_limited(itertools.permutations(range(size), count)))
-            table = np.array(orders or [range(count)]).reshape(-1, *shape)
-            if p is not None and len(self.draws) not in self.idle:
-                raise _unlisted("choice without replacement and with probabilities")
-            chances = _even(len(table))
-        else:
-            table = _combinations(np.arange(size), shape)
-            if p is None:
-                chances = _even(len(table))
-            else:
-                own = [self.numbers(float(x), "choice, p") for x in _concrete(p, "choice's p")]
-                chances = [math.prod((own[i] for i in row.ravel()), start=Fraction(1)) for row in table]
-        found = self.take(what, chances, table)
-        return found if np.ndim(a) == 0 else jnp.take(jnp.asarray(a), found, axis=axis)
-
-    def bernoulli(self, key: Any, p: Any = 0.5, shape: Any = None, **_: Any) -> Any:
-        """In place of `jax.random.bernoulli`."""
-        chance = _concrete(p, "bernoulli's p")
-        if chance.ndim:
-            raise _unlisted("bernoulli with an array of probabilities")
-        yes = self.numbers(float(chance), "bernoulli, p")
-        table = _combinations(np.array([False, True]), tuple(shape or ()))
-        chances = [math.prod((yes if x else 1 - yes for x in row.ravel()), start=Fraction(1)) for row in table]
-        return self.take(f"bernoulli({yes}){_of(shape or ())}", chances, table)
-
-    def permutation(self, key: Any, x: Any, axis: int = 0, independent: bool = False) -> Any:
-        """In place of `jax.random.permutation`."""
-        import jax.numpy as jnp
-
-        if independent:
-            raise _unlisted("permutation(independent=True)")
-        size = int(x) if np.ndim(x) == 0 else x.shape[axis]
-        table = np.array(list(_limited(itertools.permutations(range(size)))))
-        found = self.take(f"permutation({size})", _even(len(table)), table)
-        return found if np.ndim(x) == 0 else jnp.take(jnp.asarray(x), found, axis=axis)
-
-    @contextlib.contextmanager
-    def in_place(self) -> Iterator[None]:
-        """Put them in the place of the samplers."""
-        from jax import random
-
-        ours: dict[str, Callable[..., Any]] = {
-            "randint": self.randint,
-            "choice": self.choice,
-            "bernoulli": self.bernoulli,
-            "permutation": self.permutation,
-        }
-        kept = {name: f for name, f in vars(random).items() if name in ours or _is_sampler(name, f)}
-        try:
-            for name in kept:
-                setattr(random, name, ours.get(name) or _refuser(name))
-            yield
-        finally:
-            for name, f in kept.items():
-                setattr(random, name, f)
-
-
-def _is_sampler(name: str, function: Any) -> bool:
-    if name.startswith("_") or name in _KEYS or not callable(function):
-        return False
-    try:
-        return "key" in inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-
-
-def _refuser(name: str) -> Callable[..., Any]:
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise _unlisted(name)
-
-    return refuse
-
-
-def _unlisted(what: str) -> InputError:
-    mend = "randint, choice, bernoulli and permutation with fixed bounds are"
-    return InputError("the environment", f"draws from jax.random by {what}, which is not enumerated", mend)
-
-
-def _concrete(value: Any, what: str) -> np.ndarray:
-    try:
-        return np.asarray(value)
-    except Exception:
-        raise _unlisted(f"a sampler whose bounds depend on the state ({what})") from None
-
-
-def _of(shape: Sequence[int]) -> str:
-    return f" x {math.prod(shape)}" if shape else ""
-
-
-def _even(count: int) -> list[Fraction]:
-    return [Fraction(1, count)] * count
-
-
-def _combinations(values: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """All arrays of a shape with entries among `values`: one row each."""
-    rows = list(_limited(itertools.product(values, repeat=math.prod(shape))))
-    return np.array(rows, dtype=values.dtype).reshape(len(rows), *shape)
-
-
-def _limited(rows: Iterator[Any]) -> Iterator[Any]:
-    for k, row in enumerate(rows):
-        if k == _MOST_DRAWS:
-            raise _unlisted(f"one sampler with more than {_MOST_DRAWS:,} outcomes")
-        yield row
-
-
 class JaxMarlModel:
     """A JaxMARL environment as a model for `from_steps`: a state is the bytes of its leaves."""
 
-    deterministic = True  # the compiled step depends on nothing but its arguments: `_refuse_hidden_randomness`
+    deterministic = True  # the compiled step depends on nothing but its arguments: `depends`
 
     def __init__(
         self, env: Any, *, shaped: bool = False, idle: Collection[int] | None = None, **options: Unpack[StepOptions]
@@ -256,12 +105,12 @@ class JaxMarlModel:
         found: list[tuple[Fraction, Any, Any]] = []
         choices: list[int] = []
         while True:
-            draws = _Draws(choices, self.idle, self.numbers)
+            draws = Draws(choices, self.idle, self.numbers)
             with draws.in_place(), self.jax.disable_jit():
                 seen, state = reset(self.env, self.jax.random.PRNGKey(0))
             listed = [k for k in range(len(draws.draws)) if k not in self.idle]
             count = math.prod(len(draws.draws[k].probabilities) for k in listed)
-            if count > _MOST_DRAWS:
+            if count > MOST_DRAWS:
                 what = "; ".join(f"{k}: {draw.what}" for k, draw in enumerate(draws.draws))
                 mend = "name those without effect by idle=(positions)"
                 raise InputError(self.name, f"reset makes {count:,} combinations of draws ({what})", mend)
@@ -283,7 +132,7 @@ class JaxMarlModel:
         _, _, state = self._first[0]
         self.leaves, self.structure = jax.tree_util.tree_flatten(state)
         self.state_like = [(np.shape(leaf), np.asarray(leaf).dtype) for leaf in self.leaves]
-        draws = _Draws([], (), self.numbers)
+        draws = Draws([], (), self.numbers)
         with draws.in_place():
             shapes = jax.eval_shape(lambda: self._step(state, [0] * len(self.agents)))
         self.step_draws = draws.draws
@@ -316,7 +165,7 @@ class JaxMarlModel:
     def _compile(self) -> None:
         jax = self.jax
         sizes = [len(draw.probabilities) for draw in self.step_draws]
-        if math.prod(sizes) > _MOST_DRAWS:
+        if math.prod(sizes) > MOST_DRAWS:
             what = "; ".join(draw.what for draw in self.step_draws)
             raise InputError(self.name, f"a step makes {math.prod(sizes):,} combinations of draws ({what})", "too many")
         self.combinations = np.array(list(itertools.product(*map(range, sizes))), dtype=np.int32).reshape(
@@ -328,7 +177,7 @@ class JaxMarlModel:
         ]
 
         def once(key: Any, leaves: Any, actions: Any, choices: Any) -> Any:
-            draws = _Draws(choices, (), self.numbers)
+            draws = Draws(choices, (), self.numbers)
             with draws.in_place():
                 state = jax.tree_util.tree_unflatten(self.structure, leaves)
                 after, seen, paid, done = self._step(state, actions, key)
@@ -339,7 +188,7 @@ class JaxMarlModel:
         leaves = [np.zeros(shape, dtype) for shape, dtype in self.state_like]
         actions, choices = np.zeros(len(self.agents), np.int32), np.zeros(len(sizes), np.int32)
         program = jax.make_jaxpr(once)(jax.random.PRNGKey(0), leaves, actions, choices)
-        if _depends(program.jaxpr, {program.jaxpr.invars[0]}):
+        if depends(program.jaxpr, {program.jaxpr.invars[0]}):
             mend = "it must draw by calls of jax.random.randint, choice, bernoulli or permutation"
             raise InputError(self.name, "its steps depend on the random key beyond these samplers", mend)
         key = jax.random.PRNGKey(0)
@@ -385,21 +234,14 @@ class JaxMarlModel:
         return np.concatenate(parts, axis=-1)
 
     def _packed(self, state: Any) -> bytes:
-        leaves = self.jax.tree_util.tree_leaves(state)
-        return b"".join(
-            np.asarray(x, dtype=dtype).tobytes() for x, (_, dtype) in zip(leaves, self.state_like, strict=True)
-        )
+        return self._joined(state, self.state_like)
 
     def _seen(self, seen: Any) -> tuple[bytes, ...]:
-        found = []
-        for agent in self.agents:
-            leaves = self.jax.tree_util.tree_leaves(seen[agent])
-            found.append(
-                b"".join(
-                    np.asarray(x, dtype=dtype).tobytes() for x, (_, dtype) in zip(leaves, self.seen_like, strict=True)
-                )
-            )
-        return tuple(found)
+        return tuple(self._joined(seen[agent], self.seen_like) for agent in self.agents)
+
+    def _joined(self, tree: Any, like: Sequence[tuple[tuple[int, ...], Any]]) -> bytes:
+        leaves = self.jax.tree_util.tree_leaves(tree)
+        return b"".join(np.asarray(x, dtype=dtype).tobytes() for x, (_, dtype) in zip(leaves, like, strict=True))
 
     def _read(self, data: bytes, like: Sequence[tuple[tuple[int, ...], Any]]) -> list[np.ndarray]:
         found, at = [], 0
@@ -460,36 +302,3 @@ def _idle_draws(env: Any) -> tuple[int, ...]:
     if module is not None and type(env) is module.Overcooked and not env.random_reset:
         return (0, 2, 3)
     return ()
-
-
-def _depends(program: Any, tainted: set[Any]) -> bool:
-    """Whether a result of a traced program depends on one of its inputs, equation by equation."""
-    return any(_is_in(out, tainted) for out in program.outvars) if _spread(program, tainted) else False
-
-
-def _spread(program: Any, tainted: set[Any]) -> set[Any]:
-    """Add everything that depends on what is tainted; inner programs are looked into."""
-    for equation in program.eqns:
-        marks = [_is_in(x, tainted) for x in equation.invars]
-        if not any(marks):
-            continue
-        inner = equation.params.get("jaxpr")
-        inner = getattr(inner, "jaxpr", inner)
-        if (
-            inner is not None
-            and equation.primitive.name in ("pjit", "jit", "closed_call")
-            and len(inner.invars) == len(marks)
-        ):
-            reached = _spread(inner, {v for v, mark in zip(inner.invars, marks, strict=True) if mark})
-            outs = [out for out, v in zip(equation.outvars, inner.outvars, strict=True) if _is_in(v, reached)]
-            tainted.update(outs)
-        else:
-            tainted.update(equation.outvars)
-    return tainted
-
-
-def _is_in(atom: Any, variables: set[Any]) -> bool:
-    try:
-        return atom in variables
-    except TypeError:  # a literal
-        return False

@@ -9,7 +9,8 @@ from functools import cached_property
 
 import numpy as np
 
-from certify.thresholds.windows.tables import Tables, Window
+from certify.thresholds.windows.seen import Window
+from certify.thresholds.windows.tables import Tables
 
 LEAST = 1e-14  # chances below are taken for impossible
 

@@ -24,8 +24,9 @@ from certify.thresholds.windows.approx_sweeps import SCALE, Contradiction, Local
 from certify.thresholds.windows.approx_values import MOST_ACTIONS, Box, ahead, node_values
 from certify.thresholds.windows.beliefs import Beliefs
 from certify.thresholds.windows.search import MOST_NODES, SETTLED, Search
+from certify.thresholds.windows.seen import Node, Window, WindowedGame
 from certify.thresholds.windows.symbols import lossless_symbols
-from certify.thresholds.windows.tables import Level, Node, Tables, TooLarge, Window
+from certify.thresholds.windows.tables import Level, Tables, TooLarge
 
 BLANK = -1  # the symbol of a step before the start, which leaves the state as it is
 PASSES = 60  # of the operator of values
@@ -42,17 +43,8 @@ class EndlessTables(Tables):
     step before them, and the `before` steps before that."""
 
     def __init__(self, game: Game, k: int, last: int, before: int, limit: int = 100_000) -> None:
-        self.game = game
-        self.k, self.limit = k, limit
-        self.last, self.before, self.common = last, before, before + 1
-        self.n, self.horizon = game.number_of_agents, last + before + 1
-        self.gamma = float(game.discount)
-        self.weights = [float(w) for w in game.weights]
-        self.flows_back, self.pays, self._kept = True, self.weights, k
-        self.symbols = lossless_symbols(game, k > 0)
-        self._last = []
-        self._rows: dict[tuple[int, JointAction], dict[tuple[int, tuple[int, ...]], Any]] = {}
-        self._seen: dict[Any, list[Any]] = {}
+        self.limit, self.last, self.before, self.common = limit, last, before, before + 1
+        WindowedGame.__init__(self, game, k, last + before + 1, lossless_symbols(game, k > 0), kept=k)
         first = frozenset((s, ((BLANK,) * k,) * self.n) for s, _, _ in game.start)
         reached = self._closure(first)
         beside = {

@@ -1,81 +1,26 @@
 """Sparse tables of a game seen through windows: nodes (state, windows) per level, what follows them, and the
-same seen by one agent (docs/windows.md).
-
-Level 0 is before the start: one node, one joint action, and the initial observations are what is seen
-of it.  Level u > 0 is step u - 1.  A window is a tuple of symbols, the latest last: all of them up to
-level k + 1 (the initial observation included), the last k of them after that.
+same seen by one agent (docs/windows.md).  Levels and windows are those of `seen`.
 """
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
-from certify.games.model import FIRST, Game, JointAction
+from certify.games.model import Game, JointAction
 from certify.games.reachability import restrict_to_reachable
+from certify.thresholds.windows.links import Links, links, row_of
+from certify.thresholds.windows.seen import Node, Window, WindowedGame
 from certify.thresholds.windows.symbols import lossless_symbols
-
-Window = tuple[int, ...]
-Node = tuple[int, tuple[Window, ...]]  # state, one window per agent
 
 
 class TooLarge(Exception):
     """More nodes than the limit."""
-
-
-@dataclass(frozen=True)
-class Links:
-    """Sums over what may follow: entry [..., b] of `chance` is the chance of element `target[..., b]`."""
-
-    target: np.ndarray
-    chance: np.ndarray
-
-    @cached_property
-    def _matrices(self) -> tuple[int, csr_array, csr_array]:
-        """Elements that may follow, and positive and negative chances, [row, element]."""
-        width, count = self.chance.shape[-1], int(self.target.max(initial=0)) + 1
-        flat = self.chance.ravel()
-        bounds = np.arange(0, flat.size + 1, width)
-        positive, negative = (
-            csr_array((part, self.target.flatten(), bounds.copy()), shape=(flat.size // width, count))
-            for part in (np.maximum(flat, 0.0), np.minimum(flat, 0.0))
-        )
-        for matrix in (positive, negative):
-            matrix.sum_duplicates()
-            matrix.eliminate_zeros()
-        return count, positive, negative
-
-    def mean(self, values: np.ndarray) -> np.ndarray:
-        """Sums of chances, none negative, times values: [..., element] -> [..., *rows]."""
-        count, matrix, _ = self._matrices
-        found: np.ndarray = matrix @ values.reshape(-1, values.shape[-1])[:, :count].T
-        return found.T.reshape(*values.shape[:-1], *self.chance.shape[:-1])
-
-    def change(self, high: np.ndarray, low: np.ndarray) -> np.ndarray:
-        """The largest sums of differences of chances times values between `low` and `high`, [end, element]."""
-        count, positive, negative = self._matrices
-        found: np.ndarray = positive @ high[:, :count].T + negative @ low[:, :count].T
-        return found.T.reshape(len(high), *self.chance.shape[:-1])
-
-
-def links(shape: tuple[int, ...], rows: Iterable[dict[int, float] | list[tuple[int, float]]]) -> Links:
-    """`Links` from one row of (target, chance) per element of `shape`, padded with chance 0."""
-    listed = [list(row.items()) if isinstance(row, dict) else row for row in rows]
-    width = max((len(row) for row in listed), default=0) or 1
-    target = np.zeros((len(listed), width), dtype=np.int64)
-    chance = np.zeros((len(listed), width))
-    for k, row in enumerate(listed):
-        for b, (to, p) in enumerate(row):
-            target[k, b], chance[k, b] = to, p
-    return Links(target.reshape(*shape, width), chance.reshape(*shape, width))
 
 
 @dataclass
@@ -119,107 +64,18 @@ class Level:
     follow: Links | None = None
 
 
-class Tables:
+class Tables(WindowedGame):
     """The levels 0 .. h of a game for windows of length `k`; equal levels are one object.
 
     Raises `TooLarge` beyond `limit` nodes in one level.
     """
 
     def __init__(self, game: Game, k: int, limit: int = 100_000) -> None:
-        self.game = restrict_to_reachable(game)
-        self.k, self.limit = k, limit
-        self.n, self.horizon = game.number_of_agents, game.horizon
-        self.gamma = float(game.discount)
-        self.weights = [float(w) for w in game.weights]
-        self.flows_back = game.flows_back
-        self.pays = [w * game.flows_back for w in self.weights]  # for entropy, in values
-        self.symbols = lossless_symbols(self.game, k > 0 or not self.game.reference)
-        self._last = [
-            {x: o for row in rows for o, x in enumerate(row)} for rows in self.symbols
-        ]  # what a symbol's last observation may be
-        self._kept = k or int(bool(self.game.reference))
-        self._rows: dict[tuple[int, JointAction], dict[tuple[int, tuple[int, ...]], Fraction]] = {}
-        self._seen: dict[Any, list[tuple[int, tuple[int, ...], Fraction]]] = {}
+        game, self.limit = restrict_to_reachable(game), limit
+        symbols = lossless_symbols(game, k > 0 or not game.reference)
+        super().__init__(game, k, game.horizon, symbols, kept=k or int(bool(game.reference)))
         reached, closed = self._node_sets()
         self.levels = self._build(reached, closed)
-
-    # Rows of the game ------------------------------------------------------------------------
-
-    def actions(self, level: int) -> list[JointAction]:
-        """Joint actions of a level; level 0 has one."""
-        return [(0,) * self.n] if level == 0 else list(self.game.joint_actions_at(level - 1))
-
-    def own_actions(self, level: int, agent: int) -> list[int]:
-        """Actions of one agent."""
-        return [0] if level == 0 else list(self.game.actions_at(agent, level - 1))
-
-    def others_actions(self, level: int, agent: int) -> list[tuple[int, ...]]:
-        """Joint actions of the other agents."""
-        return list(itertools.product(*(self.own_actions(level, j) for j in range(self.n) if j != agent)))
-
-    def row(self, level: int, state: int, action: JointAction) -> dict[tuple[int, tuple[int, ...]], Fraction]:
-        """{(next state, observations): chance}."""
-        key = (-1, action) if level == 0 else (state, action)
-        known = self._rows.get(key)
-        if known is None:
-            known = {}
-            if level == 0:
-                for s, o, p in self.game.start:
-                    known[s, o or (0,) * self.n] = known.get((s, o or (0,) * self.n), Fraction(0)) + p
-            else:
-                for s2, p in self.game.transition.get((state, action), ()):
-                    for seen, q in self.game.emission.get((action, s2), ()):
-                        known[s2, seen] = known.get((s2, seen), Fraction(0)) + p * q
-            self._rows[key] = known
-        return known
-
-    def reference(self, level: int, agent: int, window: Window) -> list[Fraction]:
-        """The reference of an agent's actions at a window, 0 where illegal."""
-        if level == 0:
-            return [Fraction(1)]
-        last = FIRST
-        if self.game.reference and (level > 1 or self.game.start[0][1]):
-            last = window[-1] if level == 1 else self._last[agent][window[-1]]
-        row = dict(self.game.reference_row(agent, level - 1, last))
-        return [row.get(a, Fraction(0)) for a in self.own_actions(level, agent)]
-
-    def legal_actions(self, level: int, node: Node) -> list[JointAction]:
-        """Legal joint actions at a node."""
-        if not self.game.reference:
-            return self.actions(level)
-        own = [
-            [a for a, p in zip(self.own_actions(level, i), self.reference(level, i, w), strict=True) if p]
-            for i, w in enumerate(node[1])
-        ]
-        return list(itertools.product(*own))
-
-    def symbol(self, level: int, agent: int, action: int, observation: int) -> int:
-        """The symbol of an own pair; at level 0 the initial observation."""
-        return observation if level == 0 else self.symbols[agent][action][observation]
-
-    def seen(
-        self, level: int, state: int, action: JointAction, believed: JointAction | None = None
-    ) -> list[tuple[int, tuple[int, ...], Fraction]]:
-        """(next state, a symbol per agent, chance); symbols are those of `believed` actions if given."""
-        key = (min(level, 1), state, action, believed)
-        known = self._seen.get(key)
-        if known is None:
-            names = believed or action
-            total: dict[tuple[int, tuple[int, ...]], Fraction] = {}
-            for (s2, seen), p in self.row(level, state, action).items():
-                to = s2, tuple(self.symbol(level, i, names[i], seen[i]) for i in range(self.n))
-                total[to] = total.get(to, Fraction(0)) + p
-            known = self._seen[key] = [(s2, symbols, p) for (s2, symbols), p in total.items()]
-        return known
-
-    def extended(self, level: int, window: Window, symbol: int) -> Window:
-        """The window one level later."""
-        longer = (*window, symbol)
-        return longer if level <= self.k else longer[len(longer) - self._kept :]
-
-    def lookback(self, level: int) -> int:
-        """How many own symbols a window of this level holds; level - lookback is where a window begins."""
-        return level if level <= self.k + 1 else self.k
 
     # Nodes -----------------------------------------------------------------------------------
 
@@ -312,7 +168,7 @@ class Tables:
             level.follow = links(
                 (len(nodes), len(actions)),
                 (
-                    _row_of(self._after(u, e, a) if a in moves else (), place)
+                    row_of(self._after(u, e, a) if a in moves else (), place)
                     for e, moves in zip(nodes, legal_sets, strict=True)
                     for a in actions
                 ),
@@ -363,7 +219,7 @@ class Tables:
         side.own_next = links(
             (len(side.own_states), len(own_actions), len(others_actions)),
             (
-                _row_of(
+                row_of(
                     (
                         ((s2, self.extended(u, side.windows[w], x[i])), p)
                         for s2, x, p in self.seen(u, int(s), (*b[:i], a, *b[i:]))
@@ -396,11 +252,3 @@ class Tables:
                 after = tuple(self.extended(u, w, x) for w, x in zip(windows, names, strict=True))
                 result.append((place[s2, after], float(d)))
         return result
-
-
-def _row_of(entries: Iterable[tuple[Any, Fraction]], place: dict[Any, int]) -> dict[int, float]:
-    row: dict[int, float] = {}
-    for to, p in entries:
-        k = place[to]
-        row[k] = row.get(k, 0.0) + float(p)
-    return row

@@ -685,7 +685,7 @@ def test_random_environments_come_out_history_by_history(seed: int) -> None:
             assert as_told(game) == told_histories(model, horizon)
 
 
-@pytest.mark.parametrize("part", ["_split_by_observation", "_tell_what_is_legal"])
+@pytest.mark.parametrize("part", ["split_by_observation", "tell_what_is_legal"])
 def test_the_comparison_sees_a_part_of_the_folding_that_is_left_out(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(folding, part, lambda *_: None)
     wrong = 0
