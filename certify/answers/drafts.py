@@ -111,15 +111,18 @@ class Drafts:
             self.safe = self._bare(self.run)
 
     def pace(self, cover: Localisation) -> Callable[[int], bool]:
-        """Whether there would be time to check a cover of so many steps, from the time that parts of one take."""
-        known = [(0, 0.0)]
+        """Whether there would be time to check a cover of so many steps, from the time that parts of one take; what is
+        checked thereby is there if nothing better is."""
+        known, self.below = [(0, 0.0)], self.ladder.below
         for steps in _TIMED if self.run.limited else ():
             nodes = _first(cover.nodes, steps)
-            document = certificates.cover_certificate(self.question.game, nodes, [], automorphisms=cover.automorphisms)
-            start = time.monotonic()
+            choice = Localisation(1 / nodes[0].high, nodes, cover.automorphisms)
+            document, start = self._document(choice, [])[0], time.monotonic()
             try:
                 with self.run.part(_PACED).stage("timing a check"):
-                    checker.check_certificate(json.loads(json.dumps(document)), budget=math.inf)
+                    verdict = self._verdict(document, workers=1)
+                    if verdict.valid and (self.safe is None or choice.alpha_star < self.safe.choice.alpha_star):
+                        self.safe = Certified(choice, document, None, verdict.engine)
             except OutOfTime:
                 if self.run.interrupted:
                     raise
@@ -153,6 +156,8 @@ class Drafts:
         safe, pace = self.safe, 0.0  # seconds for a step of a cover, at least
         for choice in proposals:
             steps, start = _steps(choice), time.monotonic()
+            if safe is not None and choice.alpha_star > safe.choice.alpha_star:
+                break
             if pace * steps > run.left():
                 self.notes.append(f"no time left to check alpha* = {float(choice.alpha_star):.6g}")
                 continue
@@ -276,5 +281,6 @@ class Drafts:
         entries = sum(len(row) for row in game.transition.values()) + len(game.reward)
         return evidence(game) if entries <= _SYMMETRY_ENTRIES else None
 
-    def _verdict(self, document: dict[str, Any]) -> checker.Verdict:
-        return checker.check_certificate(json.loads(json.dumps(document)), workers=self.run.workers, budget=math.inf)
+    def _verdict(self, document: dict[str, Any], workers: int | None = None) -> checker.Verdict:
+        document = json.loads(json.dumps(document))
+        return checker.check_certificate(document, workers=workers or self.run.workers, budget=math.inf)

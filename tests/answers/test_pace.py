@@ -15,14 +15,16 @@ from certify.answers.ladder import Ladder, Question
 from certify.certificates import threshold as certificates
 from certify.games import builtin
 from certify.games.tree import unroll
-from certify.run import Run
+from certify.run import OutOfTime, Run
 from certify.thresholds import branch_and_bound, contraction
 from certify.thresholds.contraction import Outcome, replayed, whole_space
 from certify.thresholds.cover import Effort, Stalled, find_cover
 from certify.thresholds.cover_tree import steps_of
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.localisation import Localisation
+from certify.thresholds.structural import structural_forms
 
+TRUE_CHECK = checker.check_certificate
 ONCE, EACH = 3.0, 0.01  # seconds of a check: what it takes anyhow, and for a step
 
 
@@ -36,10 +38,11 @@ class Clock:
         """Its time."""
         return self.now
 
-    def checking(self, document: dict[str, Any], **_: Any) -> None:
+    def checking(self, document: dict[str, Any], **_: Any) -> checker.Verdict:
         """A check that takes its time."""
         nodes = document["proof"]["nodes"]
         self.now += ONCE + EACH * sum(len(node["steps"]) + 1 for node in nodes)
+        return TRUE_CHECK(document)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,24 @@ def test_a_pace_is_what_a_step_takes_beside_what_a_check_takes_anyhow(
     assert enough(most - 100) and not ladder.notes
     assert not enough(most + 100) and ladder.notes == [drafts.NO_MORE]
     assert not enough(most + 100) and ladder.notes == [drafts.NO_MORE]
+
+
+def test_what_was_checked_to_time_it_is_there_if_nothing_better_is(
+    cover: Localisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.lasting(1e6)
+    question = Question(builtin("dectiger", horizon=2), "search", Fraction(1, 100), (), None, 10**6)
+    ladder = Ladder(question, run, proposals=[cover, next(iter(structural_forms(question.game)))])
+    found = drafts.Drafts(ladder, run)
+    found.pace(cover)
+    assert found.safe is not None and cover.alpha_star <= found.safe.choice.alpha_star < 60
+
+    def slow(*_: Any) -> None:
+        raise OutOfTime("out of time")
+
+    monkeypatch.setattr(found, "_certified", slow)
+    assert found.best() is found.safe and found.safe.method == "localisation"
+    assert TRUE_CHECK(found.safe.document).valid
 
 
 def test_processes_share_steps(cover: Localisation, monkeypatch: pytest.MonkeyPatch) -> None:
