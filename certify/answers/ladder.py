@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import takewhile
 
 from certify.answers.carried import symmetries_of
 from certify.certificates.multiplicity import Evidence
@@ -21,11 +22,12 @@ from certify.games.tree import Tree, unroll
 from certify.games.units import divided, unit_of
 from certify.memory import NO_BOUND, Memory
 from certify.run import OutOfTime, Run
+from certify.stationary.approx_search import scanned
 from certify.stationary.multiplicity import find_multiplicity, reward_range
 from certify.thresholds.branch_and_bound import Floor, Pace, sharpen, unhurried
 from certify.thresholds.index_tables import Plan
 from certify.thresholds.kept_covers import LOCALISATION, check_kept, keep_covers, kept_covers
-from certify.thresholds.localisation import Descent, Localisation
+from certify.thresholds.localisation import Descent, Localisation, first_stall
 from certify.thresholds.loops import HOW
 from certify.thresholds.room import check_room
 from certify.thresholds.step_rule import hurried, timed
@@ -36,7 +38,7 @@ from certify.thresholds.windows.search import Windows, windows_thresholds
 _COARSE = Fraction(1, 10)  # the resolution of localisation where branch and bound follows ...
 _SMALL = 2000  # ... in trees of at most so many rewards
 _BELOW_PART, _BELOW_SECONDS = 0.12, 60.0  # of the search that goes into the lower end; where there is no limit
-_HALVING_PART = 0.05  # of the time, for a hint where to look for the lower end
+_SCREENING_PART = 0.05  # of the time, for a hint where to look for the lower end
 _LOCALISATION_PART = 0.4  # of the rest, where branch and bound follows
 _UNROLLING_PART = 0.25  # of the time, where windows can take the place of a tree
 _SEARCHED = 0.95  # of the rest, for branch and bound: a quarter of the whole is kept for the check anyhow, and more
@@ -245,24 +247,22 @@ class Ladder:
             return [Localisation(1 / nodes[0].high, nodes) for nodes in kept], True
         part = self.run.part(_LOCALISATION_PART, least=_LEAST) if question.sharp else self.run
         with part.stage("localising the stationary policies"):
-            self._descent = self._descent or self._descending(start)
+            rtol = max(question.rtol, _COARSE) if question.sharp and self._small else question.rtol
+            self._descent = Descent(self.plan, start, least=min(self._least(), start), rtol=float(rtol))
             self._descent.go(part)
         keep_covers(book, [cover.nodes for cover in self._descent.covers])
         return self._descent.covers, self._descent.finished
 
-    def _descending(self, start: Fraction) -> Descent:
-        rtol = max(self.question.rtol, _COARSE) if self.question.sharp and self._small else self.question.rtol
-        return Descent(self.plan, start, least=min(self._least(), start), rtol=float(rtol))
-
     def _one_policy_down_to(self, start: Fraction) -> Fraction:
-        """In floats, by the first steps of localisation; `start` where there is no tree for them."""
+        """In floats, at the temperatures of the scan for several: it need not look where a contraction closes.  Where
+        it does is no half-line, so that every one of them is tried."""
         if self.question.game.horizon == 1:
             return start
-        part = self.run.part(_HALVING_PART, least=_LEAST)
+        part, least = self.run.part(_SCREENING_PART, least=_LEAST), self._least()
         try:
-            self._descent = self._descending(start)
             with part.stage("localising the stationary policies"):
-                return self._descent.halve(part)
+                stalls = first_stall(self.plan, takewhile(lambda alpha: alpha > least, scanned(start)), part)
+                return least if stalls is None else stalls
         except (InputError, OutOfTime):
             return start
 

@@ -7,6 +7,11 @@ again, as long as they lead higher.
 
 from __future__ import annotations
 
+import itertools
+import operator
+from collections.abc import Iterator
+from fractions import Fraction
+
 import numpy as np
 
 from certify.run import Run
@@ -15,7 +20,7 @@ from certify.stationary.approx_equations import ApproxEquations
 from certify.stationary.approx_limits import Limit, limits
 from certify.stationary.approx_policies import Found, approx_margin, approx_policies
 
-_FACTOR = 0.8  # between the levels of the first scan
+_FACTOR = Fraction(4, 5)  # between the levels of the first scan
 _ABOVE = (1.004, 1.02, 1.05, 1.1, 1.18, 1.3, 1.5, 1.8, 2.3, 3.0)
 _BELOW = (0.985, 0.95, 0.9, 0.82, 0.72, 0.6, 0.45)
 _ROUNDS = 4
@@ -23,6 +28,15 @@ _HEIGHT = 4  # how far above the best limit branches are followed; the levels ab
 _USEFUL = 0.9  # of the best limit: how high one must be to be kept as a substitute
 _GAIN = 1e-4  # relative, below which another round is not worth it
 _DEPTH = 0.42  # how far below the best limit branches are followed, to know them at the lower levels
+
+
+def scanned(first: Fraction) -> Iterator[Fraction]:
+    """The temperatures of the first scan, from one downwards.
+
+    >>> [float(alpha) for alpha in itertools.islice(scanned(Fraction(5)), 3)]
+    [5.0, 4.0, 3.2]
+    """
+    return itertools.accumulate(itertools.repeat(_FACTOR), operator.mul, initial=first)
 
 
 class ApproxSearch:
@@ -65,7 +79,7 @@ class ApproxSearch:
         alpha, warm = self.first, [np.zeros(self.eq.size)]
         while alpha > self.floor and not self.limits and self._in_time():
             warm = self.level(alpha, starts=64, newton_starts=4, warm=warm)
-            alpha *= _FACTOR
+            alpha *= float(_FACTOR)
 
     def level(
         self, alpha: float, *, starts: int, newton_starts: int, warm: list[np.ndarray] | None = None

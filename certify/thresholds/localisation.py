@@ -7,6 +7,7 @@ docs/theory/continuation.md#theorem-d).
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -54,6 +55,18 @@ def localise(
     return descent.covers
 
 
+def first_stall(plan: Plan, temperatures: Iterable[Fraction], run: Run) -> Fraction | None:
+    """The first of the temperatures at which the contraction does not close, or that the run has no time for: in
+    floats, there is one policy at those before it.  None: it closes at all of them."""
+    for alpha in temperatures:
+        try:
+            if not point_closes(plan, 1 / alpha, run):
+                return alpha
+        except OutOfTime:
+            return alpha
+    return None
+
+
 class Descent:
     """Localisation that another run may go on with: `found` are its covers, `finished` says that nothing is left to do.
 
@@ -85,23 +98,9 @@ class Descent:
         except OutOfTime:
             run.progress("stopped: keeping the covers found so far")
 
-    def halve(self, run: Run) -> Fraction:
-        """The least temperature, halved again and again, at which the contraction closes: a hint where to look for
-        several policies, before `go`, which goes on from there."""
-        try:
-            self._halve(run)
-        except KeyboardInterrupt:
-            run.interrupt()
-        except OutOfTime:
-            run.progress("stopped: halving the temperature")
-        return self._high
-
-    def _halve(self, run: Run) -> None:
+    def _search(self, run: Run) -> None:
         while self._low is None and self._high > max(self.least, self.start * _DEPTH):
             self._screen(max(self._high / 2, self.least), run)
-
-    def _search(self, run: Run) -> None:
-        self._halve(run)
         if not self.found:
             self._cover(round_up(float(self._high) * 1.25), run)
         if self._low is None:  # it contracts as far down as was asked for

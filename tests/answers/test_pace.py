@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from fractions import Fraction
@@ -16,7 +17,9 @@ from certify.certificates import threshold as certificates
 from certify.games import builtin
 from certify.games.tree import unroll
 from certify.run import OutOfTime, Run
-from certify.thresholds import branch_and_bound, contraction
+from certify.stationary.approx_equations import ApproxEquations
+from certify.stationary.approx_search import ApproxSearch, scanned
+from certify.thresholds import branch_and_bound, contraction, localisation
 from certify.thresholds.contraction import Outcome, replayed, whole_space
 from certify.thresholds.cover import Effort, Stalled, find_cover
 from certify.thresholds.cover_tree import steps_of
@@ -151,3 +154,35 @@ def test_a_stalled_box_leaves_out_steps_that_gain_nothing(plan: Plan, monkeypatc
 
     assert width(lean) <= 1.01 * width(full)
     assert width(Outcome("stalled", [], replayed(task.box, lean.steps[:-1]))) > 1.01 * width(full)
+
+
+def test_the_lower_end_is_looked_for_where_a_contraction_stalls_first(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Uniqueness is not monotone: one temperature that stalls between others that close is not passed over."""
+    tried = []
+
+    def closes(_: Plan, beta: Fraction, run: Run) -> bool:
+        tried.append(1 / beta)
+        return not 5 < 1 / beta < 7
+
+    monkeypatch.setattr(localisation, "point_closes", closes)
+    levels = list(itertools.islice(scanned(Fraction(20)), 8))
+    assert localisation.first_stall(plan, levels, Run()) == tried[-1] == Fraction(20) * Fraction(4, 5) ** 5
+    assert localisation.first_stall(plan, levels[:5], Run()) is None
+
+    def over(*_: Any) -> bool:
+        raise OutOfTime("out of time")
+
+    monkeypatch.setattr(localisation, "point_closes", over)
+    assert localisation.first_stall(plan, levels, Run()) == 20
+
+
+def test_the_scan_begins_where_it_is_told(plan: Plan) -> None:
+    eq = ApproxEquations(plan.tree)
+    levels = []
+    for first in (None, 12.8):
+        search = ApproxSearch(eq, 20.0, 19.0 if first is None else 12.0, first=first, run=Run())
+        search.level = lambda alpha, **_: levels.append(alpha)  # type: ignore[method-assign,assignment]
+        search._scan()
+    assert levels == [20.0, 12.8]
