@@ -61,7 +61,7 @@ def test_auto_goes_on_with_it_where_branch_and_bound_has_no_chance(
     monkeypatch.setattr(ladder, "sharpen", lambda *given, **options: searches.append(given) or [])
     monkeypatch.setattr(ladder, "_SMALL", 0 if large else 10**9)
     monkeypatch.setattr(Ladder, "_windows", lambda climbing, run: None)
-    monkeypatch.setattr(Ladder, "_from_below", lambda climbing: (None, ""))
+    monkeypatch.setattr(Ladder, "_from_below", lambda climbing, first: (None, ""))
     climbed = Ladder(Question(builtin("lever:3"), "auto", Fraction(1, 10), (), None, 10**6), Run())
     climbed.climb()
     assert len(goes) == (2 if large else 1) and all(descent is goes[0] for descent in goes)
