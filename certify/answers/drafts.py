@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +38,7 @@ _SYMMETRY_ENTRIES = 20_000  # transitions and rewards up to which a certificate 
 _GRACE = 0.8  # seconds that a check may still take after an interruption
 _TIMED = (100, 400)  # steps of the parts of a cover of which a check is timed, ...
 _PACED = 0.05  # ... until it has taken this part of what is left
-_MARGIN, _FURTHER = 1.3, 0.7  # what checks may take beyond it; of one process's work, what each further one does
+_MARGIN, _FURTHER = 1.3, 0.7  # what checks may take beyond it; of one process's work, what each further core does
 _CHECKED = 0.9  # of the time that is left for a check: the rest is for that of the next proposal, which is cheaper
 # the first part of the step that a checker names -> what of the certificate it is about
 _PARTS = {
@@ -120,7 +121,8 @@ class Drafts:
             document, start = self._document(choice, [])[0], time.monotonic()
             try:
                 with self.run.part(_PACED).stage("timing a check"):
-                    verdict = self._verdict(document, workers=1)
+                    # by the engine that takes long covers: the plain one, which takes short ones, is ten times slower
+                    verdict = self._verdict(document, workers=1, engine="fast")
                     if verdict.valid and (self.safe is None or choice.alpha_star < self.safe.choice.alpha_star):
                         self.safe = Certified(choice, document, None, verdict.engine)
             except OutOfTime:
@@ -132,7 +134,7 @@ class Drafts:
         (few, short), (many, long) = known[-2:] if len(known) > 1 else [(0, 0.0), (1, 0.0)]
         each = max(0.0, long - short) / (many - few or 1)
         once = max(0.0, long - each * many)
-        each *= _MARGIN / (1 + _FURTHER * (self.run.workers - 1))
+        each *= _MARGIN / (1 + _FURTHER * (min(self.run.workers, os.cpu_count() or 1) - 1))
 
         def enough(steps: int) -> bool:
             if self.run.left() >= once + each * steps:
@@ -281,6 +283,6 @@ class Drafts:
         entries = sum(len(row) for row in game.transition.values()) + len(game.reward)
         return evidence(game) if entries <= _SYMMETRY_ENTRIES else None
 
-    def _verdict(self, document: dict[str, Any], workers: int | None = None) -> checker.Verdict:
+    def _verdict(self, document: dict[str, Any], workers: int | None = None, engine: str = "auto") -> checker.Verdict:
         document = json.loads(json.dumps(document))
-        return checker.check_certificate(document, workers=workers or self.run.workers, budget=math.inf)
+        return checker.check_certificate(document, engine, workers=workers or self.run.workers, budget=math.inf)

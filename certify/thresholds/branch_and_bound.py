@@ -88,47 +88,48 @@ def sharpen(
     done = kept_covers(book, PIECES) or []
     parts = (_LADDER_WEIGHED, ()) if weighed else (_LADDER, _BETWEEN)
     rewards = sum(level.reward.size for level in plan.levels)
-    for alpha_star, always in _ladder(start, floor, parts):
-        if not always and (not pieces or len(pieces[-1]) * rewards < _WORK):
-            continue
-        low = (
-            1 / base.alpha_star if base is not None and not found else Fraction(0) if not found else pieces[-1][0].high
-        )
-        if 1 / alpha_star <= low:
-            continue
-        if done:
-            add(done.pop(0))
-            continue
-        known = base or next(iter(found), None)
-        if paced is None and known is not None and not weighed:
-            paced = pace(known)
-        affordable = _beside(pieces, paced)
-        if run.left() <= 0 or not affordable(0):
-            break
-        try:
-            add(
-                find_cover(
-                    plan,
-                    1 / alpha_star,
-                    low=low,
-                    effort=Effort(True, max_nodes=MAX_NODES, affordable=affordable, symmetries=symmetries),
-                    run=run,
-                    nodes=unfinished(book, low, 1 / alpha_star),
-                    save=functools.partial(keep_unfinished, book),
+    try:
+        for alpha_star, always in _ladder(start, floor, parts):
+            if not always and (not pieces or len(pieces[-1]) * rewards < _WORK):
+                continue
+            low = pieces[-1][0].high if pieces else Fraction(0)
+            if 1 / alpha_star <= low:
+                continue
+            if done:
+                add(done.pop(0))
+                continue
+            known = base or next(iter(found), None)
+            if paced is None and known is not None and not weighed:
+                paced = pace(known)
+            affordable = _beside(pieces, paced)
+            if run.left() <= 0 or not affordable(0):
+                break
+            try:
+                add(
+                    find_cover(
+                        plan,
+                        1 / alpha_star,
+                        low=low,
+                        effort=Effort(True, max_nodes=MAX_NODES, affordable=affordable, symmetries=symmetries),
+                        run=run,
+                        nodes=unfinished(book, low, 1 / alpha_star),
+                        save=functools.partial(keep_unfinished, book),
+                    )
                 )
-            )
-            keep_piece(book, pieces[-1])
-            run.found(above=float(alpha_star))
-            run.progress(f"branch and bound: alpha* = {float(alpha_star):.6g}")
-        except Stalled as stalled:
-            if stalled.reached > low and 1 / float(stalled.reached) < _CLOSED * float(1 / low if low else start):
-                add(restrict(stalled.nodes, stalled.reached))
-            # last, for an alarm rings on, and this takes a while
-            with contextlib.suppress(OutOfTime):
-                keep_unfinished(book, stalled.nodes, now=True)
-            break
-        except OutOfTime:
-            break  # what has been found stays
+                keep_piece(book, pieces[-1])
+                run.found(above=float(alpha_star))
+                run.progress(f"branch and bound: alpha* = {float(alpha_star):.6g}")
+            except Stalled as stalled:
+                if stalled.reached > low and 1 / float(stalled.reached) < _CLOSED * float(1 / low if low else start):
+                    add(restrict(stalled.nodes, stalled.reached))
+                # last, for an alarm rings on, and this takes a while
+                with contextlib.suppress(OutOfTime):
+                    keep_unfinished(book, stalled.nodes, now=True)
+                break
+    except KeyboardInterrupt:  # anywhere, while checks are timed too: what has been found stays
+        run.interrupt()
+    except OutOfTime:
+        pass
     return found
 
 
