@@ -258,7 +258,7 @@ class Ladder:
         it does is no half-line, so that every one of them is tried."""
         if self.question.game.horizon == 1:
             return start
-        part, least = self.run.part(_SCREENING_PART, least=_LEAST), self._least()
+        part, least = self.run.part(_SCREENING_PART), self._least()
         try:
             with part.stage("localising the stationary policies"):
                 stalls = first_stall(self.plan, takewhile(lambda alpha: alpha > least, scanned(start)), part)

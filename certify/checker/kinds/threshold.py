@@ -16,7 +16,7 @@ from certify.checker.reading.game import Game, game_of
 from certify.checker.reading.process import Process, build_process
 from certify.checker.verdict import Proof, Run
 
-AUTO_SECONDS = 2  # of estimated work, beyond which "auto" takes the fast engine
+AUTO_SECONDS = 0.3  # of estimated work, beyond which "auto" takes the fast engine
 _BELOW = ("alpha_multiple", "alpha_two_maxima")
 
 
