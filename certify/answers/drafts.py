@@ -37,7 +37,7 @@ LOWER_END, SYMMETRY, ASCENT = "lower end", "symmetry group", "step size"
 _SYMMETRY_ENTRIES = 20_000  # transitions and rewards up to which a certificate carries the symmetry group
 _GRACE = 0.8  # seconds that a check may still take after an interruption
 _TIMED = (100, 400)  # steps of the parts of a cover of which a check is timed, ...
-_PACED = 0.05  # ... until it has taken this part of what is left
+_PACED = 0.1  # ... until it has taken this part of what is left
 _MARGIN, _FURTHER = 1.3, 0.7  # what checks may take beyond it; of one process's work, what each further core does
 _CHECKED = 0.9  # of the time that is left for a check: the rest is for that of the next proposal, which is cheaper
 # the first part of the step that a checker names -> what of the certificate it is about
@@ -128,6 +128,9 @@ class Drafts:
             except OutOfTime:
                 if self.run.interrupted:
                     raise
+                if len(known) == 1:  # not even this part: what is found gets all the time that is left
+                    return self._no_more
+                break
             known.append((steps_of(nodes), time.monotonic() - start))
             if known[-1][1] > _PACED * self.run.left() or nodes is cover.nodes:
                 break
@@ -136,14 +139,13 @@ class Drafts:
         once = max(0.0, long - each * many)
         each *= _MARGIN / (1 + _FURTHER * (min(self.run.workers, os.cpu_count() or 1) - 1))
 
-        def enough(steps: int) -> bool:
-            if self.run.left() >= once + each * steps:
-                return True
-            if NO_MORE not in self.ladder.notes:
-                self.ladder.notes.append(NO_MORE)
-            return False
+        return lambda steps: self.run.left() >= once + each * steps or self._no_more(steps)
 
-        return enough
+    def _no_more(self, _: int) -> bool:
+        """False, and a note that says why."""
+        if NO_MORE not in self.ladder.notes:
+            self.ladder.notes.append(NO_MORE)
+        return False
 
     def best(self) -> Certified | None:
         """The sharpest certificate that the checker accepts, once the ladder has been climbed; `notes` say what it

@@ -102,6 +102,18 @@ def test_what_was_checked_to_time_it_is_there_if_nothing_better_is(
     assert TRUE_CHECK(found.safe.document).valid
 
 
+def test_where_not_even_a_part_can_be_checked_nothing_more_is_searched(
+    cover: Localisation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def over(*_: Any, **__: Any) -> None:
+        raise OutOfTime("out of time")
+
+    monkeypatch.setattr(checker, "check_certificate", over)
+    run = Run.lasting(1e6)
+    ladder = Ladder(Question(builtin("dectiger", horizon=2), "search", Fraction(1, 100), (), None, 10**6), run)
+    assert not drafts.Drafts(ladder, run).pace(cover)(1) and ladder.notes == [drafts.NO_MORE]
+
+
 def test_processes_share_steps(cover: Localisation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.cpu_count", lambda: 2)
     most = int((1000 - ONCE) / (EACH * drafts._MARGIN))
