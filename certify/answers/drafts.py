@@ -287,4 +287,4 @@ class Drafts:
 
     def _verdict(self, document: dict[str, Any], workers: int | None = None, engine: str = "auto") -> checker.Verdict:
         document = json.loads(json.dumps(document))
-        return checker.check_certificate(document, engine, workers=workers or self.run.workers, budget=math.inf)
+        return checker.check_certificate(document, engine=engine, workers=workers or self.run.workers, budget=math.inf)
