@@ -89,7 +89,7 @@ def _first(nodes: list[Node], steps: int) -> list[Node]:
     """The part of a cover up to some beta that has about so many steps; the whole where it has no more."""
     taken = 0
     for node in sorted(nodes, key=lambda node: node.high):
-        taken += len(node.steps) + 1
+        taken += steps_of([node])
         if taken >= steps and node.close is not None and node.high < nodes[0].high:
             return restrict(nodes, node.high)
     return nodes
